@@ -1,0 +1,1 @@
+"""The Wagtail pages of the store."""

@@ -1,0 +1,244 @@
+"""Settings of the demo store, steered by a few environment variables (see ``sandbox/README.md``)."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.utils.translation import gettext_lazy as _
+from oscar.defaults import *  # noqa: F403
+
+HERE = Path(__file__).resolve().parent
+VAR = Path(os.environ.get("SANDBOX_VAR") or HERE / "var")
+"""Everything that the running store writes: database, media, mails."""
+VAR.mkdir(parents=True, exist_ok=True)
+
+PORT = int(os.environ.get("PORT") or 8000)
+SITE_URL = (os.environ.get("SITE_URL") or f"http://127.0.0.1:{PORT}").rstrip("/")
+SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
+
+DEBUG = (os.environ.get("DEBUG") or "1").lower() not in {"0", "false", "no", "off"}
+# Fit for a demo on one's own machine only: whoever serves the store to others sets SECRET_KEY.
+SECRET_KEY = os.environ.get("SECRET_KEY") or "saraswati-stationery-is-a-demo-and-this-key-is-public"
+ALLOWED_HOSTS = [SITE_HOST, "localhost", ".localhost", "127.0.0.1", "0.0.0.0", "[::1]"]
+ALLOWED_HOSTS += [host for host in (os.environ.get("ALLOWED_HOSTS") or "").split(",") if host]
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+X_FRAME_OPTIONS = "SAMEORIGIN"  # Wagtail's preview and the mail page show pages of this store in a frame
+SITE_ID = 1
+ROOT_URLCONF = "sandbox.urls"
+WSGI_APPLICATION = "sandbox.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # Wagtail's page editor sends many
+
+
+def _ours(name: str, otherwise: str) -> str:
+    """The adapter's AppConfig in place of Oscar's."""
+    return f"loyalink_khalti.hosts.oscar.apps.{name}" if find_spec("loyalink_khalti.hosts.oscar.apps") else otherwise
+
+
+INSTALLED_APPS = [
+    "sandbox.home",
+    "sandbox.shop",
+    "loyalink_khalti",
+    # Wagtail
+    "wagtail.contrib.settings",
+    "wagtail.embeds",
+    "wagtail.sites",
+    "wagtail.users",
+    "wagtail.snippets",
+    "wagtail.documents",
+    "wagtail.images",
+    "wagtail.search",
+    "wagtail.admin",
+    "wagtail",
+    "modelcluster",
+    "taggit",
+    "django_filters",
+    # Django
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.sites",
+    "django.contrib.flatpages",
+    "django.contrib.humanize",
+    "django.contrib.postgres",  # Wagtail's index wants it there on PostgreSQL
+    # Oscar
+    "oscar.config.Shop",
+    "oscar.apps.analytics.apps.AnalyticsConfig",
+    _ours("CheckoutConfig", "oscar.apps.checkout.apps.CheckoutConfig"),
+    "sandbox.shop.address.apps.AddressConfig",
+    "sandbox.shop.shipping.apps.ShippingConfig",
+    "oscar.apps.catalogue.apps.CatalogueConfig",
+    "oscar.apps.catalogue.reviews.apps.CatalogueReviewsConfig",
+    "oscar.apps.communication.apps.CommunicationConfig",
+    "oscar.apps.partner.apps.PartnerConfig",
+    "oscar.apps.basket.apps.BasketConfig",
+    "oscar.apps.payment.apps.PaymentConfig",
+    "oscar.apps.offer.apps.OfferConfig",
+    "oscar.apps.order.apps.OrderConfig",
+    _ours("CustomerConfig", "oscar.apps.customer.apps.CustomerConfig"),
+    _ours("SearchConfig", "oscar.apps.search.apps.SearchConfig"),
+    "oscar.apps.voucher.apps.VoucherConfig",
+    "oscar.apps.wishlists.apps.WishlistsConfig",
+    "oscar.apps.dashboard.apps.DashboardConfig",
+    "oscar.apps.dashboard.reports.apps.ReportsDashboardConfig",
+    "oscar.apps.dashboard.users.apps.UsersDashboardConfig",
+    _ours("OrdersDashboardConfig", "oscar.apps.dashboard.orders.apps.OrdersDashboardConfig"),
+    "oscar.apps.dashboard.catalogue.apps.CatalogueDashboardConfig",
+    "oscar.apps.dashboard.offers.apps.OffersDashboardConfig",
+    "oscar.apps.dashboard.partners.apps.PartnersDashboardConfig",
+    "oscar.apps.dashboard.pages.apps.PagesDashboardConfig",
+    "oscar.apps.dashboard.ranges.apps.RangesDashboardConfig",
+    "oscar.apps.dashboard.reviews.apps.ReviewsDashboardConfig",
+    "oscar.apps.dashboard.vouchers.apps.VouchersDashboardConfig",
+    "oscar.apps.dashboard.communications.apps.CommunicationsDashboardConfig",
+    "oscar.apps.dashboard.shipping.apps.ShippingDashboardConfig",
+    "widget_tweaks",
+    "haystack",
+    "treebeard",
+    "django_tables2",
+    "sorl.thumbnail",
+]
+
+# The forks of Oscar's address and shipping change forms and methods, no model: Oscar's own migrations stay theirs.
+MIGRATION_MODULES = {"address": "oscar.apps.address.migrations", "shipping": "oscar.apps.shipping.migrations"}
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "oscar.apps.basket.middleware.BasketMiddleware",
+]
+if find_spec("loyalink_khalti.storefront.middleware"):
+    MIDDLEWARE.append("loyalink_khalti.storefront.middleware.WaitingPaymentMiddleware")
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [HERE / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "wagtail.contrib.settings.context_processors.settings",
+                "oscar.apps.search.context_processors.search_form",
+                "oscar.apps.checkout.context_processors.checkout",
+                "oscar.apps.communication.notifications.context_processors.notifications",
+                "oscar.core.context_processors.metadata",
+            ],
+        },
+    },
+]
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's entry for a database URL; whatever SQLite file it is, it is written with full care."""
+    entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+    if entry["ENGINE"] == "django.db.backends.sqlite3":
+        entry["OPTIONS"] = {
+            **entry.get("OPTIONS", {}),
+            # A transaction takes the write lock when it begins, so that what it read is still so when it writes.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+        }
+    return entry
+
+
+DATABASES = {"default": database(os.environ.get("DATABASE_URL") or f"sqlite:///{VAR / 'store.sqlite3'}")}
+
+AUTHENTICATION_BACKENDS = [
+    "oscar.apps.customer.auth_backends.EmailBackend",
+    "django.contrib.auth.backends.ModelBackend",  # Wagtail's login takes user names
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "customer:login"
+LOGIN_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ne", _("Nepali"))]
+WAGTAIL_CONTENT_LANGUAGES = LANGUAGES
+TIME_ZONE = "Asia/Kathmandu"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR / "static"
+STATICFILES_DIRS = [HERE / "static"]
+MEDIA_URL = "/media/"
+MEDIA_ROOT = VAR / "media"
+# Files are found where they lie, so that gunicorn serves the store without collectstatic.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = VAR / "mail"
+DEFAULT_FROM_EMAIL = "Saraswati Stationery <shop@saraswati.example>"
+OSCAR_FROM_EMAIL = DEFAULT_FROM_EMAIL
+
+WAGTAIL_SITE_NAME = "Saraswati Stationery"
+WAGTAILADMIN_BASE_URL = SITE_URL
+WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
+HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
+HAYSTACK_SIGNAL_PROCESSOR = "haystack.signals.BaseSignalProcessor"
+
+OSCAR_SHOP_NAME = "Saraswati Stationery"
+OSCAR_SHOP_TAGLINE = "Paper, pens and ink from Asan, Kathmandu"
+OSCAR_DEFAULT_CURRENCY = "NPR"
+OSCAR_CURRENCY_FORMAT = {"NPR": {"format": "'Rs' #,##,##0.00;−'Rs' #,##,##0.00", "locale": "en"}}
+OSCAR_ALLOW_ANON_CHECKOUT = True
+OSCAR_ALLOW_GUEST_CHECKOUT_WITH_ACCOUNT = True
+OSCAR_ALLOW_ANON_REVIEWS = False
+OSCAR_REQUIRED_ADDRESS_FIELDS = ("first_name", "last_name", "line1", "line4", "country")
+OSCAR_PRODUCTS_PER_PAGE = 12
+OSCAR_MISSING_IMAGE_URL = "image_not_found.jpg"
+OSCAR_HIDDEN_FEATURES = ["wishlists"]
+OSCAR_URL_SCHEMA = urlsplit(SITE_URL).scheme
+PHONENUMBER_DEFAULT_REGION = "NP"
+
+OSCAR_INITIAL_ORDER_STATUS = "Pending"
+OSCAR_INITIAL_LINE_STATUS = "Pending"
+# Each exit is a button for staff. Out of "Awaiting payment" and "Cancelled" leads only what Khalti says.
+OSCAR_ORDER_STATUS_PIPELINE = {
+    "Awaiting payment": (),
+    "Pending": ("Paid", "Shipped", "Cancelled"),
+    "Paid": ("Shipped",),
+    "Shipped": ("Delivered",),
+    "Delivered": (),
+    "Cancelled": (),
+    "Refunded": (),
+}
+OSCAR_LINE_STATUS_PIPELINE = {"Pending": ("Shipped", "Cancelled"), "Shipped": (), "Cancelled": ()}
+
+LOYALINK_KHALTI = {
+    "SHOPS": {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"},
+    "SITE_URL": SITE_URL,
+    "KHALTI_BASE_URL": os.environ.get("KHALTI_BASE_URL") or f"http://127.0.0.1:{PORT + 1000}/api/v2/",
+    # One of the shape Khalti documents; the simulator takes it, Khalti does not.
+    "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",
+    "FERNET_KEYS": [
+        key
+        for key in (
+            os.environ.get("LOYALINK_FERNET_KEYS") or "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
+        ).split(",")
+        if key
+    ],
+}

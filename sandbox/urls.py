@@ -1,0 +1,29 @@
+"""The store's addresses: Wagtail at the root, the shop under ``/shop/``."""
+
+from importlib.util import find_spec
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from wagtail import urls as wagtail_urls
+from wagtail.admin import urls as wagtailadmin_urls
+from wagtail.documents import urls as wagtaildocs_urls
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Say that the store is up."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("admin/", include(wagtailadmin_urls)),
+    path("documents/", include(wagtaildocs_urls)),
+    path("django-admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("shop/", include(apps.get_app_config("oscar").urls[0])),
+]
+if find_spec("loyalink_khalti.storefront.urls"):
+    urlpatterns.append(path("khalti/", include("loyalink_khalti.storefront.urls")))
+urlpatterns.append(path("", include(wagtail_urls)))
