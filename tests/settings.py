@@ -1,0 +1,35 @@
+"""The sandbox store's settings, made quick and quiet; ``TEST_DATABASE`` is sqlite or postgresql."""
+
+import os
+import sys
+from pathlib import Path
+
+# What tests upload and send stays out of the store that somebody may be running; and their store is nobody else's.
+os.environ["SANDBOX_VAR"] = str(Path(sys.prefix) / "test-var")
+for name in ("PORT", "SITE_URL", "DATABASE_URL", "KHALTI_BASE_URL", "KHALTI_SECRET_KEY", "DEBUG", "SECRET_KEY"):
+    os.environ.pop(name, None)
+
+from sandbox.settings import *  # noqa: E402, F403
+
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+
+# A real file or a real server, for tests use threads; tests/databases.py fills in where it is.
+DATABASES = {
+    "sqlite": {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": ":memory:",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+            },
+        }
+    },
+    "postgresql": {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres"}},
+}[os.environ.get("TEST_DATABASE", "sqlite")]
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+WHITENOISE_AUTOREFRESH = False
