@@ -1,0 +1,33 @@
+"""What editors set, per site, in Wagtail's settings. The secret key is not here: ``conf`` keeps it, encrypted."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from wagtail.contrib.settings.models import BaseSiteSetting
+
+
+class Environment(models.TextChoices):
+    """Which of Khalti's two servers; a deployment's ``KHALTI_BASE_URL`` decides the address."""
+
+    TEST = "test", _("Test: no money moves")
+    LIVE = "live", _("Live")
+
+
+class KhaltiSettings(BaseSiteSetting):
+    """Whether and how a site offers Khalti."""
+
+    enabled = models.BooleanField(
+        _("offer Khalti at the checkout"),
+        default=True,
+        help_text=_("Switched off, no new payment begins; open ones are still finished and refunds still work."),
+    )
+    environment = models.CharField(_("environment"), max_length=10, choices=Environment, default=Environment.TEST)
+    title = models.CharField(_("title at the checkout"), max_length=60, default="Khalti")
+    text = models.CharField(
+        _("text at the checkout"),
+        max_length=200,
+        blank=True,
+        default="Pay with your Khalti wallet, mobile banking or card.",
+    )
+
+    class Meta:
+        verbose_name = "Khalti"

@@ -1,0 +1,1 @@
+"""Numbered system checks, each with a hint that mends it."""

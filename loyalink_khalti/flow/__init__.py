@@ -1,0 +1,42 @@
+"""The spine: a purchase enters on one side and leaves as one paid order and one award of points.
+
+::
+
+    quote      what would be earned, what can be spent, what is left to pay                    writes nothing
+    begin      the shop freezes its basket into a Cart; Purchase, Payment and points hold are committed;
+               then Khalti is asked for a payment page, and the shopper is sent there
+    finish     Khalti is asked what became of the payment; then, in one block: paid, and in a savepoint the shop
+               confirms, the points are spent and the new ones awarded; or all of it is given back
+    place      the same without Khalti: points cover all, cash on delivery, a bank transfer
+    received   staff say that the cash or the transfer has come: the points are awarded
+    start_again  the shopper gives up a payment that waits: Khalti is asked first
+
+``finish`` is called by the return page, the status page, the reconciler and staff alike, any number of times, in any
+order, by any number of processes. Nothing but lookup's own word makes a Khalti payment paid. Every verb commits by
+itself and raises ``InsideTransaction`` when it is called inside a transaction.
+"""
+
+from .begin import PaymentWaiting, begin
+from .finish import finish, start_again
+from .member import member
+from .place import place
+from .quote import PointsDoNotFit, Quote, quote
+from .received import received
+from .reconcile import reconcile
+from .waiting import join, waiting
+
+__all__ = [
+    "PaymentWaiting",
+    "PointsDoNotFit",
+    "Quote",
+    "begin",
+    "finish",
+    "join",
+    "member",
+    "place",
+    "quote",
+    "received",
+    "reconcile",
+    "start_again",
+    "waiting",
+]

@@ -1,0 +1,131 @@
+"""What a purchase would earn, how many points it can take, and what is left to pay."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from loyalink_khalti import conf
+from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.loyalty import ledger, rules
+from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points, grouped, npr
+from loyalink_khalti.ports import Line, Method
+
+
+class PointsDoNotFit(CannotPay):
+    """The points asked for cannot be spent on this purchase; ``nearest`` are the numbers that can."""
+
+    def __init__(self, message: str, *, nearest: tuple[Points, ...] = ()) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What the checkout shows before anything is held; money in paisa."""
+
+    earns: Points
+    """Points that this purchase earns; for a guest, those that a member would earn."""
+    balance: Points
+    spendable: Points
+    """The most points that can be spent on it, 0 where none fit."""
+    least: Points
+    step: Points
+    points: Points
+    worth: Paisa
+    payable: Paisa
+    khalti_off: str
+    """Why Khalti cannot take what is left, in words for the shopper; "" where it can."""
+
+
+def quote(
+    *,
+    site_key: str,
+    member_id: str | None,
+    goods: Paisa,
+    shipping: Paisa,
+    lines: Sequence[Line] = (),
+    points: Points = Points(0),
+    method: Method | None = None,
+) -> Quote:
+    """Compute a quote for goods after offers and coupons; raises ``PointsDoNotFit`` where ``points`` do not.
+
+    Only Khalti has a least amount: with another ``method`` any rest may be left to pay.
+    """
+    total = Paisa(goods + shipping)
+    balance = _balance(site_key, member_id)
+    least_left = KHALTI_MINIMUM if method in (None, Method.KHALTI, Method.POINTS) else Paisa(0)
+    if points:
+        _insist(points, total=total, balance=balance, least_left=least_left, member=member_id is not None)
+    worth = rules.worth(points)
+    return Quote(
+        earns=rules.earned(earning_basis(goods=goods, lines=lines, worth=worth)),
+        balance=balance,
+        spendable=rules.most(total=total, balance=balance, least_left=least_left),
+        least=rules.LEAST_SPENT,
+        step=rules.STEP,
+        points=points,
+        worth=worth,
+        payable=Paisa(total - worth),
+        khalti_off=_khalti_off(site_key, Paisa(total - worth)),
+    )
+
+
+def earning_basis(*, goods: Paisa, lines: Sequence[Line], worth: Paisa) -> Paisa:
+    """What earns, in paisa: goods without the lines that do not earn, and without what points paid."""
+    left_out = sum(line.total for line in lines if not line.earns)
+    return rules.basis(goods=Paisa(goods - left_out), worth=worth)
+
+
+def _balance(site_key: str, member_id: str | None) -> Points:
+    account = ledger.find(site_key, member_id) if member_id else None
+    if account is None or account.frozen:
+        return Points(0)
+    return Points(account.available - ledger.due_points(account))
+
+
+def _insist(points: Points, *, total: Paisa, balance: Points, least_left: Paisa, member: bool) -> None:
+    if not member:
+        raise PointsDoNotFit(_("Log in to spend points."))
+    if points < 0:
+        raise PointsDoNotFit(_("The number of points cannot be negative."))
+    if rules.fits(points, total=total, balance=balance, least_left=least_left):
+        return
+    nearest = rules.nearest(points, total=total, balance=balance, least_left=least_left)
+    raise PointsDoNotFit(" ".join([_why_not(points, total, balance, least_left), _offer(nearest)]), nearest=nearest)
+
+
+def _why_not(points: Points, total: Paisa, balance: Points, least_left: Paisa) -> str:
+    if points > balance:
+        return _("You have %(balance)s points.") % {"balance": grouped(balance)}
+    if points < rules.LEAST_SPENT or points % rules.STEP:
+        return _("Points are spent in steps of %(step)s, from %(least)s.") % {
+            "step": rules.STEP,
+            "least": rules.LEAST_SPENT,
+        }
+    left = total - rules.worth(points)
+    if left < 0:
+        return _("That is more than there is to pay.")
+    return _("That would leave %(left)s to pay, and Khalti takes no less than %(least)s.") % {
+        "left": npr(Paisa(left)),
+        "least": npr(least_left),
+    }
+
+
+def _offer(nearest: tuple[Points, ...]) -> str:
+    if not nearest:
+        return _("No points can be spent on this purchase.")
+    numbers = _(" or ").join(grouped(number) for number in nearest)
+    return _("You can spend %(numbers)s points on this purchase.") % {"numbers": numbers}
+
+
+def _khalti_off(site_key: str, payable: Paisa) -> str:
+    options = conf.khalti_options(site_key)
+    if options.why_off:
+        return _(options.why_off)
+    if 0 < payable < KHALTI_MINIMUM:
+        return _("Khalti takes no less than %(least)s, and %(payable)s is to be paid.") % {
+            "least": npr(KHALTI_MINIMUM),
+            "payable": npr(payable),
+        }
+    return ""

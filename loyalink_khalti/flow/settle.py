@@ -1,0 +1,218 @@
+"""What Khalti's answer changes, in one block: lock, look again, write the outcome.
+
+The paid fact is written first; the shop and the points follow in a savepoint. Where the shop cannot, the savepoint
+rolls back, the paid fact stays and a Flag tells staff.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from loyalink_khalti import conf
+from loyalink_khalti.errors import LedgerError, ShopCannot
+from loyalink_khalti.khalti.wire import Lookup
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.payments import services
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.states import LIVE, Kind, Reason, State, Verdict, judge
+from loyalink_khalti.ports import Method, Outcome, Paid, Why
+
+from .quote import earning_basis
+from .transactions import in_one_block, is_the_databases_own
+
+log = logging.getLogger(__name__)
+
+FROM_KHALTI = frozenset({Why.EXPIRED, Why.CANCELLED})
+"""Released because Khalti said that nobody had paid: a payment that is Completed after all may be fulfilled by itself."""
+
+
+def settle(payment: Payment, answer: Lookup, *, present: bool) -> Outcome:
+    """Write down what Khalti answered about a payment, whatever others have written meanwhile."""
+    return in_one_block(lambda: _settle(payment.pk, payment.purchase_id, answer, present=present))
+
+
+def release_payment(
+    payment: Payment, why: Why, *, present: bool, flag: tuple[Reason, Mapping[str, Any]] | None = None
+) -> Outcome:
+    """Give up an attempt that nobody can have paid, and its purchase with it."""
+
+    def work() -> Outcome:
+        purchase, payments = services.lock(payment.purchase_id)
+        mine = _one(payments, payment.pk)
+        if mine.state in LIVE:
+            services.mark_released(mine, why)
+            if flag is not None:
+                services.raise_flag(mine, *flag)
+        if mine.state == State.RELEASED:  # also where the shop could not give the basket back the last time
+            _release_purchase(purchase, payments, mine, why, present=present)
+        return mine.outcome
+
+    return in_one_block(work)
+
+
+def _settle(payment_id: int, purchase_id: int, answer: Lookup, *, present: bool) -> Outcome:
+    purchase, payments = services.lock(purchase_id)
+    payment = _one(payments, payment_id)
+    if payment.is_settled:
+        return payment.outcome
+    verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
+    match verdict.kind:
+        case Kind.PAID:
+            _paid(purchase, payment, answer)
+        case Kind.MISMATCHED:
+            _mismatched(payment, answer, verdict)
+        case Kind.UNPAID:
+            _unpaid(purchase, payments, payment, verdict.why or Why.FAILED, present=present)
+        case Kind.REFUNDED | Kind.PART_REFUNDED:
+            services.mark_refunded(payment, answer, State(verdict.kind.value))
+            _release_purchase(purchase, payments, payment, Why.REFUNDED, present=present)
+        case Kind.UNKNOWN:
+            services.raise_flag(payment, verdict.reason or Reason.UNKNOWN_STATUS, services.evidence_of(answer))
+            services.save(payment)
+        case Kind.WAITING:
+            services.save(payment)
+    return payment.outcome
+
+
+def _one(payments: list[Payment], pk: int) -> Payment:
+    return next(payment for payment in payments if payment.pk == pk)
+
+
+def _mismatched(payment: Payment, answer: Lookup, verdict: Verdict) -> None:
+    # A payment whose money was established before is not made doubtful by a later, stranger answer.
+    services.mark_mismatched(payment, answer, verdict.reason or Reason.AMOUNT_MISMATCH)
+    services.save(payment)
+
+
+def _unpaid(purchase: Purchase, payments: list[Payment], payment: Payment, why: Why, *, present: bool) -> None:
+    if payment.state in LIVE:
+        services.mark_released(payment, why)
+    else:
+        services.save(payment)
+    if payment.state == State.RELEASED:
+        _release_purchase(purchase, payments, payment, why, present=present)
+
+
+def _release_purchase(
+    purchase: Purchase, payments: list[Payment], payment: Payment, why: Why, *, present: bool
+) -> None:
+    """Give basket, stock and points back once no payment of the purchase can bring money any more."""
+    if purchase.state != Purchase.State.OPEN or services.holds_goods(payments):
+        return
+
+    def work() -> None:
+        conf.shop(purchase.shop).release(purchase.ref, why=why, present=present)
+        ledger.release(purchase=purchase.key)
+        purchase.state = Purchase.State.RELEASED
+        purchase.released_at = timezone.now()
+        purchase.save(update_fields=["state", "released_at"])
+
+    _in_savepoint(work, purchase, payment)
+
+
+def _paid(purchase: Purchase, payment: Payment, answer: Lookup) -> None:
+    if payment.state == State.MISMATCHED:  # staff decide, by name and with a reason
+        services.save(payment)
+        return
+    was_released = payment.state == State.RELEASED
+    if payment.state != State.PAID and not services.mark_paid(payment, answer):
+        return
+    obstacles = _obstacles(purchase, payment, was_released=was_released or bool(payment.why))
+    for reason in obstacles:
+        services.raise_flag(payment, reason, services.evidence_of(answer))
+    if not obstacles:
+        _in_savepoint(lambda: fulfil(purchase, payment), purchase, payment)
+    services.save(payment)
+
+
+def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[Reason]:
+    """Why the goods are not granted by themselves although the money has come."""
+    if purchase.state == Purchase.State.PLACED:
+        return [Reason.SECOND_PAYMENT]
+    obstacles = []
+    if was_released and payment.why == Why.ABANDONED:
+        obstacles.append(Reason.PAID_AFTER_CANCEL)
+    elif was_released and payment.why not in FROM_KHALTI:
+        obstacles.append(Reason.LATE)
+    if services.rivals(purchase):
+        obstacles.append(Reason.SECOND_PAYMENT)
+    return obstacles
+
+
+def fulfil(purchase: Purchase, payment: Payment) -> None:
+    """Grant the goods: the shop confirms, the points held are spent, the new ones awarded. In the caller's savepoint."""
+    if purchase.state == Purchase.State.RELEASED and purchase.spends and purchase.member_id:
+        ledger.hold(
+            site_key=purchase.site_key,
+            member_id=purchase.member_id,
+            purchase=purchase.key,
+            points=Points(purchase.spends),
+        )
+    paid = Paid(
+        method=Method.KHALTI,
+        amount=Paisa(payment.amount),
+        transaction_id=payment.transaction_id or "",
+        at=payment.paid_at or timezone.now(),
+        points=Points(purchase.spends),
+        worth=Paisa(purchase.worth),
+    )
+    confirm(purchase, paid)
+    award(purchase)
+    services.move(payment, State.FULFILLED, fulfilled_at=timezone.now())
+
+
+def confirm(purchase: Purchase, paid: Paid) -> None:
+    """Let the shop place the order and spend the points held for it."""
+    purchase.number = conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
+    ledger.capture(purchase=purchase.key, value=Paisa(purchase.worth))
+    purchase.state = Purchase.State.PLACED
+    purchase.placed_at = purchase.placed_at or timezone.now()
+    purchase.save(update_fields=["number", "state", "placed_at"])
+
+
+def award(purchase: Purchase) -> None:
+    """Give a member the points that the purchase has earned, once."""
+    if not purchase.member_id:
+        return
+    purchase.earned = ledger.award(
+        site_key=purchase.site_key,
+        member_id=purchase.member_id,
+        purchase=purchase.key,
+        basis=award_basis(purchase),
+    )
+    purchase.save(update_fields=["earned"])
+
+
+def award_basis(purchase: Purchase) -> Paisa:
+    """What a purchase earns on, in paisa."""
+    cart = purchase.frozen_cart
+    return earning_basis(goods=cart.goods, lines=cart.lines, worth=Paisa(purchase.worth))
+
+
+def _in_savepoint(work: Callable[[], None], purchase: Purchase, payment: Payment) -> None:
+    """Do the shop's part; where it fails only that part is undone, and staff are told."""
+    try:
+        with transaction.atomic():
+            work()
+    except Exception as exc:
+        if is_the_databases_own(exc):
+            raise
+        purchase.refresh_from_db()
+        payment.refresh_from_db()
+        payment.purchase = purchase
+        reason, detail = _fault(exc)
+        log.warning("purchase %s: %s", purchase, reason, exc_info=not isinstance(exc, ShopCannot | LedgerError))
+        services.raise_flag(payment, reason, detail)
+
+
+def _fault(exc: Exception) -> tuple[Reason, dict[str, str]]:
+    if isinstance(exc, LedgerError):
+        return Reason.LATE, {"points": str(exc)}
+    if isinstance(exc, ShopCannot):
+        known = {reason.value for reason in Reason}
+        return Reason(exc.reason if exc.reason in known else Reason.HOST_FAILED), {"shop": exc.detail or exc.reason}
+    return Reason.HOST_FAILED, {"shop": type(exc).__name__}

@@ -1,0 +1,43 @@
+"""How the flow commits: on its own, never inside somebody else's transaction, and once more after a lost race."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from loyalink_khalti.errors import InsideTransaction
+
+T = TypeVar("T")
+
+
+def forbid_transaction(verb: str) -> None:
+    """Refuse to go on inside a transaction: what is written must be committed before Khalti hears of it."""
+    if connection.in_atomic_block:
+        raise InsideTransaction(
+            f"flow.{verb} commits by itself; with ATOMIC_REQUESTS on, decorate the view with "
+            "@django.db.transaction.non_atomic_requests"
+        )
+
+
+def is_the_databases_own(exc: BaseException) -> bool:
+    """Whether the database itself failed or gave way (a lost connection, a deadlock, SQLSTATE class 40).
+
+    Such an error rolls the whole block back; any other is the shop's and only its savepoint is lost.
+    """
+    if isinstance(exc, OperationalError | InterfaceError):
+        return True
+    sqlstate = getattr(exc.__cause__, "sqlstate", None) or ""
+    return isinstance(exc, DatabaseError) and sqlstate.startswith("40")
+
+
+def in_one_block(work: Callable[[], T]) -> T:
+    """Run ``work`` in one durable transaction; once more where the database gave way."""
+    try:
+        with transaction.atomic(durable=True):
+            return work()
+    except DatabaseError as exc:
+        if not is_the_databases_own(exc):
+            raise
+        connection.close_if_unusable_or_obsolete()
+    with transaction.atomic(durable=True):
+        return work()

@@ -1,0 +1,105 @@
+"""What a member reads on the points card."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.utils import timezone
+
+from loyalink_khalti.money import Points
+
+from . import ledger, rules
+from .models import Account, Bucket, Entry, Kind, Lot
+
+EXPIRING_SOON = timedelta(days=60)
+LATEST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """One line of the history; ``points`` is signed as the member sees it."""
+
+    at: datetime
+    kind: str
+    label: str
+    points: int
+    purchase: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiring:
+    """Points that go soon; ``last_day`` is the last on which they can be spent, in Kathmandu."""
+
+    points: Points
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A member's points, their level and what happened last."""
+
+    available: Points = Points(0)
+    pending: Points = Points(0)
+    held: Points = Points(0)
+    owed: Points = Points(0)
+    lifetime_earned: Points = Points(0)
+    lifetime_redeemed: Points = Points(0)
+    tier: str = rules.TIERS[0].name
+    next_tier: str = ""
+    points_to_next: Points = Points(0)
+    progress: int = 0
+    """Per cent of the way from this tier to the next, 100 at the top."""
+    expiring: tuple[Expiring, ...] = ()
+    entries: tuple[Movement, ...] = ()
+
+
+def card(site_key: str, member_id: str) -> Card:
+    """Read one member's card; a member who never earned has an empty one."""
+    account = ledger.find(site_key, member_id)
+    earned = Points(account.lifetime_earned if account else 0)
+    level, above = rules.tier(earned), rules.next_tier(earned)
+    climb = {
+        "tier": level.name,
+        "next_tier": above.name if above else "",
+        "points_to_next": Points(above.threshold - earned if above else 0),
+        "progress": (earned - level.threshold) * 100 // (above.threshold - level.threshold) if above else 100,
+    }
+    if account is None:
+        return Card(**climb)
+    return Card(
+        available=Points(account.available - ledger.due_points(account)),
+        pending=Points(account.pending),
+        held=Points(account.held),
+        owed=Points(account.owed),
+        lifetime_earned=earned,
+        lifetime_redeemed=Points(account.lifetime_redeemed),
+        expiring=_expiring(account),
+        entries=tuple(_movement(entry) for entry in account.entries.order_by("-seq")[:LATEST]),
+        **climb,
+    )
+
+
+def _expiring(account: Account) -> tuple[Expiring, ...]:
+    now = timezone.now()
+    lots = Lot.objects.filter(
+        account=account, remaining__gt=0, expires_at__gt=now, expires_at__lte=now + EXPIRING_SOON
+    ).order_by("expires_at")
+    days: dict[date, int] = {}
+    for lot in lots:
+        if lot.expires_at is not None:
+            last_day = (lot.expires_at - timedelta(seconds=1)).astimezone(rules.KATHMANDU).date()
+            days[last_day] = days.get(last_day, 0) + lot.remaining
+    return tuple(Expiring(points=Points(points), last_day=day) for day, points in days.items())
+
+
+def _movement(entry: Entry) -> Movement:
+    # A capture only settles what was already taken off by its hold.
+    sign = {Kind.CAPTURE: 0}.get(Kind(entry.kind), -1 if entry.src == Bucket.AVAILABLE else 1)
+    return Movement(
+        at=entry.at,
+        kind=entry.kind,
+        label=entry.get_kind_display(),
+        points=sign * entry.amount,
+        purchase=entry.purchase,
+        reason=entry.reason_code,
+    )
