@@ -1,4 +1,4 @@
-"""Settings of the demo store, steered by a few environment variables (see ``sandbox/README.md``)."""
+"""Settings of the demo store, steered by a few environment variables."""
 
 import os
 from importlib.util import find_spec
@@ -189,7 +189,7 @@ MEDIA_ROOT = VAR / "media"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_BACKEND = "sandbox.mail.FileBackend"
 EMAIL_FILE_PATH = VAR / "mail"
 DEFAULT_FROM_EMAIL = "Saraswati Stationery <shop@saraswati.example>"
 OSCAR_FROM_EMAIL = DEFAULT_FROM_EMAIL

@@ -22,6 +22,7 @@ urlpatterns = [
     path("documents/", include(wagtaildocs_urls)),
     path("django-admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("sandbox/mail/", include("sandbox.mail")),
     path("shop/", include(apps.get_app_config("oscar").urls[0])),
 ]
 if find_spec("loyalink_khalti.storefront.urls"):
