@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,15 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run the exhaustive sweeps (marked slow) too")
+
+
+def pytest_configure() -> None:
+    """End by SIGTERM as by Ctrl-C, so that servers and folders of the session go too."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def pytest_report_header() -> str:

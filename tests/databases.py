@@ -1,12 +1,13 @@
 """Databases for the tests: migrated once, kept, and copied.
 
 Migrating Wagtail and Oscar takes half a minute, so what comes of it is kept under ``.venv/test-databases``, named
-after a digest of the migrations. A session works on a copy of its own, which every transactional test leaves as it was. The
-migrations of others are slow and seldom change, so they are kept apart too: a change in ours costs seconds.
+after a digest of the migrations. A session works on a copy of its own, which every transactional test leaves as it
+was. The migrations of others are slow and seldom change, so they are kept apart too: a change in ours costs seconds.
 """
 
 import hashlib
 import itertools
+import os
 import shutil
 import sys
 import tempfile
