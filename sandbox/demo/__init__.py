@@ -1,0 +1,1 @@
+"""What the demo store sells, as data and pictures."""
