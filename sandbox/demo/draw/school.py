@@ -99,7 +99,7 @@ def compass(*, divider: bool = False) -> Shape:
 
 
 def geometry_set() -> Shape:
-    """The tin open, and its eight tools laid out."""
+    """The tin open, and its nine pieces laid out."""
     tin = at(0, 196, lift(box(600, 190, INDIGO, r=22), box(580, 170, "#e8edf4", r=14)))
     in_tin = at(-122, 214, lift(compass(divider=True), height=1), turn=88, scale=0.8)
     in_tin += at(110, 160, lift(pencil(MARIGOLD, w=20, h=300, end=INDIGO), height=1), turn=90)

@@ -14,9 +14,9 @@ PRODUCTS: tuple[Product, ...] = (
         stock=115,
         summary="Compass, divider, set squares, protractor and more, in a tin.",
         description=(
-            "<p>A compass with its pencil, a divider, two set squares (45° and 60°), a protractor, a 15 cm "
-            "ruler, an eraser and a sharpener, in a tin that survives the bag.</p>"
-            "<p>Nine pieces with the tin; the compass pencil is counted with its compass.</p>"
+            "<p>A compass, a divider, two set squares (45° and 60°), a protractor, a 15 cm ruler, a pencil, an "
+            "eraser and a sharpener, in a tin that survives the bag.</p>"
+            "<p>Nine pieces, the tin not counted. The compass takes any short pencil; one is in it.</p>"
         ),
         recommended=("hb-pencils-box-of-10", "steel-ruler-30-cm", "exercise-copies-pack-of-6"),
     ),
