@@ -1,0 +1,19 @@
+"""Khalti's web checkout (KPG-2) on the wire: initiate, lookup, refund. Knows neither Django nor orders."""
+
+from .client import Khalti, is_khaltis
+from .secret import Secret
+from .transport import Answer, Transport, hang_up
+from .wire import Initiate, Initiated, Lookup, Status
+
+__all__ = [
+    "Answer",
+    "Initiate",
+    "Initiated",
+    "Khalti",
+    "Lookup",
+    "Secret",
+    "Status",
+    "Transport",
+    "hang_up",
+    "is_khaltis",
+]

@@ -1,0 +1,132 @@
+"""Only Khalti's servers, and the one that the deployment names, are called or sent to."""
+
+import pytest
+
+from loyalink_khalti.khalti import Khalti, is_khaltis
+
+LIVE = "https://khalti.com/api/v2/"
+LOCAL = "http://127.0.0.1:9000/api/v2/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://khalti.com/api/v2/",
+        "https://pay.khalti.com/?pidx=bZQLD9wRVWo4CdESSfuSsB",
+        "https://test-pay.khalti.com/wallet/?pidx=W3&return_url=https%3A%2F%2Fdocs.khalti.com&mode=wallet",
+        "https://khalti.com:443/",
+        "HTTPS://Pay.KHALTI.com/",
+    ],
+)
+def test_khalti_com_and_its_subdomains_over_https_are_khaltis(url):
+    assert is_khaltis(url, base_url=LIVE)
+    assert is_khaltis(url, base_url=LOCAL)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://khalti.com/",
+        "http://pay.khalti.com/",
+        "https://khalti.com:8443/",
+        "https://khalti.com:0/",
+        "https://khalti.com:99999/",
+        "https://khalti.com:/",
+        "https://khalti.com@evil.example/",
+        "https://evil.example@khalti.com/",
+        "https://user:pass@khalti.com/",
+        "https://khalti.com\\@evil.example/",
+        "https://evil.example\\.khalti.com/",
+        "https:\\\\khalti.com/",
+        "https://evil.example/khalti.com",
+        "https://evil.example#.khalti.com",
+        "https://evil.example?.khalti.com",
+        "https://evilkhalti.com/",
+        "https://khalti.com.evil.example/",
+        "https://khalti.com./",
+        "https://.khalti.com/",
+        "https://pay..khalti.com/",
+        "https://khalti.com%2eevil.example/",
+        "https://khalti.com;.evil.example/",
+        "https://kha\tlti.com/",
+        "https://khalti.com/\n",
+        " https://khalti.com/",
+        "https://khalti.com/ x",
+        "https://khalti.com/\x00",
+        "https://khаlti.com/",  # a Cyrillic а
+        "https://khalti。com/",
+        "https://ｋhalti.com/",
+        "https://xn--khlti-5ve.com/",
+        "javascript:alert(1)",
+        "javascript://khalti.com/%0aalert(1)",
+        "data:text/html,khalti.com",
+        "file:///etc/passwd",
+        "ftp://khalti.com/",
+        "//khalti.com/",
+        "/khalti.com/",
+        "https:khalti.com",
+        "https:/khalti.com",
+        "https:///khalti.com",
+        "https://",
+        "https://[::1",
+        "https://[khalti.com]/",
+        "khalti.com",
+        "",
+        None,
+        7,
+    ],
+)
+def test_what_only_looks_like_khalti_is_not(url):
+    """C20, C24, K10."""
+    assert not is_khaltis(url, base_url=LIVE)
+    assert not is_khaltis(url, base_url=LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("url", "base_url", "allowed"),
+    [
+        ("http://127.0.0.1:9000/?pidx=a", LOCAL, True),
+        ("http://127.0.0.1:9001/?pidx=a", LOCAL, True),
+        ("https://127.0.0.1/?pidx=a", LOCAL, True),
+        ("http://127.0.0.2:9000/", LOCAL, False),
+        ("http://localhost:9000/", LOCAL, False),
+        ("http://127.0.0.1:9000/", LIVE, False),
+        ("http://localhost:1/", "http://localhost:9000/api/v2/", True),
+        ("http://[::1]:1/", "http://[::1]:9000/api/v2/", True),
+        ("https://khalti.shop.example:8443/pay", "https://khalti.shop.example/api/v2/", True),
+        ("https://pay.khalti.shop.example/pay", "https://khalti.shop.example/api/v2/", False),
+        ("http://khalti.shop.example/pay", "https://khalti.shop.example/api/v2/", False),
+        ("https://169.254.169.254/latest/", LOCAL, False),
+    ],
+)
+def test_the_host_of_the_base_url_is_allowed_on_any_port_but_plain_http_on_loopback_alone(url, base_url, allowed):
+    assert is_khaltis(url, base_url=base_url) is allowed
+
+
+@pytest.mark.parametrize("given", ["https://dev.khalti.com/api/v2", "https://dev.khalti.com/api/v2/"])
+def test_a_base_url_ends_with_a_slash_whether_it_was_typed_or_not(given, secret):
+    assert Khalti(base_url=given, secret=secret).base_url == "https://dev.khalti.com/api/v2/"
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "http://dev.khalti.com/api/v2/",
+        "http://10.0.0.1/api/v2/",
+        "http://169.254.169.254/",
+        "http://127.0.0.1.evil.example/",
+        "http://2130706433/",
+        "https://user:hunter2@dev.khalti.com/api/v2/",
+        "https://dev.khalti.com/api/v2/?x=",
+        "https://dev.khalti.com/api/v2/#x",
+        "file:///api/v2/",
+        "dev.khalti.com/api/v2/",
+        "",
+    ],
+)
+def test_a_server_that_may_not_be_called_is_refused_before_any_call(base_url, secret):
+    """K10."""
+    with pytest.raises(ValueError, match=r"base URL|plain http") as caught:
+        Khalti(base_url=base_url, secret=secret)
+
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,85 @@
+"""The key is held, and shown by nothing but ``reveal``."""
+
+import copy
+import logging
+import pickle
+import pprint
+import traceback
+
+import pytest
+
+from loyalink_khalti.khalti import Secret
+
+HEX = "0123456789ab4cde8f0123456789b455"
+
+
+@pytest.mark.parametrize(
+    ("key", "mask"),
+    [
+        (f"live_secret_key_{HEX}", "live_…b455"),
+        (f"test_secret_key_{HEX}", "test_…b455"),
+        (HEX, "…b455"),
+        (HEX * 2, "…b455"),
+        ("short-key", "…"),
+        ("live_secret_key_abcd", "live_…"),
+        ("fifteen-letters", "…"),
+        ("sixteen-letters!", "…ers!"),
+    ],
+)
+def test_a_key_shows_its_kind_and_its_last_four_characters_at_most(key, mask):
+    secret = Secret(key)
+
+    assert str(secret) == f"{secret}" == mask
+    assert f"{secret:>12}" == f"{mask:>12}"
+    assert repr(secret) == f"<Secret {mask}>"
+    assert secret.reveal() == key
+
+
+def test_nothing_that_prints_a_variable_prints_the_key(caplog):
+    secret = Secret(HEX)
+
+    logging.getLogger("shop").warning("%s %r", secret, {"key": secret})
+
+    assert HEX not in caplog.text
+    assert HEX not in pprint.pformat([secret, vars(type(secret)), [getattr(secret, n) for n in Secret.__slots__]])
+    with pytest.raises(TypeError):
+        vars(secret)
+
+
+def test_a_key_cannot_be_pickled_but_a_settings_object_that_holds_it_can_be_copied():
+    secret = Secret(HEX)
+
+    with pytest.raises(TypeError, match="pickled"):
+        pickle.dumps(secret)
+    assert copy.deepcopy({"key": secret})["key"] is copy.copy(secret) is secret
+
+
+def test_a_template_may_not_call_reveal():
+    assert Secret(HEX).reveal.alters_data is True
+
+
+def test_keys_are_compared_by_what_they_are_and_told_apart_by_fingerprint():
+    assert Secret(HEX) == Secret(HEX)
+    assert hash(Secret(HEX)) == hash(Secret(HEX))
+    assert Secret(HEX) != Secret(HEX[::-1])
+    assert Secret(HEX) != HEX
+    assert Secret(HEX).fingerprint == Secret(HEX).fingerprint != Secret(HEX[::-1]).fingerprint
+    assert len(Secret(HEX).fingerprint) == 8
+    assert int(Secret(HEX).fingerprint, 16) >= 0
+
+
+def test_a_key_does_not_change():
+    with pytest.raises(AttributeError):
+        Secret(HEX).fingerprint = "00000000"
+    with pytest.raises(AttributeError):
+        del Secret(HEX).fingerprint
+
+
+@pytest.mark.parametrize("key", ["", " ", f"{HEX} ", f"{HEX}\n", f"live {HEX}", "ключ" + HEX, HEX + "\x7f", None, 7])
+def test_what_cannot_be_a_key_is_refused_in_words_that_do_not_repeat_it(key):
+    with pytest.raises(ValueError, match="the secret key") as caught:
+        Secret(key)
+
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    ours = shown[shown.index("khalti/secret.py") :]
+    assert HEX not in ours
