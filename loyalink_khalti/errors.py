@@ -52,8 +52,8 @@ class KhaltiRejected(KhaltiError):
 
     @property
     def words(self) -> str:
-        """Khalti's own words, flattened: "amount: Amount should be greater than Rs. 10, that is 1000 paisa."."""
-        return "; ".join(_sentences(self.detail)) or str(self)
+        """Khalti's own words, flattened and bounded: "amount: Amount should be greater than Rs. 10, …"."""
+        return "; ".join(_sentences(self.detail))[:500] or str(self)
 
 
 class KhaltiKeyRejected(KhaltiRejected):

@@ -94,6 +94,15 @@ def test_vector_f_a_rejected_key_is_told_apart(url, ask, body, sandbox, khalti):
     assert caught.value.words == body["detail"]
 
 
+def test_a_refusal_is_told_in_bounded_words(sandbox, khalti):
+    sandbox.post(INITIATE, json={"amount": [{"deep": ["no " * 5000]}, None, 7]}, status=400)
+
+    with pytest.raises(KhaltiRejected) as caught:
+        khalti.initiate(ORDER)
+
+    assert len(caught.value.words) == 500
+
+
 def test_vector_h_lookup_asks_by_pidx(sandbox, khalti):
     sandbox.post(
         LOOKUP,
