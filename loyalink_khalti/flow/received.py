@@ -14,7 +14,7 @@ from .transactions import forbid_transaction, in_one_block
 
 
 def received(purchase: Purchase, *, by: str) -> None:
-    """Write down that the cash or the transfer has come, in full, and award the points; once. ``by`` is a user's pk."""
+    """Write down that all the cash, or the transfer, has come, and award the points; once. ``by``: a user's pk."""
     forbid_transaction("received")
     in_one_block(lambda: _received(purchase.pk, by=by))
 
@@ -25,9 +25,8 @@ def _received(purchase_id: int, *, by: str) -> None:
         return
     if purchase.state != Purchase.State.PLACED or purchase.method not in {Method.COD, Method.BANK_TRANSFER}:
         raise LoyalinkError(f"purchase {purchase} does not wait for cash or a bank transfer")
-    services.mark_received(purchase, by=by, at=timezone.now())
-    paid = Paid(
-        method=Method(purchase.method), amount=Paisa(purchase.payable), at=purchase.received_at or timezone.now()
-    )
+    now = timezone.now()
+    services.mark_received(purchase, by=by, at=now)
+    paid = Paid(method=Method(purchase.method), amount=Paisa(purchase.payable), at=now)
     conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
     award(purchase)

@@ -27,7 +27,7 @@ from .transactions import in_one_block, is_the_databases_own
 log = logging.getLogger(__name__)
 
 FROM_KHALTI = frozenset({Why.EXPIRED, Why.CANCELLED})
-"""Released because Khalti said that nobody had paid: a payment that is Completed after all may be fulfilled by itself."""
+"""Khalti itself had said that nobody paid: a payment that is Completed after all may be fulfilled without staff."""
 
 
 def settle(payment: Payment, answer: Lookup, *, present: bool) -> Outcome:
@@ -144,7 +144,7 @@ def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> l
 
 
 def fulfil(purchase: Purchase, payment: Payment) -> None:
-    """Grant the goods: the shop confirms, the points held are spent, the new ones awarded. In the caller's savepoint."""
+    """Grant the goods: the shop confirms, the points held are spent, new ones awarded. In the caller's savepoint."""
     if purchase.state == Purchase.State.RELEASED and purchase.spends and purchase.member_id:
         ledger.hold(
             site_key=purchase.site_key,

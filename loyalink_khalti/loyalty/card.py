@@ -1,6 +1,6 @@
 """What a member reads on the points card."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from django.utils import timezone
@@ -58,24 +58,24 @@ def card(site_key: str, member_id: str) -> Card:
     account = ledger.find(site_key, member_id)
     earned = Points(account.lifetime_earned if account else 0)
     level, above = rules.tier(earned), rules.next_tier(earned)
-    climb = {
-        "tier": level.name,
-        "next_tier": above.name if above else "",
-        "points_to_next": Points(above.threshold - earned if above else 0),
-        "progress": (earned - level.threshold) * 100 // (above.threshold - level.threshold) if above else 100,
-    }
+    climb = Card(
+        lifetime_earned=earned,
+        tier=level.name,
+        next_tier=above.name if above else "",
+        points_to_next=Points(above.threshold - earned if above else 0),
+        progress=(earned - level.threshold) * 100 // (above.threshold - level.threshold) if above else 100,
+    )
     if account is None:
-        return Card(**climb)
-    return Card(
+        return climb
+    return replace(
+        climb,
         available=Points(account.available - ledger.due_points(account)),
         pending=Points(account.pending),
         held=Points(account.held),
         owed=Points(account.owed),
-        lifetime_earned=earned,
         lifetime_redeemed=Points(account.lifetime_redeemed),
         expiring=_expiring(account),
         entries=tuple(_movement(entry) for entry in account.entries.order_by("-seq")[:LATEST]),
-        **climb,
     )
 
 

@@ -51,7 +51,7 @@ def worth(points: Points) -> Paisa:
 
 
 def fits(points: Points, *, total: Paisa, balance: Points, least_left: Paisa = KHALTI_MINIMUM) -> bool:
-    """Whether that many points can be spent on ``total`` paisa: what is left to pay is 0 or at least ``least_left``."""
+    """Whether so many points can be spent on ``total`` paisa: what is left to pay is 0 or at least ``least_left``."""
     if points == 0:
         return True
     left = total - worth(points)

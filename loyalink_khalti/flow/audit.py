@@ -1,0 +1,209 @@
+"""Every promise that a database can show, checked: Khalti's money, the shop's orders and the points must agree.
+
+Numbers in ``invariant``: I… are those of money, L… those of the ledger. Rows are read in chunks.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Q
+
+from loyalink_khalti import conf
+from loyalink_khalti.loyalty import books
+from loyalink_khalti.loyalty.models import Account, Hold, OrderAward, OrderRedemption
+from loyalink_khalti.loyalty.rules import tier
+from loyalink_khalti.money import Points
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.states import HOLDING, State
+from loyalink_khalti.ports import HostOrder, Method
+
+CHUNK = 500
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A promise that is broken, and by what."""
+
+    invariant: str
+    subject: str
+    detail: str
+
+
+def audit() -> dict[str, Any]:
+    """Check everything and tell all of it: payments, accounts and placed orders; money in paisa."""
+    orders, against_orders = _orders()
+    violations = [*_payments_hold(), *_purchases_hold(), *against_orders, *_ledger_holds()]
+    return {
+        "ok": not violations,
+        "violations": [
+            {"invariant": found.invariant, "subject": found.subject, "detail": found.detail} for found in violations
+        ],
+        "payments": list(_payments()),
+        "accounts": list(_accounts()),
+        "orders": orders,
+    }
+
+
+# What is told
+
+
+def _payments() -> Iterator[dict[str, Any]]:
+    payments = Payment.objects.select_related("purchase").prefetch_related("flags").order_by("pk")
+    for payment in payments.iterator(chunk_size=CHUNK):
+        placed = payment.purchase.state == Purchase.State.PLACED
+        yield {
+            "pidx": payment.pidx,
+            "state": payment.state,
+            "amount": payment.amount,
+            "captured": payment.captured,
+            "transaction_id": payment.transaction_id,
+            "order": payment.purchase.number if placed else None,
+            "flags": sorted(flag.reason for flag in payment.flags.all() if flag.resolved_at is None),
+            "refunded": payment.refunded,
+        }
+
+
+def _accounts() -> Iterator[dict[str, Any]]:
+    for chunk in _chunks(Account.objects.order_by("pk").iterator(chunk_size=CHUNK)):
+        emails = _emails(account.member_id for account in chunk)
+        for account in chunk:
+            yield {
+                "member": emails.get(account.member_id or "", account.member_id),
+                "available": account.available,
+                "pending": account.pending,
+                "held": account.held,
+                "owed": account.owed,
+                "lifetime_earned": account.lifetime_earned,
+                "lifetime_redeemed": account.lifetime_redeemed,
+                "tier": tier(Points(account.lifetime_earned)).name,
+            }
+
+
+def _orders() -> tuple[list[dict[str, Any]], list[Violation]]:
+    """The shops' placed orders, and where they and our purchases disagree."""
+    told: list[dict[str, Any]] = []
+    broken: list[Violation] = []
+    for name, shop in conf.shops().items():
+        seen = 0
+        for chunk in _chunks(shop.orders()):
+            purchases = {
+                purchase.ref: purchase
+                for purchase in Purchase.objects.filter(shop=name, ref__in=[order.ref for order in chunk])
+            }
+            emails = _emails(order.member_id for order in chunk)
+            for order in chunk:
+                told.append(_told(order, emails))
+                purchase = purchases.get(order.ref)
+                if purchase is not None:
+                    seen += purchase.state == Purchase.State.PLACED
+                    broken.extend(_order_agrees(order, purchase))
+        placed = Purchase.objects.filter(shop=name, state=Purchase.State.PLACED).count()
+        if seen != placed:
+            broken.append(_broken("I1", name, f"{placed} purchases are placed, the shop shows {seen} orders for them"))
+    return told, broken
+
+
+def _told(order: HostOrder, emails: dict[str, str]) -> dict[str, Any]:
+    return {
+        "number": order.number,
+        "member": emails.get(order.member_id, order.member_id) if order.member_id else None,
+        "total": order.total,
+        "paid": order.paid,
+        "refunded": order.refunded,
+        "status": order.status,
+    }
+
+
+def _emails(member_ids: Iterable[str | None]) -> dict[str, str]:
+    users = get_user_model().objects.filter(pk__in={pk for pk in member_ids if pk})
+    return {str(user.pk): str(getattr(user, "email", "") or user.pk) for user in users}
+
+
+# What is checked
+
+
+def _order_agrees(order: HostOrder, purchase: Purchase) -> Iterator[Violation]:
+    if purchase.state != Purchase.State.PLACED:
+        yield _broken("I1", str(purchase), f"the shop shows order {order.number}, the purchase is {purchase.state}")
+        return
+    if order.number != purchase.number:
+        yield _broken("I1", str(purchase), f"order {purchase.number} is {order.number} in the shop")
+    if order.total != purchase.payable:
+        yield _broken("I2", str(purchase), f"{purchase.payable} paisa to pay, the shop's order says {order.total}")
+    expected = purchase.payable if purchase.method == Method.KHALTI else purchase.received
+    if order.paid != expected:
+        yield _broken("I2", str(purchase), f"{expected} paisa came in, the shop's order says {order.paid}")
+
+
+def _payments_hold() -> Iterator[Violation]:
+    payments = Payment.objects.select_related("purchase").annotate(raised=Count("flags"))
+    for payment in payments.order_by("pk").iterator(chunk_size=CHUNK):
+        state, placed = payment.state, payment.purchase.state == Purchase.State.PLACED
+        if payment.fulfilled_at and (payment.captured != payment.amount or not payment.transaction_id):
+            yield _broken("I2", str(payment), "fulfilled without exactly its amount and a transaction id")
+        if payment.fulfilled_at and not placed:
+            yield _broken("I1", str(payment), "fulfilled, but its purchase is not placed")
+        if state in {State.PAID, State.MISMATCHED} and not payment.raised:
+            yield _broken("I3", str(payment), f"{state}, but neither fulfilled nor flagged")
+        if state != State.CREATED and not payment.pidx and state != State.RELEASED:
+            yield _broken("I2", str(payment), f"{state} without a pidx")
+
+
+def _purchases_hold() -> Iterator[Violation]:
+    purchases = Purchase.objects.annotate(
+        fulfilled=Count("payments", filter=Q(payments__fulfilled_at__isnull=False)),
+        holding=Count("payments", filter=Q(payments__state__in=sorted(HOLDING))),
+        flagged=Count("payments", filter=Q(payments__flags__isnull=False)),
+    )
+    for chunk in _chunks(purchases.order_by("pk").iterator(chunk_size=CHUNK)):
+        keys = [purchase.key for purchase in chunk]
+        awards = set(OrderAward.objects.filter(purchase__in=keys).values_list("purchase", flat=True))
+        spent = {
+            redemption.purchase: (redemption.points, redemption.value)
+            for redemption in OrderRedemption.objects.filter(purchase__in=keys)
+        }
+        held = set(Hold.objects.filter(purchase__in=keys, state=Hold.State.ACTIVE).values_list("purchase", flat=True))
+        for purchase in chunk:
+            yield from _purchase_holds(purchase)
+            yield from _points_follow(purchase, purchase.key in awards, spent.get(purchase.key), purchase.key in held)
+
+
+def _purchase_holds(purchase: Any) -> Iterator[Violation]:
+    placed = purchase.state == Purchase.State.PLACED
+    if placed and purchase.method == Method.KHALTI and purchase.fulfilled != 1:
+        yield _broken("I1", str(purchase), f"placed with {purchase.fulfilled} fulfilled payments")
+    if purchase.state == Purchase.State.OPEN and not purchase.holding and not purchase.flagged:
+        yield _broken("I3", str(purchase), "open, though none of its payments can bring money any more")
+
+
+def _points_follow(
+    purchase: Purchase, awarded: bool, spent: tuple[int, int] | None, held: bool
+) -> Iterator[Violation]:
+    placed = purchase.state == Purchase.State.PLACED
+    paid_for = placed and (purchase.method in {Method.KHALTI, Method.POINTS} or purchase.received_at is not None)
+    if awarded != (paid_for and bool(purchase.member_id)):
+        yield _broken("I4", str(purchase), f"awarded: {awarded}; paid for by a member: {paid_for}")
+    if spent != ((purchase.spends, purchase.worth) if placed and purchase.spends else None):
+        yield _broken("L9", str(purchase), f"spends {purchase.spends} points and is {purchase.state}; spent: {spent}")
+    if held != (purchase.state == Purchase.State.OPEN and bool(purchase.spends)):
+        yield _broken("L7", str(purchase), f"spends {purchase.spends} points and is {purchase.state}; held: {held}")
+
+
+def _ledger_holds() -> Iterator[Violation]:
+    for account, faults in books.faults():
+        for invariant, detail in faults:
+            yield _broken(invariant, f"account {account.pk}", detail)
+
+
+def _broken(invariant: str, subject: str, detail: str) -> Violation:
+    return Violation(invariant=invariant, subject=subject, detail=detail)
+
+
+def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        yield chunk

@@ -1,0 +1,67 @@
+"""The bar that every page of the shop has while a payment waits for its shopper."""
+
+import re
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
+
+from loyalink_khalti import flow
+
+from .browser import began_here
+
+BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
+STAFF_PAGES = frozenset({"admin", "dashboard", "wagtailadmin", "wagtailcore_admin"})
+
+
+class WaitingPaymentMiddleware:
+    """Put "Payment of Rs … is waiting: continue | start again" on top of HTML pages.
+
+    Last in MIDDLEWARE, so that sessions, log-ins and CSRF are there. A page that renders
+    ``{% loyalink_waiting_payment %}`` itself keeps its own place for the bar. A browser without a session, which has
+    begun nothing, costs no query.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponse) and _is_page(request, response):
+            bar = bar_for(request)
+            if bar:
+                _insert(response, bar.encode(response.charset or "utf-8"))
+        return response
+
+
+def bar_for(request: HttpRequest) -> str:
+    """The bar as HTML, "" where nothing waits or the page has it already."""
+    if getattr(request, "_loyalink_bar", False) or request.session.session_key is None:
+        return ""
+    member_id = str(request.user.pk) if request.user.is_authenticated else None
+    payment = flow.waiting(tokens=began_here(request), member_id=member_id)
+    if payment is None:
+        return ""
+    request._loyalink_bar = True  # type: ignore[attr-defined]  # one bar a page
+    return render_to_string("loyalink_khalti/waiting_payment.html", {"payment": payment}, request=request)
+
+
+def _is_page(request: HttpRequest, response: HttpResponse) -> bool:
+    if request.method != "GET" or response.status_code not in {200, 404} or not hasattr(request, "session"):
+        return False
+    if not response.get("Content-Type", "").startswith("text/html") or response.has_header("Content-Encoding"):
+        return False
+    match = request.resolver_match
+    if match is None:
+        return False
+    return not STAFF_PAGES.intersection(match.app_names) and "loyalink_khalti" not in match.app_names
+
+
+def _insert(response: HttpResponse, bar: bytes) -> None:
+    body = BODY.search(response.content)
+    if body is None:
+        return
+    response.content = response.content[: body.end()] + bar + response.content[body.end() :]
+    if response.has_header("Content-Length"):
+        response["Content-Length"] = str(len(response.content))
