@@ -200,6 +200,9 @@ WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.databa
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
 HAYSTACK_SIGNAL_PROCESSOR = "haystack.signals.BaseSignalProcessor"
 
+THUMBNAIL_FORMAT = "WEBP"
+THUMBNAIL_QUALITY = 85
+
 OSCAR_SHOP_NAME = "Saraswati Stationery"
 OSCAR_SHOP_TAGLINE = "Paper, pens and ink from Asan, Kathmandu"
 OSCAR_DEFAULT_CURRENCY = "NPR"

@@ -7,7 +7,7 @@ from whitenoise import WhiteNoise
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
 
-from django.conf import settings  # noqa: E402
+from django.conf import settings
 
 # Media come and go while the store runs (thumbnails, uploads): each is looked up when asked for.
 application = WhiteNoise(get_wsgi_application(), autorefresh=True)

@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from sandbox.home import pages
+from sandbox.shop import goods, people, pictures
+
+
+class Command(BaseCommand):
+    help = "Loads the demo store and changes nothing when it is there."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with transaction.atomic():
+            there = goods.are_there()
+            if not there:
+                goods.load()
+                pages.load()
+                people.load()
+                people.open_accounts()
+            pages.follow_address()
+        if not there:
+            pictures.prepare()
+        if options["verbosity"]:
+            self.stdout.write("The demo store is there already." if there else "The demo store is loaded.")

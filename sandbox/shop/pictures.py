@@ -1,0 +1,14 @@
+"""Small pictures, made when the store is loaded rather than while somebody waits for a page."""
+
+from oscar.core.loading import get_model
+from sorl.thumbnail import get_thumbnail
+
+SIZES = ("360x360", "180x180", "900x900")
+"""As the templates ask for them."""
+
+
+def prepare() -> None:
+    """Make each product's pictures in every size that the pages show."""
+    for image in get_model("catalogue", "ProductImage").objects.all():
+        for size in SIZES:
+            get_thumbnail(image.original, size, upscale=False)
