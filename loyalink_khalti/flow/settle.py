@@ -126,7 +126,8 @@ def _paid(purchase: Purchase, payment: Payment, answer: Lookup) -> None:
         services.raise_flag(payment, reason, services.evidence_of(answer))
     if not obstacles:
         _in_savepoint(lambda: fulfil(purchase, payment), purchase, payment)
-    services.save(payment)
+    if payment.lease:
+        services.save(payment)
 
 
 def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[Reason]:
@@ -168,7 +169,8 @@ def fulfil(purchase: Purchase, payment: Payment) -> None:
 def confirm(purchase: Purchase, paid: Paid) -> None:
     """Let the shop place the order and spend the points held for it."""
     purchase.number = conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
-    ledger.capture(purchase=purchase.key, value=Paisa(purchase.worth))
+    if purchase.spends:
+        ledger.capture(purchase=purchase.key, value=Paisa(purchase.worth))
     purchase.state = Purchase.State.PLACED
     purchase.placed_at = purchase.placed_at or timezone.now()
     purchase.save(update_fields=["number", "state", "placed_at"])

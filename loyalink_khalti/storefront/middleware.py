@@ -6,13 +6,15 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
 
 from loyalink_khalti import flow
 
 from .browser import began_here
 
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
-STAFF_PAGES = frozenset({"admin", "dashboard", "wagtailadmin", "wagtailcore_admin"})
+STAFF_APPS = frozenset({"admin", "dashboard"})
+"""Django's admin and Oscar's back office."""
 
 
 class WaitingPaymentMiddleware:
@@ -55,7 +57,16 @@ def _is_page(request: HttpRequest, response: HttpResponse) -> bool:
     match = request.resolver_match
     if match is None:
         return False
-    return not STAFF_PAGES.intersection(match.app_names) and "loyalink_khalti" not in match.app_names
+    if STAFF_APPS.intersection(match.app_names) or "loyalink_khalti" in match.app_names:
+        return False
+    return not request.path.startswith(_wagtail_admin())
+
+
+def _wagtail_admin() -> tuple[str, ...]:
+    try:
+        return (reverse("wagtailadmin_home"),)
+    except NoReverseMatch:
+        return ()
 
 
 def _insert(response: HttpResponse, bar: bytes) -> None:

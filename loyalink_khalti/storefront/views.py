@@ -106,9 +106,7 @@ class StartAgainView(PaymentView):
         if outcome is Outcome.CONFIRMING:
             messages.warning(
                 request,
-                _(
-                    "Khalti could not tell us yet that nothing was paid, so your basket stays reserved. Try again soon."
-                ),
+                _("Khalti cannot yet say that nothing was paid, so your basket stays reserved. Try again soon."),
             )
         return redirect(next_page(payment, outcome))
 
