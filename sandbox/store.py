@@ -15,6 +15,7 @@ import psycopg
 from sandbox import children
 from sandbox.bootstrap import ROOT, Trouble, tell_time
 
+PORT = 8000
 GUNICORN = (
     *("--workers", "2", "--worker-class", "gthread", "--threads", "4"),
     *("--log-level", "warning", "--no-control-socket", "--graceful-timeout", "5"),
@@ -26,7 +27,7 @@ BANNER = """
     {site}/admin/            Wagtail: pages, Khalti's key, reports (editor, admin)
     {site}/shop/dashboard/   Oscar's dashboard (admin)
     {site}/sandbox/mail/     the mails that it sent
-    {khalti}   Khalti, {which}
+    {khalti}   Khalti{which}
 
   Accounts, all with the password  saraswati-demo
     sita@example.com   a customer with 1,200 points
@@ -39,9 +40,9 @@ BANNER = """
     1 As sita, buy pens, spend 200 points and pay on Khalti's page{payer}
     2 Cancel there instead: basket and points are as they were.
     3 Pay, but close the tab before it comes back; then complete the order with
-      .venv/bin/python -m sandbox.manage khalti_reconcile
+      {python} -m sandbox.manage khalti_reconcile
     4 Check every rupee and every point with
-      .venv/bin/python -m sandbox.manage loyalink_audit --json
+      {python} -m sandbox.manage loyalink_audit --json
 
   Ctrl-C ends it; --reset begins anew.
 """
@@ -113,8 +114,7 @@ def _commands(chosen: argparse.Namespace, var: Path) -> Iterator[tuple[str, list
 
 
 def _environment(chosen: argparse.Namespace) -> dict[str, str]:
-    khalti = chosen.khalti or f"http://127.0.0.1:{chosen.simulator_port}/api/v2/"
-    return {**os.environ, "PORT": str(chosen.port), "KHALTI_BASE_URL": khalti}
+    return {**os.environ, "PORT": str(chosen.port), "KHALTI_BASE_URL": chosen.khalti or _simulated(chosen)}
 
 
 def _manage(environment: dict[str, str], failure: str, *command: str) -> None:
@@ -129,11 +129,26 @@ def _manage(environment: dict[str, str], failure: str, *command: str) -> None:
 
 def _banner(chosen: argparse.Namespace, environment: dict[str, str]) -> str:
     site = (environment.get("SITE_URL") or f"http://127.0.0.1:{chosen.port}").rstrip("/")
+    python = " ".join([*_unusual(chosen), ".venv/bin/python"])
     if chosen.khalti:
-        return BANNER.format(
-            site=site, khalti=chosen.khalti, which="from KHALTI_BASE_URL; no simulator runs", payer="."
-        )
-    khalti = f"http://127.0.0.1:{chosen.simulator_port}/"
+        which = ", named by KHALTI_BASE_URL: no simulated one was started"
+        return BANNER.format(site=site, python=python, khalti=chosen.khalti, which=which, payer=".")
     return BANNER.format(
-        site=site, khalti=khalti, which="simulated", payer=":\n      Khalti ID 9800000001, MPIN 1111, OTP 987654."
+        site=site,
+        python=python,
+        khalti=f"http://127.0.0.1:{chosen.simulator_port}/panel/",
+        which=", simulated: the tester's panel",
+        payer=":\n      Khalti ID 9800000001, MPIN 1111, OTP 987654.",
     )
+
+
+def _unusual(chosen: argparse.Namespace) -> Iterator[str]:
+    """Yield what a command in another terminal must be told to find the same store and the same Khalti."""
+    if chosen.port != PORT:
+        yield f"PORT={chosen.port}"
+    if not chosen.khalti and chosen.simulator_port != chosen.port + 1000:
+        yield f"KHALTI_BASE_URL={_simulated(chosen)}"
+
+
+def _simulated(chosen: argparse.Namespace) -> str:
+    return f"http://127.0.0.1:{chosen.simulator_port}/api/v2/"

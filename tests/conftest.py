@@ -12,6 +12,7 @@ import psutil
 import pytest
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
+from pytest_django.plugin import blocking_manager_key
 
 from tests import databases
 
@@ -51,6 +52,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if len(here) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in here])
         items[:] = [item for item in items if item in here]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Migrate, where that is still to be done, before the clock of the first test runs."""
+    needed = {"db", "transactional_db", "live_server"}
+    if session.config.getoption("collectonly") or not any(
+        item.get_closest_marker("django_db") or needed.intersection(getattr(item, "fixturenames", ()))
+        for item in session.items
+    ):
+        return
+    with session.config.stash[blocking_manager_key].unblock():
+        databases.template()
 
 
 @pytest.fixture(scope="session")

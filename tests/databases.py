@@ -136,13 +136,17 @@ def engine() -> Engine:
     return PostgreSQL() if connection.vendor == "postgresql" else SQLite()
 
 
-def migrated() -> AbstractContextManager[Callable[[], None]]:
-    """Work on a copy of the migrated database; yield what throws it away and makes a new one."""
+def template() -> Path:
+    """Return the migrated database that sessions copy, making it if there is none."""
     kind, loader = engine(), MigrationLoader(None)
     foreign = {key for key in loader.graph.nodes if is_foreign(loader, key)}
     first = keep(kind, digest(loader, foreign), None, lambda: migrate_only(foreign))
-    whole = keep(kind, digest(loader, set(loader.graph.nodes)), first, migrate_all)
-    return kind.open(whole)
+    return keep(kind, digest(loader, set(loader.graph.nodes)), first, migrate_all)
+
+
+def migrated() -> AbstractContextManager[Callable[[], None]]:
+    """Work on a copy of the migrated database; yield what makes it as it was."""
+    return engine().open(template())
 
 
 def keep(kind: Engine, mark: str, start: Path | None, step: Callable[[], None]) -> Path:
