@@ -280,6 +280,20 @@ def test_an_answer_that_breaks_off_is_no_answer_and_nothing_is_sent_again(behavi
     assert broken.left_by(1)
 
 
+def test_a_flood_of_promises_is_left_at_the_cap_long_before_the_deadline(peer, secret):
+    """C05: http.client would read them for ever."""
+
+    def floods(peer, conn, number):
+        peer.read(conn)
+        while not peer.over.is_set():
+            conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+    khalti = Khalti(base_url=peer(floods).url, secret=secret, transport=Transport(deadline=5))
+
+    with in_time(), pytest.raises(KhaltiUnreachable, match="OSError"):
+        khalti.lookup(PIDX)
+
+
 def test_a_body_without_end_is_left_at_the_cap(peer, at):
     def pours(peer, conn, number):
         peer.read(conn)
