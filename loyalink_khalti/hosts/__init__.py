@@ -1,0 +1,1 @@
+"""Shops that the flow plugs into. A host is imported only by the dotted path that settings give it."""

@@ -1,0 +1,103 @@
+"""The customer's account: the points card, and order pages that know only orders that were placed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import TemplateView
+from oscar.apps.customer.views import AnonymousOrderDetailView as OscarAnonymousOrderDetailView
+from oscar.apps.customer.views import AnonymousOrderFormView as OscarAnonymousOrderFormView
+from oscar.apps.customer.views import OrderDetailView as OscarOrderDetailView
+from oscar.apps.customer.views import OrderHistoryView as OscarOrderHistoryView
+from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
+from oscar.core.loading import get_class
+
+from loyalink_khalti import conf, flow
+from loyalink_khalti.loyalty import rules
+from loyalink_khalti.money import npr
+
+from . import orders
+from .options import SHOP
+from .placed import PlacedOnlyMixin
+
+PageTitleMixin = get_class("customer.mixins", "PageTitleMixin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One line of the history; ``number`` is an order of the member's that can be opened, "" where none can."""
+
+    at: datetime
+    text: str
+    points: int
+    number: str
+
+
+class PointsView(PageTitleMixin, TemplateView):  # type: ignore[misc]  # Oscar's mixin
+    """A member's points: what they have, how far the next level is, what expires, what happened."""
+
+    template_name = "loyalink_khalti/oscar/points.html"
+    page_title = _("Points")
+    active_tab = "points"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        member = str(self.request.user.pk)
+        card = flow.member(conf.site_key(self.request), member)
+        return super().get_context_data(**kwargs) | {
+            "card": card,
+            "worth": npr(rules.worth(card.available)),
+            "history": self._history(card),
+        }
+
+    def _history(self, card: Any) -> list[Happening]:
+        names = {entry.purchase: entry.purchase.removeprefix(f"{SHOP}:") for entry in card.entries}
+        mine = orders.placed().filter(user_id=self.request.user.pk, number__in=names.values())
+        placed = set(mine.values_list("number", flat=True))
+        return [
+            Happening(
+                at=entry.at,
+                text=str(entry.label),
+                points=entry.points,
+                number=names[entry.purchase] if names[entry.purchase] in placed else "",
+            )
+            for entry in card.entries
+        ]
+
+
+class OrderHistoryView(OscarOrderHistoryView):  # type: ignore[misc]  # Oscar is untyped
+    """The member's orders; a held one is not found by its number either."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = cast(HttpResponse, super().get(request, *args, **kwargs))
+        if not isinstance(response, HttpResponseRedirect):
+            return response
+        number = self.form.cleaned_data["order_number"]
+        if self.get_queryset().model.objects.filter(pk__in=orders.placed().filter(number=number)).exists():
+            return response
+        self.object_list = self.get_queryset()
+        return cast(HttpResponse, self.render_to_response(self.get_context_data()))
+
+    def get_queryset(self) -> Any:
+        return orders.placed(super().get_queryset())
+
+
+class OrderDetailView(PlacedOnlyMixin, OscarOrderDetailView):  # type: ignore[misc]  # Oscar is untyped
+    """One order of the member's."""
+
+
+class OrderLineView(PlacedOnlyMixin, OscarOrderLineView):  # type: ignore[misc]  # Oscar is untyped
+    """One line of an order of the member's."""
+
+
+class AnonymousOrderFormView(PlacedOnlyMixin, OscarAnonymousOrderFormView):  # type: ignore[misc]  # Oscar is untyped
+    """A guest's e-mail address, before the order is shown."""
+
+    on_unplaced = None
+
+
+class AnonymousOrderDetailView(PlacedOnlyMixin, OscarAnonymousOrderDetailView):  # type: ignore[misc]  # Oscar
+    """A guest's order."""
+
+    on_unplaced = None

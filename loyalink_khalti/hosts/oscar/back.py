@@ -1,0 +1,47 @@
+"""Where the shopper comes back to, by the payment's token: the thank-you page, or the basket as it was."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.ports import Outcome, Why
+
+from . import again, browser
+from .options import SHOP
+
+_TOLD = {
+    Why.CANCELLED: _("You cancelled the payment at Khalti. Nothing was paid; your basket is as you left it."),
+    Why.EXPIRED: _("The time to pay at Khalti is over. Nothing was paid; your basket is as you left it."),
+    Why.ABANDONED: _("That payment is closed and nothing was paid. Your basket is as you left it."),
+}
+_FAILED = _("Khalti could not take the payment. Nothing was paid; your basket is as you left it.")
+_SAVED = _("That payment was not made. What you had picked is kept under your saved basket.")
+
+
+@never_cache
+@require_safe
+def back(request: HttpRequest, token: str) -> HttpResponse:
+    """Lead the member, or the browser that began the payment, on; any other browser sees the receipt only."""
+    payment = get_object_or_404(Payment.objects.select_related("purchase"), token=token, purchase__shop=SHOP)
+    purchase = payment.purchase
+    if browser.owns(request, payment):
+        if purchase.state == Purchase.State.PLACED and payment.outcome is Outcome.PAID:
+            return again.thank_you(request, purchase.ref)
+        if purchase.state == Purchase.State.RELEASED and payment.outcome is not Outcome.FLAGGED:
+            return _to_basket(request, payment)
+    return redirect("loyalink_khalti:status", token)
+
+
+def _to_basket(request: Any, payment: Payment) -> HttpResponse:
+    browser.give_back(request, payment.purchase)
+    if request.basket.is_empty and request.user.is_authenticated:
+        messages.warning(request, _SAVED)
+    else:
+        messages.warning(request, _TOLD.get(Why(payment.why), _FAILED) if payment.why else _FAILED)
+    return redirect("basket:summary")

@@ -1,0 +1,66 @@
+"""What a browser is known by: the payments begun in it, and the basket in its cookie."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+from oscar.core.loading import get_model
+
+from loyalink_khalti.payments.models import Payment, Purchase
+
+SESSION_KEY = "loyalink_khalti"
+"""Tokens of the payments begun in this browser; the storefront reads them too."""
+_REMEMBERED = 20
+
+
+def remember(request: HttpRequest, payment: Payment) -> None:
+    """Note that this payment was begun in this browser."""
+    tokens = [token for token in request.session.get(SESSION_KEY, []) if token != payment.token]
+    request.session[SESSION_KEY] = [*tokens, payment.token][-_REMEMBERED:]
+
+
+def owns(request: HttpRequest, payment: Payment) -> bool:
+    """Whether this is the member's own session, or the browser in which a guest began the payment."""
+    if payment.token in request.session.get(SESSION_KEY, []):
+        return True
+    return request.user.is_authenticated and str(request.user.pk) == payment.purchase.member_id
+
+
+def visitor(request: HttpRequest) -> str:
+    """A name for this browser that does not give its session away."""
+    if not request.session.session_key:
+        request.session.create()
+    return salted_hmac("loyalink_khalti.visitor", request.session.session_key or "").hexdigest()[:40]
+
+
+def cookie_basket_id(request: HttpRequest) -> int | None:
+    """The pk of the basket that this guest's cookie names, whatever became of it; the signature is the proof."""
+    try:
+        return int(Signer().unsign(request.COOKIES[settings.OSCAR_BASKET_COOKIE_OPEN]))
+    except (KeyError, BadSignature, ValueError):
+        return None
+
+
+def give_back(request: Any, purchase: Purchase) -> None:
+    """Make the basket of a released purchase this browser's basket again, with what was picked since.
+
+    Oscar deletes a guest's basket cookie on the first page seen while the basket is frozen; the cookie is signed anew
+    by Oscar's own middleware, which does so for ``request.basket``.
+    """
+    with transaction.atomic():
+        baskets = get_model("basket", "Basket").objects.select_for_update(of=("self",))
+        basket = baskets.filter(pk=purchase.origin, status="Open", owner=None).first()
+        if basket is None:
+            return
+        current = request.basket
+        basket.strategy = request.strategy
+        if request.user.is_authenticated:
+            current.merge(basket)
+            return
+        if current.pk and current.pk != basket.pk:
+            basket.merge(current)
+    request.basket = basket
+    request.cookies_to_delete.append(settings.OSCAR_BASKET_COOKIE_OPEN)
