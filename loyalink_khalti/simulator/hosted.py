@@ -47,8 +47,8 @@ MPIN <code>1111</code>, OTP <code>987654</code></aside>
 
 _DOUBLE = Template("""<section class="card lone">
 <h1>Going back to the shop, twice</h1>
-<p>This page opens the shop’s address in the frame below, and once more in this window after three seconds, as a \
-browser that is reloaded would.</p>
+<p>This page opens the shop’s address in a frame that is not seen, and once more in this window after three seconds: \
+two visits, as from a browser that is reloaded.</p>
 <p class="row">$first $second</p>
 <iframe title="The first visit" src="$url"></iframe>
 </section>""")
@@ -75,7 +75,7 @@ def nothing_here(
     title: str = "There is nothing here", words: str = "This address is not one of the simulator’s."
 ) -> Response:
     body = f'<section class="card lone"><h1>{escape(title)}</h1><p>{escape(words)}</p></section>'
-    return page(title, body, kind="pay", foot=panel_link(), status=404)
+    return page(title, body, kind="pay", corner=panel_link(css="corner"), status=404)
 
 
 def _welcome() -> Response:
@@ -139,7 +139,7 @@ def _send_back(desk: Desk, payment: Payment) -> Response:
     if desk.plan_of(payment) is Plan.DOUBLE:
         return _double(payment, urls[0])
     if not urls:
-        words = "The browser was closed here: nobody goes back to the shop, which has to find out by itself."
+        words = "Nobody goes back to the shop: it has to find out by itself."
         return _framed(payment, "The browser was closed here", _notice(payment, "The browser was closed here", words))
     return Response.to(urls[0])
 
@@ -149,7 +149,7 @@ def _double(payment: Payment, url: str) -> Response:
         url=escape(url), first=link(url, "First visit"), second=link(url, "Second visit", "button plain")
     )
     refresh = f'<meta http-equiv="refresh" content="3; url={escape(url)}">\n'
-    return page("Going back twice", body, kind="pay", head=refresh, foot=panel_link(payment.pidx))
+    return page("Going back twice", body, kind="pay", head=refresh, corner=panel_link(payment.pidx, "corner"))
 
 
 def _over(desk: Desk, payment: Payment, status: int = 200) -> Response:

@@ -43,7 +43,7 @@ def page(
     return Response.html(text, status=status)
 
 
-def panel_link(pidx: str = "", css: str = "") -> str:
+def panel_link(pidx: str = "", css: str = "text") -> str:
     """The way to the tester's panel."""
     return link(f"/panel/#p-{pidx}" if pidx else "/panel/", "Tester’s panel", css)
 

@@ -34,6 +34,14 @@ def test_an_answer_can_be_replaced(
     assert next_one.json()["status"] == "Initiated"
 
 
+def test_an_answer_can_be_larger_than_anyone_should_read(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+    sim.fault("huge")
+
+    with merchant.lookup(pidx, stream=True) as answer:
+        assert int(answer.headers["Content-Length"]) == 64_000_000
+        assert answer.raw.read(3) == b"   "
+
+
 def test_a_throttled_call_is_told_when_to_come_back(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("429", seconds=7)
 
