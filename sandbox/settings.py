@@ -1,7 +1,6 @@
 """Settings of the demo store, steered by a few environment variables."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,11 +30,6 @@ ROOT_URLCONF = "sandbox.urls"
 WSGI_APPLICATION = "sandbox.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # Wagtail's page editor sends many
-
-
-def _ours(name: str, otherwise: str) -> str:
-    """The adapter's AppConfig in place of Oscar's."""
-    return f"loyalink_khalti.hosts.oscar.apps.{name}" if find_spec("loyalink_khalti.hosts.oscar.apps") else otherwise
 
 
 INSTALLED_APPS = [
@@ -70,7 +64,7 @@ INSTALLED_APPS = [
     # Oscar
     "oscar.config.Shop",
     "oscar.apps.analytics.apps.AnalyticsConfig",
-    _ours("CheckoutConfig", "oscar.apps.checkout.apps.CheckoutConfig"),
+    "loyalink_khalti.hosts.oscar.apps.CheckoutConfig",
     "sandbox.shop.address.apps.AddressConfig",
     "sandbox.shop.shipping.apps.ShippingConfig",
     "oscar.apps.catalogue.apps.CatalogueConfig",
@@ -81,14 +75,14 @@ INSTALLED_APPS = [
     "oscar.apps.payment.apps.PaymentConfig",
     "oscar.apps.offer.apps.OfferConfig",
     "oscar.apps.order.apps.OrderConfig",
-    _ours("CustomerConfig", "oscar.apps.customer.apps.CustomerConfig"),
-    _ours("SearchConfig", "oscar.apps.search.apps.SearchConfig"),
+    "loyalink_khalti.hosts.oscar.apps.CustomerConfig",
+    "loyalink_khalti.hosts.oscar.apps.SearchConfig",
     "oscar.apps.voucher.apps.VoucherConfig",
     "oscar.apps.wishlists.apps.WishlistsConfig",
     "oscar.apps.dashboard.apps.DashboardConfig",
     "oscar.apps.dashboard.reports.apps.ReportsDashboardConfig",
     "oscar.apps.dashboard.users.apps.UsersDashboardConfig",
-    _ours("OrdersDashboardConfig", "oscar.apps.dashboard.orders.apps.OrdersDashboardConfig"),
+    "loyalink_khalti.hosts.oscar.apps.OrdersDashboardConfig",
     "oscar.apps.dashboard.catalogue.apps.CatalogueDashboardConfig",
     "oscar.apps.dashboard.offers.apps.OffersDashboardConfig",
     "oscar.apps.dashboard.partners.apps.PartnersDashboardConfig",
@@ -119,9 +113,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "oscar.apps.basket.middleware.BasketMiddleware",
+    "loyalink_khalti.storefront.middleware.WaitingPaymentMiddleware",
 ]
-if find_spec("loyalink_khalti.storefront.middleware"):
-    MIDDLEWARE.append("loyalink_khalti.storefront.middleware.WaitingPaymentMiddleware")
 
 TEMPLATES = [
     {
@@ -176,6 +169,7 @@ LOGIN_REDIRECT_URL = "/"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ne", _("Nepali"))]
 WAGTAIL_CONTENT_LANGUAGES = LANGUAGES
+LOCALE_PATHS = [HERE / "locale"]
 TIME_ZONE = "Asia/Kathmandu"
 USE_I18N = True
 USE_TZ = True

@@ -1,7 +1,5 @@
 """The store's addresses: Wagtail at the root, the shop under ``/shop/``."""
 
-from importlib.util import find_spec
-
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -24,7 +22,6 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("sandbox/mail/", include("sandbox.mail")),
     path("shop/", include(apps.get_app_config("oscar").urls[0])),
+    path("khalti/", include("loyalink_khalti.storefront.urls")),
+    path("", include(wagtail_urls)),  # takes whatever is left, so it comes last
 ]
-if find_spec("loyalink_khalti.storefront.urls"):
-    urlpatterns.append(path("khalti/", include("loyalink_khalti.storefront.urls")))
-urlpatterns.append(path("", include(wagtail_urls)))
