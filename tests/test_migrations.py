@@ -1,0 +1,65 @@
+"""Migrations say all that the models say, can be taken back, and have names."""
+
+import re
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+OURS = ("loyalink_khalti", "sandbox")
+
+
+def ours():
+    """Our migrations, by app label and name."""
+    loader = MigrationLoader(None)
+    return [
+        loader.disk_migrations[key]
+        for key in sorted(loader.disk_migrations)
+        if type(loader.disk_migrations[key]).__module__.startswith(OURS)
+    ]
+
+
+@pytest.mark.django_db
+def test_the_models_have_no_change_without_a_migration():
+    labels = [config.label for config in apps.get_app_configs() if config.name.startswith(OURS)]
+
+    call_command("makemigrations", *labels, "--check", "--dry-run", verbosity=3)
+
+
+def test_every_migration_can_be_taken_back():
+    stuck = [
+        f"{migration}: {operation.describe()}"
+        for migration in ours()
+        for operation in migration.operations
+        if not operation.reversible
+    ]
+    assert not stuck
+
+
+def test_every_migration_is_named_for_what_it_does():
+    assert [str(migration) for migration in ours() if re.search(r"auto_|_and_more$", migration.name)] == []
+
+
+def test_data_is_moved_apart_from_the_schema():
+    data = ("RunPython", "RunSQL")
+    mixed = [
+        str(migration)
+        for migration in ours()
+        if len({type(operation).__name__ in data for operation in migration.operations}) > 1
+    ]
+    assert not mixed
+
+
+@pytest.mark.money
+@pytest.mark.django_db(transaction=True)
+def test_all_tables_of_the_package_go_and_come_back():
+    call_command("migrate", "loyalink_khalti", "zero", verbosity=0)
+    gone = [name for name in connection.introspection.table_names() if name.startswith("loyalink_khalti_")]
+
+    call_command("migrate", "loyalink_khalti", verbosity=0)
+    back = [name for name in connection.introspection.table_names() if name.startswith("loyalink_khalti_")]
+
+    assert gone == []
+    assert len(back) == len({model._meta.db_table for model in apps.get_app_config("loyalink_khalti").get_models()})

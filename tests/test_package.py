@@ -1,0 +1,53 @@
+"""``pip wheel .`` gives a wheel with everything in it that a shop needs, and nothing else."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CODE = "loyalink_khalti"
+
+pytestmark = [pytest.mark.lint, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The names in a wheel that was built from a copy, as from a fresh clone."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / CODE, source / CODE, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    done = subprocess.run([*pip, "--wheel-dir", folder, source], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.whl")
+    return set(zipfile.ZipFile(built).namelist())
+
+
+def test_the_wheel_has_every_file_of_the_package(wheel):
+    files = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / CODE).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert sorted(files - wheel) == []
+
+
+@pytest.mark.parametrize("kind", ["templates/", "static/", "locale/", "migrations/0001_", "py.typed"])
+def test_the_wheel_has_what_is_not_code(wheel, kind):
+    assert [name for name in wheel if name.startswith(f"{CODE}/{kind}")]
+
+
+def test_the_wheel_has_nothing_of_the_store_and_the_tests(wheel):
+    strangers = [name for name in wheel if not name.startswith((f"{CODE}/", f"{CODE}-"))]
+    assert not [name for name in strangers if "dist-info" not in name]
+
+
+def test_the_wheel_brings_its_licence(wheel):
+    assert [name for name in wheel if name.endswith("dist-info/licenses/LICENSE")]
