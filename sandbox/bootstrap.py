@@ -127,7 +127,7 @@ class Venv:
                 children.stop(child)
         if child.returncode:
             said = self._log.read_text(errors="replace")
-            reason = "is there a network?" if any(sign in said for sign in NO_ANSWER) else _last_line(said)
+            reason = "is there a network?" if any(sign in said for sign in NO_ANSWER) else _reason(said)
             raise Trouble(
                 "{}: {} Once that is mended, start again (all that was said is in {}).".format(
                     failure, reason, self._log
@@ -175,7 +175,11 @@ def tell_time(child: "Any", every: int = 10) -> None:
             print("  … {:.0f} s".format(time.monotonic() - began), flush=True)
 
 
-def _last_line(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["nothing was said"])[-1].rstrip(".") + "."
+def _reason(said: str) -> str:
+    """Choose the line that tells most: an error's own words, else what pip calls an error, else the last one."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["nothing was said"]
+    for sign in ("Error: ", "ERROR: "):
+        telling = [line for line in lines if sign in line]
+        if telling:
+            return telling[-1].rstrip(".") + "."
+    return lines[-1].rstrip(".") + "."
