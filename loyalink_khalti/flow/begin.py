@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from loyalink_khalti.errors import (
     KhaltiError,
     KhaltiKeyRejected,
     KhaltiRejected,
+    KhaltiUnreadable,
 )
 from loyalink_khalti.khalti.wire import Initiate
 from loyalink_khalti.loyalty import ledger, rules
@@ -65,6 +67,13 @@ def begin(freeze: Callable[[], Cart], *, visitor: str = "") -> Payment:
         log.warning("initiate of payment %s: %s", payment.pk, exc)
         release_payment(payment, Why.REFUSED, present=True, flag=_flag(exc))
         raise CannotPay(_words(exc)) from exc
+    except IntegrityError as exc:  # Khalti gave out a pidx twice
+        log.error("initiate of payment %s: %s", payment.pk, exc)
+        release_payment(payment, Why.REFUSED, present=True, flag=(Reason.PIDX_MISMATCH, {"pidx": answer.pidx}))
+        raise CannotPay(_words(KhaltiUnreadable())) from exc
+    except Exception:  # whatever it was, nobody was given a payment_url
+        release_payment(payment, Why.REFUSED, present=True)
+        raise
     payment.refresh_from_db()
     return payment
 
@@ -91,10 +100,13 @@ def check(cart: Cart) -> None:
         raise CannotPay(
             _("This shop sells in %(currency)s; only Nepali rupees can be paid.") % {"currency": cart.currency}
         )
-    if cart.total <= 0 or cart.shipping < 0 or cart.spends < 0 or rules.worth(cart.spends) > cart.total:
-        raise CannotPay(_("There is nothing to pay, or more points than there is to pay."))
+    if not cart.lines or cart.total < 0 or not 0 <= cart.shipping <= cart.total:
+        raise CannotPay(_("There is nothing to pay."))
     if cart.spends and not cart.member_id:
         raise CannotPay(_("Log in to spend points."))
+    # Whether so many are there is the ledger's to say; what must be left for Khalti, begin's.
+    if not rules.fits(cart.spends, total=cart.total, balance=cart.spends, least_left=Paisa(0)):
+        raise CannotPay(_("That number of points cannot be spent on this purchase."))
 
 
 def hold_points(purchase: Purchase) -> None:
@@ -118,7 +130,7 @@ def _cap(cart: Cart, visitor: str) -> None:
         ("LIVE_PAYMENTS_PER_MEMBER", Q(purchase__member_id=cart.member_id) if cart.member_id else None),
         ("LIVE_PAYMENTS_PER_VISITOR", Q(purchase__visitor=visitor) if visitor else None),
     ):
-        if mine is None:
+        if mine is None or not conf.get(cap):
             continue
         waiting = list(live.filter(mine)[: conf.get(cap)])
         if len(waiting) >= conf.get(cap):

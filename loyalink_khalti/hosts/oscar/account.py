@@ -7,12 +7,12 @@ from typing import Any, cast
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
+from oscar.apps.customer.mixins import PageTitleMixin
 from oscar.apps.customer.views import AnonymousOrderDetailView as OscarAnonymousOrderDetailView
 from oscar.apps.customer.views import AnonymousOrderFormView as OscarAnonymousOrderFormView
 from oscar.apps.customer.views import OrderDetailView as OscarOrderDetailView
 from oscar.apps.customer.views import OrderHistoryView as OscarOrderHistoryView
 from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
-from oscar.core.loading import get_class
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.loyalty import rules
@@ -21,8 +21,6 @@ from loyalink_khalti.money import npr
 from . import orders
 from .options import SHOP
 from .placed import PlacedOnlyMixin
-
-PageTitleMixin = get_class("customer.mixins", "PageTitleMixin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +33,7 @@ class Happening:
     number: str
 
 
-class PointsView(PageTitleMixin, TemplateView):  # type: ignore[misc]  # Oscar's mixin
+class PointsView(PageTitleMixin, TemplateView):
     """A member's points: what they have, how far the next level is, what expires, what happened."""
 
     template_name = "loyalink_khalti/oscar/points.html"
@@ -66,11 +64,11 @@ class PointsView(PageTitleMixin, TemplateView):  # type: ignore[misc]  # Oscar's
         ]
 
 
-class OrderHistoryView(OscarOrderHistoryView):  # type: ignore[misc]  # Oscar is untyped
+class OrderHistoryView(OscarOrderHistoryView):
     """The member's orders; a held one is not found by its number either."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = cast(HttpResponse, super().get(request, *args, **kwargs))
+        response = super().get(request, *args, **kwargs)
         if not isinstance(response, HttpResponseRedirect):
             return response
         number = self.form.cleaned_data["order_number"]
@@ -83,21 +81,21 @@ class OrderHistoryView(OscarOrderHistoryView):  # type: ignore[misc]  # Oscar is
         return orders.placed(super().get_queryset())
 
 
-class OrderDetailView(PlacedOnlyMixin, OscarOrderDetailView):  # type: ignore[misc]  # Oscar is untyped
+class OrderDetailView(PlacedOnlyMixin, OscarOrderDetailView):
     """One order of the member's."""
 
 
-class OrderLineView(PlacedOnlyMixin, OscarOrderLineView):  # type: ignore[misc]  # Oscar is untyped
+class OrderLineView(PlacedOnlyMixin, OscarOrderLineView):
     """One line of an order of the member's."""
 
 
-class AnonymousOrderFormView(PlacedOnlyMixin, OscarAnonymousOrderFormView):  # type: ignore[misc]  # Oscar is untyped
+class AnonymousOrderFormView(PlacedOnlyMixin, OscarAnonymousOrderFormView):
     """A guest's e-mail address, before the order is shown."""
 
     on_unplaced = None
 
 
-class AnonymousOrderDetailView(PlacedOnlyMixin, OscarAnonymousOrderDetailView):  # type: ignore[misc]  # Oscar
+class AnonymousOrderDetailView(PlacedOnlyMixin, OscarAnonymousOrderDetailView):
     """A guest's order."""
 
     on_unplaced = None

@@ -21,7 +21,7 @@ from oscar.apps.dashboard.orders.apps import OrdersDashboardConfig as OscarOrder
 from oscar.apps.search.apps import SearchConfig as OscarSearchConfig
 
 
-class CheckoutConfig(OscarCheckoutConfig):  # type: ignore[misc]  # Oscar is untyped
+class CheckoutConfig(OscarCheckoutConfig):
     """The payment page, "place order" by the flow, and the way back from Khalti."""
 
     def ready(self) -> None:
@@ -39,7 +39,7 @@ class CheckoutConfig(OscarCheckoutConfig):  # type: ignore[misc]  # Oscar is unt
         return [path("khalti/<str:token>/", back, name="khalti"), *super().get_urls()]
 
 
-class CustomerConfig(OscarCustomerConfig):  # type: ignore[misc]  # Oscar is untyped
+class CustomerConfig(OscarCustomerConfig):
     """The points card; order pages without what was never placed."""
 
     def ready(self) -> None:
@@ -58,7 +58,7 @@ class CustomerConfig(OscarCustomerConfig):  # type: ignore[misc]  # Oscar is unt
         return [path("points/", login_required(PointsView.as_view()), name="points"), *super().get_urls()]
 
 
-class OrdersDashboardConfig(OscarOrdersDashboardConfig):  # type: ignore[misc]  # Oscar is untyped
+class OrdersDashboardConfig(OscarOrdersDashboardConfig):
     """Orders, figures, customers and reports without what was never placed; "Payment received"."""
 
     def ready(self) -> None:
@@ -73,7 +73,7 @@ class OrdersDashboardConfig(OscarOrdersDashboardConfig):  # type: ignore[misc]  
         apps.get_app_config("reports_dashboard").index_view = dashboard.ReportsView  # type: ignore[attr-defined]
 
 
-class SearchConfig(OscarSearchConfig):  # type: ignore[misc]  # Oscar is untyped
+class SearchConfig(OscarSearchConfig):
     """Catalogue and search by database queries; Haystack's ``simple`` backend is enough."""
 
     def ready(self) -> None:

@@ -150,7 +150,7 @@ class KhaltiCheckoutMixin(PricedCheckoutMixin):
         return again.thank_you(self.request, purchase.ref)
 
 
-class PaymentMethodView(PricedCheckoutMixin, OscarPaymentMethodView):  # type: ignore[misc]  # Oscar is untyped
+class PaymentMethodView(PricedCheckoutMixin, OscarPaymentMethodView):
     """How to pay: the methods, what the purchase earns and, for members, points to spend on it."""
 
     template_name = f"{TEMPLATES}/payment_method.html"
@@ -210,11 +210,11 @@ class PaymentMethodView(PricedCheckoutMixin, OscarPaymentMethodView):  # type: i
         )
 
 
-class PaymentDetailsView(KhaltiCheckoutMixin, OscarPaymentDetailsView):  # type: ignore[misc]  # Oscar is untyped
+class PaymentDetailsView(KhaltiCheckoutMixin, OscarPaymentDetailsView):
     """Stock Oscar's preview and "place order", by the flow."""
 
 
-class ThankYouView(OscarThankYouView):  # type: ignore[misc]  # Oscar is untyped
+class ThankYouView(OscarThankYouView):
     """Oscar's thank-you page, with points and how it was paid."""
 
     template_name = f"{TEMPLATES}/thank_you.html"

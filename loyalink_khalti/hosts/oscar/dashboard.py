@@ -29,16 +29,16 @@ from . import orders, sources
 from .options import SHOP, options
 
 
-class OrderSearchForm(OscarOrderSearchForm):  # type: ignore[misc]  # Oscar is untyped
+class OrderSearchForm(OscarOrderSearchForm):
     """Oscar's filters, with the held status among them whatever the pipeline lists."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = dict(self.fields["status"].choices)
-        self.fields["status"].choices = list((choices | {options().held: options().held}).items())
+        status: Any = self.fields["status"]
+        status.choices = list((dict(status.choices) | {options().held: options().held}).items())
 
 
-class OrderListView(OscarOrderListView):  # type: ignore[misc]  # Oscar is untyped
+class OrderListView(OscarOrderListView):
     """Placed orders, or with the filter the held ones."""
 
     form_class = OrderSearchForm
@@ -49,7 +49,7 @@ class OrderListView(OscarOrderListView):  # type: ignore[misc]  # Oscar is untyp
         return found if asked_for == options().held else orders.placed(found)
 
 
-class OrderStatsView(OscarOrderStatsView):  # type: ignore[misc]  # Oscar is untyped
+class OrderStatsView(OscarOrderStatsView):
     """Counts and revenue of placed orders."""
 
     def get_stats(self, filters: dict[str, Any]) -> Any:
@@ -57,7 +57,7 @@ class OrderStatsView(OscarOrderStatsView):  # type: ignore[misc]  # Oscar is unt
 
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
-class OrderDetailView(OscarOrderDetailView):  # type: ignore[misc]  # Oscar is untyped
+class OrderDetailView(OscarOrderDetailView):
     """One order; "Payment received" for cash and transfers, nothing but notes while it is only held."""
 
     template_name = "loyalink_khalti/oscar/dashboard/order_detail.html"
@@ -98,7 +98,7 @@ class OrderDetailView(OscarOrderDetailView):  # type: ignore[misc]  # Oscar is u
         }
 
 
-class UserDetailView(OscarUserDetailView):  # type: ignore[misc]  # Oscar is untyped
+class UserDetailView(OscarUserDetailView):
     """A customer with the orders that they placed."""
 
     def get_queryset(self) -> Any:
@@ -106,7 +106,7 @@ class UserDetailView(OscarUserDetailView):  # type: ignore[misc]  # Oscar is unt
         return self.model.objects.prefetch_related(Prefetch("orders", queryset=placed))
 
 
-class ReportsView(OscarReportsView):  # type: ignore[misc]  # Oscar is untyped
+class ReportsView(OscarReportsView):
     """Reports on placed orders."""
 
     def _get_generator(self, form: Any) -> Any:

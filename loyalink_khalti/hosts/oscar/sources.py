@@ -5,7 +5,7 @@ of money counts them.
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import F, QuerySet, Sum
 from oscar.core.loading import get_model
@@ -28,7 +28,7 @@ _NAMES = {
 
 def of_money() -> "QuerySet[Any]":
     """All sources but points."""
-    return get_model("payment", "Source").objects.exclude(source_type__code=POINTS_CODE)
+    return cast("QuerySet[Any]", get_model("payment", "Source").objects.exclude(source_type__code=POINTS_CODE))
 
 
 def write(order: Any, paid: Paid) -> None:

@@ -1,0 +1,215 @@
+"""A small stationery shop on Oscar, shoppers with browsers, and a simulated Khalti that they pay at."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+from oscar.core.loading import get_model
+from pytest_django import Settings as SettingsWrapper
+
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.money import Points
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.simulator import Simulator
+from loyalink_khalti.testing import khalti_simulator
+
+__all__ = ["khalti_simulator"]
+
+Order = get_model("order", "Order")
+Basket = get_model("basket", "Basket")
+PASSWORD = "saraswati-demo"
+
+
+@pytest.fixture
+def khalti(khalti_simulator: Simulator, settings: SettingsWrapper) -> Simulator:
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]  # no files are asked for
+    settings.LOYALINK_KHALTI = {
+        **settings.LOYALINK_KHALTI,
+        "KHALTI_BASE_URL": khalti_simulator.base_url,
+        "SITE_URL": "http://127.0.0.1:8000",
+        "DEADLINE": 5,
+    }
+    return khalti_simulator
+
+
+class Store:
+    """What the shop has on its shelves, and what became of it."""
+
+    def __init__(self) -> None:
+        country = get_model("address", "Country")
+        country.objects.update_or_create(
+            iso_3166_1_a2="NP",
+            defaults={"iso_3166_1_a3": "NPL", "printable_name": "Nepal", "name": "NEPAL", "is_shipping_country": True},
+        )
+        self.partner = get_model("partner", "Partner").objects.create(name="Saraswati")
+        self.kind = get_model("catalogue", "ProductClass").objects.create(name="Stationery", track_stock=True)
+        self.category = get_model("catalogue", "Category").add_root(name="Paper", slug="paper")
+        self.notebook = self.add("Lokta notebook", "LOKTA-A5", rupees="500.00", stock=20)
+        self.pen = self.add("Gel pen", "PEN-01", rupees="35.00", stock=50)
+
+    def add(self, title: str, sku: str, *, rupees: str, stock: int, currency: str = "NPR") -> Any:
+        product = get_model("catalogue", "Product").objects.create(
+            title=title, product_class=self.kind, structure="standalone", description=f"A good {title.lower()}."
+        )
+        product.categories.add(self.category)
+        get_model("partner", "StockRecord").objects.create(
+            product=product,
+            partner=self.partner,
+            partner_sku=sku,
+            price=Decimal(rupees),
+            price_currency=currency,
+            num_in_stock=stock,
+        )
+        return product
+
+    def stock(self, product: Any) -> int:
+        """How many can still be bought."""
+        return int(product.stockrecords.get().net_stock_level)
+
+    def coupon(self, code: str = "WELCOME", *, rupees: str = "100.00", usage: str = "Single use") -> Any:
+        """A coupon for so many rupees off."""
+        offer = get_model("offer", "ConditionalOffer").objects.create(
+            name=f"Coupon {code}",
+            offer_type="Voucher",
+            condition=get_model("offer", "Condition").objects.create(type="Count", value=1, range=self._everything()),
+            benefit=get_model("offer", "Benefit").objects.create(
+                type="Absolute", value=Decimal(rupees), range=self._everything()
+            ),
+        )
+        now = timezone.now()
+        voucher = get_model("voucher", "Voucher").objects.create(
+            name=code,
+            code=code,
+            usage=usage,
+            start_datetime=now - timedelta(days=1),
+            end_datetime=now + timedelta(days=1),
+        )
+        voucher.offers.add(offer)
+        return voucher
+
+    def _everything(self) -> Any:
+        ranges = get_model("offer", "Range").objects
+        return ranges.get_or_create(name="Everything", defaults={"includes_all_products": True})[0]
+
+
+@pytest.fixture
+def store(transactional_db: None, khalti: Simulator) -> Store:
+    return Store()
+
+
+class Shopper:
+    """Somebody with a browser, a guest unless they have an account."""
+
+    def __init__(self, email: str, *, user: Any = None) -> None:
+        self.email, self.user = email, user
+        self.browser = Client()
+        if user:
+            self.browser.login(username=user.email, password=PASSWORD)
+
+    def add(self, product: Any, quantity: int = 1) -> HttpResponse:
+        return self.browser.post(f"/shop/basket/add/{product.pk}/", {"quantity": quantity})
+
+    def use(self, coupon: str) -> HttpResponse:
+        return self.browser.post("/shop/basket/vouchers/add/", {"code": coupon})
+
+    def go_to_payment(self, *, delivery: str = "standard") -> HttpResponse:
+        """Everything before the payment page."""
+        if not self.user:
+            self.browser.post("/shop/checkout/", {"username": self.email, "options": "anonymous"})
+        address = {
+            "first_name": "Sita",
+            "last_name": "Sharma",
+            "line1": "Asan Tole 7",
+            "line4": "Kathmandu",
+            "country": "NP",
+            "phone_number": "+9779841234567",
+        }
+        self.browser.post("/shop/checkout/shipping-address/", address)
+        self.browser.post("/shop/checkout/shipping-method/", {"method_code": delivery})
+        return self.browser.get("/shop/checkout/payment-method/")
+
+    def choose(self, method: str = "khalti", **more: Any) -> HttpResponse:
+        return self.browser.post("/shop/checkout/payment-method/", {"payment_method": method, **more})
+
+    def place(self, **more: Any) -> HttpResponse:
+        return self.browser.post("/shop/checkout/preview/", {"action": "place_order", **more})
+
+    def buy(self, *products: Any, method: str = "khalti", points: int | None = None, **more: Any) -> HttpResponse:
+        """From the shelf to "place order"."""
+        for product in products:
+            self.add(product)
+        self.go_to_payment(**more)
+        chosen = self.choose(method, **({} if points is None else {"points": points}))
+        assert chosen.status_code == 302, chosen.content.decode()
+        return self.place()
+
+    def come_back(self, payment: Payment) -> HttpResponse:
+        """Follow the way back from Khalti to its end."""
+        return self.browser.get(f"/khalti/return/{payment.token}/", follow=True)
+
+    def lines(self) -> list[tuple[str, int]]:
+        """What the basket page shows to this browser."""
+        basket = self.browser.get("/shop/basket/").context["basket"]
+        return [(line.product.title, line.quantity) for line in basket.all_lines()]
+
+    def sees(self, path: str, *words: str) -> bool:
+        page = text(self.browser.get(path, follow=True))
+        return all(word in page for word in words)
+
+
+def text(response: HttpResponse) -> str:
+    """The words of a page, without its tags."""
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)).replace("&#x27;", "'").replace("&quot;", '"')
+
+
+def new_member(email: str, *, points: int = 0) -> Shopper:
+    user = get_user_model().objects.create_user(username=email, email=email, password=PASSWORD, first_name="Sita")
+    if points:
+        ledger.adjust(site_key="default", member_id=str(user.pk), points=points, key=f"test:{email}", reason="opening")
+    return Shopper(email, user=user)
+
+
+def available(shopper: Shopper) -> Points:
+    account = ledger.find("default", str(shopper.user.pk))
+    return Points(account.available if account else 0)
+
+
+def payment_of(response: HttpResponse) -> Payment:
+    """The payment whose page at Khalti a shopper was sent to."""
+    assert response.status_code == 302, response.content.decode()[:2000]
+    return Payment.objects.select_related("purchase").get(payment_url=response["Location"])
+
+
+def only_order() -> Any:
+    return Order.objects.get()
+
+
+def only_purchase() -> Purchase:
+    return Purchase.objects.get()
+
+
+@pytest.fixture
+def sita(store: Store) -> Shopper:
+    """A member with 1,200 points."""
+    return new_member("sita@example.com", points=1200)
+
+
+@pytest.fixture
+def guest(store: Store) -> Shopper:
+    return Shopper("guest@example.com")
+
+
+@pytest.fixture
+def staff(store: Store) -> Iterator[Client]:
+    user = get_user_model().objects.create_superuser("admin", "admin@example.com", PASSWORD)
+    browser = Client()
+    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return browser
