@@ -9,18 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from loyalink_khalti.khalti.client import Khalti
+from loyalink_khalti.khalti.client import Khalti, is_khaltis
 from loyalink_khalti.khalti.secret import Secret
 from loyalink_khalti.khalti.transport import Transport
 from loyalink_khalti.payments.models import Credentials
@@ -29,6 +28,8 @@ from loyalink_khalti.ports import Shop
 TEST, LIVE = "test", "live"
 SERVERS = {TEST: "https://dev.khalti.com/api/v2/", LIVE: "https://khalti.com/api/v2/"}
 DEFAULT_SITE = "default"
+EDITORS, DEPLOYMENT = "editors", "deployment"
+"""Where a key comes from: the site's settings in Wagtail, or the environment and ``LOYALINK_KHALTI``."""
 
 DEFAULTS: dict[str, Any] = {
     "SHOPS": {},
@@ -53,6 +54,17 @@ class KeyUnreadable(ImproperlyConfigured):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInUse:
+    """What may be told of the key that a site uses: never the key. ``source`` is "" where there is none."""
+
+    source: str = ""
+    mask: str = ""
+    fingerprint: str = ""
+    fault: str = ""
+    """Why it cannot be used, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KhaltiOptions:
     """How a site offers Khalti; ``why_off`` is a sentence for the shopper where it does not."""
 
@@ -67,12 +79,10 @@ class KhaltiOptions:
 def get(name: str) -> Any:
     """One setting: from ``LOYALINK_KHALTI``, the environment, or its default."""
     chosen = getattr(settings, "LOYALINK_KHALTI", {})
-    if chosen.get(name):
-        return chosen[name]
-    if name in _ENVIRONMENT and os.environ.get(_ENVIRONMENT[name]):
-        value = os.environ[_ENVIRONMENT[name]]
-        return [key.strip() for key in value.split(",") if key.strip()] if name == "FERNET_KEYS" else value
-    return chosen.get(name, DEFAULTS[name])
+    value = chosen.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or chosen.get(name, DEFAULTS[name])
+    if name == "FERNET_KEYS" and isinstance(value, str):
+        return [key.strip() for key in value.split(",") if key.strip()]
+    return value
 
 
 # Shops
@@ -105,7 +115,11 @@ def _shop(path: str) -> Shop:
 def site_key(request: HttpRequest | None = None) -> str:
     """The name under which a site's payments and points are kept: its host name, or ``default``."""
     sites: Any = apps.get_model("wagtailcore", "Site")
-    site = sites.find_for_request(request) if request is not None else None
+    return key_of_site(sites.find_for_request(request) if request is not None else None)
+
+
+def key_of_site(site: Any) -> str:
+    """The ``site_key`` of one of Wagtail's sites."""
     return DEFAULT_SITE if site is None or site.is_default_site else str(site.hostname)
 
 
@@ -145,9 +159,8 @@ def khalti_options(key: str) -> KhaltiOptions:
 def _why_off(key: str, environment: str, *, enabled: bool) -> str:
     if not enabled:
         return "Khalti is switched off in this shop just now."
-    if _current(key, environment) is None and not get("KHALTI_SECRET_KEY"):
-        return "Khalti is not set up in this shop yet."
-    return ""
+    found = key_in_use(key, environment)
+    return "" if found.source and not found.fault else "Khalti is not set up in this shop yet."
 
 
 def _chosen(key: str) -> Any:
@@ -168,34 +181,74 @@ def base_url(environment: str) -> str:
     return url if url.endswith("/") else url + "/"
 
 
+def is_simulated() -> bool:
+    """Whether the deployment's ``KHALTI_BASE_URL`` names a server that is not Khalti's own."""
+    return not _is_khaltis_own(base_url(TEST))
+
+
+# Keys
+
+
 def credentials(key: str) -> Credentials:
-    """The key with which a site opens new payments: the editors', else the environment's."""
+    """The key with which a site opens new payments: the editors', else the deployment's."""
     environment = _environment(_chosen(key))
     current = _current(key, environment)
     if current is not None and current.ciphertext:
+        fingerprint, ciphertext = current.fingerprint, bytes(current.ciphertext)
+    else:
+        secret = deployments_key()
+        if secret is None:
+            raise ImproperlyConfigured("no Khalti key: enter one in the site's settings or set KHALTI_SECRET_KEY")
+        # A row without the key, so that payments can name it.
+        fingerprint, ciphertext = secret.fingerprint, b""
+    if current is not None and (current.fingerprint, current.base_url) == (fingerprint, base_url(environment)):
         return current
-    return _from_environment(key, environment, current)
+    try:
+        return _replace(key, environment, fingerprint=fingerprint, ciphertext=ciphertext)
+    except IntegrityError:  # another process has just done the same
+        return Credentials.objects.get(site_key=key, environment=environment, retired_at=None)
+
+
+def key_in_use(key: str, environment: str) -> KeyInUse:
+    """What may be shown of the key that a site uses in an environment, and what is wrong with it."""
+    current = _current(key, environment)
+    if current is not None and current.ciphertext:
+        try:
+            return KeyInUse(source=EDITORS, mask=str(secret_of(current)), fingerprint=current.fingerprint)
+        except ImproperlyConfigured as exc:
+            return KeyInUse(source=EDITORS, fingerprint=current.fingerprint, fault=str(exc))
+    try:
+        secret = deployments_key()
+    except ImproperlyConfigured as exc:
+        return KeyInUse(source=DEPLOYMENT, fault=str(exc))
+    return KeyInUse(source=DEPLOYMENT, mask=str(secret), fingerprint=secret.fingerprint) if secret else KeyInUse()
+
+
+def secret_in_use(key: str, environment: str) -> Secret | None:
+    """The key that a site uses in an environment, to test it; None where there is none."""
+    current = _current(key, environment)
+    return secret_of(current) if current is not None and current.ciphertext else deployments_key()
+
+
+def save_key(key: str, environment: str, secret: Secret) -> Credentials:
+    """Encrypt and keep a key for a site; the one before is retired, for payments that it opened."""
+    ciphertext = fernet().encrypt(secret.reveal().encode())
+    current = _current(key, environment)
+    if current is None or (current.fingerprint, current.base_url) != (secret.fingerprint, base_url(environment)):
+        return _replace(key, environment, fingerprint=secret.fingerprint, ciphertext=ciphertext)
+    current.ciphertext = ciphertext
+    current.save(update_fields=["ciphertext"])
+    return current
+
+
+def remove_key(key: str, environment: str) -> bool:
+    """Retire the editors' key of a site, for payments that it opened; False where there is none."""
+    kept = Credentials.objects.filter(site_key=key, environment=environment, retired_at=None).exclude(ciphertext=b"")
+    return bool(kept.update(retired_at=timezone.now()))
 
 
 def _current(key: str, environment: str) -> Credentials | None:
     return Credentials.objects.filter(site_key=key, environment=environment, retired_at=None).first()
-
-
-def _from_environment(key: str, environment: str, current: Credentials | None) -> Credentials:
-    """Keep a row, without the key, for the environment's key, so that payments can name it."""
-    text = get("KHALTI_SECRET_KEY")
-    if not text:
-        raise ImproperlyConfigured("no Khalti secret key: enter one in the site's settings or set KHALTI_SECRET_KEY")
-    fingerprint = Secret(text).fingerprint
-    if current is not None and (current.fingerprint, current.base_url) == (fingerprint, base_url(environment)):
-        return current
-    return _replace(key, environment, fingerprint=fingerprint, ciphertext=b"")
-
-
-def save_key(key: str, environment: str, secret: Secret) -> Credentials:
-    """Encrypt and keep a new key for a site; the one before is retired, for payments that it opened."""
-    ciphertext = _fernet().encrypt(secret.reveal().encode())
-    return _replace(key, environment, fingerprint=secret.fingerprint, ciphertext=ciphertext)
 
 
 def _replace(key: str, environment: str, *, fingerprint: str, ciphertext: bytes) -> Credentials:
@@ -213,15 +266,31 @@ def _replace(key: str, environment: str, *, fingerprint: str, ciphertext: bytes)
 
 
 def secret_of(row: Credentials) -> Secret | None:
-    """The key of a row; None where it came from the environment and is no longer there."""
+    """The key of a row; None where it came from the deployment and is no longer there."""
     if row.ciphertext:
-        try:
-            return Secret(_fernet().decrypt(bytes(row.ciphertext)).decode())
-        except InvalidToken as exc:
-            raise KeyUnreadable(f"the Khalti key {row.fingerprint} cannot be read with LOYALINK_FERNET_KEYS") from exc
-    text = get("KHALTI_SECRET_KEY")
-    secret = Secret(text) if text else None
-    return secret if secret is not None and secret.fingerprint == row.fingerprint else None
+        return _decrypted(row)
+    secret = deployments_key()
+    if secret is not None and secret.fingerprint == row.fingerprint:
+        return secret
+    # The same key may since have been entered in the settings.
+    same = Credentials.objects.filter(fingerprint=row.fingerprint).exclude(ciphertext=b"").order_by("-pk").first()
+    return _decrypted(same) if same else None
+
+
+def _decrypted(row: Credentials) -> Secret:
+    try:
+        return Secret(fernet().decrypt(bytes(row.ciphertext)).decode())
+    except InvalidToken as exc:
+        raise KeyUnreadable(f"the Khalti key {row.fingerprint} cannot be read with LOYALINK_FERNET_KEYS") from exc
+
+
+def deployments_key() -> Secret | None:
+    """``KHALTI_SECRET_KEY``, for sites without a key of their own."""
+    text = str(get("KHALTI_SECRET_KEY")).strip()
+    try:
+        return Secret(text) if text else None
+    except ValueError:
+        raise ImproperlyConfigured("KHALTI_SECRET_KEY is not a key of Khalti's") from None
 
 
 def khalti(row: Credentials) -> tuple[Khalti, bool]:
@@ -231,23 +300,18 @@ def khalti(row: Credentials) -> tuple[Khalti, bool]:
     """
     secret = secret_of(row)
     if secret is not None:
-        return _client(row, secret), True
-    current = credentials(row.site_key)
-    stand_in = secret_of(current) if current.environment == row.environment else None
+        # A simulator is wherever KHALTI_BASE_URL says today; Khalti's own servers stay apart.
+        moved = is_simulated() and not _is_khaltis_own(row.base_url)
+        return _at(base_url(row.environment) if moved else row.base_url, secret), True
+    stand_in = secret_in_use(row.site_key, row.environment)
     if stand_in is None:
         raise ImproperlyConfigured(f"the Khalti key {row.fingerprint} is gone, and no other stands in for it")
-    return _client(current, stand_in), False
+    return client(row.environment, stand_in), False
 
 
 def client(environment: str, secret: Secret) -> Khalti:
-    """Khalti with a key that is not stored, to test it."""
+    """Khalti with any key, where an environment's calls go today."""
     return _at(base_url(environment), secret)
-
-
-def _client(row: Credentials, secret: Secret) -> Khalti:
-    # A stand-in for Khalti (a simulator) is wherever KHALTI_BASE_URL says today; Khalti's own servers stay apart.
-    moved = get("KHALTI_BASE_URL") and not _is_khaltis_own(row.base_url) and not _is_khaltis_own(base_url(TEST))
-    return _at(base_url(row.environment) if moved else row.base_url, secret)
 
 
 def _at(url: str, secret: Secret) -> Khalti:
@@ -258,13 +322,10 @@ def _at(url: str, secret: Secret) -> Khalti:
 
 
 def _is_khaltis_own(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host == "khalti.com" or host.endswith(".khalti.com")
+    return is_khaltis(url, base_url=SERVERS[LIVE])
 
 
-@cache
-def _transport(deadline: float) -> Transport:
-    return Transport(deadline=deadline)
+_transport = cache(lambda seconds: Transport(deadline=seconds))
 
 
 def deadline() -> float:
@@ -272,17 +333,16 @@ def deadline() -> float:
     return float(get("DEADLINE"))
 
 
-def _fernet() -> MultiFernet:
+def fernet() -> MultiFernet:
+    """What keys are encrypted with; ``ImproperlyConfigured`` where ``LOYALINK_FERNET_KEYS`` is missing or wrong."""
     keys = get("FERNET_KEYS")
     if not keys:
-        raise ImproperlyConfigured(
-            "set LOYALINK_FERNET_KEYS (newest first) so that Khalti's key can be kept encrypted; make one with: "
-            'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
-        )
+        raise ImproperlyConfigured("LOYALINK_FERNET_KEYS is not set, so Khalti's key cannot be kept or read")
     try:
         return MultiFernet([Fernet(key) for key in keys])
-    except ValueError as exc:
-        raise ImproperlyConfigured("LOYALINK_FERNET_KEYS holds something that is not a Fernet key") from exc
+    except (ValueError, TypeError):
+        # Not "from": the error's own frames hold the key.
+        raise ImproperlyConfigured("LOYALINK_FERNET_KEYS holds something that is not a Fernet key") from None
 
 
 def oscar_options() -> Mapping[str, Any]:

@@ -4,6 +4,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from wagtail.contrib.settings.models import BaseSiteSetting
 
+from .panels import KHALTI
+
 
 class Environment(models.TextChoices):
     """Which of Khalti's two servers; a deployment's ``KHALTI_BASE_URL`` decides the address."""
@@ -28,6 +30,8 @@ class KhaltiSettings(BaseSiteSetting):
         blank=True,
         default="Pay with your Khalti wallet, mobile banking or card.",
     )
+
+    edit_handler = KHALTI
 
     class Meta:
         verbose_name = "Khalti"
