@@ -100,8 +100,7 @@ class Venv:
         os.execv(str(self.python), [str(self.python), "-m", module] + sys.argv[1:])
 
     def _build(self, extra: str) -> None:
-        stale = any(self._stamp(name).exists() and self._read(name) != self._mark() for name in COMES_WITH)
-        if stale or self._unfinished.exists() or not self.python.exists():
+        if not self._can_be_extended():
             shutil.rmtree(str(self.folder), ignore_errors=True)
             self.folder.mkdir(exist_ok=True)
             self._unfinished.touch()
@@ -109,12 +108,17 @@ class Venv:
             base = getattr(sys, "_base_executable", None) or sys.executable
             self._run([base, "-m", "venv", str(self.folder)], "The virtual environment could not be made")
         self._unfinished.touch()
-        print("Installing what is needed; this takes a minute or two, the first time only", flush=True)
+        print("Installing what is needed; from nothing this takes a minute or two", flush=True)
         pip = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         self._run(pip + ["--editable", "{}[{}]".format(self.root, extra)], "The packages could not be installed")
         for name in COMES_WITH[extra]:
             self._stamp(name).write_text(self._mark())
         self._unfinished.unlink()
+
+    def _can_be_extended(self) -> bool:
+        """Tell whether it is whole and of this Python, so that a store that runs in it need not be disturbed."""
+        versions = {self._read(name).split(" ")[0] for name in COMES_WITH} - {""}
+        return self.python.exists() and not self._unfinished.exists() and versions <= {self._mark().split(" ")[0]}
 
     def _run(self, command: "Sequence[str]", failure: str) -> None:
         from sandbox import children  # which an old Python cannot read
@@ -135,14 +139,14 @@ class Venv:
             )
 
     def _mark(self) -> str:
-        """Name what an installation depends on: the packages that pyproject.toml asks for, and the Python."""
+        """Name what an installation depends on: the Python, and the packages that pyproject.toml asks for."""
         import tomllib  # not there in a Python that is too old
 
         with open(str(self.root / "pyproject.toml"), "rb") as file:
             project = tomllib.load(file)
         asked = [project.get("build-system"), project["project"], project.get("tool", {}).get("hatch")]
-        asked.append(list(sys.version_info[:2]))
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        return "{}.{} {}".format(sys.version_info[0], sys.version_info[1], digest)
 
     def _stamp(self, extra: str) -> Path:
         return self.folder / "built-for-{}".format(extra)

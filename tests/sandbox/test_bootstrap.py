@@ -114,13 +114,23 @@ def test_an_interrupted_build_is_no_build(built):
     (built.folder / "unfinished").touch()
 
     assert not built.has("sandbox")
+    assert not built._can_be_extended()
 
 
-def test_other_requirements_ask_for_another_build(built, project):
+def test_another_python_begins_from_nothing(built):
+    stamp = built.folder / "built-for-sandbox"
+    stamp.write_text(stamp.read_text().replace(".", ".9", 1))
+
+    assert not built.has("sandbox")
+    assert not built._can_be_extended()
+
+
+def test_other_requirements_are_added_to_what_is_there(built, project):
     with (project / "pyproject.toml").open("a") as file:
         file.write('dependencies = ["Django>=6"]\n')
 
     assert not built.has("sandbox")
+    assert built._can_be_extended()
 
 
 def test_another_setting_of_a_tool_asks_for_nothing(built, project):
