@@ -97,9 +97,8 @@ class KhaltiCheckoutMixin(PricedCheckoutMixin):
     def check_payment_data_is_captured(self, request: HttpRequest) -> None:
         """Send the shopper back to the payment page where nothing has been chosen, or it no longer fits."""
         submission = self.build_submission()
-        costs = self.costs(submission)
         try:
-            quote = pricing.quote(request, costs, self.choice)
+            quote = pricing.quote(request, self.costs(submission), self.choice)
         except CannotPay as exc:
             raise FailedPreCondition(url=reverse("checkout:payment-method"), message=str(exc)) from exc
         if quote.payable and self.choice.method is None:

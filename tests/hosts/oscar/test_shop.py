@@ -1,0 +1,176 @@
+"""The verbs of the shop: each may be called again with the same words, and refunds never exceed what came in."""
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from oscar.core.loading import get_model
+
+from loyalink_khalti.errors import ShopCannot
+from loyalink_khalti.hosts.oscar.shop import OscarShop
+from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.ports import Method, Outcome, Paid, Why
+from loyalink_khalti.simulator import Simulator
+
+from .conftest import Basket, Order, Shopper, Store, only_order, payment_of
+
+pytestmark = pytest.mark.money
+
+PAID = Paid(method=Method.KHALTI, amount=Paisa(50_000), transaction_id="TXN-1", at=timezone.now())
+
+
+@pytest.fixture
+def held(store: Store, guest: Shopper) -> Any:
+    guest.buy(store.notebook)
+    return only_order()
+
+
+@pytest.fixture
+def bought(store: Store, sita: Shopper, khalti: Simulator) -> Any:
+    """A notebook and a pen with express delivery, paid at Khalti: Rs 535 and Rs 150."""
+    payment = payment_of(sita.buy(store.notebook, store.pen, delivery="express"))
+    khalti.pay(payment.pidx or "")
+    sita.come_back(payment)
+    return only_order()
+
+
+def snapshot() -> list[Any]:
+    models = [("order", "Order"), ("payment", "Source"), ("payment", "Transaction"), ("partner", "StockRecord")]
+    models += [("basket", "Basket"), ("order", "OrderStatusChange"), ("order", "Line")]
+    return [list(get_model(*model).objects.order_by("pk").values()) for model in models]
+
+
+def test_confirm_twice_changes_nothing_the_second_time(held: Any) -> None:
+    with transaction.atomic():
+        assert OscarShop().confirm(held.number, paid=PAID) == held.number
+    once = snapshot()
+
+    with transaction.atomic():
+        assert OscarShop().confirm(held.number, paid=PAID) == held.number
+
+    assert snapshot() == once
+
+
+def test_release_twice_changes_nothing_the_second_time(store: Store, held: Any) -> None:
+    with transaction.atomic():
+        OscarShop().release(held.number, why=Why.CANCELLED, present=True)
+    once = snapshot()
+
+    with transaction.atomic():
+        OscarShop().release(held.number, why=Why.CANCELLED, present=True)
+
+    assert snapshot() == once
+    assert store.stock(store.notebook) == 20
+
+
+def test_a_placed_order_is_not_let_go_of(bought: Any) -> None:
+    with pytest.raises(ShopCannot), transaction.atomic():
+        OscarShop().release(bought.number, why=Why.EXPIRED, present=False)
+
+    bought.refresh_from_db()
+    assert bought.status == "Paid"
+
+
+def test_a_released_order_is_placed_with_its_points_and_another_method_after_all(held: Any) -> None:
+    paid = Paid(method=Method.POINTS, amount=Paisa(0), at=timezone.now(), points=Points(5000), worth=Paisa(50_000))
+    with transaction.atomic():
+        OscarShop().release(held.number, why=Why.EXPIRED, present=False)
+        OscarShop().confirm(held.number, paid=paid)
+
+    held.refresh_from_db()
+    assert held.status == "Paid"
+    assert held.sources.get().label == "5,000 points"
+    assert OscarShop().look(held.number).paid == 0
+
+
+def test_a_partial_refund_leaves_the_status_and_the_rest_makes_it_refunded(bought: Any) -> None:
+    shop = OscarShop()
+    for _again in range(2):
+        with transaction.atomic():
+            shop.reverse(bought.number, goods=Paisa(10_000), shipping=Paisa(5_000), lines=(), key="refund:1")
+    told = shop.look(bought.number)
+    assert (told.paid, told.refunded, told.status) == (68_500, 15_000, "Paid")
+
+    with transaction.atomic():
+        shop.reverse(bought.number, goods=Paisa(43_500), shipping=Paisa(10_000), lines=(), key="refund:2")
+
+    told = shop.look(bought.number)
+    assert (told.paid, told.refunded, told.status) == (68_500, 68_500, "Refunded")
+
+
+def test_no_more_goes_back_than_came_in(bought: Any) -> None:
+    before = snapshot()
+
+    with pytest.raises(ShopCannot), transaction.atomic():
+        OscarShop().reverse(bought.number, goods=Paisa(68_501), shipping=Paisa(0), lines=(), key="refund:1")
+
+    assert snapshot() == before
+
+
+def test_returned_goods_can_be_sold_again_whether_they_had_been_sent_or_not(store: Store, bought: Any) -> None:
+    pen = bought.lines.get(partner_sku="PEN-01")
+    pen.consume_allocation(1)  # the pen has been sent, the notebook not
+    lines = (("LOKTA-A5", 1), ("PEN-01", 1))
+
+    for _again in range(2):
+        with transaction.atomic():
+            OscarShop().reverse(bought.number, goods=Paisa(53_500), shipping=Paisa(0), lines=lines, key="refund:1")
+
+    assert (store.stock(store.notebook), store.stock(store.pen)) == (20, 50)
+    assert store.pen.stockrecords.get().num_in_stock == 50
+    assert store.notebook.stockrecords.get().num_allocated == 0
+
+
+def test_only_what_is_certain_leads_to_a_page_of_the_shop() -> None:
+    pages = {outcome: OscarShop().page_for("X", outcome, "some-token") for outcome in Outcome}
+
+    assert {outcome for outcome, page in pages.items() if not page} == {Outcome.CONFIRMING, Outcome.FLAGGED}
+    assert pages[Outcome.PAID] == "/shop/checkout/khalti/some-token/"
+
+
+def test_orders_tells_placed_ones_only_in_one_query(
+    store: Store, khalti: Simulator, django_assert_num_queries: Any
+) -> None:
+    for number in range(3):
+        Shopper(f"guest{number}@example.com").buy(store.notebook, method="cod")
+    Shopper("held@example.com").buy(store.pen)
+
+    with django_assert_num_queries(1):
+        told = list(OscarShop().orders())
+
+    assert [(order.status, order.total, order.paid) for order in told] == [("Pending", 50_000, 0)] * 3
+    assert all(order.placed and order.member_id is None for order in told)
+
+
+def test_a_held_order_is_told_as_not_placed(held: Any) -> None:
+    told = OscarShop().look(held.number)
+
+    assert (told.placed, told.status, told.total, told.paid) == (False, "Awaiting payment", 50_000, 0)
+    with pytest.raises(LookupError):
+        OscarShop().look("nobody-knows-me")
+
+
+def test_oscars_signals_are_sent_after_the_order_is_placed_and_not_before(
+    store: Store, sita: Shopper, khalti: Simulator
+) -> None:
+    record = get_model("analytics", "UserRecord").objects
+    payment = payment_of(sita.buy(store.notebook))
+    assert sum(record.values_list("num_orders", flat=True)) == 0
+    khalti.pay(payment.pidx or "")
+
+    sita.come_back(payment)
+    sita.come_back(payment)
+
+    assert sum(record.values_list("num_orders", flat=True)) == 1
+    address = sita.user.addresses.get()
+    assert address.num_orders_as_shipping_address == 1
+
+
+def test_an_order_keeps_its_snapshot_of_lines_and_prices(store: Store, bought: Any) -> None:
+    lines = {line.partner_sku: line for line in bought.lines.all()}
+
+    assert lines["LOKTA-A5"].line_price_incl_tax == 500
+    assert (bought.shipping_incl_tax, bought.shipping_code) == (150, "express")
+    assert Basket.objects.get(pk=bought.basket_id).status == Basket.SUBMITTED
+    assert Order.objects.count() == 1
