@@ -199,7 +199,7 @@ THUMBNAIL_FORMAT = "WEBP"
 THUMBNAIL_QUALITY = 85
 
 OSCAR_SHOP_NAME = "Saraswati Stationery"
-OSCAR_SHOP_TAGLINE = "Paper, pens and ink from Asan, Kathmandu"
+OSCAR_SHOP_TAGLINE = _("Paper, pens and ink from Asan, Kathmandu")
 OSCAR_DEFAULT_CURRENCY = "NPR"
 OSCAR_CURRENCY_FORMAT = {"NPR": {"format": "'Rs' #,##,##0.00;−'Rs' #,##,##0.00", "locale": "en"}}
 OSCAR_ALLOW_ANON_CHECKOUT = True
