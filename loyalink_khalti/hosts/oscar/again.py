@@ -60,9 +60,22 @@ def thank_you(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _taken_basket(request: HttpRequest) -> Any:
-    """The basket that this shopper's other click has: a member's newest, or the one that a guest's cookie names."""
-    baskets = get_model("basket", "Basket").objects.filter(status__in=["Frozen", "Submitted"])
+    """The basket that this shopper's other click has: a member's newest, or the one of this guest's browser."""
     if request.user.is_authenticated:
+        baskets = get_model("basket", "Basket").objects.filter(status__in=["Frozen", "Submitted"])
         return baskets.filter(owner=request.user).order_by("-pk").values_list("pk", flat=True).first()
     pk = browser.cookie_basket_id(request)
-    return pk if pk is not None and get_model("basket", "Basket").objects.filter(pk=pk, owner=None).exists() else None
+    if pk is not None and get_model("basket", "Basket").objects.filter(pk=pk, owner=None).exists():
+        return pk
+    # Oscar deletes the cookie of a frozen basket, so a third click may come without one.
+    return _bought_here(request)
+
+
+def _bought_here(request: HttpRequest) -> int | None:
+    if request.session.session_key is None:
+        return None
+    mine = Purchase.objects.filter(
+        shop=SHOP, visitor=browser.visitor(request), created_at__gt=timezone.now() - JUST_NOW
+    )
+    origin = mine.order_by("-pk").values_list("origin", flat=True).first()
+    return None if origin is None else int(origin)
