@@ -1,0 +1,84 @@
+"""A shop whose server knows Khalti's test server, an editor, and the page of Khalti's settings."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import responses
+from cryptography.fernet import Fernet
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+from django.urls import reverse
+from wagtail.models import Site
+
+from loyalink_khalti.backoffice.models import KhaltiSettings
+
+KEY = "live_secret_key_00000000000040008000000000c0ffee"
+OTHER = "live_secret_key_0000000000004000800000000badcafe"
+LOOKUP = "https://dev.khalti.com/api/v2/epayment/lookup/"
+
+
+@pytest.fixture(autouse=True)
+def _no_files(settings: Any) -> None:
+    """Leave WhiteNoise out: no static files are asked for, and it warns of folders that are not there."""
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
+
+
+@pytest.fixture
+def deployment(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Say how the shop is deployed: with Fernet keys and what is given."""
+
+    def deploy(**given: Any) -> None:
+        settings.LOYALINK_KHALTI = {"FERNET_KEYS": [Fernet.generate_key().decode()], **given}
+
+    for name in ("KHALTI_SECRET_KEY", "KHALTI_BASE_URL", "LOYALINK_FERNET_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    deploy()
+    return deploy
+
+
+@pytest.fixture
+def site(db: None, deployment: Callable[..., None]) -> Site:
+    return Site.objects.get(is_default_site=True)
+
+
+@pytest.fixture
+def editor(db: None) -> User:
+    """Somebody who may edit Khalti's settings and nothing else."""
+    group = Group.objects.create(name="Shopkeepers")
+    group.permissions.set(Permission.objects.filter(codename__in=["access_admin", "change_khaltisettings"]))
+    user = User.objects.create(username="maya", email="maya@example.com", is_staff=True)
+    user.groups.add(group)
+    return user
+
+
+@pytest.fixture
+def browser(client: Client, editor: User) -> Client:
+    """The editor's."""
+    client.force_login(editor, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def page(site: Site) -> str:
+    return reverse("wagtailsettings:edit", args=("loyalink_khalti", "khaltisettings", site.pk))
+
+
+@pytest.fixture
+def button(site: Site) -> str:
+    """Where "Test this key" posts to."""
+    return reverse("loyalink_khalti_test_key", args=(site.pk,))
+
+
+@pytest.fixture
+def khalti() -> Iterator[responses.RequestsMock]:
+    """Khalti's servers: what a test adds is what they answer."""
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def typed() -> dict[str, str]:
+    """The form as it stands, with nothing in the field of the key."""
+    default = KhaltiSettings()
+    return {"enabled": "on", "environment": "test", "title": default.title, "text": default.text, "secret_key": ""}

@@ -1,0 +1,251 @@
+"""The page of Khalti's settings: what editors can do there, and that the key is never seen again."""
+
+import io
+import logging
+
+import pytest
+from cryptography.fernet import Fernet
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.template import engines
+from django.test import RequestFactory
+from django.views.debug import SafeExceptionReporterFilter
+from wagtail.log_actions import registry as log_registry
+from wagtail.models import GroupSitePermission, Site
+
+from loyalink_khalti import conf
+from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.khalti import Secret
+from loyalink_khalti.payments.models import Credentials
+from loyalink_khalti.wagtail_hooks import keep_the_key_out_of_error_reports
+
+from .conftest import KEY, OTHER
+
+
+def text_of(response):
+    return response.content.decode()
+
+
+def assert_hidden(*texts):
+    for text in texts:
+        assert KEY not in text
+        assert KEY[-20:] not in text
+
+
+def test_an_editor_saves_texts_and_a_key(browser, page, typed):
+    response = browser.post(page, typed | {"title": "Khalti wallet", "secret_key": f" {KEY}\n"}, follow=True)
+
+    assert "Khalti updated." in text_of(response)
+    assert KhaltiSettings.objects.get().title == "Khalti wallet"
+    assert conf.secret_in_use("default", conf.TEST) == Secret(KEY)
+
+
+def test_an_empty_field_keeps_the_key(browser, page, typed):
+    browser.post(page, typed | {"secret_key": KEY})
+
+    browser.post(page, typed | {"title": "Another title"})
+
+    assert Credentials.objects.count() == 1
+    assert conf.secret_in_use("default", conf.TEST) == Secret(KEY)
+
+
+def test_the_key_is_kept_for_the_environment_that_is_chosen(browser, page, typed):
+    browser.post(page, typed | {"environment": "live", "secret_key": KEY})
+
+    assert conf.secret_in_use("default", conf.LIVE) == Secret(KEY)
+    assert conf.secret_in_use("default", conf.TEST) is None
+
+
+def test_the_page_tells_a_key_apart_without_showing_it(browser, page, typed):
+    browser.post(page, typed | {"secret_key": KEY})
+
+    shown = text_of(browser.get(page))
+
+    assert "live_…ffee" in shown
+    assert Secret(KEY).fingerprint in shown
+    assert "entered here" in shown
+    assert_hidden(shown)
+
+
+def test_the_page_says_when_the_key_comes_from_the_server(browser, page, deployment):
+    deployment(KHALTI_SECRET_KEY=KEY)
+
+    shown = text_of(browser.get(page))
+
+    assert "set on the server (KHALTI_SECRET_KEY)" in shown
+    assert 'name="remove_key"' not in shown
+    assert_hidden(shown)
+
+
+def test_the_page_says_that_there_is_no_key(browser, page):
+    assert "No key yet" in text_of(browser.get(page))
+
+
+@pytest.mark.parametrize(
+    ("nonsense", "words"),
+    [
+        ("   ", "only spaces"),
+        ("Key " + KEY, "no spaces inside"),
+        ("live_secret_key_०१२३४५६७८९०१२३४५६७८९०१२३४५६७८९०१", "plain English letters"),
+        ("live_secret_key_0000\x0000000000000000000000000000", "plain English letters"),
+        ("live_…ffee", "not the key itself"),
+        ("test_secret_key_00000000000040008000000000c0ffee", "KPG-1"),
+        ("live_public_key_00000000000040008000000000c0ffee", "public key"),
+        ("c0ffee", "too short"),
+        ("f" * 201, "too long"),
+    ],
+)
+def test_what_is_no_key_is_refused_in_words_and_nothing_is_lost(browser, page, typed, nonsense, words):
+    browser.post(page, typed | {"secret_key": KEY})
+
+    response = browser.post(page, typed | {"title": "Typed before", "secret_key": nonsense})
+
+    assert response.status_code == 200
+    assert words in text_of(response)
+    assert 'value="Typed before"' in text_of(response)
+    assert KhaltiSettings.objects.get().title == "Khalti"
+    assert conf.secret_in_use("default", conf.TEST) == Secret(KEY)
+
+
+@pytest.mark.parametrize("keys", [[], ["not a Fernet key"]])
+def test_without_fernet_keys_the_form_says_so_and_the_key_there_is_stays(browser, page, typed, deployment, settings, keys):
+    browser.post(page, typed | {"secret_key": OTHER})
+    before = settings.LOYALINK_KHALTI["FERNET_KEYS"]
+    deployment(FERNET_KEYS=keys)
+
+    response = browser.post(page, typed | {"title": "Typed before", "secret_key": KEY})
+
+    assert "The key was not saved" in text_of(response)
+    assert "LOYALINK_FERNET_KEYS" in text_of(response)
+    assert 'value="Typed before"' in text_of(response)
+    assert_hidden(text_of(response))
+    deployment(FERNET_KEYS=before)
+    assert conf.secret_in_use("default", conf.TEST) == Secret(OTHER)
+
+
+def test_a_key_that_cannot_be_read_is_named_and_replaced_by_entering_it_again(browser, page, typed, deployment):
+    browser.post(page, typed | {"secret_key": KEY})
+    deployment(FERNET_KEYS=[Fernet.generate_key().decode()])
+
+    shown = text_of(browser.get(page))
+    browser.post(page, typed | {"secret_key": KEY})
+
+    assert "cannot be read with LOYALINK_FERNET_KEYS" in shown
+    assert Secret(KEY).fingerprint in shown
+    assert conf.secret_in_use("default", conf.TEST) == Secret(KEY)
+
+
+def test_a_key_is_removed_by_a_tick_and_the_servers_takes_its_place(browser, page, typed, deployment, settings):
+    browser.post(page, typed | {"secret_key": KEY})
+    settings.LOYALINK_KHALTI["KHALTI_SECRET_KEY"] = OTHER
+
+    browser.post(page, typed | {"remove_key": "on"})
+
+    assert conf.key_in_use("default", conf.TEST).source == conf.DEPLOYMENT
+    assert Credentials.objects.get(fingerprint=Secret(KEY).fingerprint).retired_at
+
+
+def test_a_key_is_not_entered_and_removed_at_once(browser, page, typed):
+    browser.post(page, typed | {"secret_key": KEY})
+
+    response = browser.post(page, typed | {"secret_key": OTHER, "remove_key": "on"})
+
+    assert "not both" in text_of(response)
+    assert conf.secret_in_use("default", conf.TEST) == Secret(KEY)
+
+
+def test_each_site_has_its_own_key(browser, page, typed, site):
+    other = Site.objects.create(hostname="books.example", root_page=site.root_page)
+    browser.post(page, typed | {"secret_key": KEY})
+
+    browser.post(page.replace(f"/{site.pk}/", f"/{other.pk}/"), typed | {"secret_key": OTHER})
+
+    assert conf.secret_in_use("default", conf.TEST) == Secret(KEY)
+    assert conf.secret_in_use("books.example", conf.TEST) == Secret(OTHER)
+
+
+def test_a_simulated_khalti_is_announced(browser, page, deployment):
+    real = text_of(browser.get(page))
+    deployment(KHALTI_BASE_URL="http://127.0.0.1:9911/api/v2/")
+
+    simulated = text_of(browser.get(page))
+
+    assert "Simulated Khalti" not in real
+    assert "Simulated Khalti" in simulated
+    assert "127.0.0.1:9911" in simulated
+
+
+def test_editors_choose_an_environment_and_never_an_address(browser, page, typed):
+    browser.post(page, typed | {"base_url": "https://evil.example/", "secret_key": KEY})
+
+    assert Credentials.objects.get().base_url == "https://dev.khalti.com/api/v2/"
+
+
+def test_who_may_not_edit_the_setting_sees_nothing_and_changes_nothing(browser, page, typed, editor):
+    editor.groups.get().permissions.set(Permission.objects.filter(codename="access_admin"))
+
+    read = browser.get(page)
+    written = browser.post(page, typed | {"secret_key": KEY})
+
+    assert (read.status_code, written.status_code) == (302, 302)
+    assert not Credentials.objects.exists()
+
+
+def test_the_permission_may_be_given_for_one_site_alone(browser, page, typed, site, editor):
+    group = editor.groups.get()
+    group.permissions.set(Permission.objects.filter(codename="access_admin"))
+    GroupSitePermission.objects.create(
+        group=group, site=site, permission=Permission.objects.get(codename="change_khaltisettings")
+    )
+    other = Site.objects.create(hostname="books.example", root_page=site.root_page)
+
+    assert browser.get(page).status_code == 200
+    assert browser.get(page.replace(f"/{site.pk}/", f"/{other.pk}/")).status_code == 302
+
+
+def test_the_history_tells_who_changed_which_key_by_its_fingerprint(browser, page, typed, editor):
+    browser.post(page, typed | {"secret_key": KEY})
+    browser.post(page, typed | {"remove_key": "on"})
+
+    entries = [
+        (entry.action, entry.user, entry.data)
+        for entry in log_registry.get_logs_for_instance(KhaltiSettings.objects.get())
+        if entry.action.startswith("loyalink_khalti.")
+    ]
+    told = {"environment": "test", "fingerprint": Secret(KEY).fingerprint}
+    assert sorted(entries, key=lambda entry: entry[0]) == [
+        ("loyalink_khalti.remove_key", editor, told),
+        ("loyalink_khalti.save_key", editor, told),
+    ]
+
+
+def test_a_saved_key_is_in_no_page_log_history_dump_or_template(browser, page, typed, caplog, admin_client):
+    caplog.set_level(logging.DEBUG)
+    saved = browser.post(page, typed | {"secret_key": KEY}, follow=True)
+    wrong = browser.post(page, typed | {"title": "", "secret_key": KEY})
+    history = admin_client.get("/admin/reports/site-history/")
+    dump = io.StringIO()
+    call_command("dumpdata", "loyalink_khalti", "wagtailcore", "sessions", stdout=dump)
+    template = engines["django"].from_string("{{ settings.loyalink_khalti.KhaltiSettings.secret_key }}")
+    seen_by_templates = template.render({}, RequestFactory().get("/"))
+
+    assert wrong.status_code == 200
+    assert "Save a Khalti key" in text_of(history)
+    assert_hidden(
+        *(text_of(response) for response in (saved, wrong, history, browser.get(page))),
+        caplog.text,
+        dump.getvalue(),
+        seen_by_templates,
+        repr(KhaltiSettings.objects.get().__dict__),
+    )
+
+
+def test_the_report_of_an_error_while_saving_leaves_the_key_out(site, settings):
+    settings.DEBUG = False
+    request = RequestFactory().post("/", {"title": "Khalti", "secret_key": KEY})
+
+    keep_the_key_out_of_error_reports(request, KhaltiSettings(site=site))
+
+    reported = SafeExceptionReporterFilter().get_post_parameters(request)
+    assert reported["title"] == "Khalti"
+    assert_hidden(str(reported))
