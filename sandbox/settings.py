@@ -191,6 +191,10 @@ OSCAR_FROM_EMAIL = DEFAULT_FROM_EMAIL
 
 WAGTAIL_SITE_NAME = "Saraswati Stationery"
 WAGTAILADMIN_BASE_URL = SITE_URL
+# Nothing is fetched from elsewhere while the store runs.
+WAGTAIL_GRAVATAR_PROVIDER_URL = None
+WAGTAIL_ENABLE_UPDATE_CHECK = False
+WAGTAIL_ENABLE_WHATS_NEW_BANNER = False
 WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
 HAYSTACK_SIGNAL_PROCESSOR = "haystack.signals.BaseSignalProcessor"
@@ -199,13 +203,13 @@ THUMBNAIL_FORMAT = "WEBP"
 THUMBNAIL_QUALITY = 85
 
 OSCAR_SHOP_NAME = "Saraswati Stationery"
-OSCAR_SHOP_TAGLINE = _("Paper, pens and ink from Asan, Kathmandu")
+OSCAR_SHOP_TAGLINE = _("Paper, pens and ink from Asan, Kathmandu")  # type: ignore[assignment]  # Oscar: a str
 OSCAR_DEFAULT_CURRENCY = "NPR"
 OSCAR_CURRENCY_FORMAT = {"NPR": {"format": "'Rs' #,##,##0.00;−'Rs' #,##,##0.00", "locale": "en"}}
 OSCAR_ALLOW_ANON_CHECKOUT = True
 OSCAR_ALLOW_GUEST_CHECKOUT_WITH_ACCOUNT = True
 OSCAR_ALLOW_ANON_REVIEWS = False
-OSCAR_REQUIRED_ADDRESS_FIELDS = ("first_name", "last_name", "line1", "line4", "country")
+OSCAR_REQUIRED_ADDRESS_FIELDS = ["first_name", "last_name", "line1", "line4", "country"]  # type: ignore[assignment]
 OSCAR_PRODUCTS_PER_PAGE = 12
 OSCAR_MISSING_IMAGE_URL = "image_not_found.jpg"
 OSCAR_HIDDEN_FEATURES = ["wishlists"]
@@ -226,17 +230,13 @@ OSCAR_ORDER_STATUS_PIPELINE = {
 }
 OSCAR_LINE_STATUS_PIPELINE = {"Pending": ("Shipped", "Cancelled"), "Shipped": (), "Cancelled": ()}
 
+DEMO_FERNET_KEY = "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
+
 LOYALINK_KHALTI = {
     "SHOPS": {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"},
     "SITE_URL": SITE_URL,
     "KHALTI_BASE_URL": os.environ.get("KHALTI_BASE_URL") or f"http://127.0.0.1:{PORT + 1000}/api/v2/",
     # One of the shape Khalti documents; the simulator takes it, Khalti does not.
     "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",
-    "FERNET_KEYS": [
-        key
-        for key in (
-            os.environ.get("LOYALINK_FERNET_KEYS") or "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
-        ).split(",")
-        if key
-    ],
+    "FERNET_KEYS": [key for key in (os.environ.get("LOYALINK_FERNET_KEYS") or DEMO_FERNET_KEY).split(",") if key],
 }

@@ -1,5 +1,7 @@
 """The store's addresses: Wagtail at the root, the shop under ``/shop/``."""
 
+from typing import Any
+
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -9,10 +11,12 @@ from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.documents import urls as wagtaildocs_urls
 
 
-def healthz(request: HttpRequest) -> HttpResponse:
+def healthz(_request: HttpRequest) -> HttpResponse:
     """Say that the store is up."""
     return HttpResponse("ok\n", content_type="text/plain")
 
+
+shop: Any = apps.get_app_config("oscar")
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
@@ -21,7 +25,7 @@ urlpatterns = [
     path("django-admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("sandbox/mail/", include("sandbox.mail")),
-    path("shop/", include(apps.get_app_config("oscar").urls[0])),
+    path("shop/", include(shop.urls[0])),
     path("khalti/", include("loyalink_khalti.storefront.urls")),
     path("", include(wagtail_urls)),  # takes whatever is left, so it comes last
 ]

@@ -5,34 +5,35 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from oscar.core.loading import get_model
 from wagtail import blocks
+from wagtail.blocks.field_block import CharBlock, ChoiceBlock, RichTextBlock, TextBlock
 
 TONES = [("vermilion", _("Vermilion")), ("marigold", _("Marigold")), ("indigo", _("Indigo"))]
 
 
 def goods() -> list[tuple[str, str]]:
     """Everything on sale, for an editor to choose from."""
-    Product = get_model("catalogue", "Product")
-    return [(upc, title) for upc, title in Product.objects.browsable().order_by("title").values_list("upc", "title") if upc]
+    products = get_model("catalogue", "Product").objects.browsable().exclude(upc=None)
+    return list(products.order_by("title").values_list("upc", "title"))
 
 
-class PromoBlock(blocks.StructBlock):  # type: ignore[misc]  # Wagtail is untyped
+class PromoBlock(blocks.StructBlock):
     """A coloured note with a link."""
 
-    title = blocks.CharBlock(max_length=80)
-    text = blocks.TextBlock(required=False)
-    link_text = blocks.CharBlock(max_length=40, required=False)
-    link = blocks.CharBlock(max_length=200, required=False, help_text=_("An address of this site, such as /shop/offers/"))
-    tone = blocks.ChoiceBlock(choices=TONES, default="vermilion")
+    title = CharBlock(max_length=80)
+    text = TextBlock(required=False)
+    link_text = CharBlock(max_length=40, required=False)
+    link = CharBlock(max_length=200, required=False, help_text=_("An address of this site, such as /shop/offers/"))
+    tone = ChoiceBlock(choices=TONES, default="vermilion")
 
     class Meta:
         icon = "tag"
 
 
-class GoodsBlock(blocks.StructBlock):  # type: ignore[misc]  # Wagtail is untyped
+class GoodsBlock(blocks.StructBlock):
     """A shelf of chosen goods."""
 
-    heading = blocks.CharBlock(max_length=80)
-    upcs = blocks.ListBlock(blocks.ChoiceBlock(choices=goods), label=_("goods"))
+    heading = CharBlock(max_length=80)
+    upcs = blocks.ListBlock(ChoiceBlock(choices=goods), label=_("goods"))
 
     class Meta:
         icon = "pick"
@@ -45,10 +46,10 @@ class GoodsBlock(blocks.StructBlock):  # type: ignore[misc]  # Wagtail is untype
         return {**super().get_context(value, parent_context), "products": products}
 
 
-class ShelvesBlock(blocks.StructBlock):  # type: ignore[misc]  # Wagtail is untyped
+class ShelvesBlock(blocks.StructBlock):
     """A tile for each category of the shop."""
 
-    heading = blocks.CharBlock(max_length=80)
+    heading = CharBlock(max_length=80)
 
     class Meta:
         icon = "folder-open-inverse"
@@ -63,5 +64,5 @@ HOME_BLOCKS = [
     ("promos", blocks.ListBlock(PromoBlock(), icon="tag", template="home/promos.html")),
     ("goods", GoodsBlock()),
     ("shelves", ShelvesBlock()),
-    ("text", blocks.RichTextBlock()),
+    ("text", RichTextBlock()),
 ]

@@ -1,18 +1,19 @@
 """The Wagtail pages of the store: the home page and the points programme's terms."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
+from wagtail.blocks.field_block import CharBlock, RichTextBlock
 from wagtail.fields import RichTextField, StreamField
 from wagtail.models import Page
 
 from .blocks import HOME_BLOCKS
 
 
-class HomePage(Page):  # type: ignore[misc]  # Wagtail is untyped
+class HomePage(Page):  # type: ignore[django-manager-missing]  # Wagtail is untyped
     """What a visitor sees first; everything on it is edited in Wagtail."""
 
     hero_title = models.CharField(_("greeting"), max_length=120)
@@ -20,14 +21,19 @@ class HomePage(Page):  # type: ignore[misc]  # Wagtail is untyped
     hero_link_text = models.CharField(_("words on the button"), max_length=40, blank=True)
     hero_link = models.CharField(_("where the button leads"), max_length=200, blank=True)
     hero_image = models.ForeignKey(
-        "wagtailimages.Image", verbose_name=_("picture"), null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        "wagtailimages.Image",
+        verbose_name=_("picture"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     body = StreamField(HOME_BLOCKS, blank=True)
 
     template = "home/home_page.html"
-    max_count = 1
-    subpage_types: ClassVar[list[str]] = ["sandbox_home.TermsPage"]
-    content_panels: ClassVar[list[Any]] = [
+    max_count = 1  # type: ignore[assignment]  # Wagtail is untyped
+    subpage_types = ["sandbox_home.TermsPage"]
+    content_panels: list[Any] = [
         *Page.content_panels,
         MultiFieldPanel(
             [FieldPanel(name) for name in ("hero_title", "hero_text", "hero_link_text", "hero_link", "hero_image")],
@@ -40,19 +46,20 @@ class HomePage(Page):  # type: ignore[misc]  # Wagtail is untyped
         verbose_name = _("home page")
 
 
-class TermsPage(Page):  # type: ignore[misc]  # Wagtail is untyped
+class TermsPage(Page):  # type: ignore[django-manager-missing]  # Wagtail is untyped
     """How the points programme works, in the shop's own words."""
 
     introduction = models.TextField(blank=True)
     body = StreamField(
-        [("section", blocks.StructBlock([("heading", blocks.CharBlock()), ("text", blocks.RichTextBlock())]))], blank=True
+        [("section", blocks.StructBlock([("heading", CharBlock()), ("text", RichTextBlock())]))],
+        blank=True,
     )
     small_print = RichTextField(blank=True)
 
     template = "home/terms_page.html"
-    parent_page_types: ClassVar[list[str]] = ["sandbox_home.HomePage"]
-    subpage_types: ClassVar[list[str]] = []
-    content_panels: ClassVar[list[Any]] = [
+    parent_page_types = ["sandbox_home.HomePage"]
+    subpage_types: list[str] = []
+    content_panels: list[Any] = [
         *Page.content_panels,
         FieldPanel("introduction"),
         FieldPanel("body"),
@@ -61,4 +68,3 @@ class TermsPage(Page):  # type: ignore[misc]  # Wagtail is untyped
 
     class Meta:
         verbose_name = _("programme terms")
-

@@ -37,33 +37,23 @@ PROMOS = [
     },
 ]
 
-TERMS = [
-    (
-        "How you earn",
-        "<p>You earn <b>1 point for every Rs 10</b> of goods, counted after offers, coupons and the points you spend, "
-        "without delivery. Points are yours as soon as your payment has come in.</p>",
-    ),
-    (
-        "What they are worth",
-        "<p><b>10 points are Rs 1.</b> You spend them at the checkout, in tens, from 100 points on. They pay for goods "
-        "first, then for delivery. Khalti takes no payment below Rs 10, so what is left to pay is either nothing or at "
-        "least that.</p>",
-    ),
-    (
-        "How long they last",
-        "<p>Points are valid for twelve months, until the end of their last day in Kathmandu. Those that expire first "
-        "are spent first.</p>",
-    ),
-    (
-        "Silver, Gold, Platinum",
-        "<p>Everybody begins at Silver. With 500 points earned in all you are Gold, with 1,000 Platinum.</p>",
-    ),
-    (
-        "When something goes back",
-        "<p>If a payment does not come about, the points you meant to spend are yours again at once. If you return "
-        "goods, the points you spent on them come back and those you earned with them are taken back.</p>",
-    ),
-]
+TERMS = {
+    "How you earn": """
+        <p>You earn <b>1 point for every Rs 10</b> of goods, counted after offers, coupons and the points you spend,
+        without delivery. Points are yours as soon as your payment has come in.</p>""",
+    "What they are worth": """
+        <p><b>10 points are Rs 1.</b> You spend them at the checkout, in tens, from 100 points on. They pay for goods
+        first, then for delivery. Khalti takes no payment below Rs 10, so what is left to pay is either nothing or at
+        least that.</p>""",
+    "How long they last": """
+        <p>Points are valid for twelve months, until the end of their last day in Kathmandu. Those that expire first
+        are spent first.</p>""",
+    "Silver, Gold, Platinum": """
+        <p>Everybody begins at Silver. With 500 points earned in all you are Gold, with 1,000 Platinum.</p>""",
+    "When something goes back": """
+        <p>If a payment does not come about, the points you meant to spend are yours again at once. If you return
+        goods, the points you spent on them come back and those you earned with them are taken back.</p>""",
+}
 
 
 def load() -> None:
@@ -89,6 +79,7 @@ def follow_address() -> None:
 
 
 def _home(locale: Any) -> HomePage:
+    window = [good.sku for good in catalogue.PRODUCTS if good.featured][:8]
     return HomePage(
         title=settings.OSCAR_SHOP_NAME,
         slug="saraswati",
@@ -103,7 +94,7 @@ def _home(locale: Any) -> HomePage:
         hero_image=_hero(),
         body=[
             ("promos", PROMOS),
-            ("goods", {"heading": "From the front window", "upcs": [good.sku for good in catalogue.PRODUCTS if good.featured][:8]}),
+            ("goods", {"heading": "From the front window", "upcs": window}),
             ("shelves", {"heading": "On the shelves"}),
         ],
     )
@@ -116,7 +107,7 @@ def _terms(locale: Any) -> TermsPage:
         locale=locale,
         show_in_menus=True,
         introduction="A thank-you to everybody who has an account with us. No card, no fee, nothing to sign.",
-        body=[("section", {"heading": heading, "text": text}) for heading, text in TERMS],
+        body=[("section", {"heading": heading, "text": text}) for heading, text in TERMS.items()],
     )
 
 

@@ -96,7 +96,9 @@ def _product(good: catalogue.Product, kind: Any, partner: Any, shelf: Any) -> An
 def _recommend(products: dict[str, Any]) -> None:
     Recommendation = get_model("catalogue", "ProductRecommendation")
     Recommendation.objects.bulk_create(
-        Recommendation(primary=products[good.slug], recommendation=products[slug], ranking=len(good.recommended) - place)
+        Recommendation(
+            primary=products[good.slug], recommendation=products[slug], ranking=len(good.recommended) - place
+        )
         for good in catalogue.PRODUCTS
         for place, slug in enumerate(good.recommended)
     )

@@ -128,8 +128,10 @@ def _customer(customer: Customer, password: str) -> None:
 def _editors() -> Any:
     """The group that edits pages and settings, reads the reports and gives refunds."""
     group, _made = Group.objects.get_or_create(name="Shopkeepers")
-    ours = Q(content_type__app_label="loyalink_khalti") & ~Q(codename__startswith="add_") & ~Q(codename__startswith="delete_")
-    group.permissions.set(Permission.objects.filter(ours | Q(codename="access_admin")))
+    made_by_nobody = Q(codename__startswith="add_") | Q(codename__startswith="delete_")
+    ours = Q(content_type__app_label="loyalink_khalti") & ~made_by_nobody
+    orders = Q(content_type__app_label="order") & ~Q(codename__startswith="delete_")
+    group.permissions.set(Permission.objects.filter(ours | orders | Q(codename="access_admin")))
     root = Page.get_first_root_node()
     for codename in ("add_page", "change_page", "publish_page"):
         GroupPagePermission.objects.create(group=group, page=root, permission=_permission(codename))
@@ -140,6 +142,4 @@ def _editors() -> Any:
 
 
 def _permission(codename: str) -> Permission:
-    return Permission.objects.get(
-        codename=codename, content_type__app_label__in=["wagtailcore", "wagtailimages"]
-    )
+    return Permission.objects.get(codename=codename, content_type__app_label__in=["wagtailcore", "wagtailimages"])

@@ -30,7 +30,7 @@ BROWSER = {
 }
 
 
-class AbstractAddressForm(forms.AbstractAddressForm):  # type: ignore[misc]  # Oscar is untyped
+class AbstractAddressForm(forms.AbstractAddressForm):
     """Oscar's, without the lines nobody here fills in."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -41,8 +41,8 @@ class AbstractAddressForm(forms.AbstractAddressForm):  # type: ignore[misc]  # O
         dress(self)
 
 
-class UserAddressForm(AbstractAddressForm, forms.UserAddressForm):  # type: ignore[misc]  # Oscar is untyped
-    class Meta(forms.UserAddressForm.Meta):  # type: ignore[misc]  # Oscar is untyped
+class UserAddressForm(AbstractAddressForm, forms.UserAddressForm):
+    class Meta(forms.UserAddressForm.Meta):
         exclude = ["line3"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

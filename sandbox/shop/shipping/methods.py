@@ -7,21 +7,21 @@ from oscar.apps.shipping.methods import *  # noqa: F403
 from oscar.apps.shipping.methods import FixedPrice, Free
 
 
-class Standard(Free):  # type: ignore[misc]  # Oscar is untyped
+class Standard(Free):
     code = "standard"
-    name = _("Standard delivery")
+    name = _("Standard delivery")  # type: ignore[assignment]  # Oscar is untyped
     description = _("Three to five days inside the Valley, about a week outside it.")
 
 
-class Express(FixedPrice):  # type: ignore[misc]  # Oscar is untyped
+class Express(FixedPrice):
     code = "express"
-    name = _("Express delivery")
+    name = _("Express delivery")  # type: ignore[assignment]  # Oscar is untyped
     description = _("By motorbike, the next working day inside the Ring Road.")
     charge_excl_tax = Decimal("150.00")
     charge_incl_tax = Decimal("150.00")
 
 
-class Pickup(Free):  # type: ignore[misc]  # Oscar is untyped
+class Pickup(Free):
     code = "pickup"
-    name = _("Pick up in Asan, Kathmandu")
+    name = _("Pick up in Asan, Kathmandu")  # type: ignore[assignment]  # Oscar is untyped
     description = _("Ready two hours after your order, Sunday to Friday, 10 am to 7 pm.")

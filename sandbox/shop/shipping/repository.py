@@ -1,9 +1,11 @@
 """Which deliveries the checkout offers."""
 
+from typing import Any
+
 from oscar.apps.shipping.repository import Repository as OscarRepository
 
 from .methods import Express, Pickup, Standard
 
 
-class Repository(OscarRepository):  # type: ignore[misc]  # Oscar is untyped
-    methods = (Standard(), Express(), Pickup())
+class Repository(OscarRepository):
+    methods: tuple[Any, ...] = (Standard(), Express(), Pickup())
