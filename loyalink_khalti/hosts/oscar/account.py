@@ -37,13 +37,14 @@ class PointsView(PageTitleMixin, TemplateView):
     """A member's points: what they have, how far the next level is, what expires, what happened."""
 
     template_name = "loyalink_khalti/oscar/points.html"
-    page_title = _("Points")
-    active_tab = "points"
+    page_title: Any = _("Points")
+    active_tab: Any = "points"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         member = str(self.request.user.pk)
         card = flow.member(conf.site_key(self.request), member)
-        return super().get_context_data(**kwargs) | {
+        context = cast(dict[str, Any], super().get_context_data(**kwargs))
+        return context | {
             "card": card,
             "worth": npr(rules.worth(card.available)),
             "history": self._history(card),
@@ -68,14 +69,13 @@ class OrderHistoryView(OscarOrderHistoryView):
     """The member's orders; a held one is not found by its number either."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = super().get(request, *args, **kwargs)
-        if not isinstance(response, HttpResponseRedirect):
-            return response
-        number = self.form.cleaned_data["order_number"]
-        if self.get_queryset().model.objects.filter(pk__in=orders.placed().filter(number=number)).exists():
-            return response
-        self.object_list = self.get_queryset()
-        return cast(HttpResponse, self.render_to_response(self.get_context_data()))
+        response: Any = super().get(request, *args, **kwargs)
+        if isinstance(response, HttpResponseRedirect):  # straight to the order of that number
+            if orders.placed().filter(number=self.form.cleaned_data["order_number"]).exists():
+                return response
+            self.object_list = self.get_queryset()
+            response = self.render_to_response(self.get_context_data())
+        return cast(HttpResponse, response)
 
     def get_queryset(self) -> Any:
         return orders.placed(super().get_queryset())

@@ -32,6 +32,8 @@ def order_placed(number: str) -> None:
 def order_mail(number: str) -> None:
     """Send the order mail, in the language in which the order was placed."""
     order = _order(number)
+    if not order.email:
+        return  # the member has been deleted since
     purchase = Purchase.objects.get(shop=SHOP, ref=number)
     with translation.override(purchase.language):
         mail.send(order, purchase)

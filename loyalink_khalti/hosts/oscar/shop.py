@@ -31,10 +31,12 @@ class OscarShop:
         order, basket = orders.lock(ref)
         released = order.status == options().cancelled and orders.was_let_go(order)
         if order.status == options().held or released:
+            others = baskets.lock_others(basket) if released else []
             if released:
                 stock.take_again(order)
                 offers.record_again(order)
-            _place(order, basket, paid)
+            _place(order, paid)
+            baskets.submit(order, basket, others)
         elif paid.amount and sources.receive(order, paid) and order.status == options().pending:
             orders.write_status(order, options().paid)
         return str(order.number)
@@ -45,11 +47,12 @@ class OscarShop:
             if orders.is_placed(order):
                 raise ShopCannot("host_failed", f"order {ref} is placed and cannot be let go of")
             return
+        others = baskets.lock_others(basket)
         stock.let_go(order)
         offers.take_back(order)
         orders.write_status(order, options().cancelled)
         order.notes.create(note_type=order.notes.model.SYSTEM, message=f"Not paid ({why}): let go of.")
-        baskets.give_back(order, basket, present=present)
+        baskets.give_back(order, basket, others, present=present)
 
     def reverse(
         self, ref: str, *, goods: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
@@ -75,14 +78,12 @@ class OscarShop:
         return _told(orders.placed().order_by("pk"))
 
 
-def _place(order: Any, basket: Any, paid: Paid) -> None:
+def _place(order: Any, paid: Paid) -> None:
     later = paid.method in {Method.COD, Method.BANK_TRANSFER}
     orders.write_status(
         order, options().pending if later and not paid.amount else options().paid, date_placed=timezone.now()
     )
     sources.write(order, paid)
-    if basket is not None and basket.status != basket.SUBMITTED:
-        basket.submit()
     outbox.post(f"{_HERE}.order_placed", number=order.number)
     outbox.post(f"{_HERE}.order_mail", number=order.number)
 

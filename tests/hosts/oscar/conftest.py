@@ -1,14 +1,12 @@
 """A small stationery shop on Oscar, shoppers with browsers, and a simulated Khalti that they pay at."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from oscar.core.loading import get_model
@@ -25,6 +23,8 @@ __all__ = ["khalti_simulator"]
 Order = get_model("order", "Order")
 Basket = get_model("basket", "Basket")
 PASSWORD = "saraswati-demo"
+Page = Any
+"""An answer to a test's browser."""
 
 
 @pytest.fixture
@@ -113,13 +113,13 @@ class Shopper:
         if user:
             self.browser.login(username=user.email, password=PASSWORD)
 
-    def add(self, product: Any, quantity: int = 1) -> HttpResponse:
+    def add(self, product: Any, quantity: int = 1) -> Page:
         return self.browser.post(f"/shop/basket/add/{product.pk}/", {"quantity": quantity})
 
-    def use(self, coupon: str) -> HttpResponse:
+    def use(self, coupon: str) -> Page:
         return self.browser.post("/shop/basket/vouchers/add/", {"code": coupon})
 
-    def go_to_payment(self, *, delivery: str = "standard") -> HttpResponse:
+    def go_to_payment(self, *, delivery: str = "standard") -> Page:
         """Everything before the payment page."""
         if not self.user:
             self.browser.post("/shop/checkout/", {"username": self.email, "options": "anonymous"})
@@ -135,13 +135,13 @@ class Shopper:
         self.browser.post("/shop/checkout/shipping-method/", {"method_code": delivery})
         return self.browser.get("/shop/checkout/payment-method/")
 
-    def choose(self, method: str = "khalti", **more: Any) -> HttpResponse:
+    def choose(self, method: str = "khalti", **more: Any) -> Page:
         return self.browser.post("/shop/checkout/payment-method/", {"payment_method": method, **more})
 
-    def place(self, **more: Any) -> HttpResponse:
+    def place(self, **more: Any) -> Page:
         return self.browser.post("/shop/checkout/preview/", {"action": "place_order", **more})
 
-    def buy(self, *products: Any, method: str = "khalti", points: int | None = None, **more: Any) -> HttpResponse:
+    def buy(self, *products: Any, method: str = "khalti", points: int | None = None, **more: Any) -> Page:
         """From the shelf to "place order"."""
         for product in products:
             self.add(product)
@@ -150,7 +150,7 @@ class Shopper:
         assert chosen.status_code == 302, chosen.content.decode()
         return self.place()
 
-    def come_back(self, payment: Payment) -> HttpResponse:
+    def come_back(self, payment: Payment) -> Page:
         """Follow the way back from Khalti to its end."""
         return self.browser.get(f"/khalti/return/{payment.token}/", follow=True)
 
@@ -164,7 +164,7 @@ class Shopper:
         return all(word in page for word in words)
 
 
-def text(response: HttpResponse) -> str:
+def text(response: Page) -> str:
     """The words of a page, without its tags."""
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)).replace("&#x27;", "'").replace("&quot;", '"')
@@ -182,7 +182,7 @@ def available(shopper: Shopper) -> Points:
     return Points(account.available if account else 0)
 
 
-def payment_of(response: HttpResponse) -> Payment:
+def payment_of(response: Page) -> Payment:
     """The payment whose page at Khalti a shopper was sent to."""
     assert response.status_code == 302, response.content.decode()[:2000]
     return Payment.objects.select_related("purchase").get(payment_url=response["Location"])
@@ -208,7 +208,7 @@ def guest(store: Store) -> Shopper:
 
 
 @pytest.fixture
-def staff(store: Store) -> Iterator[Client]:
+def staff(store: Store) -> Client:
     user = get_user_model().objects.create_superuser("admin", "admin@example.com", PASSWORD)
     browser = Client()
     browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")

@@ -269,3 +269,68 @@ def test_a_stranger_with_the_link_does_not_get_the_basket(store: Store, guest: S
 def test_an_unknown_token_is_not_there(store: Store, guest: Shopper) -> None:
     assert guest.browser.get("/shop/checkout/khalti/nobody-knows-me/").status_code == 404
     assert not Purchase.objects.exists()
+
+
+def test_a_coupon_for_the_delivery_is_used_and_given_back_too(store: Store, guest: Shopper, khalti: Simulator) -> None:
+    voucher = store.coupon("RIDE", rupees="150.00")
+    voucher.offers.get().benefit.__class__.objects.update(type="Shipping absolute", range=None)
+    guest.add(store.notebook)
+    guest.use("RIDE")
+    guest.go_to_payment(delivery="express")
+    guest.choose()
+    payment = payment_of(guest.place())
+    offer = voucher.offers.get()
+    assert payment.amount == 50_000
+    assert (offer.num_orders, offer.total_discount) == (1, 150)
+    khalti.cancel(payment.pidx or "")
+
+    guest.come_back(payment)
+
+    offer.refresh_from_db()
+    assert (offer.num_orders, offer.total_discount) == (0, 0)
+    assert payment_of(guest.place()).amount == 50_000
+
+
+def test_a_member_who_is_deleted_while_paying_leaves_a_placed_order(
+    store: Store, sita: Shopper, khalti: Simulator
+) -> None:
+    payment = payment_of(sita.buy(store.notebook))
+    sita.user.delete()
+    khalti.pay(payment.pidx or "")
+
+    flow.finish(payment)
+
+    assert Order.objects.get().status == "Paid"
+    assert not get_model("loyalink_khalti", "Message").objects.filter(sent_at=None).exists()
+
+
+def test_a_product_deleted_while_paying_is_delivered_as_it_was_sold(
+    store: Store, guest: Shopper, khalti: Simulator
+) -> None:
+    payment = payment_of(guest.buy(store.notebook, store.pen))
+    store.notebook.delete()
+    khalti.pay(payment.pidx or "")
+
+    page = guest.come_back(payment)
+
+    assert page.status_code == 200
+    assert "Lokta notebook" in text(page)
+    assert Order.objects.get().status == "Paid"
+
+
+def test_what_a_member_picked_after_an_expiry_outlives_a_late_payment(
+    store: Store, sita: Shopper, khalti: Simulator
+) -> None:
+    payment = payment_of(sita.buy(store.notebook))
+    khalti.expire(payment.pidx or "")
+    flow.finish(payment)
+    sita.add(store.notebook, 2)
+    sita.add(store.pen)
+    assert sorted(sita.lines()) == [("Gel pen", 1), ("Lokta notebook", 3)]
+    khalti.complete(payment.pidx or "")
+
+    flow.finish(payment, insist=True)
+
+    assert Order.objects.get().status == "Paid"
+    assert sorted(sita.lines()) == [("Gel pen", 1), ("Lokta notebook", 2)]
+    assert sita.place()["Location"].startswith("http")  # under another origin: these are other goods

@@ -88,7 +88,7 @@ def test_pages_of_products_lead_on_and_a_wrong_one_leads_to_the_first(store: Sto
     for number in range(30):
         store.add(f"Pencil {number:02}", f"PENCIL-{number}", rupees="10.00", stock=1)
 
-    assert titles(browser.get(CATALOGUE, {"page": 2, "sort_by": "title-asc"}))
+    assert titles(browser.get(CATALOGUE, {"page": "2", "sort_by": "title-asc"}))
     assert browser.get(CATALOGUE, {"page": 99}).status_code == 302
 
 
