@@ -108,7 +108,9 @@ def test_what_is_no_key_is_refused_in_words_and_nothing_is_lost(browser, page, t
 
 
 @pytest.mark.parametrize("keys", [[], ["not a Fernet key"]])
-def test_without_fernet_keys_the_form_says_so_and_the_key_there_is_stays(browser, page, typed, deployment, settings, keys):
+def test_without_fernet_keys_the_form_says_so_and_the_key_there_is_stays(
+    browser, page, typed, deployment, settings, keys
+):
     browser.post(page, typed | {"secret_key": OTHER})
     before = settings.LOYALINK_KHALTI["FERNET_KEYS"]
     deployment(FERNET_KEYS=keys)

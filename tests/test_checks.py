@@ -1,0 +1,322 @@
+"""Each numbered check speaks up for its own fault, and keeps quiet about the demo store."""
+
+import types
+
+import pytest
+from cryptography.fernet import Fernet
+from django.apps import apps
+from django.conf.urls.i18n import i18n_patterns
+from django.core import checks
+from django.db import connection
+from django.http import HttpResponse
+from django.urls import include, path, re_path
+from oscar.apps.checkout.apps import CheckoutConfig
+from oscar.apps.customer.apps import CustomerConfig
+from wagtail.models import Site
+
+from loyalink_khalti import conf
+from loyalink_khalti.khalti import Secret
+
+KEY = "live_secret_key_00000000000040008000000000c0ffee"
+SIMULATED = "http://127.0.0.1:9911/api/v2/"
+
+
+@pytest.fixture
+def found():
+    """What the checks find: number → message, ours alone; ``databases=["default"]`` looks into it too."""
+
+    def run(**given):
+        ours = [message for message in checks.run_checks(**given) if str(message.id).startswith("loyalink_khalti.")]
+        assert all(message.hint for message in ours)
+        return {message.id.removeprefix("loyalink_khalti."): message.msg for message in ours}
+
+    return run
+
+
+@pytest.fixture
+def shop(settings, monkeypatch):
+    """A shop in production as it should be, but for what a test says."""
+    for name in ("KHALTI_SECRET_KEY", "KHALTI_BASE_URL", "LOYALINK_FERNET_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    good = {
+        "SHOPS": {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"},
+        "SITE_URL": "https://shop.example",
+        "KHALTI_SECRET_KEY": KEY,
+        "FERNET_KEYS": [Fernet.generate_key().decode()],
+    }
+
+    def but(**given):
+        settings.LOYALINK_KHALTI = {**good, **given}
+
+    but()
+    settings.DEBUG = False
+    return but
+
+
+@pytest.mark.django_db
+def test_a_shop_as_it_should_be_has_nothing_to_mend(shop, found):
+    assert found(databases=["default"]) == {}
+
+
+@pytest.mark.django_db
+def test_the_demo_store_has_nothing_to_mend(settings, found):
+    settings.DEBUG = True
+
+    assert found(databases=["default"]) == {}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://pay.example/api/v2/", "ftp://khalti.com/", "khalti.com/api/v2", "https://a@b/"]
+)
+def test_a_server_that_may_not_be_called(shop, found, url):
+    shop(KHALTI_BASE_URL=url)
+
+    assert url.rstrip("/") in found()["E001"]
+
+
+def test_a_server_that_is_not_khaltis_in_production(shop, found, settings):
+    shop(KHALTI_BASE_URL=SIMULATED)
+
+    assert SIMULATED in found()["E002"]
+
+    settings.DEBUG = True
+    assert found() == {}
+
+
+@pytest.mark.django_db
+def test_no_key(shop, found):
+    shop(KHALTI_SECRET_KEY="")
+
+    assert found() == {}
+    assert set(found(databases=["default"])) == {"W003"}
+
+    conf.save_key("default", conf.TEST, Secret(KEY))
+    assert found(databases=["default"]) == {}
+
+
+@pytest.mark.django_db
+def test_a_stored_key_that_cannot_be_read(shop, found):
+    conf.save_key("default", conf.TEST, Secret(KEY))
+    shop(FERNET_KEYS=[Fernet.generate_key().decode()])
+
+    assert found() == {}
+    assert Secret(KEY).fingerprint in found(databases=["default"])["E004"]
+
+
+@pytest.mark.django_db
+def test_a_retired_key_of_no_payment_is_nobodys_trouble(shop, found):
+    conf.save_key("default", conf.TEST, Secret(KEY))
+    conf.remove_key("default", conf.TEST)
+    shop(FERNET_KEYS=[Fernet.generate_key().decode()])
+
+    assert found(databases=["default"]) == {}
+
+
+@pytest.mark.django_db
+def test_a_database_without_tables_is_checked_after_it_has_them(shop, found):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE loyalink_khalti_credentials RENAME TO elsewhere")
+
+    assert found(databases=["default"]) == {}
+
+
+def test_a_key_of_the_deployment_that_is_none(shop, found):
+    shop(KHALTI_SECRET_KEY="with spaces")
+
+    assert "with spaces" not in found()["E005"]
+
+
+def test_fernet_keys_that_are_none(shop, found):
+    shop(FERNET_KEYS=["short"])
+
+    assert set(found()) == {"E006"}
+
+
+def test_no_fernet_keys_where_editors_are_to_enter_a_key(shop, found):
+    shop(FERNET_KEYS=[], KHALTI_SECRET_KEY="")
+    assert set(found()) == {"W007"}
+
+    shop(FERNET_KEYS=[])
+    assert found() == {}
+
+
+@pytest.mark.parametrize("options", [{}, {"transaction_mode": "DEFERRED"}])
+def test_sqlite_that_locks_too_late(shop, found, settings, monkeypatch, options):
+    entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": options}
+    monkeypatch.setitem(settings.DATABASES, "default", entry)
+
+    assert "'default'" in found()["W008"]
+
+
+def test_a_shop_that_does_not_sell_in_rupees(shop, found, settings):
+    settings.OSCAR_DEFAULT_CURRENCY = "GBP"
+
+    assert "GBP" in found()["E009"]
+
+
+def test_a_plain_http_shop_in_production(shop, found, settings):
+    shop(SITE_URL="http://shop.example")
+    assert "http://shop.example" in found()["E010"]
+
+    settings.DEBUG = True
+    assert found() == {}
+
+
+def test_plain_http_on_ones_own_machine_is_no_fault(shop, found):
+    shop(SITE_URL="http://127.0.0.1:8000")
+
+    assert found() == {}
+
+
+@pytest.mark.parametrize("url", ["shop.example", "https://", "//shop.example"])
+def test_a_site_url_that_is_no_address(shop, found, url):
+    shop(SITE_URL=url)
+
+    assert url in found()["E011"]
+
+
+def test_no_site_url(shop, found):
+    shop(SITE_URL="")
+
+    assert set(found()) == {"W012"}
+
+
+@pytest.mark.django_db
+def test_without_site_url_wagtails_sites_are_looked_at(shop, found):
+    shop(SITE_URL="")
+    Site.objects.update(hostname="shop.example", port=80)
+    assert "http://shop.example" in found(databases=["default"])["E010"]
+
+    Site.objects.update(port=443)
+    assert set(found(databases=["default"])) == {"W012"}
+
+    Site.objects.update(is_default_site=False)
+    assert set(found(databases=["default"])) == {"W012", "E013"}
+
+
+def test_a_session_cookie_that_is_not_sent_on_the_way_back(shop, found, settings):
+    settings.SESSION_COOKIE_SAMESITE = "Strict"
+
+    assert set(found()) == {"W014"}
+
+
+@pytest.mark.parametrize("value", [-1, "10", True])
+def test_a_deadline_that_is_no_number_of_seconds(shop, found, value):
+    shop(DEADLINE=value)
+
+    assert "DEADLINE" in found()["E015"]
+
+
+def test_a_setting_that_nobody_reads(shop, found):
+    shop(SECRET_KEY=KEY)
+
+    assert "'SECRET_KEY'" in found()["W016"]
+    assert KEY not in found()["W016"]
+
+
+def test_no_shop(shop, found):
+    shop(SHOPS={})
+
+    assert set(found()) == {"W017"}
+
+
+@pytest.mark.parametrize(
+    "path_to_it", ["nowhere.Shop", "loyalink_khalti.conf.nothing", "not dotted", "loyalink_khalti.conf"]
+)
+def test_a_shop_that_cannot_be_used(shop, found, path_to_it):
+    shop(SHOPS={"books": path_to_it})
+
+    assert "'books'" in found()["E018"]
+
+
+def test_no_bar_for_a_payment_under_way(shop, found, settings):
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "loyalink_khalti" not in name]
+
+    assert set(found()) == {"W019"}
+
+
+# The addresses
+
+
+def urls(settings, *patterns):
+    urlconf = types.ModuleType("urls_of_this_test")
+    urlconf.urlpatterns = list(patterns)
+    settings.ROOT_URLCONF = urlconf
+
+
+def ours():
+    return path("khalti/", include("loyalink_khalti.storefront.urls"))
+
+
+def _page(request):
+    return HttpResponse()
+
+
+def anything():
+    return re_path("", _page)
+
+
+def test_no_page_to_come_back_to(shop, found, settings):
+    urls(settings, anything())
+
+    assert "E020" in found()
+
+
+def test_a_page_to_come_back_to_that_changes_with_the_language(shop, found, settings):
+    urls(settings, *i18n_patterns(ours()))
+
+    assert "E021" in found()
+
+
+def test_a_page_to_come_back_to_that_another_takes(shop, found, settings):
+    urls(settings, anything(), ours())
+    assert "E022" in found()
+
+    urls(settings, ours(), anything())
+    assert not {"E020", "E021", "E022"} & set(found())
+
+
+# Oscar
+
+
+def test_a_pipeline_without_the_adapters_statuses(shop, found, settings):
+    settings.OSCAR_ORDER_STATUS_PIPELINE = {"Awaiting payment": (), "Pending": (), "Cancelled": ()}
+
+    assert "'Paid', 'Refunded'" in found()["E023"]
+
+
+def test_statuses_of_other_names(shop, found, settings):
+    shop(OSCAR={"PAID": "Settled"})
+    assert "'Settled'" in found()["E023"]
+
+    settings.OSCAR_ORDER_STATUS_PIPELINE = {**settings.OSCAR_ORDER_STATUS_PIPELINE, "Settled": ()}
+    assert found() == {}
+
+
+@pytest.mark.parametrize("status", ["Awaiting payment", "Cancelled"])
+def test_a_pipeline_that_lets_staff_decide_what_khalti_decides(shop, found, settings, status):
+    settings.OSCAR_ORDER_STATUS_PIPELINE = {**settings.OSCAR_ORDER_STATUS_PIPELINE, status: ("Paid",)}
+
+    assert status in found()["W024"]
+
+
+def test_oscars_own_checkout_beside_the_adapter(shop, found, monkeypatch):
+    monkeypatch.setitem(apps.app_configs, "checkout", _like(apps.get_app_config("checkout"), CheckoutConfig))
+    monkeypatch.setitem(apps.app_configs, "customer", _like(apps.get_app_config("customer"), CustomerConfig))
+
+    assert "loyalink_khalti.hosts.oscar.apps.CheckoutConfig" not in found()["E025"]
+    assert set(found()) == {"E025", "W026"}
+
+
+def test_a_shop_on_another_host_needs_nothing_of_oscar(shop, found, settings):
+    shop(SHOPS={"mine": "loyalink_khalti.hosts.oscar.shop.OscarShop"})
+    settings.OSCAR_ORDER_STATUS_PIPELINE = {}
+
+    assert found() == {}
+
+
+def _like(config, kind):
+    """Oscar's own app in place of the adapter's."""
+    own = object.__new__(kind)
+    own.__dict__.update(config.__dict__)
+    return own
