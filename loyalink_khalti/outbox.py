@@ -7,6 +7,7 @@ may therefore be called twice with the same words; ``message_id`` tells it so wh
 
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -18,8 +19,10 @@ from django.utils.module_loading import import_string
 
 log = logging.getLogger(__name__)
 
-CLAIM = timedelta(minutes=2)
+CLAIM = timedelta(minutes=1)
 """How long one sender keeps a message before another may try it."""
+POLL = 0.2
+"""seconds"""
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=6)
 
@@ -43,6 +46,10 @@ class Message(models.Model):
         return f"{self.function} #{self.pk}"
 
 
+_CLAIMED = Q(sent_at=None, tries__gt=0, error="")
+"""Until it is due again; one that failed has an error, and waits only for its back-off."""
+
+
 def post(function: str, **payload: Any) -> Message:
     """Write a message in the caller's transaction; it is sent after commit."""
     message = Message.objects.create(function=function, payload=payload)
@@ -51,20 +58,29 @@ def post(function: str, **payload: Any) -> Message:
 
 
 def deliver(*, insist: bool = False) -> int:
-    """Send what is due and return how many were sent; ``insist`` ignores the back-off of failed ones."""
+    """Send what is due and return how many were sent.
+
+    ``insist`` ignores the back-off of those that failed, and waits while another sender, alive or dead, has a claim.
+    """
     waiting = Message.objects.filter(sent_at=None)
     if not insist:
         waiting = waiting.filter(due_at__lte=timezone.now())
-    return sum(send(pk, insist=insist) for pk in list(waiting.order_by("pk").values_list("pk", flat=True)))
+    sent = 0
+    for pk in list(waiting.order_by("pk").values_list("pk", flat=True)):
+        while insist and Message.objects.filter(_CLAIMED, pk=pk, due_at__gt=timezone.now()).exists():
+            time.sleep(POLL)
+        sent += send(pk, insist=insist)
+    return sent
 
 
 def send(pk: int, *, insist: bool = False) -> bool:
     """Send one message unless somebody else is at it; say whether it was sent here."""
     now = timezone.now()
-    mine = Message.objects.filter(pk=pk, sent_at=None)
-    if not insist:
-        mine = mine.filter(due_at__lte=now)
-    if not mine.update(due_at=now + CLAIM, tries=F("tries") + 1):
+    free = Q(due_at__lte=now)
+    if insist:
+        free |= ~_CLAIMED
+    mine = Message.objects.filter(free, pk=pk, sent_at=None)
+    if not mine.update(due_at=now + CLAIM, tries=F("tries") + 1, error=""):
         return False
     message = Message.objects.get(pk=pk)
     try:

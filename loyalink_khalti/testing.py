@@ -1,9 +1,22 @@
-"""pytest fixtures for shops that plug in, and for this package's own tests."""
+"""pytest fixtures for shops that plug in, a shop that remembers, and the contract that every shop keeps.
 
-from collections.abc import Iterator
+In a ``conftest.py``: ``from loyalink_khalti.testing import fake_shop, khalti_simulator``. To prove a shop, subclass
+``ShopContract`` beside its tests; to test what stands on the flow without a shop of one's own, use ``fake_shop``.
+"""
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import pytest
+from django.core import mail
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
+from loyalink_khalti.errors import CannotPay, ShopCannot
+from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.ports import Cart, Customer, HostOrder, Line, Method, Outcome, Paid, Shop, Why
 from loyalink_khalti.simulator import Simulator
 
 
@@ -12,3 +25,313 @@ def khalti_simulator() -> Iterator[Simulator]:
     """Khalti in miniature, listening on a port of its own for the length of one test."""
     with Simulator() as simulator:
         yield simulator
+
+
+@pytest.fixture
+def fake_shop(db: None, settings: Any) -> "FakeShop":  # noqa: ARG001 - it needs the database
+    """A shop named ``fake`` with nothing sold yet; what it remembers is in the test's database."""
+    from loyalink_khalti import conf  # not before the apps are ready
+
+    chosen = getattr(settings, "LOYALINK_KHALTI", {})
+    settings.LOYALINK_KHALTI = {**chosen, "SHOPS": {**chosen.get("SHOPS", {}), "fake": f"{__name__}.FakeShop"}}
+    shop = conf.shop("fake")
+    assert isinstance(shop, FakeShop)
+    shop.open()
+    return shop
+
+
+class BasketTaken(CannotPay):
+    """This basket is being paid for already."""
+
+
+class FakeShop:
+    """A host that remembers, in a table of its own: what a transaction rolls back has not happened here either.
+
+    It keeps stock where a test sets ``stock``, and does as ``fail`` says.
+    """
+
+    local: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._failures: dict[str, deque[Exception]] = defaultdict(deque)
+
+    def open(self) -> None:
+        """Begin with no purchases and no stock kept."""
+        self._failures.clear()
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE IF NOT EXISTS fake_shop (name varchar(200) PRIMARY KEY, told text NOT NULL)")
+            cursor.execute("DELETE FROM fake_shop")
+
+    # What a test sets and reads
+
+    def fail(self, verb: str, *faults: Exception) -> None:
+        """Let the next calls of ``confirm`` or ``release`` raise these, one each, after they have done their work."""
+        self._failures[verb].extend(faults)
+
+    def stock(self, **left: int) -> None:
+        """Keep stock of these from now on; of anything else there is always enough."""
+        for sku, number in left.items():
+            self._write(f"stock {sku}", number)
+
+    def left(self, sku: str) -> int:
+        """How many can still be sold."""
+        return int(self._read(f"stock {sku}"))
+
+    @property
+    def confirmed(self) -> list[tuple[str, int]]:
+        """Every ``confirm`` that was committed: reference and paisa."""
+        return [(ref, told[1]) for ref, told in self._told("confirm")]
+
+    @property
+    def released(self) -> list[tuple[str, str]]:
+        """Every ``release`` that was committed: reference and why."""
+        return [(ref, told[1]) for ref, told in self._told("release")]
+
+    @property
+    def given_to_shopper(self) -> list[bool]:
+        """Of every ``release`` that was committed, whether the shopper was there."""
+        return [told[2] for _, told in self._told("release")]
+
+    def cart(self, ref: str = "order-1", **changes: Any) -> Cart:
+        """Rs 2,500 of goods in one line, sent for nothing; ``changes`` are fields of the Cart, or ``goods``."""
+        goods = changes.pop("goods", 250_000)
+        line = Line(sku="pen", title="Fountain pen", quantity=1, unit=Paisa(goods), total=Paisa(goods))
+        fields: dict[str, Any] = {
+            "origin": f"basket of {ref}",
+            "site_key": "default",
+            "language": "en",
+            "name": f"Order {ref}",
+            "lines": (line,),
+            "shipping": 0,
+            "discount": 0,
+            "total": goods + changes.get("shipping", 0),
+            "customer": Customer(name="Sita", email="sita@example.com", phone="9800000001"),
+            "member_id": None,
+            "spends": Points(0),
+        }
+        return Cart(shop="fake", ref=ref, **{**fields, **changes})
+
+    def freeze(self, cart: Cart) -> Callable[[], Cart]:
+        """What a checkout hands to ``begin``: takes the basket and its stock, or raises ``CannotPay``."""
+
+        def take() -> Cart:
+            try:
+                with transaction.atomic():
+                    self._insert(f"basket {cart.origin}", cart.ref)
+            except IntegrityError as exc:
+                raise BasketTaken("This basket is being paid for already.") from exc
+            self._take(cart)
+            self._insert(f"purchase {cart.ref}", {"cart": cart.to_json(), "state": "held", "paid": 0, "told": []})
+            return cart
+
+        return take
+
+    # What the flow calls
+
+    def confirm(self, ref: str, *, paid: Paid) -> str:
+        purchase = self._purchase(ref)
+        if purchase["state"] == "released":
+            self._take(Cart.from_json(purchase["cart"]))
+        purchase["state"] = "placed"
+        purchase["paid"] = max(purchase["paid"], paid.amount)
+        purchase["worth"] = max(purchase.get("worth", 0), paid.worth)
+        self._tell(ref, purchase, "confirm", paid.amount)
+        return f"N-{ref}"
+
+    def release(self, ref: str, *, why: Why, present: bool) -> None:
+        purchase = self._purchase(ref)
+        if purchase["state"] == "held":
+            purchase["state"] = "released"
+            cart = Cart.from_json(purchase["cart"])
+            self._give_back(cart)
+            self._delete(f"basket {cart.origin}")
+        self._tell(ref, purchase, "release", why.value, present)
+
+    def reverse(
+        self, ref: str, *, goods: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
+    ) -> None:
+        purchase = self._purchase(ref)
+        purchase.setdefault("reversed", {})[key] = goods + shipping
+        self._tell(ref, purchase, "reverse", key)
+
+    def page_for(self, ref: str, outcome: Outcome, token: str) -> str:
+        return f"/fake/{ref}/{outcome}/"
+
+    def look(self, ref: str) -> HostOrder:
+        purchase = self._purchase(ref)
+        cart = Cart.from_json(purchase["cart"])
+        return HostOrder(
+            ref=ref,
+            number=f"N-{ref}",
+            member_id=cart.member_id,
+            total=Paisa(cart.total - purchase.get("worth", 0)),
+            paid=Paisa(purchase["paid"]),
+            refunded=Paisa(sum(purchase.get("reversed", {}).values())),
+            status=purchase["state"],
+            placed=purchase["state"] == "placed",
+        )
+
+    def orders(self) -> Iterator[HostOrder]:
+        orders = (self.look(name.removeprefix("purchase ")) for name, _ in self._all("purchase "))
+        return (order for order in orders if order.placed)
+
+    # Its memory
+
+    def _take(self, cart: Cart) -> None:
+        for line in cart.lines:
+            left = self._read(f"stock {line.sku}")
+            if left is not None and left < line.quantity:
+                raise ShopCannot("sold_out", f"{line.title} is sold out.")
+            if left is not None:
+                self._write(f"stock {line.sku}", left - line.quantity)
+
+    def _give_back(self, cart: Cart) -> None:
+        for line in cart.lines:
+            left = self._read(f"stock {line.sku}")
+            if left is not None:
+                self._write(f"stock {line.sku}", left + line.quantity)
+
+    def _purchase(self, ref: str) -> Any:
+        purchase = self._read(f"purchase {ref}")
+        if purchase is None:
+            raise LookupError(f"the shop knows no {ref}")
+        return purchase
+
+    def _tell(self, ref: str, purchase: Any, verb: str, *what: Any) -> None:
+        purchase["told"].append([verb, *what])
+        self._write(f"purchase {ref}", purchase)
+        if self._failures[verb]:
+            raise self._failures[verb].popleft()
+
+    def _told(self, verb: str) -> list[tuple[str, Any]]:
+        purchases = [(name.removeprefix("purchase "), purchase) for name, purchase in self._all("purchase ")]
+        return [(ref, told) for ref, purchase in purchases for told in purchase["told"] if told[0] == verb]
+
+    def _all(self, prefix: str) -> list[tuple[str, Any]]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name, told FROM fake_shop WHERE name LIKE %s ORDER BY name", [f"{prefix}%"])
+            return [(name, json.loads(told)) for name, told in cursor.fetchall()]
+
+    def _read(self, name: str) -> Any:
+        """Read and, in a transaction, lock."""
+        lock = " FOR UPDATE" if connection.in_atomic_block and connection.features.has_select_for_update else ""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT told FROM fake_shop WHERE name = %s{lock}", [name])  # noqa: S608 - one of two
+            row = cursor.fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def _insert(self, name: str, told: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO fake_shop (name, told) VALUES (%s, %s)", [name, json.dumps(told)])
+
+    def _write(self, name: str, told: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE fake_shop SET told = %s WHERE name = %s", [json.dumps(told), name])
+            written = cursor.rowcount
+        if not written:
+            self._insert(name, told)
+
+    def _delete(self, name: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM fake_shop WHERE name = %s", [name])
+
+
+def paid_for(cart: Cart, *, amount: Paisa | None = None, method: Method = Method.KHALTI) -> Paid:
+    """What the flow would say of a Cart paid in full, or of another ``amount`` in paisa."""
+    return Paid(method=method, amount=cart.total if amount is None else amount, transaction_id="T1", at=timezone.now())
+
+
+@pytest.mark.django_db
+class ShopContract:
+    """What the flow relies on. Subclass it as ``Test…`` and give it these fixtures::
+
+    shop        your Shop
+    cart        a Cart, spending no points, that your own freeze has just made in the test's database
+    sell_out    a function that sells to others all that is left of what the Cart holds
+    """
+
+    def test_a_cart_survives_being_written_down(self, cart: Cart) -> None:
+        assert Cart.from_json(json.loads(json.dumps(cart.to_json()))) == cart
+
+    def test_a_held_purchase_is_no_order_yet(self, shop: Shop, cart: Cart) -> None:
+        assert cart.ref not in {order.ref for order in shop.orders()}
+
+    def test_confirm_makes_one_placed_order_of_it(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            number = shop.confirm(cart.ref, paid=paid_for(cart))
+
+        order = shop.look(cart.ref)
+        assert [each.number for each in shop.orders()].count(number) == 1
+        assert (order.number, order.member_id, order.placed) == (number, cart.member_id, True)
+        assert (order.total, order.paid, order.refunded) == (cart.total, cart.total, 0)
+
+    def test_confirming_twice_is_confirming_once(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            number = shop.confirm(cart.ref, paid=paid_for(cart))
+            before = shop.look(cart.ref), len(list(shop.orders()))
+
+        with transaction.atomic():
+            again = shop.confirm(cart.ref, paid=paid_for(cart))
+
+        assert again == number
+        assert (shop.look(cart.ref), len(list(shop.orders()))) == before
+
+    def test_cash_that_comes_after_the_order_is_written_down(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            number = shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=Method.COD))
+        unpaid = shop.look(cart.ref)
+
+        with transaction.atomic():
+            again = shop.confirm(cart.ref, paid=paid_for(cart, method=Method.COD))
+
+        assert again == number
+        assert (unpaid.placed, unpaid.paid, shop.look(cart.ref).paid) == (True, 0, cart.total)
+
+    def test_what_was_rolled_back_has_not_happened(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart))
+            transaction.set_rollback(True)
+
+        assert cart.ref not in {order.ref for order in shop.orders()}
+
+    def test_nothing_is_mailed_before_the_commit(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart))
+
+        assert mail.outbox == []  # the test's own transaction is never committed
+
+    @pytest.mark.parametrize("why", Why)
+    def test_a_released_purchase_is_no_order_however_often(self, shop: Shop, cart: Cart, why: Why) -> None:
+        for present in (True, False):
+            with transaction.atomic():
+                shop.release(cart.ref, why=why, present=present)
+
+        assert cart.ref not in {order.ref for order in shop.orders()}
+
+    def test_a_released_purchase_takes_its_stock_again(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            shop.release(cart.ref, why=Why.EXPIRED, present=False)
+
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart))
+
+        assert shop.look(cart.ref).placed
+
+    def test_what_was_sold_to_others_meanwhile_is_sold_out(
+        self, shop: Shop, cart: Cart, sell_out: Callable[[], None]
+    ) -> None:
+        with transaction.atomic():
+            shop.release(cart.ref, why=Why.EXPIRED, present=False)
+        sell_out()
+
+        with pytest.raises(ShopCannot) as caught, transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart))
+
+        assert caught.value.reason == "sold_out"
+        assert cart.ref not in {order.ref for order in shop.orders()}
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_a_page_is_a_path_of_the_shops_own(self, shop: Shop, cart: Cart, outcome: Outcome) -> None:
+        page = shop.page_for(cart.ref, outcome, "a-token")
+
+        assert page == "" or (page.startswith("/") and not page.startswith(("//", "/\\")))

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from loyalink_khalti import conf
@@ -16,7 +17,7 @@ from loyalink_khalti.payments.states import LIVE, Reason, State
 from loyalink_khalti.ports import Outcome, Why
 
 from .settle import release_payment, settle
-from .transactions import forbid_transaction, in_one_block
+from .transactions import forbid_transaction, in_one_block, is_the_databases_own
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,11 @@ def finish(payment: Payment, *, present: bool = False, insist: bool = False) -> 
     if payment.state == State.CREATED:
         return _give_up_unsent(payment, present=present)
     lease = _lease(payment, insist=insist)
-    if not lease:
-        return _read(payment).outcome
+    payment = _read(payment)
+    if not lease or payment.is_settled:  # by whom we waited for
+        return payment.outcome
     answer = _ask(payment, lease)
-    return _read(payment).outcome if answer is None else settle(payment, answer, present=present)
+    return _read(payment).outcome if answer is None else _settle(payment, answer, present=present)
 
 
 def start_again(payment: Payment) -> Outcome:
@@ -60,13 +62,26 @@ def start_again(payment: Payment) -> Outcome:
     if payment.state == State.CREATED:
         return _give_up_unsent(payment, present=True)
     lease = _lease(payment, insist=True, pause=OWNERS_PAUSE)
-    answer = _ask(payment, lease) if lease else None
+    payment = _read(payment)
+    answer = _ask(payment, lease) if lease and payment.state in LIVE else None
     if answer is None:
         return _read(payment).outcome
-    stands = settle(payment, answer, present=True)
-    if stands is Outcome.CONFIRMING and answer.status is Status.INITIATED:
+    stands = _settle(payment, answer, present=True)
+    unpaid = answer.status is Status.INITIATED and answer.pidx == payment.pidx
+    if stands is Outcome.CONFIRMING and unpaid:
         return release_payment(payment, Why.ABANDONED, present=True)
     return stands
+
+
+def _settle(payment: Payment, answer: Lookup, *, present: bool) -> Outcome:
+    """Write the answer down; where the database gives way twice nothing is lost, and it is asked again later."""
+    try:
+        return settle(payment, answer, present=present)
+    except (DatabaseError, InterfaceError) as exc:
+        if not is_the_databases_own(exc):
+            raise
+        log.warning("payment %s could not be settled: %s", payment.pk, exc)
+        return Outcome.CONFIRMING
 
 
 def _read(payment: Payment) -> Payment:
@@ -78,7 +93,8 @@ def _give_up_unsent(payment: Payment, *, present: bool) -> Outcome:
     patience = timedelta(seconds=conf.deadline()) + UNSENT_AFTER
     if payment.created_at + patience > timezone.now():
         return payment.outcome
-    return release_payment(payment, Why.REFUSED, present=present)
+    # Only if it is so still: the answer may have come at the very last.
+    return release_payment(payment, Why.REFUSED, present=present, states={State.CREATED})
 
 
 def _lease(payment: Payment, *, insist: bool, pause: timedelta | None = None) -> str:

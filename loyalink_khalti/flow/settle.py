@@ -5,7 +5,7 @@ rolls back, the paid fact stays and a Flag tells staff.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -36,14 +36,19 @@ def settle(payment: Payment, answer: Lookup, *, present: bool) -> Outcome:
 
 
 def release_payment(
-    payment: Payment, why: Why, *, present: bool, flag: tuple[Reason, Mapping[str, Any]] | None = None
+    payment: Payment,
+    why: Why,
+    *,
+    present: bool,
+    states: Collection[State] = LIVE,
+    flag: tuple[Reason, Mapping[str, Any]] | None = None,
 ) -> Outcome:
-    """Give up an attempt that nobody can have paid, and its purchase with it."""
+    """Give up an attempt that nobody can have paid, and its purchase with it, if it is still in one of ``states``."""
 
     def work() -> Outcome:
         purchase, payments = services.lock(payment.purchase_id)
         mine = _one(payments, payment.pk)
-        if mine.state in LIVE:
+        if mine.state in states:
             services.mark_released(mine, why)
             if flag is not None:
                 services.raise_flag(mine, *flag)
@@ -69,12 +74,15 @@ def _settle(payment_id: int, purchase_id: int, answer: Lookup, *, present: bool)
             _unpaid(purchase, payments, payment, verdict.why or Why.FAILED, present=present)
         case Kind.REFUNDED | Kind.PART_REFUNDED:
             services.mark_refunded(payment, answer, State(verdict.kind.value))
-            _release_purchase(purchase, payments, payment, Why.REFUNDED, present=present)
+            if verdict.kind is Kind.REFUNDED:  # of a part refund the rest of the money is still there: staff decide
+                _release_purchase(purchase, payments, payment, Why.REFUNDED, present=present)
         case Kind.UNKNOWN:
             services.raise_flag(payment, verdict.reason or Reason.UNKNOWN_STATUS, services.evidence_of(answer))
             services.save(payment)
         case Kind.WAITING:
             services.save(payment)
+            if payment.state == State.RELEASED:  # given up, and the shop could not give the basket back the last time
+                _release_purchase(purchase, payments, payment, Why(payment.why), present=present)
     return payment.outcome
 
 
@@ -139,20 +147,13 @@ def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> l
         obstacles.append(Reason.PAID_AFTER_CANCEL)
     elif was_released and payment.why not in FROM_KHALTI:
         obstacles.append(Reason.LATE)
-    if services.rivals(purchase):
+    if services.rivals(purchase, was_released=was_released):
         obstacles.append(Reason.SECOND_PAYMENT)
     return obstacles
 
 
 def fulfil(purchase: Purchase, payment: Payment) -> None:
     """Grant the goods: the shop confirms, the points held are spent, new ones awarded. In the caller's savepoint."""
-    if purchase.state == Purchase.State.RELEASED and purchase.spends and purchase.member_id:
-        ledger.hold(
-            site_key=purchase.site_key,
-            member_id=purchase.member_id,
-            purchase=purchase.key,
-            points=Points(purchase.spends),
-        )
     paid = Paid(
         method=Method.KHALTI,
         amount=Paisa(payment.amount),
@@ -169,7 +170,14 @@ def fulfil(purchase: Purchase, payment: Payment) -> None:
 def confirm(purchase: Purchase, paid: Paid) -> None:
     """Let the shop place the order and spend the points held for it."""
     purchase.number = conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
-    if purchase.spends:
+    if purchase.spends and purchase.member_id:
+        if purchase.state == Purchase.State.RELEASED:  # after the shop's rows: the account is locked last
+            ledger.hold(
+                site_key=purchase.site_key,
+                member_id=purchase.member_id,
+                purchase=purchase.key,
+                points=Points(purchase.spends),
+            )
         ledger.capture(purchase=purchase.key, value=Paisa(purchase.worth))
     purchase.state = Purchase.State.PLACED
     purchase.placed_at = purchase.placed_at or timezone.now()

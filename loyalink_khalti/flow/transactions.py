@@ -35,7 +35,7 @@ def in_one_block(work: Callable[[], T]) -> T:
     try:
         with transaction.atomic(durable=True):
             return work()
-    except DatabaseError as exc:
+    except (DatabaseError, InterfaceError) as exc:  # Django's InterfaceError is not a DatabaseError
         if not is_the_databases_own(exc):
             raise
         connection.close_if_unusable_or_obsolete()

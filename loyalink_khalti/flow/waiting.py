@@ -15,7 +15,7 @@ POLL = 0.15
 
 def waiting(*, tokens: Sequence[str] = (), member_id: str | None = None) -> Payment | None:
     """The live payment that this browser, or this member anywhere, has begun; one query."""
-    mine = Q(pk__in=[])
+    mine = Q()
     if tokens:
         mine |= Q(token__in=list(tokens))
     if member_id:

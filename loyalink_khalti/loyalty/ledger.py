@@ -23,10 +23,13 @@ T = TypeVar("T")
 
 
 def hold(*, site_key: str, member_id: str, purchase: str, points: Points) -> Hold:
-    """Set points aside for a purchase; raises ``Insufficient`` or ``Frozen``. The caller has locked the purchase."""
+    """Set points aside for a purchase; raises ``Insufficient`` or ``Frozen``. The caller has locked the purchase.
+
+    What was released may be held again; what is held, or was spent, is the answer.
+    """
     earlier = list(Hold.objects.filter(purchase=purchase))
     for held in earlier:
-        if held.state == Hold.State.ACTIVE:
+        if held.state != Hold.State.RELEASED:
             return _same(held, held.points == points)
     account = find(site_key, member_id)
     if account is None:
@@ -52,7 +55,7 @@ def hold(*, site_key: str, member_id: str, purchase: str, points: Points) -> Hol
 
 
 def capture(*, purchase: str, value: Paisa) -> Points:
-    """Spend the points held for a purchase; ``value`` is what they were worth. 0 where none are held."""
+    """Spend the points held for a purchase; ``value`` is what they were worth. 0 where none were held."""
     taken = Hold.objects.filter(purchase=purchase, state=Hold.State.ACTIVE).update(
         state=Hold.State.CAPTURED, captured=F("points")
     )
@@ -79,11 +82,13 @@ def capture(*, purchase: str, value: Paisa) -> Points:
 
 
 def release(*, purchase: str) -> Points:
-    """Give the points held for a purchase back to the lots they came from. 0 where none are held."""
+    """Give the points held for a purchase back to the lots they came from. 0 where none were held."""
     taken = Hold.objects.filter(purchase=purchase, state=Hold.State.ACTIVE).update(state=Hold.State.RELEASED)
-    if not taken:
+    held = Hold.objects.select_related("account").filter(purchase=purchase).order_by("-pk").first()
+    if held is None:
         return Points(0)
-    held = Hold.objects.select_related("account").filter(purchase=purchase).order_by("-pk")[0]
+    if not taken:
+        return Points(_same(held, held.state == Hold.State.RELEASED).points)
     account = held.account
     Account.objects.filter(pk=account.pk).update(
         available=F("available") + held.points, held=F("held") - held.points, seq=F("seq") + 1

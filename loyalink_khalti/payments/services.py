@@ -58,8 +58,10 @@ def open_payment(purchase: Purchase, *, credentials: Credentials) -> Payment:
 def initiated(payment: Payment, answer: Initiated) -> bool:
     """Store what Khalti answered; False where the payment has meanwhile been released."""
     now = timezone.now()
+    # The second: this very answer was committed, but the word of it was lost, and this is the second try.
+    waiting = Q(state=State.CREATED) | Q(state=State.INITIATED, pidx=answer.pidx)
     return bool(
-        Payment.objects.filter(pk=payment.pk, state=State.CREATED).update(
+        Payment.objects.filter(waiting, pk=payment.pk).update(
             state=State.INITIATED,
             pidx=answer.pidx,
             payment_url=answer.payment_url,
@@ -81,24 +83,20 @@ def take_lease(
 ) -> str:
     """Become the one who asks Khalti about this payment for ``seconds``; "" where somebody else is, or it is too soon.
 
-    One conditional UPDATE, so that any number of processes may try. A visitor honours ``ask_after``, an owner's click
-    ``asked_before``; a job neither.
+    One conditional UPDATE, so that any number of processes may try. A visitor honours ``ask_after`` and puts it off;
+    an owner's click honours ``asked_before``; a job neither, and it makes no visitor wait.
     """
     now = timezone.now()
     free = Payment.objects.filter(pk=payment.pk).filter(Q(leased_until=None) | Q(leased_until__lte=now))
+    back_off: dict[str, Any] = {}
     if visitor:
         free = free.filter(Q(ask_after=None) | Q(ask_after__lte=now))
+        wait = VISITOR_BACK_OFF[min(payment.asked, len(VISITOR_BACK_OFF) - 1)]
+        back_off = {"ask_after": now + wait, "asked": F("asked") + 1}
     if asked_before is not None:
         free = free.filter(Q(asked_at=None) | Q(asked_at__lte=asked_before))
     lease = secrets.token_hex(16)
-    wait = VISITOR_BACK_OFF[min(payment.asked, len(VISITOR_BACK_OFF) - 1)]
-    taken = free.update(
-        lease=lease,
-        leased_until=now + timedelta(seconds=seconds),
-        asked_at=now,
-        ask_after=now + wait,
-        asked=F("asked") + 1,
-    )
+    taken = free.update(lease=lease, leased_until=now + timedelta(seconds=seconds), asked_at=now, **back_off)
     return lease if taken else ""
 
 
@@ -114,8 +112,10 @@ def count_not_found(payment: Payment) -> int:
 
 
 def lock(purchase_id: int) -> tuple[Purchase, list[Payment]]:
-    """Lock a purchase and then its payments; both are as the database has them now."""
-    purchase = Purchase.objects.select_for_update().get(pk=purchase_id)
+    """Lock a purchase, whatever else came from its basket, and then its payments; all are as the database has them."""
+    mine = Purchase.objects.filter(pk=purchase_id)
+    basket = Purchase.objects.filter(shop__in=mine.values("shop"), origin__in=mine.values("origin"))
+    purchase = next(row for row in basket.select_for_update(of=("self",)).order_by("pk") if row.pk == purchase_id)
     payments = list(Payment.objects.select_for_update(of=("self",)).filter(purchase=purchase).order_by("pk"))
     for payment in payments:
         payment.purchase = purchase
@@ -170,11 +170,11 @@ def mark_released(payment: Payment, why: Why) -> None:
 
 
 def mark_refunded(payment: Payment, answer: Lookup, to: State) -> None:
-    """Khalti gave the money back before the goods were granted."""
+    """Khalti gave the money back, or a part that lookup does not name, before the goods were granted."""
     captured = answer.total_amount if answer.total_amount is not None else payment.amount
     refunded = captured if to is State.REFUNDED else 0
     fields: dict[str, Any] = {"captured": captured, "refunded": refunded}
-    if not payment.why:
+    if to is State.REFUNDED and not payment.why:
         fields |= {"why": Why.REFUNDED, "released_at": timezone.now()}
     move(payment, to, **fields)
     raise_flag(payment, Reason.REFUNDED_AT_KHALTI, evidence_of(answer))
@@ -206,7 +206,9 @@ def holds_goods(payments: list[Payment]) -> bool:
     return any(payment.state in HOLDING for payment in payments)
 
 
-def rivals(purchase: Purchase) -> bool:
-    """Whether the same basket is being bought, or was bought, under another purchase."""
+def rivals(purchase: Purchase, *, was_released: bool) -> bool:
+    """Whether the same basket was bought under another purchase or, for one that was given up, is being bought."""
     others = Purchase.objects.filter(shop=purchase.shop, origin=purchase.origin).exclude(pk=purchase.pk)
-    return others.exclude(state=Purchase.State.RELEASED).exists()
+    if was_released:
+        return others.exclude(state=Purchase.State.RELEASED).exists()
+    return others.filter(state=Purchase.State.PLACED).exists()

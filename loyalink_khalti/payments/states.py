@@ -125,10 +125,10 @@ def outcome(state: State, *, why: Why | None, placed: bool) -> Outcome:
     """What the shopper is told; ``placed`` says that this payment's purchase is a placed order."""
     if state in LIVE:
         return Outcome.CONFIRMING
-    if state in {State.PAID, State.MISMATCHED}:
-        return Outcome.FLAGGED
     if state in SETTLED and placed:
         return Outcome.PAID
+    if state in {State.PAID, State.MISMATCHED, State.PART_REFUNDED}:
+        return Outcome.FLAGGED
     if state is State.RELEASED and why is not None:
         return _RELEASED_OUTCOME.get(why, Outcome.FAILED)
     return Outcome.FAILED

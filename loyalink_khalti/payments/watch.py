@@ -9,7 +9,7 @@ from .models import Payment, Purchase
 from .states import State
 
 RELEASED_FOR = timedelta(days=7)
-"""How long after its link expired a released payment is still asked about: it may have been paid at the last moment."""
+"""How long after its link expired a released payment is still asked about: it may have been paid at the last."""
 
 
 def watched() -> QuerySet[Payment]:

@@ -1,0 +1,3 @@
+"""A site that forgot to mount the addresses."""
+
+urlpatterns: list[object] = []

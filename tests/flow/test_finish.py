@@ -1,0 +1,512 @@
+"""Finish: lookup's word alone makes a payment paid; whatever else happens, it may be asked again."""
+
+import json
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+import time_machine
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from loyalink_khalti import flow
+from loyalink_khalti.errors import InsideTransaction, ShopCannot
+from loyalink_khalti.loyalty.models import Account, Entry, OrderAward
+from loyalink_khalti.money import Points
+from loyalink_khalti.payments.models import Credentials, Flag, Payment
+from loyalink_khalti.ports import Outcome
+from loyalink_khalti.testing import FakeShop
+from tests.purchases import KEY, Khalti
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def payment(shop: FakeShop, khalti: Khalti, member: str) -> Payment:
+    """Rs 2,500 of goods, Rs 50 of it by 500 points, waiting at Khalti."""
+    shop.stock(pen=3)
+    return flow.begin(shop.freeze(shop.cart(member_id=member, spends=Points(500))))
+
+
+def flags() -> list[str]:
+    return list(Flag.objects.order_by("pk").values_list("reason", flat=True))
+
+
+def stands(payment: Payment) -> tuple[str, str]:
+    """The states of a payment and of its purchase."""
+    payment = Payment.objects.select_related("purchase").get(pk=payment.pk)
+    return payment.state, payment.purchase.state
+
+
+def points(account: Account) -> tuple[int, int, int]:
+    """Available, held, redeemed in all."""
+    account.refresh_from_db()
+    return account.available, account.held, account.lifetime_redeemed
+
+
+def test_a_payment_completed_at_khalti_gives_one_order_and_one_award(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    khalti.pay(payment.pidx)
+
+    outcome = flow.finish(payment)
+
+    payment.refresh_from_db()
+    assert outcome is Outcome.PAID
+    assert stands(payment) == ("fulfilled", "placed")
+    assert (payment.transaction_id, payment.captured, payment.fee) == ("T-pidx1", 245_000, 30)
+    assert shop.confirmed == [("order-1", 245_000)]
+    assert points(account) == (500 + 245, 0, 500)
+    assert (payment.purchase.number, payment.purchase.earned) == ("N-order-1", 245)
+    assert flags() == []
+
+
+def test_finished_again_nothing_happens_any_more(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """A07, A19: D-12, D-13"""
+    khalti.pay(payment.pidx)
+    flow.finish(payment)
+
+    for insist in (False, True):
+        assert flow.finish(payment, insist=insist) is Outcome.PAID
+
+    assert shop.confirmed == [("order-1", 245_000)]
+    assert points(account) == (745, 0, 500)
+    assert khalti.asked == [payment.pidx]
+
+
+def test_a_settled_payment_costs_no_call_and_no_write(payment: Payment, khalti: Khalti) -> None:
+    """A03"""
+    khalti.pay(payment.pidx)
+    flow.finish(payment)
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        flow.finish(payment, present=True)
+
+    assert len(khalti.asked) == 1
+    assert len(queries) <= 2
+    assert all(query["sql"].startswith("SELECT") for query in queries)
+
+
+@pytest.mark.parametrize("status", ["Pending", "Initiated"])
+def test_what_is_not_paid_yet_stays_as_it_is(
+    status: str, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """A13"""
+    khalti.says(payment.pidx, status)
+
+    assert flow.finish(payment) is Outcome.CONFIRMING
+
+    assert stands(payment) == ("initiated", "open")
+    assert points(account) == (500, 500, 0)
+    assert (shop.confirmed, shop.released, flags()) == ([], [], [])
+
+
+def test_pending_pending_completed_settles_at_the_third(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
+    """A14, C29"""
+    outcomes = []
+    for status in ("Pending", "Pending", "Completed"):
+        khalti.says(payment.pidx, status, transaction_id="T1")
+        outcomes.append(flow.finish(payment, insist=True))
+
+    assert outcomes == [Outcome.CONFIRMING, Outcome.CONFIRMING, Outcome.PAID]
+    assert len(shop.confirmed) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "outcome"),
+    [
+        ("Expired", "expired", Outcome.EXPIRED),
+        ("User canceled", "cancelled", Outcome.CANCELLED),
+        ("Failed", "failed", Outcome.FAILED),
+    ],
+)
+def test_what_will_not_be_paid_is_given_back_whole(
+    status: str,
+    why: str,
+    outcome: Outcome,
+    payment: Payment,
+    khalti: Khalti,
+    shop: FakeShop,
+    account: Account,
+) -> None:
+    """C10"""
+    khalti.says(payment.pidx, status)
+
+    assert flow.finish(payment, present=True) is outcome
+
+    payment.refresh_from_db()
+    assert (payment.why, *stands(payment)) == (why, "released", "released")
+    assert points(account) == (1000, 0, 0)
+    assert (shop.released, shop.left("pen"), flags()) == ([("order-1", why)], 3, [])
+
+
+def test_what_was_released_is_released_once(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """E08"""
+    khalti.says(payment.pidx, "Expired")
+
+    for _ in range(3):
+        flow.finish(payment, insist=True)
+
+    assert (shop.released, points(account)) == ([("order-1", "expired")], (1000, 0, 0))
+
+
+NO_ANSWER: list[Any] = [
+    requests.ConnectionError("refused"),
+    requests.ReadTimeout("silence"),
+    (500, {}, "{}"),
+    (503, {}, "<html>maintenance</html>"),
+    (302, {"Location": "https://elsewhere.example/"}, ""),
+    (200, {}, "<html>maintenance</html>"),
+    (200, {}, ""),
+    (200, {}, "null"),
+    (200, {}, "[]"),
+    (200, {}, '"Completed"'),
+    (200, {}, "{}"),
+    (200, {}, '{"status": "Completed", "pidx": "pidx1", "pidx": "pidx1", "total_amount": 245000}'),
+    (400, {}, '{"detail": "something else"}'),
+    (429, {"Retry-After": "30"}, '{"detail": "slow down"}'),
+    {"status": "Completed", "total_amount": "245000", "transaction_id": "T1"},
+    {"status": "Completed", "total_amount": 245000.0, "transaction_id": "T1"},
+    {"status": "Completed", "total_amount": True, "transaction_id": "T1"},
+    {"status": "Completed", "total_amount": -245000, "transaction_id": "T1"},
+    {"status": "Completed", "total_amount": 10**30, "transaction_id": "T1"},
+    {"status": "Completed", "total_amount": None, "transaction_id": "T1"},
+    {"status": 7},
+]
+
+
+@pytest.mark.parametrize("reply", NO_ANSWER)
+def test_of_no_answer_nothing_is_concluded_and_it_is_asked_again(
+    reply: Any, payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """C01, C03, C06, C08, C09, C13, C14, C15, C16, C20"""
+    khalti.next_lookup = [reply]
+
+    assert flow.finish(payment, insist=True) is Outcome.CONFIRMING
+    before = stands(payment), shop.confirmed, flags()
+    khalti.pay(payment.pidx)
+    after = flow.finish(payment, insist=True)
+
+    assert before == (("initiated", "open"), [], [])
+    assert after is Outcome.PAID
+
+
+@pytest.mark.parametrize("status", ["completed", "COMPLETED", "Completed ", "Reversed", ""])
+def test_a_status_that_khalti_does_not_document_changes_nothing_but_raises_a_flag(
+    status: str, payment: Payment, khalti: Khalti, account: Account
+) -> None:
+    """C21"""
+    khalti.says(payment.pidx, status, transaction_id="T1")
+
+    assert flow.finish(payment, insist=True) is Outcome.CONFIRMING
+    assert flow.finish(payment, insist=True) is Outcome.CONFIRMING
+
+    assert stands(payment) == ("initiated", "open")
+    assert points(account) == (500, 500, 0)
+    assert flags() == ["unknown_status"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"total_amount": 244_999}, "amount_mismatch"),
+        ({"total_amount": 245_001}, "amount_mismatch"),
+        ({"total_amount": 0}, "amount_mismatch"),
+        ({"pidx": "HT6o6PEZRWFJ5ygavzHWd5"}, "pidx_mismatch"),
+        ({"transaction_id": None}, "no_transaction_id"),
+        ({"transaction_id": ""}, "no_transaction_id"),
+        ({"refunded": True}, "refunded_at_khalti"),
+    ],
+)
+def test_completed_that_does_not_fit_grants_nothing_and_raises_a_flag(
+    changes: dict[str, Any], reason: str, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """A16, C22, D03: I2"""
+    khalti.pay(payment.pidx, **changes)
+
+    assert flow.finish(payment, insist=True) is Outcome.FLAGGED
+
+    payment.refresh_from_db()
+    assert stands(payment) == ("mismatched", "open")
+    assert payment.captured == changes.get("total_amount", 245_000)
+    assert (shop.confirmed, shop.released, flags()) == ([], [], [reason])
+    assert points(account) == (500, 500, 0)
+
+
+def test_a_mismatch_is_no_longer_paid_by_lookup_alone(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
+    khalti.pay(payment.pidx, total_amount=1)
+    flow.finish(payment)
+    khalti.pay(payment.pidx)
+
+    assert flow.finish(payment, insist=True) is Outcome.FLAGGED
+
+    assert (stands(payment), shop.confirmed) == (("mismatched", "open"), [])
+
+
+def test_one_transaction_of_khaltis_pays_one_purchase(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
+    """I2: unique (environment, transaction_id)."""
+    other = flow.begin(shop.freeze(shop.cart("order-2")))
+    khalti.pay(payment.pidx)
+    khalti.pay(other.pidx, transaction_id="T-pidx1")
+    flow.finish(payment)
+
+    assert flow.finish(other) is Outcome.FLAGGED
+
+    assert stands(other) == ("mismatched", "open")
+    assert (shop.confirmed, flags()) == ([("order-1", 245_000)], ["duplicate_transaction_id"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (ShopCannot("sold_out", "the last one went"), "sold_out"),
+        (ShopCannot("out to lunch"), "host_failed"),
+        (RuntimeError("a bug of the shop's"), "host_failed"),
+        (IntegrityError("a constraint of the shop's"), "host_failed"),
+    ],
+)
+def test_where_the_shop_cannot_the_money_stays_paid_and_it_may_be_tried_again(
+    fault: Exception, reason: str, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    khalti.pay(payment.pidx)
+    shop.fail("confirm", fault)
+
+    first = flow.finish(payment)
+    between = stands(payment), points(account), shop.confirmed, flags()
+    second = flow.finish(payment, insist=True)
+
+    assert (first, between) == (Outcome.FLAGGED, (("paid", "open"), (500, 500, 0), [], [reason]))
+    assert (second, stands(payment)) == (Outcome.PAID, ("fulfilled", "placed"))
+    assert shop.confirmed == [("order-1", 245_000)]
+    assert points(account) == (745, 0, 500)
+
+
+@pytest.mark.parametrize("fault", [OperationalError("deadlock detected"), InterfaceError("connection lost")])
+def test_where_the_database_gave_way_the_whole_block_is_tried_once_more(
+    fault: Exception, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """H03, H10"""
+    khalti.pay(payment.pidx)
+    shop.fail("confirm", fault)
+
+    assert flow.finish(payment) is Outcome.PAID
+
+    assert shop.confirmed == [("order-1", 245_000)]
+    assert (points(account), flags()) == ((745, 0, 500), [])
+
+
+def test_where_the_database_gives_way_twice_it_is_confirming_and_nothing_half_done(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """H04: I9"""
+    khalti.pay(payment.pidx)
+    shop.fail("confirm", OperationalError("lock timeout"), OperationalError("lock timeout"))
+
+    first = flow.finish(payment)
+    between = stands(payment), points(account), flags()
+    with time_machine.travel(timezone.now() + timedelta(seconds=30)):
+        second = flow.finish(payment, insist=True)
+
+    assert (first, between) == (Outcome.CONFIRMING, (("initiated", "open"), (500, 500, 0), []))
+    assert (second, len(shop.confirmed)) == (Outcome.PAID, 1)
+
+
+def test_where_the_points_cannot_be_booked_the_shop_is_not_confirmed_either(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    OrderAward.objects.create(
+        program="default", purchase=payment.purchase.key, account=account, proportional=1, basis=1000
+    )
+    khalti.pay(payment.pidx)
+
+    assert flow.finish(payment) is Outcome.FLAGGED
+
+    assert (stands(payment), shop.confirmed, flags()) == (("paid", "open"), [], ["late"])
+    assert points(account) == (500, 500, 0)
+
+
+def test_refunded_before_we_heard_that_it_was_paid_grants_nothing(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """F06"""
+    khalti.says(payment.pidx, "Refunded", refunded=True, transaction_id="T1")
+
+    assert flow.finish(payment) is Outcome.FAILED
+
+    payment.refresh_from_db()
+    assert stands(payment) == ("refunded", "released")
+    assert (payment.captured, payment.refunded) == (245_000, 245_000)
+    assert (shop.confirmed, shop.released) == ([], [("order-1", "refunded")])
+    assert (points(account), flags()) == ((1000, 0, 0), ["refunded_at_khalti"])
+
+
+def test_of_a_part_refund_the_rest_is_still_there_so_staff_decide(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    khalti.says(payment.pidx, "Partially Refunded", refunded=True, transaction_id="T1")
+
+    assert flow.finish(payment) is Outcome.FLAGGED
+
+    assert stands(payment) == ("part_refunded", "open")
+    assert (shop.confirmed, shop.released) == ([], [])
+    assert (points(account), flags()) == ((500, 500, 0), ["refunded_at_khalti"])
+
+
+NOT_FOUND = (404, {}, '{"detail": "Not found.", "error_key": "validation_error"}')
+
+
+def test_not_found_is_a_flag_at_the_third_time_and_never_a_failure(payment: Payment, khalti: Khalti) -> None:
+    """C12"""
+    khalti.next_lookup = [NOT_FOUND] * 3
+    raised = []
+    for _ in range(3):
+        assert flow.finish(payment, insist=True) is Outcome.CONFIRMING
+        raised.append(flags())
+
+    assert raised == [[], [], ["unknown_at_khalti"]]
+    assert stands(payment) == ("initiated", "open")
+
+
+def test_a_refused_key_leaves_the_payment_waiting_and_tells_staff_once(payment: Payment, khalti: Khalti) -> None:
+    """C11"""
+    khalti.next_lookup = [(401, {}, '{"detail": "Invalid token.", "status_code": 401}')] * 2
+
+    outcomes = [flow.finish(payment, insist=True) for _ in range(2)]
+
+    assert (outcomes, flags()) == ([Outcome.CONFIRMING] * 2, ["key_refused"])
+    assert stands(payment) == ("initiated", "open")
+
+
+def test_a_payment_whose_key_is_gone_is_asked_for_with_the_new_one(
+    payment: Payment, khalti: Khalti, settings: Any
+) -> None:
+    """C30: "Not found" is then no verdict."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "KHALTI_SECRET_KEY": KEY.replace("c0ffee", "decade")}
+    khalti.next_lookup = [NOT_FOUND]
+
+    first = flow.finish(payment, insist=True)
+    between = flags()
+    khalti.pay(payment.pidx)
+    second = flow.finish(payment, insist=True)
+
+    assert (first, between, second) == (Outcome.CONFIRMING, ["key_gone"], Outcome.PAID)
+
+
+def test_without_any_key_nothing_is_asked_and_nothing_lost(payment: Payment, khalti: Khalti, settings: Any) -> None:
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "KHALTI_SECRET_KEY": ""}
+
+    assert flow.finish(payment, insist=True) is Outcome.CONFIRMING
+
+    assert (khalti.asked, flags(), stands(payment)) == ([], ["key_gone"], ("initiated", "open"))
+
+
+def test_a_payment_is_asked_about_with_the_key_that_opened_it(payment: Payment, khalti: Khalti) -> None:
+    """C30"""
+    Credentials.objects.update(retired_at=timezone.now())
+    khalti.pay(payment.pidx)
+
+    assert flow.finish(payment) is Outcome.PAID
+
+
+def test_a_visitor_who_reloads_makes_few_calls(payment: Payment, khalti: Khalti) -> None:
+    """K07"""
+    start = timezone.now() + timedelta(minutes=1)
+    with time_machine.travel(start, tick=False) as clock:
+        for second in range(60):
+            clock.move_to(start + timedelta(seconds=second))
+            assert flow.finish(payment, present=True) is Outcome.CONFIRMING
+
+    assert len(khalti.asked) == 4  # at 0, 3, 13 and 43 seconds
+
+
+def test_the_payer_who_comes_back_right_after_a_job_asked_is_served_at_once(payment: Payment, khalti: Khalti) -> None:
+    for _ in range(3):
+        flow.finish(payment, insist=True)
+    khalti.pay(payment.pidx)
+
+    assert flow.finish(payment, present=True) is Outcome.PAID
+
+
+def test_while_somebody_else_asks_a_visitor_is_told_confirming(payment: Payment, khalti: Khalti) -> None:
+    seen = []
+    khalti.while_looking_up = lambda: seen.append(flow.finish(payment))
+    khalti.pay(payment.pidx)
+
+    outcome = flow.finish(payment)
+
+    assert (outcome, seen, len(khalti.asked)) == (Outcome.PAID, [Outcome.CONFIRMING], 1)
+
+
+def test_called_inside_a_transaction_it_refuses(payment: Payment, khalti: Khalti) -> None:
+    with transaction.atomic(), pytest.raises(InsideTransaction):
+        flow.finish(payment)
+
+    assert khalti.asked == []
+
+
+def test_a_payment_without_a_page_is_left_alone_while_khalti_may_answer_and_then_released(
+    shop: FakeShop, khalti: Khalti, account: Account
+) -> None:
+    """A10, B05"""
+    seen: list[Outcome] = []
+    khalti.while_initiating = lambda: seen.append(flow.finish(Payment.objects.get(), insist=True))
+    payment = flow.begin(shop.freeze(shop.cart(member_id=account.member_id, spends=Points(500))))
+    Payment.objects.update(state="created", pidx=None, payment_url="")
+
+    with time_machine.travel(payment.created_at + timedelta(seconds=60)):
+        seen.append(flow.finish(payment))
+    with time_machine.travel(payment.created_at + timedelta(seconds=62)):
+        seen.append(flow.finish(payment))
+
+    assert seen == [Outcome.CONFIRMING, Outcome.CONFIRMING, Outcome.FAILED]
+    assert (stands(payment), points(account), khalti.asked) == (("released", "released"), (1000, 0, 0), [])
+
+
+def test_an_award_and_a_capture_are_booked_once_each(payment: Payment, khalti: Khalti) -> None:
+    khalti.pay(payment.pidx)
+    flow.finish(payment)
+
+    booked = Entry.objects.filter(purchase=payment.purchase.key).order_by("seq").values_list("kind", "amount")
+
+    assert list(booked) == [("hold", 500), ("capture", 500), ("earn", 245)]
+
+
+def test_a_guest_earns_nothing(shop: FakeShop, khalti: Khalti) -> None:
+    payment = flow.begin(shop.freeze(shop.cart()))
+    khalti.pay(payment.pidx)
+
+    assert flow.finish(payment) is Outcome.PAID
+
+    assert not Account.objects.exists()
+
+
+def test_nothing_of_the_key_is_logged_even_when_all_is(
+    payment: Payment, khalti: Khalti, caplog: pytest.LogCaptureFixture
+) -> None:
+    """L01"""
+    caplog.set_level(logging.DEBUG)
+    khalti.next_lookup = [(401, {}, json.dumps({"detail": "Invalid token."})), requests.ConnectionError("refused")]
+    for _ in range(3):
+        flow.finish(payment, insist=True)
+
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_the_shop_is_told_whether_the_shopper_is_there(
+    present: bool, payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    khalti.says(payment.pidx, "User canceled")
+
+    flow.finish(payment, present=present)
+
+    assert shop.given_to_shopper == [present]

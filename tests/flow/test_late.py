@@ -1,0 +1,254 @@
+"""Completed after release: always paid; fulfilled by itself only where Khalti itself had said that nobody paid."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from loyalink_khalti import flow
+from loyalink_khalti.errors import ShopCannot
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.models import Account, Hold
+from loyalink_khalti.money import Points
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.ports import Method, Outcome
+from loyalink_khalti.testing import FakeShop
+from tests.purchases import Khalti
+
+from .test_finish import flags, points, stands
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def payment(shop: FakeShop, khalti: Khalti, member: str) -> Payment:
+    """Rs 2,500 of goods, Rs 50 of it by 500 points, waiting at Khalti."""
+    shop.stock(pen=3)
+    return begin(shop, "order-1", member_id=member, spends=Points(500))
+
+
+def begin(shop: FakeShop, ref: str, **changes: Any) -> Payment:
+    """Another purchase, by default of the same basket."""
+    return flow.begin(shop.freeze(shop.cart(ref, **{"origin": "basket", **changes})))
+
+
+def released_at_khalti(payment: Payment, khalti: Khalti, status: str = "Expired") -> None:
+    khalti.says(payment.pidx, status)
+    flow.finish(payment, insist=True)
+
+
+def completed_late(payment: Payment, khalti: Khalti) -> Outcome:
+    khalti.pay(payment.pidx)
+    return flow.finish(payment, insist=True)
+
+
+@pytest.mark.parametrize("status", ["Expired", "User canceled"])
+def test_what_khalti_itself_had_called_unpaid_is_fulfilled_after_all(
+    status: str, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """E01: stock is taken and points are held again."""
+    released_at_khalti(payment, khalti, status)
+
+    outcome = completed_late(payment, khalti)
+
+    assert (outcome, stands(payment), flags()) == (Outcome.PAID, ("fulfilled", "placed"), [])
+    assert (shop.confirmed, shop.left("pen")) == ([("order-1", 245_000)], 2)
+    assert points(account) == (745, 0, 500)
+    assert list(Hold.objects.order_by("pk").values_list("state", flat=True)) == ["released", "captured"]
+
+
+def test_what_the_shopper_gave_up_here_is_left_to_staff(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """E02"""
+    flow.start_again(payment)
+
+    outcome = completed_late(payment, khalti)
+
+    assert (outcome, stands(payment)) == (Outcome.FLAGGED, ("paid", "released"))
+    assert flags() == ["paid_after_cancel"]
+    assert (shop.confirmed, points(account)) == ([], (1000, 0, 0))
+
+
+def test_what_failed_at_khalti_is_left_to_staff(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
+    released_at_khalti(payment, khalti, "Failed")
+
+    outcome = completed_late(payment, khalti)
+
+    assert (outcome, stands(payment), flags()) == (Outcome.FLAGGED, ("paid", "released"), ["late"])
+    assert shop.confirmed == []
+
+
+@pytest.mark.parametrize("pays_again", [True, False])
+def test_the_same_basket_being_bought_again_makes_it_a_second_payment(
+    pays_again: bool, payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """A08, A09"""
+    released_at_khalti(payment, khalti)
+    second = begin(shop, "order-2")
+    if pays_again:
+        khalti.pay(second.pidx)
+        flow.finish(second)
+
+    late = completed_late(payment, khalti)
+    khalti.pay(second.pidx)
+    outcome = flow.finish(second, insist=True)
+
+    assert (late, flags()) == (Outcome.FLAGGED, ["second_payment"])
+    assert (outcome, shop.confirmed) == (Outcome.PAID, [("order-2", 250_000)])
+    assert shop.left("pen") == 2
+
+
+def test_of_two_purchases_of_one_basket_that_were_never_released_the_first_paid_is_the_order(
+    khalti: Khalti, shop: FakeShop
+) -> None:
+    """A08, A09: by a shop that does not lock its baskets."""
+    older, newer = begin(shop, "order-1", origin="a tab"), begin(shop, "order-2", origin="another tab")
+    older.purchase.__class__.objects.update(origin="basket")
+    khalti.pay(older.pidx)
+    khalti.pay(newer.pidx)
+
+    outcomes = [flow.finish(payment) for payment in (newer, older)]
+
+    assert outcomes == [Outcome.PAID, Outcome.FLAGGED]
+    assert (shop.confirmed, flags()) == ([("order-2", 250_000)], ["second_payment"])
+
+
+def test_where_the_points_have_gone_meanwhile_nothing_is_granted(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """D-20 without staff: nothing is owed."""
+    released_at_khalti(payment, khalti)
+    ledger.adjust(site_key="default", member_id="7", points=-600, key="spent elsewhere", reason="test")
+
+    outcome = completed_late(payment, khalti)
+
+    assert (outcome, stands(payment), flags()) == (Outcome.FLAGGED, ("paid", "released"), ["late"])
+    assert (shop.confirmed, points(account), shop.left("pen")) == ([], (400, 0, 0), 3)
+
+
+def test_where_the_goods_have_gone_meanwhile_it_is_sold_out_and_never_oversold(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """E03: I15"""
+    released_at_khalti(payment, khalti)
+    shop.stock(pen=0)
+
+    outcome = completed_late(payment, khalti)
+    between = flags(), shop.left("pen"), points(account)
+    shop.stock(pen=1)
+    restocked = flow.finish(payment, insist=True)
+
+    assert (outcome, between) == (Outcome.FLAGGED, (["sold_out"], 0, (1000, 0, 0)))
+    assert (restocked, shop.left("pen")) == (Outcome.PAID, 0)
+
+
+def test_a_second_payment_of_a_placed_order_is_a_flag(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
+    """A08: I1"""
+    released_at_khalti(payment, khalti)
+    shop.stock(pen=3)
+    flow.place(shop.freeze(shop.cart("order-2", origin="basket")), method=Method.COD)
+
+    assert completed_late(payment, khalti) is Outcome.FLAGGED
+
+    assert (flags(), shop.confirmed) == (["second_payment"], [("order-2", 0)])
+
+
+@pytest.mark.parametrize("amount", [1, 244_999])
+def test_a_late_payment_of_another_amount_is_a_mismatch(
+    amount: int, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    released_at_khalti(payment, khalti)
+    khalti.pay(payment.pidx, total_amount=amount)
+
+    assert flow.finish(payment, insist=True) is Outcome.FLAGGED
+
+    assert (stands(payment), flags(), shop.confirmed) == (("mismatched", "released"), ["amount_mismatch"], [])
+    assert points(account) == (1000, 0, 0)
+
+
+def test_start_again_gives_back_what_khalti_says_is_not_paid(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    assert flow.start_again(payment) is Outcome.CANCELLED
+
+    payment.refresh_from_db()
+    assert (payment.why, *stands(payment)) == ("abandoned", "released", "released")
+    assert (shop.released, shop.given_to_shopper) == ([("order-1", "abandoned")], [True])
+    assert (points(account), shop.left("pen"), len(khalti.asked)) == ((1000, 0, 0), 3, 1)
+
+
+def test_start_again_of_what_was_paid_is_paid(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
+    """A06"""
+    khalti.pay(payment.pidx)
+
+    assert flow.start_again(payment) is Outcome.PAID
+
+    assert (stands(payment), shop.released) == (("fulfilled", "placed"), [])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": "Pending"},
+        {"status": "Reversed"},
+        {"pidx": "HT6o6PEZRWFJ5ygavzHWd5"},
+        (503, {}, ""),
+        (404, {}, '{"detail": "Not found."}'),
+        requests.ConnectionError("refused"),
+    ],
+)
+def test_start_again_keeps_all_where_khalti_does_not_say_that_it_is_unpaid(
+    reply: Any, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """I10, C22"""
+    khalti.next_lookup = [reply]
+
+    assert flow.start_again(payment) is Outcome.CONFIRMING
+
+    assert (stands(payment), shop.released, points(account)) == (("initiated", "open"), [], (500, 500, 0))
+
+
+def test_start_again_twice_asks_once_more_at_most_and_releases_once(
+    payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    outcomes = [flow.start_again(payment) for _ in range(2)]
+
+    assert outcomes == [Outcome.CANCELLED] * 2
+    assert (len(khalti.asked), len(shop.released)) == (1, 1)
+
+
+def test_a_basket_given_up_can_be_bought_again(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
+    flow.start_again(payment)
+
+    second = begin(shop, "order-2", member_id="7", spends=Points(500))
+    khalti.pay(second.pidx)
+
+    assert flow.finish(second) is Outcome.PAID
+
+
+@pytest.mark.parametrize("fault", [ShopCannot("host_failed"), RuntimeError("a bug of the shop's")])
+def test_where_the_shop_cannot_give_the_basket_back_it_is_tried_again(
+    fault: Exception, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    shop.fail("release", fault)
+    flow.start_again(payment)
+    between = stands(payment), flags(), points(account)
+
+    flow.finish(payment, insist=True)
+
+    assert between == (("released", "open"), ["host_failed"], (500, 500, 0))
+    assert (stands(payment), points(account)) == (("released", "released"), (1000, 0, 0))
+    assert shop.released == [("order-1", "abandoned")]
+
+
+def test_refunded_at_khalti_after_it_was_flagged_is_written_down(payment: Payment, khalti: Khalti) -> None:
+    flow.start_again(payment)
+    completed_late(payment, khalti)
+    khalti.says(payment.pidx, "Refunded", refunded=True, transaction_id="T-pidx1")
+
+    assert flow.finish(payment, insist=True) is Outcome.FAILED
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.why, payment.refunded) == ("refunded", "abandoned", 245_000)
+    assert flags() == ["paid_after_cancel", "refunded_at_khalti"]

@@ -1,0 +1,171 @@
+"""What tests of purchases stand on: a shop that remembers, Khalti as a test scripts it, a member with points."""
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import pytest
+import requests
+import responses
+from django.db import connection, connections
+from requests import PreparedRequest
+
+from loyalink_khalti.khalti import hang_up
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.simulator import Simulator
+from loyalink_khalti.testing import FakeShop, fake_shop, khalti_simulator
+
+__all__ = [
+    "Khalti",
+    "account",
+    "at_once",
+    "fake_shop",
+    "khalti",
+    "khalti_simulator",
+    "member",
+    "no_call_in_a_transaction",
+    "shop",
+    "simulator",
+]
+
+SERVER = "https://dev.khalti.com/api/v2/"
+KEY = "test_secret_key_00000000000040008000000000c0ffee"
+T = TypeVar("T")
+Reply = tuple[int, dict[str, str], str]
+
+
+@pytest.fixture
+def shop(fake_shop: FakeShop, settings: Any) -> FakeShop:
+    """The fake shop, on the web, with a key for Khalti's test server and little patience."""
+    settings.ROOT_URLCONF = "tests.flow.urls"
+    settings.LOYALINK_KHALTI = {
+        **settings.LOYALINK_KHALTI,
+        "SITE_URL": "https://shop.example",
+        "KHALTI_SECRET_KEY": KEY,
+        "KHALTI_BASE_URL": SERVER,
+        "DEADLINE": 1,
+    }
+    return fake_shop
+
+
+@pytest.fixture
+def member(shop: FakeShop) -> str:
+    """A member of the shop, by the user's pk, with 1,000 points."""
+    ledger.adjust(site_key="default", member_id="7", points=1000, key="opening balance", reason="opening")
+    return "7"
+
+
+@pytest.fixture
+def account(member: str) -> Account:
+    return Account.objects.get(member_id=member)
+
+
+class Khalti:
+    """Khalti's server as ``responses`` plays it: every payment is Initiated until a test says otherwise."""
+
+    def __init__(self, mock: responses.RequestsMock) -> None:
+        self.opened: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+        self.next_initiate: list[Reply | Exception | dict[str, Any]] = []
+        self.next_lookup: list[Reply | Exception | dict[str, Any]] = []
+        self.while_initiating: Callable[[], None] = lambda: None
+        self.while_looking_up: Callable[[], None] = lambda: None
+        self._amounts: dict[str, int] = {}
+        self._says: dict[str, dict[str, Any]] = {}
+        self._serial = itertools.count(1)
+        mock.add_callback(responses.POST, f"{SERVER}epayment/initiate/", self._initiate)
+        mock.add_callback(responses.POST, f"{SERVER}epayment/lookup/", self._lookup)
+
+    def says(self, pidx: str | None, status: str, /, **changes: Any) -> None:
+        """Let lookup answer with this status from now on; ``changes`` are fields of the answer."""
+        self._says[str(pidx)] = {"status": status, **changes}
+
+    def pay(self, pidx: str | None, /, **changes: Any) -> None:
+        """The payer has paid."""
+        self.says(pidx, "Completed", **{"transaction_id": f"T-{pidx}", "fee": 30, **changes})
+
+    def answer(self, pidx: str, /, status: str = "Initiated", **changes: Any) -> dict[str, Any]:
+        """What lookup says of a payment."""
+        answer = {
+            "pidx": pidx,
+            "total_amount": self._amounts[pidx],
+            "status": status,
+            "transaction_id": None,
+            "fee": 0,
+        }
+        return {**answer, "refunded": False, **changes}
+
+    def _initiate(self, request: PreparedRequest) -> Reply:
+        body = json.loads(request.body or "{}")
+        self.opened.append(body)
+        self.while_initiating()
+        pidx = f"pidx{next(self._serial)}"
+        self._amounts[pidx] = body["amount"]
+        answer = {"pidx": pidx, "payment_url": f"https://test-pay.khalti.com/?pidx={pidx}", "expires_in": 1800}
+        return self._reply(self.next_initiate, answer)
+
+    def _lookup(self, request: PreparedRequest) -> Reply:
+        pidx = json.loads(request.body or "{}")["pidx"]
+        self.asked.append(pidx)
+        self.while_looking_up()
+        answer = self.answer(pidx, **self._says.get(pidx, {}))
+        return self._reply(self.next_lookup, answer, 400 if answer["status"] in {"Expired", "User canceled"} else 200)
+
+    def _reply(self, queue: list[Any], answer: dict[str, Any], status: int = 200) -> Reply:
+        reply = queue.pop(0) if queue else {}
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, tuple):
+            return reply
+        return status, {}, json.dumps({**answer, **reply})
+
+
+@pytest.fixture
+def khalti(shop: FakeShop) -> Iterator[Khalti]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield Khalti(mock)
+
+
+@pytest.fixture
+def simulator(shop: FakeShop, settings: Any, khalti_simulator: Simulator) -> Iterator[Simulator]:
+    """Khalti in miniature for what needs real connections; the shop's calls go there."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "KHALTI_BASE_URL": khalti_simulator.base_url}
+    yield khalti_simulator
+    hang_up()
+
+
+@pytest.fixture(autouse=True)
+def no_call_in_a_transaction(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is sent to Khalti while a transaction is open: its locks would be held for as long as Khalti takes."""
+    send, sent = requests.Session.send, []
+
+    def guarded(self: requests.Session, request: PreparedRequest, **kwargs: Any) -> requests.Response:
+        if connection.in_atomic_block:
+            sent.append(request.url)
+        return send(self, request, **kwargs)
+
+    monkeypatch.setattr(requests.Session, "send", guarded)
+    yield
+    assert not sent, f"sent with a transaction open: {sent}"
+
+
+def at_once(number: int, work: Callable[[int], T]) -> list[T | Exception]:
+    """Do ``work`` in so many threads that start together; what each gave or raised, in order."""
+    together = threading.Barrier(number)
+
+    def one(index: int) -> T | Exception:
+        connection.ensure_connection()
+        together.wait()
+        try:
+            return work(index)
+        except Exception as exc:  # noqa: BLE001 - the test looks at it
+            return exc
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(one, range(number)))
