@@ -16,6 +16,7 @@ from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.loyalty import rules
+from loyalink_khalti.loyalty.models import Kind
 from loyalink_khalti.money import npr
 
 from . import orders
@@ -54,14 +55,17 @@ class PointsView(PageTitleMixin, TemplateView):
         names = {entry.purchase: entry.purchase.removeprefix(f"{SHOP}:") for entry in card.entries}
         mine = orders.placed().filter(user_id=self.request.user.pk, number__in=names.values())
         placed = set(mine.values_list("number", flat=True))
+        # Points are taken off when they are set aside; once they are spent, that is what the line says.
+        spent = {entry.purchase: entry.label for entry in card.entries if entry.kind == Kind.CAPTURE}
         return [
             Happening(
                 at=entry.at,
-                text=str(entry.label),
+                text=str(spent.get(entry.purchase, entry.label) if entry.kind == Kind.HOLD else entry.label),
                 points=entry.points,
                 number=names[entry.purchase] if names[entry.purchase] in placed else "",
             )
             for entry in card.entries
+            if entry.kind != Kind.CAPTURE
         ]
 
 

@@ -167,7 +167,9 @@ class PaymentMethodView(PricedCheckoutMixin, OscarPaymentMethodView):
     def _form(self, typed: Any = None) -> PaymentMethodForm:
         methods = offered(conf.site_key(self.request), khalti_off=self._khalti_off())
         chosen = self.choice
-        initial = {"payment_method": chosen.method, "points": chosen.points or None}
+        open_ones = [method.code for method in methods if not method.off]
+        method = chosen.method if chosen.method in open_ones else next(iter(open_ones), None)
+        initial = {"payment_method": method, "points": chosen.points or None}
         return PaymentMethodForm(typed, methods=methods, member=self.request.user.is_authenticated, initial=initial)
 
     def _khalti_off(self) -> str:

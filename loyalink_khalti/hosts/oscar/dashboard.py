@@ -38,10 +38,23 @@ class OrderSearchForm(OscarOrderSearchForm):
         status.choices = list((dict(status.choices) | {options().held: options().held}).items())
 
 
+def not_by_hand() -> set[str]:
+    """Statuses that follow from money: the flow writes them, never staff, or points and sources would not know."""
+    return {options().held, options().paid, options().refunded}
+
+
 class OrderListView(OscarOrderListView):
     """Placed orders, or with the filter the held ones."""
 
     form_class = OrderSearchForm
+
+    def change_order_status(self, request: HttpRequest, order: Any) -> None:
+        status = request.POST.get("new_status", "").strip()
+        if status in not_by_hand():
+            words = {"number": order.number, "status": status}
+            messages.error(request, _("%(number)s: “%(status)s” follows from the payment itself.") % words)
+        else:
+            super().change_order_status(request, order)
 
     def get_queryset(self) -> Any:
         found = super().get_queryset()
@@ -70,6 +83,12 @@ class OrderDetailView(OscarOrderDetailView):
         if not orders.is_placed(order) and request.POST.get("order_action") not in self.notes:
             return self._reload(_("This order is not placed: only Khalti's answer changes it."))
         return cast(HttpResponse, super().post(request, *args, **kwargs))
+
+    def get_order_status_form(self) -> Any:
+        form = super().get_order_status_form()
+        status = form.fields["new_status"]
+        status.choices = [choice for choice in status.choices if choice[0] not in not_by_hand()]
+        return form
 
     def _payment_received(self, request: HttpRequest, order: Any) -> HttpResponse:
         if not request.user.is_staff:  # a partner's staff see the order but do not take the money

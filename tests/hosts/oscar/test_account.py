@@ -1,5 +1,7 @@
 """The points card in the customer's account."""
 
+import re
+
 from loyalink_khalti.simulator import Simulator
 
 from .conftest import Shopper, Store, only_order, payment_of, text
@@ -17,6 +19,8 @@ def test_the_card_shows_balance_level_and_history(store: Store, sita: Shopper, k
     assert "745 points to spend" in words
     assert "worth Rs 74.50" in words
     assert "Silver" in words
+    assert "Reserved" not in words  # what was set aside has been spent by now
+    assert re.search(r"Spent [\w-]+ −500", words)
     assert f"/shop/accounts/orders/{only_order().number}/" in page.content.decode()
 
 

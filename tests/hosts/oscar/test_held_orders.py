@@ -172,3 +172,33 @@ def test_a_customer_cannot_say_that_the_payment_has_come(store: Store, sita: Sho
 
     assert answer.status_code in {302, 403, 404}
     assert only_order().status == "Pending"
+
+
+def test_staff_cannot_call_an_order_paid_by_hand(store: Store, sita: Shopper, staff: Client) -> None:
+    sita.buy(store.notebook, method="cod")
+    order = only_order()
+    where = f"/shop/dashboard/orders/{order.number}/"
+
+    page = staff.get(where)
+    staff.post(where, {"order_action": "change_order_status", "new_status": "Paid"})
+    staff.post(
+        "/shop/dashboard/orders/",
+        {"action": "change_order_statuses", "selected_order": order.pk, "new_status": "Paid"},
+    )
+
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    assert '<option value="Paid">' not in page.content.decode()
+
+
+def test_staff_can_ship_an_order(store: Store, sita: Shopper, staff: Client) -> None:
+    sita.buy(store.notebook, method="cod")
+    order = only_order()
+
+    staff.post(
+        "/shop/dashboard/orders/",
+        {"action": "change_order_statuses", "selected_order": order.pk, "new_status": "Shipped"},
+    )
+
+    order.refresh_from_db()
+    assert order.status == "Shipped"
