@@ -126,7 +126,7 @@ class Shopper:
         address = {
             "first_name": "Sita",
             "last_name": "Sharma",
-            "line1": "Asan Tole 7",
+            "line1": "Naxal Marga 7",
             "line4": "Kathmandu",
             "country": "NP",
             "phone_number": "+9779841234567",
