@@ -2,13 +2,16 @@
 
 from oscar.core.loading import get_model
 from sorl.thumbnail import get_thumbnail
+from wagtail.images import get_image_model
 
 SIZES = ("360x360", "180x180", "900x900")
 """As the templates ask for them."""
 
 
 def prepare() -> None:
-    """Make each product's pictures in every size that the pages show."""
+    """Make each product's pictures in every size that the pages show, and the home page's own."""
     for image in get_model("catalogue", "ProductImage").objects.all():
         for size in SIZES:
             get_thumbnail(image.original, size, upscale=False)
+    for image in get_image_model().objects.all():
+        get_thumbnail(image.file, SIZES[-1], upscale=False)
