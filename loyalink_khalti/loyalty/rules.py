@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext_noop
+
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points
 
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
@@ -29,9 +31,9 @@ class Tier:
 
 
 TIERS = (
-    Tier(name="Silver", threshold=Points(0)),
-    Tier(name="Gold", threshold=Points(500)),
-    Tier(name="Platinum", threshold=Points(1000)),
+    Tier(name=gettext_noop("Silver"), threshold=Points(0)),
+    Tier(name=gettext_noop("Gold"), threshold=Points(500)),
+    Tier(name=gettext_noop("Platinum"), threshold=Points(1000)),
 )
 
 
