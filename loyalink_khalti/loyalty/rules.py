@@ -113,4 +113,4 @@ def tier(lifetime_earned: Points) -> Tier:
 
 def next_tier(lifetime_earned: Points) -> Tier | None:
     """The level above, None at the top."""
-    return next((level for level in TIERS if lifetime_earned < level.threshold), None)
+    return next((level for level in TIERS if max(lifetime_earned, 0) < level.threshold), None)

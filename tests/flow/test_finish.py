@@ -361,7 +361,7 @@ def test_of_a_part_refund_the_rest_is_still_there_so_staff_decide(
     assert (points(account), flags()) == ((500, 500, 0), ["refunded_at_khalti"])
 
 
-NOT_FOUND = (404, {}, '{"detail": "Not found.", "error_key": "validation_error"}')
+NOT_FOUND: Any = (404, {}, '{"detail": "Not found.", "error_key": "validation_error"}')
 
 
 def test_not_found_is_a_flag_at_the_third_time_and_never_a_failure(payment: Payment, khalti: Khalti) -> None:
