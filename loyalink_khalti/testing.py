@@ -1,7 +1,8 @@
 """pytest fixtures for shops that plug in, a shop that remembers, and the contract that every shop keeps.
 
 In a ``conftest.py``: ``from loyalink_khalti.testing import fake_shop, khalti_simulator``. To prove a shop, subclass
-``ShopContract`` beside its tests; to test what stands on the flow without a shop of one's own, use ``fake_shop``.
+``ShopContract`` beside its tests; to test what stands on the flow without a shop of one's own, use ``fake_shop``. The
+flow commits by itself, so that its tests need ``@pytest.mark.django_db(transaction=True)``; the contract's do not.
 """
 
 import json

@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from loyalink_khalti import conf
-from loyalink_khalti.errors import KhaltiError, KhaltiKeyRejected, KhaltiNotFound, KhaltiRejected
+from loyalink_khalti.errors import KhaltiError, KhaltiKeyRejected, KhaltiNotFound, KhaltiRejected, KhaltiThrottled
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.payments import services
 from loyalink_khalti.payments.models import Payment
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 UNSENT_AFTER = timedelta(seconds=60)
 """How long after the deadline a payment without a payment page is given up."""
 NOT_FOUND_BEFORE_FLAG = 3
+THROTTLED_FOR = 30.0
+"""seconds, where Khalti does not say"""
 OWNERS_PAUSE = timedelta(seconds=3)
 """The least time between two lookups that a shopper's own click makes."""
 POLL = 0.1
@@ -128,6 +130,8 @@ def _ask(payment: Payment, lease: str) -> Lookup | None:
 def _refused(payment: Payment, exc: KhaltiRejected, *, same_key: bool) -> None:
     """A "no" to lookup says nothing about the money; staff are told when it does not pass."""
     evidence = {"status_code": exc.status_code, "khalti": exc.words[:500]}
+    if isinstance(exc, KhaltiThrottled):
+        services.put_off(payment, seconds=exc.retry_after or THROTTLED_FOR)
     log.warning("lookup of payment %s: %s", payment.pk, exc)
     if isinstance(exc, KhaltiKeyRejected):
         _tell(payment, Reason.KEY_REFUSED, evidence)

@@ -106,6 +106,11 @@ def drop_lease(payment: Payment, lease: str) -> None:
     Payment.objects.filter(pk=payment.pk, lease=lease).update(lease="", leased_until=None)
 
 
+def put_off(payment: Payment, *, seconds: float) -> None:
+    """Let no visitor make Khalti be asked about this payment for so long."""
+    Payment.objects.filter(pk=payment.pk).update(ask_after=timezone.now() + timedelta(seconds=seconds))
+
+
 def count_not_found(payment: Payment) -> int:
     """Count another "Not found." for a pidx that Khalti gave us, and return how many there have been."""
     Payment.objects.filter(pk=payment.pk).update(not_found=F("not_found") + 1)

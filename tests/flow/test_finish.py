@@ -376,6 +376,25 @@ def test_not_found_is_a_flag_at_the_third_time_and_never_a_failure(payment: Paym
     assert stands(payment) == ("initiated", "open")
 
 
+@pytest.mark.parametrize(("headers", "seconds"), [({"Retry-After": "120"}, 120), ({}, 30)])
+def test_a_khalti_that_wants_to_be_left_alone_is_by_visitors(
+    headers: dict[str, str], seconds: int, payment: Payment, khalti: Khalti
+) -> None:
+    """C13"""
+    khalti.next_lookup = [(429, headers, '{"detail": "slow down"}')]
+    start = timezone.now() + timedelta(minutes=1)
+
+    with time_machine.travel(start, tick=False) as clock:
+        flow.finish(payment)
+        clock.move_to(start + timedelta(seconds=seconds - 1))
+        flow.finish(payment)
+        early = len(khalti.asked)
+        clock.move_to(start + timedelta(seconds=seconds))
+        flow.finish(payment)
+
+    assert (early, len(khalti.asked), stands(payment)) == (1, 2, ("initiated", "open"))
+
+
 def test_a_refused_key_leaves_the_payment_waiting_and_tells_staff_once(payment: Payment, khalti: Khalti) -> None:
     """C11"""
     khalti.next_lookup = [(401, {}, '{"detail": "Invalid token.", "status_code": 401}')] * 2
@@ -469,6 +488,25 @@ def test_a_payment_without_a_page_is_left_alone_while_khalti_may_answer_and_then
 
     assert seen == [Outcome.CONFIRMING, Outcome.CONFIRMING, Outcome.FAILED]
     assert (stands(payment), points(account), khalti.asked) == (("released", "released"), (1000, 0, 0), [])
+
+
+def test_a_page_that_came_at_the_very_last_is_not_given_up_unasked(
+    payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """I10: between reading the payment and locking it, Khalti's answer is stored."""
+    Payment.objects.update(state="created", created_at=timezone.now() - timedelta(minutes=5))
+    answered = iter([True])
+
+    def store_after_reading(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if next(answered, False):
+            Payment.objects.update(state="initiated")
+        return result
+
+    with connection.execute_wrapper(store_after_reading):
+        outcome = flow.finish(payment)
+
+    assert (outcome, stands(payment), shop.released) == (Outcome.CONFIRMING, ("initiated", "open"), [])
 
 
 def test_an_award_and_a_capture_are_booked_once_each(payment: Payment, khalti: Khalti) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import requests
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
@@ -55,6 +57,19 @@ def test_what_khalti_itself_had_called_unpaid_is_fulfilled_after_all(
     assert (shop.confirmed, shop.left("pen")) == ([("order-1", 245_000)], 2)
     assert points(account) == (745, 0, 500)
     assert list(Hold.objects.order_by("pk").values_list("state", flat=True)) == ["released", "captured"]
+
+
+def test_the_shops_rows_are_locked_before_the_account(payment: Payment, khalti: Khalti) -> None:
+    """Lock in one order: Purchase, Payment, the shop's own, Account."""
+    released_at_khalti(payment, khalti)
+
+    with CaptureQueriesContext(connection) as queries:
+        completed_late(payment, khalti)
+
+    written = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
+    shops = [index for index, sql in enumerate(written) if "fake_shop" in sql]
+    accounts = [index for index, sql in enumerate(written) if "loyalink_khalti_account" in sql]
+    assert max(shops) < min(accounts)
 
 
 def test_what_the_shopper_gave_up_here_is_left_to_staff(

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from tests.purchases import account, fake_shop, khalti_simulator, member, no_call_in_a_transaction, shop, simulator
 from tests.stories.running import Store, running
+
+__all__ = ["account", "fake_shop", "khalti_simulator", "member", "no_call_in_a_transaction", "shop", "simulator"]
 
 
 @pytest.fixture(scope="module")
