@@ -302,7 +302,7 @@ def _pipeline() -> Messages:
         yield _error(
             23,
             f"OSCAR_ORDER_STATUS_PIPELINE lacks {', '.join(map(repr, missing))}.",
-            f'Add each and what may follow it: {{"{named["HELD"]}": (), "{named["PENDING"]}": ("{named["PAID"]}",),'
+            f'Add each and what may follow it: {{"{named["HELD"]}": (), "{named["PENDING"]}": (),'
             f' "{named["CANCELLED"]}": (), …}}. Other names go into LOYALINK_KHALTI["OSCAR"].',
         )
     for status in (named["HELD"], named["CANCELLED"]):

@@ -221,7 +221,7 @@ OSCAR_INITIAL_LINE_STATUS = "Pending"
 # Each exit is a button for staff. Out of "Awaiting payment" and "Cancelled" leads only what Khalti says.
 OSCAR_ORDER_STATUS_PIPELINE = {
     "Awaiting payment": (),
-    "Pending": ("Paid", "Shipped", "Cancelled"),
+    "Pending": ("Shipped", "Cancelled"),
     "Paid": ("Shipped",),
     "Shipped": ("Delivered",),
     "Delivered": (),

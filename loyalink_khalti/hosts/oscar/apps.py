@@ -14,6 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.decorators import login_required
+from django.core.checks import register
 from django.urls import path
 from oscar.apps.checkout.apps import CheckoutConfig as OscarCheckoutConfig
 from oscar.apps.customer.apps import CustomerConfig as OscarCustomerConfig
@@ -27,7 +28,9 @@ class CheckoutConfig(OscarCheckoutConfig):
     def ready(self) -> None:
         super().ready()
         from . import checkout
+        from .checks import run
 
+        register(run)
         self.payment_method_view = checkout.PaymentMethodView
         self.payment_details_view = checkout.PaymentDetailsView
         self.thankyou_view = checkout.ThankYouView
