@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 
 log = logging.getLogger(__name__)
 
-CLAIM = timedelta(minutes=1)
+CLAIM = timedelta(seconds=30)
 """How long one sender keeps a message before another may try it."""
 POLL = 0.2
 """seconds"""
