@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from loyalink_khalti import conf, flow
@@ -58,7 +59,12 @@ class PaymentView(View):
             raise Http404(_("There is no such payment.")) from exc
 
 
-class ReturnView(PaymentView):
+@method_decorator(csrf_exempt, name="dispatch")  # so that a POST is told 405, as it changes nothing
+class LookView(PaymentView):
+    """A payment's page that is only looked at."""
+
+
+class ReturnView(LookView):
     """Where Khalti sends the payer back: asks Khalti, then leads on to the shop's page or to the receipt."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
@@ -70,7 +76,7 @@ class ReturnView(PaymentView):
         return redirect(next_page(payment, outcome))
 
 
-class StatusView(PaymentView):
+class StatusView(LookView):
     """The receipt, in any browser; while nothing is certain it looks again by itself, without JavaScript too."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
@@ -83,7 +89,7 @@ class StatusView(PaymentView):
         return response
 
 
-class PayView(PaymentView):
+class PayView(LookView):
     """On to Khalti's page, as long as the payment waits."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:

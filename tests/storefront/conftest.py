@@ -1,0 +1,17 @@
+"""Pages of a payment of a shop that remembers, in the sandbox's look; nothing may call Khalti in a transaction."""
+
+from typing import Any
+
+import pytest
+
+from loyalink_khalti.testing import FakeShop
+from tests.purchases import fake_shop, khalti, no_call_in_a_transaction
+from tests.purchases import shop as plain_shop
+
+__all__ = ["fake_shop", "khalti", "no_call_in_a_transaction", "plain_shop", "shop"]
+
+
+@pytest.fixture
+def shop(plain_shop: FakeShop, settings: Any) -> FakeShop:
+    settings.ROOT_URLCONF = "sandbox.urls"
+    return plain_shop

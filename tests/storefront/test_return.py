@@ -1,0 +1,84 @@
+"""The way back from Khalti: any browser, any query, any number of slashes; nothing in it is believed."""
+
+import pytest
+from django.test import Client
+
+from loyalink_khalti import flow
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.testing import FakeShop
+from tests.purchases import Khalti
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
+
+
+@pytest.fixture
+def payment(shop: FakeShop, khalti: Khalti) -> Payment:
+    return flow.begin(shop.freeze(shop.cart()))
+
+
+def back(payment: Payment) -> str:
+    return f"/khalti/return/{payment.token}/"
+
+
+@pytest.mark.parametrize(
+    "glued", ["?status=Completed", "/?status=Completed", "///?a=b", "/", "?" + "a" * 65_536, "?a=%00&b=%ff"]
+)
+def test_whatever_is_glued_on_is_dropped_unread(client: Client, payment: Payment, khalti: Khalti, glued: str) -> None:
+    """D11, F: Khalti glues ``/?`` on; others glue worse."""
+    response = client.get(back(payment) + glued)
+
+    assert (response.status_code, response["Location"]) == (302, back(payment))
+    assert khalti.asked == []
+
+
+def test_a_paid_return_leads_on_and_settles_once(
+    client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    khalti.pay(payment.pidx)
+
+    client.get(back(payment))
+    client.get(back(payment))
+
+    assert len(shop.confirmed) == 1
+    assert khalti.asked == [payment.pidx]
+
+
+def test_the_receipt_looks_again_by_itself_while_nothing_is_certain(client: Client, payment: Payment) -> None:
+    response = client.get(f"/khalti/status/{payment.token}/")
+
+    assert response.status_code == 200
+    assert int(response["Refresh"]) > 0
+    assert "We are confirming your payment" in response.content.decode()
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "head"])
+def test_only_get_is_answered(client: Client, payment: Payment, khalti: Khalti, method: str) -> None:
+    """A18."""
+    response = getattr(Client(enforce_csrf_checks=True), method)(back(payment))
+
+    assert response.status_code == 405
+    assert khalti.asked == []
+
+
+@pytest.mark.parametrize("token", ["AAAAAAAAAAAAAAAAAAAAAA", "x", "../../admin", "%00" * 22])
+def test_an_unknown_token_is_not_found_and_nobody_is_asked(
+    client: Client, khalti: Khalti, shop: FakeShop, token: str
+) -> None:
+    """D12, K07."""
+    assert client.get(f"/khalti/return/{token}/?status=Completed").status_code == 404
+    assert khalti.asked == []
+
+
+def test_pages_of_a_payment_are_kept_from_caches_referrers_and_frames(client: Client, payment: Payment) -> None:
+    """K06."""
+    response = client.get(f"/khalti/status/{payment.token}/")
+
+    assert "no-store" in response["Cache-Control"]
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert response["X-Frame-Options"] == "DENY"
+
+
+def test_a_stranger_cannot_give_somebody_elses_payment_up(client: Client, payment: Payment, shop: FakeShop) -> None:
+    """I12."""
+    assert client.post(f"/khalti/again/{payment.token}/").status_code == 404
+    assert shop.released == []
