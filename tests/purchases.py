@@ -16,6 +16,7 @@ from requests import PreparedRequest
 from loyalink_khalti.khalti import hang_up
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.simulator import Simulator
 from loyalink_khalti.testing import FakeShop, fake_shop, khalti_simulator
 
@@ -24,12 +25,15 @@ __all__ = [
     "account",
     "at_once",
     "fake_shop",
+    "flags",
     "khalti",
     "khalti_simulator",
     "member",
     "no_call_in_a_transaction",
+    "points",
     "shop",
     "simulator",
+    "stands",
 ]
 
 SERVER = "https://dev.khalti.com/api/v2/"
@@ -169,3 +173,19 @@ def at_once(number: int, work: Callable[[int], T]) -> list[T | Exception]:
 
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(one, range(number)))
+
+
+def flags() -> list[str]:
+    return list(Flag.objects.order_by("pk").values_list("reason", flat=True))
+
+
+def stands(payment: Payment) -> tuple[str, str]:
+    """The states of a payment and of its purchase."""
+    payment = Payment.objects.select_related("purchase").get(pk=payment.pk)
+    return payment.state, payment.purchase.state
+
+
+def points(account: Account) -> tuple[int, int, int]:
+    """Available, held, redeemed in all."""
+    account.refresh_from_db()
+    return account.available, account.held, account.lifetime_redeemed

@@ -46,7 +46,8 @@ class Cut:
 
 @contextmanager
 def cut(after: int, monkeypatch: pytest.MonkeyPatch, *, executed: bool) -> Iterator[Cut]:
-    cutting, database = Cut(after, executed=executed), connections["default"]
+    cutting = Cut(after, executed=executed)
+    database: Any = connections["default"]
     commit = database._commit
     with monkeypatch.context() as patch, connection.execute_wrapper(cutting):
         patch.setattr(database, "_commit", lambda: cutting(commit))

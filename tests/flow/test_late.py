@@ -15,9 +15,7 @@ from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import Method, Outcome
 from loyalink_khalti.testing import FakeShop
-from tests.purchases import Khalti
-
-from .test_finish import flags, points, stands
+from tests.purchases import Khalti, flags, points, stands
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 

@@ -12,7 +12,7 @@ from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Method
 from loyalink_khalti.testing import FakeShop
-from tests.purchases import Khalti, at_once
+from tests.purchases import Khalti, at_once, points
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
@@ -21,12 +21,6 @@ AWAITED = [Method.COD, Method.BANK_TRANSFER]
 
 def place(shop: FakeShop, method: Method = Method.COD, ref: str = "order-1", **changes: Any) -> Purchase:
     return flow.place(shop.freeze(shop.cart(ref, **changes)), method=method)
-
-
-def points(account: Account) -> tuple[int, int, int]:
-    """Available, held, redeemed in all."""
-    account.refresh_from_db()
-    return account.available, account.held, account.lifetime_redeemed
 
 
 @pytest.mark.parametrize("method", AWAITED)

@@ -1,0 +1,28 @@
+"""Oscar keeps the contract that every shop keeps."""
+
+from collections.abc import Callable
+
+import pytest
+
+from loyalink_khalti.hosts.oscar.shop import OscarShop
+from loyalink_khalti.ports import Cart
+from loyalink_khalti.testing import ShopContract
+
+from .conftest import Shopper, Store, only_purchase
+
+pytestmark = pytest.mark.money
+
+
+class TestOscarShop(ShopContract):
+    @pytest.fixture
+    def shop(self) -> OscarShop:
+        return OscarShop()
+
+    @pytest.fixture
+    def cart(self, store: Store, guest: Shopper) -> Cart:
+        guest.buy(store.notebook)
+        return only_purchase().frozen_cart
+
+    @pytest.fixture
+    def sell_out(self, store: Store) -> Callable[[], None]:
+        return lambda: store.notebook.stockrecords.update(num_in_stock=0)
