@@ -9,8 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 
 from loyalink_khalti import flow
-
-from .browser import began_here
+from loyalink_khalti.browser import began_here
 
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
 STAFF_APPS = frozenset({"admin", "dashboard"})

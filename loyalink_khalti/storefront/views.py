@@ -21,11 +21,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.browser import is_mine
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import State
 from loyalink_khalti.ports import Outcome
-
-from .browser import is_mine
 
 DETAILS_FOR = timedelta(days=30)
 """How long a receipt shows more than state and reference."""

@@ -12,6 +12,7 @@ from django.utils import timezone
 from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import flow
+from loyalink_khalti.browser import remember
 from loyalink_khalti.payments.models import Payment, Purchase
 
 from . import browser, orders
@@ -45,7 +46,7 @@ def follow(request: HttpRequest, basket_id: int) -> HttpResponse | None:
 
 def to_khalti(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Send the shopper to the payment's page at Khalti, and note that it was begun in this browser."""
-    browser.remember(request, payment)
+    remember(request, payment)
     if not payment.payment_url:
         return redirect("loyalink_khalti:status", payment.token)
     return HttpResponseRedirect(payment.payment_url)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from loyalink_khalti.browser import is_mine
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Outcome, Why
 
@@ -30,7 +31,7 @@ def back(request: HttpRequest, token: str) -> HttpResponse:
     """Lead the member, or the browser that began the payment, on; any other browser sees the receipt only."""
     payment = get_object_or_404(Payment.objects.select_related("purchase"), token=token, purchase__shop=SHOP)
     purchase = payment.purchase
-    if browser.owns(request, payment):
+    if is_mine(request, payment):
         if purchase.state == Purchase.State.PLACED and payment.outcome is Outcome.PAID:
             return again.thank_you(request, purchase.ref)
         if purchase.state == Purchase.State.RELEASED and payment.outcome is not Outcome.FLAGGED:

@@ -1,4 +1,4 @@
-"""What a browser is known by: the payments begun in it, and the basket in its cookie."""
+"""What a guest's browser is known by in Oscar: a name that keeps its session secret, and the basket in its cookie."""
 
 from typing import Any
 
@@ -9,24 +9,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from oscar.core.loading import get_model
 
-from loyalink_khalti.payments.models import Payment, Purchase
-
-SESSION_KEY = "loyalink_khalti"
-"""Tokens of the payments begun in this browser; the storefront reads them too."""
-_REMEMBERED = 20
-
-
-def remember(request: HttpRequest, payment: Payment) -> None:
-    """Note that this payment was begun in this browser."""
-    tokens = [token for token in request.session.get(SESSION_KEY, []) if token != payment.token]
-    request.session[SESSION_KEY] = [*tokens, payment.token][-_REMEMBERED:]
-
-
-def owns(request: HttpRequest, payment: Payment) -> bool:
-    """Whether this is the member's own session, or the browser in which a guest began the payment."""
-    if payment.token in request.session.get(SESSION_KEY, []):
-        return True
-    return request.user.is_authenticated and str(request.user.pk) == payment.purchase.member_id
+from loyalink_khalti.payments.models import Purchase
 
 
 def visitor(request: HttpRequest) -> str:

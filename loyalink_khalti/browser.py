@@ -1,4 +1,4 @@
-"""Which payments a browser has begun: their tokens, kept in its session."""
+"""Which payments a browser has begun: their tokens, kept in its session. For hosts and the storefront alike."""
 
 from django.http import HttpRequest
 
