@@ -1,5 +1,13 @@
-"""All that the flow needs of a site: an address to come back to."""
+"""All that the flow needs of a site: an address to come back to. What is shown there is the storefront's."""
 
+from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-urlpatterns = [path("khalti/", include("loyalink_khalti.storefront.urls"))]
+
+def come_back(_request: HttpRequest, token: str) -> HttpResponse:
+    return HttpResponse(token)
+
+
+urlpatterns = [
+    path("khalti/", include(([path("return/<str:token>/", come_back, name="return")], "loyalink_khalti"))),
+]
