@@ -179,7 +179,7 @@ class FakeShop:
     # Its memory
 
     def _take(self, cart: Cart) -> None:
-        for line in cart.lines:
+        for line in sorted(cart.lines, key=lambda line: line.sku):  # in one order, whoever locks them
             left = self._read(f"stock {line.sku}")
             if left is not None and left < line.quantity:
                 raise ShopCannot("sold_out", f"{line.title} is sold out.")
@@ -187,7 +187,7 @@ class FakeShop:
                 self._write(f"stock {line.sku}", left - line.quantity)
 
     def _give_back(self, cart: Cart) -> None:
-        for line in cart.lines:
+        for line in sorted(cart.lines, key=lambda line: line.sku):
             left = self._read(f"stock {line.sku}")
             if left is not None:
                 self._write(f"stock {line.sku}", left + line.quantity)

@@ -11,6 +11,7 @@ import time_machine
 from django.utils import timezone
 
 from loyalink_khalti import flow
+from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Credentials, Payment
 from loyalink_khalti.ports import Outcome
@@ -111,6 +112,34 @@ def test_a_mismatch_is_no_longer_paid_by_lookup_alone(payment: Payment, khalti: 
     assert flow.finish(payment, insist=True) is Outcome.FLAGGED
 
     assert (stands(payment), shop.confirmed) == (("mismatched", "open"), [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        ({"status": "Expired"}, []),
+        ({"status": "User canceled"}, []),
+        ({"status": "Failed"}, []),
+        ({"status": "Initiated"}, []),
+        ({"status": "Completed", "transaction_id": "T1", "total_amount": 1}, ["amount_mismatch"]),
+        ({"status": "Completed", "transaction_id": "T1", "pidx": "HT6o6PEZRWFJ5ygavzHWd5"}, ["pidx_mismatch"]),
+        ({"status": "Completed", "transaction_id": None}, ["no_transaction_id"]),
+    ],
+)
+def test_what_was_once_paid_is_not_made_unpaid_by_a_later_answer(
+    answer: dict[str, Any], raised: list[str], payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """I8"""
+    khalti.pay(payment.pidx)
+    shop.fail("confirm", ShopCannot("sold_out"))
+    flow.finish(payment)
+    khalti.next_lookup = [answer]
+
+    between = flow.finish(payment, insist=True), stands(payment), points(account), flags()
+    after = flow.finish(payment, insist=True)
+
+    assert between == (Outcome.FLAGGED, ("paid", "open"), (500, 500, 0), ["sold_out", *raised])
+    assert (after, shop.released) == (Outcome.PAID, [])
 
 
 def test_one_transaction_of_khaltis_pays_one_purchase(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
