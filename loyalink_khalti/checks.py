@@ -232,6 +232,16 @@ def shops() -> Messages:
 
 
 @_check()
+def wagtails_settings() -> Messages:
+    if apps.is_installed("wagtail.admin") and not apps.is_installed("wagtail.contrib.settings"):
+        yield _error(
+            31,
+            "wagtail.contrib.settings is not installed, so there is no Settings → Khalti.",
+            'Add "wagtail.contrib.settings" to INSTALLED_APPS.',
+        )
+
+
+@_check()
 def middleware() -> Messages:
     if WAITING_PAYMENT in settings.MIDDLEWARE:
         return

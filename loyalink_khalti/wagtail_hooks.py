@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +13,8 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 from loyalink_khalti.backoffice import forms, views
 from loyalink_khalti.backoffice.models import KhaltiSettings
 
-register_setting(KhaltiSettings, icon="key", order=50)
+if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would break all of Wagtail's admin
+    register_setting(KhaltiSettings, icon="key", order=50)
 
 
 def admin_urls() -> list[URLPattern]:

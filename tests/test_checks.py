@@ -320,3 +320,10 @@ def _like(config, kind):
     own = object.__new__(kind)
     own.__dict__.update(config.__dict__)
     return own
+
+
+def test_wagtail_without_its_settings(shop, found, monkeypatch):
+    everything = apps.is_installed
+    monkeypatch.setattr(apps, "is_installed", lambda app: app != "wagtail.contrib.settings" and everything(app))
+
+    assert list(found()) == ["E031"]

@@ -16,7 +16,8 @@ def visitor(request: HttpRequest) -> str:
     """A name for this browser that does not give its session away."""
     if not request.session.session_key:
         request.session.create()
-    return salted_hmac("loyalink_khalti.visitor", request.session.session_key or "").hexdigest()[:40]
+    session = request.session.session_key or ""
+    return salted_hmac("loyalink_khalti.visitor", session, algorithm="sha256").hexdigest()[:40]
 
 
 def cookie_basket_id(request: HttpRequest) -> int | None:
