@@ -1,0 +1,165 @@
+"""One locked account, the entries that one cause writes into it, and the lots that its points lie in.
+
+``Book.locked`` takes the account's lock by a write, so that lots may be read and changed safely after it; ``close``
+writes the balances and all entries, one statement each.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from loyalink_khalti.errors import Conflict, Frozen, Insufficient
+from loyalink_khalti.money import Points
+
+from .models import Account, Bucket, Entry, Hold, Kind, Lot
+
+_CACHED = {Bucket.AVAILABLE: "available", Bucket.PENDING: "pending", Bucket.HELD: "held"}
+_EARNED = {Kind.EARN: 1, Kind.CLAW_BACK: -1, Kind.FORGIVE: -1}
+_REDEEMED = {Kind.CAPTURE: 1, Kind.LATE_CAPTURE: 1, Kind.RESTORE: -1}
+_SAVED = [
+    "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "seq", "tier", "below_since",
+]  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class Book:
+    """An account under lock, and what is being written into it."""
+
+    account: Account
+    purchase: str = ""
+    refund_ref: str = ""
+    actor: str | None = None
+    reason: str = ""
+    version_id: int | None = None
+    entries: list[Entry] = field(default_factory=list)
+
+    @classmethod
+    def locked(cls, account_id: int, **cause: Any) -> "Book":
+        """Lock an account and read it."""
+        Account.objects.filter(pk=account_id).update(touched_at=timezone.now())
+        return cls.read(account_id, **cause)
+
+    @classmethod
+    def read(cls, account_id: int, **cause: Any) -> "Book":
+        """Read an account that the caller has locked by a write of its own."""
+        return cls(account=Account.objects.select_related("program").get(pk=account_id), **cause)
+
+    def move(
+        self, kind: Kind, src: Bucket, dst: Bucket, amount: int, *, key: str, lot: Lot | None = None,
+        hold: Hold | None = None,
+    ) -> None:  # fmt: skip
+        """Move points between two buckets; nothing where ``amount`` is 0."""
+        if amount == 0:
+            return
+        account = self.account
+        for bucket, sign in ((src, -1), (dst, 1)):
+            if bucket in _CACHED:
+                setattr(account, _CACHED[bucket], getattr(account, _CACHED[bucket]) + sign * amount)
+            elif bucket is Bucket.OWED:  # the bucket is below 0 by what is owed
+                account.owed -= sign * amount
+        account.lifetime_earned += _EARNED.get(kind, 0) * amount
+        account.lifetime_redeemed += _REDEEMED.get(kind, 0) * amount
+        account.seq += 1
+        self.entries.append(
+            Entry(
+                account=account, seq=account.seq, kind=kind, src=src, dst=dst, amount=amount, key=key,
+                purchase=self.purchase, lot=lot, hold=hold, refund_ref=self.refund_ref,
+                version_id=self.version_id, actor=self.actor, reason_code=self.reason,
+            )
+        )  # fmt: skip
+
+    def new_lot(self, points: int, *, source: str, available_at: datetime, expires_at: datetime | None) -> Lot:
+        """Points that came together; pending until ``available_at``."""
+        waits = available_at > timezone.now()
+        return Lot.objects.create(
+            account=self.account,
+            source=source,
+            original=points,
+            pending=points if waits else 0,
+            remaining=0 if waits else points,
+            available_at=available_at,
+            expires_at=expires_at,
+        )
+
+    def take(self, points: int, *, first: Collection[int] = ()) -> list[tuple[Lot, int]]:
+        """Take available points out of lots, those of ``first`` first, then in the order in which they expire."""
+        parts: list[tuple[Lot, int]] = []
+        missing = points
+        lots = list(spendable(self.account)) if points else []
+        for lot in sorted(lots, key=lambda lot: lot.pk not in first):  # stable: the rest keep their order
+            part = min(lot.remaining, missing)
+            if part:
+                lot.remaining -= part
+                missing -= part
+                parts.append((lot, part))
+        if missing:
+            raise Conflict(f"account {self.account.pk}: its lots lack {missing} of {points} available points")
+        Lot.objects.bulk_update([lot for lot, _ in parts], ["remaining"])
+        return parts
+
+    def repay(self) -> None:
+        """Set what is available off against what is owed; whenever points have come."""
+        amount = min(self.account.available, self.account.owed)
+        if amount:
+            self.take(amount)
+            key = f"repay:{self.account.pk}:{self.account.seq + 1}"
+            self.move(Kind.REPAY, Bucket.AVAILABLE, Bucket.OWED, amount, key=key)
+
+    def expire_due(self) -> Points:
+        """Expire lots that are due, and return how many points went."""
+        now = timezone.now()
+        lots = list(due(self.account.pk, now))
+        for lot in lots:
+            earlier = Entry.objects.filter(lot=lot, kind=Kind.EXPIRE).count()
+            key = f"expire:{lot.pk}:{earlier}"
+            self.move(Kind.EXPIRE, Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, key=key, lot=lot)
+        gone = sum(lot.remaining for lot in lots)
+        Lot.objects.filter(pk__in=[lot.pk for lot in lots]).update(remaining=0)
+        return Points(gone)
+
+    def close(self) -> None:
+        """Write balances and entries."""
+        if self.entries or self.account.tier or self.account.below_since:
+            self.account.save(update_fields=_SAVED)
+        Entry.objects.bulk_create(self.entries)
+        self.entries = []
+
+
+def lock_with_points(site_key: str, member_id: str, points: Points, **cause: Any) -> Book:
+    """Lock an account only if it can spend so many points: one conditional UPDATE, then the account may be read.
+
+    Due points are expired first, so that a sweep that was missed gives nobody free points.
+    """
+    mine = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
+    overdue = Lot.objects.filter(account__in=mine, remaining__gt=0, expires_at__lte=timezone.now())
+    account_id = overdue.values_list("account_id", flat=True).first()
+    if account_id is not None:
+        book = Book.locked(account_id)
+        book.expire_due()
+        book.close()
+    if not mine.filter(available__gte=points, frozen=False).update(touched_at=timezone.now()):
+        account = mine.first()
+        if account is not None and account.frozen:
+            raise Frozen("the account is frozen")
+        raise Insufficient(f"{account.available if account else 0} points available, {points} asked for")
+    return Book(account=mine.select_related("program").get(), **cause)
+
+
+def spendable(account: Account) -> QuerySet[Lot]:
+    """Lots in the order in which they are spent: earliest expiry first, never-expiring last."""
+    lots = Lot.objects.filter(account=account, remaining__gt=0)
+    return lots.order_by(F("expires_at").asc(nulls_last=True), "available_at", "pk")
+
+
+def due(account_id: int, now: datetime) -> QuerySet[Lot]:
+    """Lots whose time is over and that still hold available points."""
+    return Lot.objects.filter(account=account_id, remaining__gt=0, expires_at__lte=now).order_by("expires_at", "pk")
+
+
+def waiting(now: datetime) -> Q:
+    """Lots whose waiting time is over."""
+    return Q(pending__gt=0, available_at__lte=now)

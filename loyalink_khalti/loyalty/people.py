@@ -1,0 +1,134 @@
+"""What staff do with a member's points, and what a person may ask of their data."""
+
+from typing import Any
+
+from django.db import transaction
+
+from loyalink_khalti.errors import Insufficient, LedgerError
+from loyalink_khalti.money import Points
+
+from . import programmes
+from .accounts import find, first_time, open_account
+from .awarding import grow
+from .book import Book
+from .models import Account, Bucket, Entry, EntryNote, Hold, Kind, Lot
+
+
+@transaction.atomic
+def adjust(
+    *, site_key: str, member_id: str, points: int, key: str, reason: str, note: str = "", actor: str | None = None
+) -> Points:
+    """Add or (negative) take points by hand or import, once per ``key``; never below zero."""
+    account = open_account(site_key, member_id)
+    if not points or not first_time(f"{account.program_id}:adjust", key, f"{member_id}:{points}"):
+        return Points(points)
+    version = programmes.current(site_key)
+    book = Book.locked(account.pk, actor=actor, reason=reason, version_id=version.pk)
+    name = f"adjust:{account.program_id}:{key}"
+    if points > 0:
+        grow(book, points, Kind.ADJUST, Bucket.ADJUSTED, version.rules, key=name)
+    else:
+        book.expire_due()
+        if book.account.available < -points:
+            raise Insufficient(f"{book.account.available} points available, {-points} to be taken")
+        book.take(-points)
+        book.move(Kind.ADJUST, Bucket.AVAILABLE, Bucket.ADJUSTED, -points, key=name)
+    book.close()
+    if note:
+        EntryNote.objects.create(entry=Entry.objects.get(key=name), text=note)
+    return Points(points)
+
+
+def freeze(*, site_key: str, member_id: str, frozen: bool) -> None:
+    """Let no points of a member be spent, or let them again. What is earned still comes."""
+    account = open_account(site_key, member_id)
+    Account.objects.filter(pk=account.pk).update(frozen=frozen)
+
+
+@transaction.atomic
+def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None) -> Account:
+    """Move all of one member's points to another, lot by lot with its expiry; debts net.
+
+    Refused while points of the first are held. Awards stay where they are, and their refunds follow.
+    """
+    ends, stays = open_account(site_key, member_id), open_account(site_key, into)
+    if ends.pk == stays.pk or ends.successor_id is not None:
+        raise LedgerError("these are one account already")
+    books = {pk: Book.locked(pk, actor=actor, reason="merge") for pk in sorted((ends.pk, stays.pk))}
+    out, new = books[ends.pk], books[stays.pk]
+    if Hold.objects.filter(account=ends, state=Hold.State.ACTIVE).exists():
+        raise LedgerError("points are held for a payment; try again when it is done")
+    key = f"merge:{ends.pk}:{stays.pk}"
+    for lot in Lot.objects.filter(account=ends).exclude(pending=0, remaining=0).order_by("pk"):
+        _move_lot(out, new, lot, key=f"{key}:{lot.pk}")
+    owed = out.account.owed
+    out.move(Kind.MERGE_OUT, Bucket.ADJUSTED, Bucket.OWED, owed, key=f"{key}:owed:out")
+    new.move(Kind.MERGE_IN, Bucket.OWED, Bucket.ADJUSTED, owed, key=f"{key}:owed:in")
+    new.repay()
+    out.close()
+    new.close()
+    Account.objects.filter(pk=ends.pk).update(successor=stays, frozen=True)
+    return Account.objects.get(pk=stays.pk)
+
+
+def _move_lot(out: Book, new: Book, lot: Lot, *, key: str) -> None:
+    for bucket, points in ((Bucket.PENDING, lot.pending), (Bucket.AVAILABLE, lot.remaining)):
+        out.move(Kind.MERGE_OUT, bucket, Bucket.ADJUSTED, points, key=f"{key}:{bucket}:out", lot=lot)
+        new.move(Kind.MERGE_IN, Bucket.ADJUSTED, bucket, points, key=f"{key}:{bucket}:in")
+    Lot.objects.create(
+        account=new.account, source=lot.source, original=lot.pending + lot.remaining, pending=lot.pending,
+        remaining=lot.remaining, available_at=lot.available_at, expires_at=lot.expires_at,
+    )  # fmt: skip
+    Lot.objects.filter(pk=lot.pk).update(pending=0, remaining=0)
+
+
+@transaction.atomic
+def erase(*, site_key: str, member_id: str) -> bool:
+    """Forget whose account it is and what was noted about it; the numbers stay. False where there is none."""
+    account = find(site_key, member_id)
+    if account is None:
+        return False
+    if Hold.objects.filter(account=account, state=Hold.State.ACTIVE).exists():
+        raise LedgerError("points are held for a payment; try again when it is done")
+    EntryNote.objects.filter(entry__account=account).delete()
+    Account.objects.filter(pk=account.pk).update(member_id=None, frozen=True)
+    return True
+
+
+def data_of(*, site_key: str, member_id: str) -> dict[str, Any]:
+    """All that is kept about one member's points, for the member to take along."""
+    account = find(site_key, member_id)
+    if account is None:
+        return {"member": member_id, "entries": [], "lots": []}
+    entries = account.entries.order_by("seq").select_related("note")
+    return {
+        "member": member_id,
+        "joined_at": account.joined_at.isoformat(),
+        "balances": {name: getattr(account, name) for name in ("available", "pending", "held", "owed")},
+        "lifetime": {"earned": account.lifetime_earned, "redeemed": account.lifetime_redeemed},
+        "tier": account.tier,
+        "lots": [
+            {
+                "original": lot.original,
+                "pending": lot.pending,
+                "remaining": lot.remaining,
+                "available_at": lot.available_at.isoformat(),
+                "expires_at": lot.expires_at and lot.expires_at.isoformat(),
+            }
+            for lot in account.lots.order_by("pk")
+        ],
+        "entries": [
+            {
+                "number": entry.seq,
+                "at": entry.at.isoformat(),
+                "kind": entry.kind,
+                "from": entry.src,
+                "to": entry.dst,
+                "points": entry.amount,
+                "purchase": entry.purchase,
+                "reason": entry.reason_code,
+                "note": entry.note.text if hasattr(entry, "note") else "",
+            }
+            for entry in entries
+        ],
+    }
