@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
 from loyalink_khalti.khalti.client import Khalti, is_khaltis
@@ -158,9 +158,9 @@ def khalti_options(key: str) -> KhaltiOptions:
 
 def _why_off(key: str, environment: str, *, enabled: bool) -> str:
     if not enabled:
-        return "Khalti is switched off in this shop just now."
-    found = key_in_use(key, environment)
-    return "" if found.source and not found.fault else "Khalti is not set up in this shop yet."
+        return translation.gettext_noop("Khalti is switched off in this shop just now.")
+    used = key_in_use(key, environment)
+    return "" if used.source and not used.fault else translation.gettext_noop("Khalti is not set up in this shop yet.")
 
 
 def _chosen(key: str) -> Any:

@@ -212,7 +212,7 @@ OSCAR_ALLOW_ANON_REVIEWS = False
 OSCAR_REQUIRED_ADDRESS_FIELDS = ["first_name", "last_name", "line1", "line4", "country"]  # type: ignore[assignment]
 OSCAR_PRODUCTS_PER_PAGE = 12
 OSCAR_MISSING_IMAGE_URL = "image_not_found.jpg"
-OSCAR_HIDDEN_FEATURES = ["wishlists"]
+OSCAR_HIDDEN_FEATURES = ["reviews", "wishlists"]
 OSCAR_URL_SCHEMA = urlsplit(SITE_URL).scheme
 PHONENUMBER_DEFAULT_REGION = "NP"
 

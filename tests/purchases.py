@@ -40,14 +40,14 @@ Reply = tuple[int, dict[str, str], str]
 
 @pytest.fixture
 def shop(fake_shop: FakeShop, settings: Any) -> FakeShop:
-    """The fake shop, on the web, with a key for Khalti's test server and little patience."""
+    """The fake shop, on the web, with a key for Khalti's test server."""
     settings.ROOT_URLCONF = "tests.flow.urls"
     settings.LOYALINK_KHALTI = {
         **settings.LOYALINK_KHALTI,
         "SITE_URL": "https://shop.example",
         "KHALTI_SECRET_KEY": KEY,
         "KHALTI_BASE_URL": SERVER,
-        "DEADLINE": 1,
+        "DEADLINE": 10,
     }
     return fake_shop
 
@@ -72,8 +72,8 @@ class Khalti:
         self.asked: list[str] = []
         self.next_initiate: list[Reply | Exception | dict[str, Any]] = []
         self.next_lookup: list[Reply | Exception | dict[str, Any]] = []
-        self.while_initiating: Callable[[], None] = lambda: None
-        self.while_looking_up: Callable[[], None] = lambda: None
+        self.while_initiating: Callable[[], object] = lambda: None
+        self.while_looking_up: Callable[[], object] = lambda: None
         self._amounts: dict[str, int] = {}
         self._says: dict[str, dict[str, Any]] = {}
         self._serial = itertools.count(1)
@@ -111,8 +111,8 @@ class Khalti:
     def _lookup(self, request: PreparedRequest) -> Reply:
         pidx = json.loads(request.body or "{}")["pidx"]
         self.asked.append(pidx)
-        self.while_looking_up()
         answer = self.answer(pidx, **self._says.get(pidx, {}))
+        self.while_looking_up()
         return self._reply(self.next_lookup, answer, 400 if answer["status"] in {"Expired", "User canceled"} else 200)
 
     def _reply(self, queue: list[Any], answer: dict[str, Any], status: int = 200) -> Reply:

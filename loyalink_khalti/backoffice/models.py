@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from wagtail.contrib.settings.models import BaseSiteSetting
 
 from .panels import KHALTI
@@ -23,15 +24,15 @@ class KhaltiSettings(BaseSiteSetting):
         help_text=_("Switched off, no new payment begins; open ones are still finished and refunds still work."),
     )
     environment = models.CharField(_("environment"), max_length=10, choices=Environment, default=Environment.TEST)
-    title = models.CharField(_("title at the checkout"), max_length=60, default="Khalti")
+    title = models.CharField(_("title at the checkout"), max_length=60, default=gettext_noop("Khalti"))
     text = models.CharField(
         _("text at the checkout"),
         max_length=200,
         blank=True,
-        default="Pay with your Khalti wallet, mobile banking or card.",
+        default=gettext_noop("Pay with your Khalti wallet, mobile banking or card."),
     )
 
     edit_handler = KHALTI
 
     class Meta:
-        verbose_name = "Khalti"
+        verbose_name = _("Khalti")

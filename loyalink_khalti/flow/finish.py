@@ -43,9 +43,8 @@ def finish(payment: Payment, *, present: bool = False, insist: bool = False) -> 
     if payment.state == State.CREATED:
         return _give_up_unsent(payment, present=present)
     lease = _lease(payment, insist=insist)
-    payment = _read(payment)
-    if not lease or payment.is_settled:  # by whom we waited for
-        return payment.outcome
+    if not lease:
+        return _read(payment).outcome
     answer = _ask(payment, lease)
     return _read(payment).outcome if answer is None else _settle(payment, answer, present=present)
 
@@ -62,8 +61,7 @@ def start_again(payment: Payment) -> Outcome:
     if payment.state == State.CREATED:
         return _give_up_unsent(payment, present=True)
     lease = _lease(payment, insist=True, pause=OWNERS_PAUSE)
-    payment = _read(payment)
-    answer = _ask(payment, lease) if lease and payment.state in LIVE else None
+    answer = _ask(payment, lease) if lease else None
     if answer is None:
         return _read(payment).outcome
     stands = _settle(payment, answer, present=True)
@@ -98,13 +96,13 @@ def _give_up_unsent(payment: Payment, *, present: bool) -> Outcome:
 
 
 def _lease(payment: Payment, *, insist: bool, pause: timedelta | None = None) -> str:
-    """Become the one who asks; who insists waits until the one before is done, or has died."""
+    """Become the one who asks; who insists waits until the one before has settled it, is done, or has died."""
     seconds = conf.deadline() + 5
     patience = time.monotonic() + seconds + OWNERS_PAUSE.total_seconds() + 1
     while True:
         before = timezone.now() - pause if pause else None
         lease = services.take_lease(payment, seconds=seconds, asked_before=before, visitor=not insist)
-        if lease or not insist or time.monotonic() > patience:
+        if lease or not insist or time.monotonic() > patience or _read(payment).is_settled:
             return lease
         time.sleep(POLL)
 

@@ -14,7 +14,7 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, Method, Why
 
 from .models import Credentials, Flag, Payment, Purchase
-from .states import EDGES, HOLDING, Reason, State
+from .states import EDGES, HOLDING, SETTLED, Reason, State
 
 VISITOR_BACK_OFF = (timedelta(seconds=3), timedelta(seconds=10), timedelta(seconds=30))
 """How long after the first, second and any later lookup of a payment a visitor's click makes no other one."""
@@ -81,13 +81,14 @@ def _link_expiry(told: datetime | None, *, now: datetime) -> datetime:
 def take_lease(
     payment: Payment, *, seconds: float, asked_before: datetime | None = None, visitor: bool = False
 ) -> str:
-    """Become the one who asks Khalti about this payment for ``seconds``; "" where somebody else is, or it is too soon.
+    """Become the one who asks Khalti about a payment for ``seconds``; "" where another is, it is too soon or settled.
 
     One conditional UPDATE, so that any number of processes may try. A visitor honours ``ask_after`` and puts it off;
     an owner's click honours ``asked_before``; a job neither, and it makes no visitor wait.
     """
     now = timezone.now()
-    free = Payment.objects.filter(pk=payment.pk).filter(Q(leased_until=None) | Q(leased_until__lte=now))
+    free = Payment.objects.filter(Q(leased_until=None) | Q(leased_until__lte=now), pk=payment.pk)
+    free = free.exclude(state__in=SETTLED)
     back_off: dict[str, Any] = {}
     if visitor:
         free = free.filter(Q(ask_after=None) | Q(ask_after__lte=now))

@@ -1,6 +1,6 @@
 """Put the demo goods on the shelves: categories, products, pictures, stock, coupons."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.utils import timezone
 from django.utils.text import slugify
 from oscar.core.loading import get_model
 
@@ -33,6 +34,7 @@ def load() -> None:
         _shelf(category, None, shelves)
     kind = get_model("catalogue", "ProductClass").objects.create(name="Stationery", slug="stationery")
     products = {good.slug: _product(good, kind, partner, shelves[good.category]) for good in catalogue.PRODUCTS}
+    _in_order(list(products.values()))
     _recommend(products)
     _coupons()
 
@@ -91,6 +93,14 @@ def _product(good: catalogue.Product, kind: Any, partner: Any, shelf: Any) -> An
         num_in_stock=good.stock,
     )
     return product
+
+
+def _in_order(products: list[Any]) -> None:
+    """Oscar shows the newest first: let the first of the catalogue be the newest."""
+    now = timezone.now()
+    for place, product in enumerate(products):
+        product.date_created = now - timedelta(seconds=place)
+    get_model("catalogue", "Product").objects.bulk_update(products, ["date_created"])
 
 
 def _recommend(products: dict[str, Any]) -> None:

@@ -361,7 +361,7 @@ def test_of_a_part_refund_the_rest_is_still_there_so_staff_decide(
     assert (points(account), flags()) == ((500, 500, 0), ["refunded_at_khalti"])
 
 
-NOT_FOUND = (404, {}, '{"detail": "Not found.", "error_key": "validation_error"}')
+NOT_FOUND: Any = (404, {}, '{"detail": "Not found.", "error_key": "validation_error"}')
 
 
 def test_not_found_is_a_flag_at_the_third_time_and_never_a_failure(payment: Payment, khalti: Khalti) -> None:
@@ -462,9 +462,9 @@ def test_a_payment_without_a_page_is_left_alone_while_khalti_may_answer_and_then
     payment = flow.begin(shop.freeze(shop.cart(member_id=account.member_id, spends=Points(500))))
     Payment.objects.update(state="created", pidx=None, payment_url="")
 
-    with time_machine.travel(payment.created_at + timedelta(seconds=60)):
+    with time_machine.travel(payment.created_at + timedelta(seconds=69)):
         seen.append(flow.finish(payment))
-    with time_machine.travel(payment.created_at + timedelta(seconds=62)):
+    with time_machine.travel(payment.created_at + timedelta(seconds=71)):
         seen.append(flow.finish(payment))
 
     assert seen == [Outcome.CONFIRMING, Outcome.CONFIRMING, Outcome.FAILED]

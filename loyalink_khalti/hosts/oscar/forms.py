@@ -48,7 +48,12 @@ def _offered(code: Method, site_key: str, khalti_off: str) -> OfferedMethod:
         return OfferedMethod(code=code, title=str(TITLES[code]), text=text or str(_TEXTS[code]))
     khalti = conf.khalti_options(site_key)
     return OfferedMethod(
-        code=code, title=khalti.title, text=text or khalti.text, off=khalti_off, test_mode=khalti.test_mode
+        code=code,
+        # What editors left as it came speaks the shopper's language; their own words are as they wrote them.
+        title=_(khalti.title),
+        text=text or _(khalti.text),
+        off=khalti_off,
+        test_mode=khalti.test_mode,
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from loyalink_khalti.money import Paisa, grouped, npr, paisa
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import SETTLED
@@ -39,7 +41,7 @@ def of(order: Any) -> Receipt | None:
     method = Method(purchase.method)
     later = method in {Method.COD, Method.BANK_TRANSFER}
     return Receipt(
-        method="" if method is Method.POINTS else "Khalti" if method is Method.KHALTI else str(TITLES[method]),
+        method="" if method is Method.POINTS else _("Khalti") if method is Method.KHALTI else str(TITLES[method]),
         total=npr(paisa(order.total_incl_tax)),
         paid=not later or purchase.received_at is not None,
         transaction_id=(payment.transaction_id or "") if payment else "",

@@ -120,3 +120,32 @@ def test_the_last_piece_is_sold_to_one_of_many(store: Store, khalti: Simulator) 
     assert len(bought) == Payment.objects.count() == 1
     assert store.stock(rare) == 0
     assert sum(shopper.lines() == [("Rare ink", 1)] for shopper in shoppers) == len(shoppers) - 1
+
+
+@pytest.mark.timeout(120)
+def test_a_coupon_for_one_is_used_by_one_of_many(store: Store) -> None:
+    voucher = store.coupon()
+    shoppers = [Shopper(f"guest{number}@example.com") for number in range(6)]
+    for shopper in shoppers:
+        shopper.add(store.notebook)
+        shopper.use("WELCOME")
+        shopper.go_to_payment()
+        shopper.choose("cod")
+    barrier = Barrier(len(shoppers))
+
+    def press(shopper: Shopper) -> Any:
+        barrier.wait(timeout=30)
+        try:
+            return shopper.place()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(shoppers)) as pool:
+        answers = list(pool.map(press, shoppers))
+
+    placed = [answer for answer in answers if answer["Location"] == "/shop/checkout/thank-you/"]
+    discounted = [order for order in Order.objects.all() if order.total_incl_tax == 400]
+    voucher.refresh_from_db()
+    # Whoever comes too late is told so, or sees the full price before buying at it.
+    assert len(discounted) == voucher.num_orders == voucher.applications.count() == 1
+    assert len(placed) == Order.objects.count()

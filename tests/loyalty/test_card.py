@@ -1,0 +1,83 @@
+"""What a member reads on the points card."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+import time_machine
+
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.card import Card, Expiring, card
+from loyalink_khalti.loyalty.models import Account, Lot
+from loyalink_khalti.money import Paisa, Points
+
+from .conftest import MEMBER, SITE, hold, nepal
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db]
+
+NOW = nepal(2026, 2, 25, 12)
+
+
+def test_who_never_earned_has_an_empty_card_on_the_first_level() -> None:
+    shown = card(SITE, MEMBER)
+
+    assert (shown.available, shown.tier, shown.next_tier, shown.points_to_next) == (0, "Silver", "Gold", 500)
+    assert (shown.progress, shown.expiring, shown.entries) == (0, (), ())
+
+
+def test_a_card_shows_what_was_earned_spent_and_reserved(account: Account) -> None:
+    ledger.award(site_key=SITE, member_id=MEMBER, purchase="shop:1", basis=Paisa(750_000))
+    hold(200, "shop:2")
+    ledger.capture(purchase="shop:2", value=Paisa(2_000))
+    hold(100, "shop:3")
+
+    shown = card(SITE, MEMBER)
+
+    assert (shown.available, shown.held, shown.lifetime_earned, shown.lifetime_redeemed) == (450, 100, 750, 200)
+    assert (shown.tier, shown.next_tier, shown.points_to_next, shown.progress) == ("Gold", "Platinum", 250, 50)
+    assert [(entry.kind, entry.points) for entry in shown.entries] == [
+        ("hold", -100),
+        ("capture", 0),
+        ("hold", -200),
+        ("earn", 750),
+    ]
+
+
+def test_adjustments_raise_no_level(account: Account) -> None:
+    ledger.adjust(site_key=SITE, member_id=MEMBER, points=5_000, key="gift", reason="example")
+
+    assert card(SITE, MEMBER).tier == "Silver"
+
+
+def test_the_top_level_has_none_above(account: Account) -> None:
+    ledger.award(site_key=SITE, member_id=MEMBER, purchase="shop:1", basis=Paisa(1_000_000))
+
+    shown = card(SITE, MEMBER)
+
+    assert (shown.tier, shown.next_tier, shown.points_to_next, shown.progress) == ("Platinum", "", 0, 100)
+
+
+def test_what_goes_soon_is_shown_with_its_last_day_and_what_has_gone_is_not_available(
+    account: Account, lot: Callable[..., Lot]
+) -> None:
+    """E07: also where the sweep has not come yet."""
+    with time_machine.travel(NOW, tick=False):
+        lot(10, expires_at=NOW - timedelta(days=1))
+        lot(20, expires_at=nepal(2026, 3, 1))
+        lot(30, expires_at=nepal(2026, 3, 1))
+        lot(40, expires_at=NOW + timedelta(days=61))
+        lot(50, expires_at=None)
+
+        shown = card(SITE, MEMBER)
+
+    assert shown.available == 140
+    assert shown.expiring == (Expiring(points=Points(50), last_day=date(2026, 2, 28)),)
+
+
+def test_the_history_ends_after_the_latest_twenty(account: Account) -> None:
+    for number in range(25):
+        ledger.adjust(site_key=SITE, member_id=MEMBER, points=1, key=str(number), reason="example")
+
+    shown: Card = card(SITE, MEMBER)
+
+    assert len(shown.entries) == 20
