@@ -1,7 +1,9 @@
 """Where Django looks for models; each lives in its own room."""
 
 from .backoffice.models import KhaltiSettings
-from .loyalty.models import Account, Allocation, Entry, Hold, IdempotencyKey, Lot, OrderAward, OrderRedemption
+from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
+from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
+from .loyalty.programmes import Program, ProgramVersion
 from .outbox import Message
 from .payments.models import Credentials, Flag, Payment, Purchase
 
@@ -10,6 +12,7 @@ __all__ = [
     "Allocation",
     "Credentials",
     "Entry",
+    "EntryNote",
     "Flag",
     "Hold",
     "IdempotencyKey",
@@ -19,5 +22,8 @@ __all__ = [
     "OrderAward",
     "OrderRedemption",
     "Payment",
+    "Program",
+    "ProgramVersion",
     "Purchase",
+    "RefundApplied",
 ]

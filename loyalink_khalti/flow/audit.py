@@ -5,6 +5,7 @@ Numbers in ``invariant``: I… are those of money, L… those of the ledger. Row
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -12,10 +13,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Q
 
 from loyalink_khalti import conf
-from loyalink_khalti.loyalty import books
-from loyalink_khalti.loyalty.models import Account, Hold, OrderAward, OrderRedemption
-from loyalink_khalti.loyalty.rules import tier
-from loyalink_khalti.money import Points
+from loyalink_khalti.loyalty import books, programmes
+from loyalink_khalti.loyalty.models import Account, Hold
+from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import HOLDING, State
 from loyalink_khalti.ports import HostOrder, Method
@@ -68,7 +68,8 @@ def _payments() -> Iterator[dict[str, Any]]:
 
 
 def _accounts() -> Iterator[dict[str, Any]]:
-    for chunk in _chunks(Account.objects.order_by("pk").iterator(chunk_size=CHUNK)):
+    lowest = cache(lambda site_key: programmes.current(site_key).rules.tiers[0].name)
+    for chunk in _chunks(Account.objects.select_related("program").order_by("pk").iterator(chunk_size=CHUNK)):
         emails = _emails(account.member_id for account in chunk)
         for account in chunk:
             yield {
@@ -79,7 +80,7 @@ def _accounts() -> Iterator[dict[str, Any]]:
                 "owed": account.owed,
                 "lifetime_earned": account.lifetime_earned,
                 "lifetime_redeemed": account.lifetime_redeemed,
-                "tier": tier(Points(account.lifetime_earned)).name,
+                "tier": account.tier or lowest(account.program.site_key),
             }
 
 

@@ -18,8 +18,8 @@ from loyalink_khalti.money import Points
 from .models import Account, Bucket, Entry, Hold, Kind, Lot
 
 _CACHED = {Bucket.AVAILABLE: "available", Bucket.PENDING: "pending", Bucket.HELD: "held"}
-_EARNED = {Kind.EARN: 1, Kind.CLAW_BACK: -1, Kind.FORGIVE: -1}
-_REDEEMED = {Kind.CAPTURE: 1, Kind.LATE_CAPTURE: 1, Kind.RESTORE: -1}
+EARNED = {Kind.EARN: 1, Kind.CLAW_BACK: -1, Kind.FORGIVE: -1}
+REDEEMED = {Kind.CAPTURE: 1, Kind.LATE_CAPTURE: 1, Kind.RESTORE: -1}
 _SAVED = [
     "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "seq", "tier", "below_since",
 ]  # fmt: skip
@@ -61,8 +61,8 @@ class Book:
                 setattr(account, _CACHED[bucket], getattr(account, _CACHED[bucket]) + sign * amount)
             elif bucket is Bucket.OWED:  # the bucket is below 0 by what is owed
                 account.owed -= sign * amount
-        account.lifetime_earned += _EARNED.get(kind, 0) * amount
-        account.lifetime_redeemed += _REDEEMED.get(kind, 0) * amount
+        account.lifetime_earned += EARNED.get(kind, 0) * amount
+        account.lifetime_redeemed += REDEEMED.get(kind, 0) * amount
         account.seq += 1
         self.entries.append(
             Entry(

@@ -8,6 +8,7 @@ from django.db.models import Count, Max, Q, Sum
 
 from loyalink_khalti.errors import LedgerError
 
+from .book import EARNED, REDEEMED
 from .models import Account, Bucket, Entry, Hold, Kind, Lot
 
 CHUNK = 500
@@ -66,8 +67,8 @@ def _replay(ids: list[int]) -> dict[int, Balances]:
         book = books[row["account"]]
         book[row["src"]] -= row["total"]
         book[row["dst"]] += row["total"]
-        book["lifetime_earned"] += row["total"] if row["kind"] == Kind.EARN else 0
-        book["lifetime_redeemed"] += row["total"] if row["kind"] == Kind.CAPTURE else 0
+        book["lifetime_earned"] += EARNED.get(Kind(row["kind"]), 0) * row["total"]
+        book["lifetime_redeemed"] += REDEEMED.get(Kind(row["kind"]), 0) * row["total"]
         book["count"] += row["number"]
         book["seq"] = max(book["seq"], row["last"])
     for book in books.values():

@@ -5,10 +5,12 @@ from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
-from loyalink_khalti.money import Points
+from loyalink_khalti.money import Paisa, Points
 
-from . import ledger, rules
+from . import ledger, programmes, redeeming, tiers
+from .expiry import day_of
 from .models import Account, Bucket, Entry, Kind, Lot
+from .rules import Rules, next_tier, tier
 
 EXPIRING_SOON = timedelta(days=60)
 LATEST = 20
@@ -44,7 +46,9 @@ class Card:
     owed: Points = Points(0)
     lifetime_earned: Points = Points(0)
     lifetime_redeemed: Points = Points(0)
-    tier: str = rules.TIERS[0].name
+    worth: Paisa = Paisa(0)
+    """What the available points are worth, in paisa."""
+    tier: str = ""
     next_tier: str = ""
     points_to_next: Points = Points(0)
     progress: int = 0
@@ -55,27 +59,36 @@ class Card:
 
 def card(site_key: str, member_id: str) -> Card:
     """Read one member's card; a member who never earned has an empty one."""
+    rules = programmes.current(site_key).rules
     account = ledger.find(site_key, member_id)
-    earned = Points(account.lifetime_earned if account else 0)
-    level, above = rules.tier(earned), rules.next_tier(earned)
-    climb = Card(
-        lifetime_earned=earned,
-        tier=level.name,
-        next_tier=above.name if above else "",
-        points_to_next=Points(above.threshold - earned if above else 0),
-        progress=(earned - level.threshold) * 100 // (above.threshold - level.threshold) if above else 100,
-    )
+    climb = _climb(account, rules)
     if account is None:
         return climb
+    available = Points(account.available - ledger.due_points(account))
     return replace(
         climb,
-        available=Points(account.available - ledger.due_points(account)),
+        available=available,
+        worth=redeeming.worth(rules, available),
         pending=Points(account.pending),
         held=Points(account.held),
         owed=Points(account.owed),
+        lifetime_earned=Points(account.lifetime_earned),
         lifetime_redeemed=Points(account.lifetime_redeemed),
         expiring=_expiring(account),
         entries=tuple(_movement(entry) for entry in account.entries.order_by("-seq")[:LATEST]),
+    )
+
+
+def _climb(account: Account | None, rules: Rules) -> Card:
+    """The tier and the way to the next."""
+    earned = tiers.counted(account, rules, timezone.now()) if account else Points(0)
+    level = tier(rules, earned)
+    above = next_tier(rules, earned)
+    return Card(
+        tier=account.tier or level.name if account else level.name,
+        next_tier=above.name if above else "",
+        points_to_next=Points(above.threshold - earned if above else 0),
+        progress=(earned - level.threshold) * 100 // (above.threshold - level.threshold) if above else 100,
     )
 
 
@@ -87,7 +100,7 @@ def _expiring(account: Account) -> tuple[Expiring, ...]:
     days: dict[date, int] = {}
     for lot in lots:
         if lot.expires_at is not None:
-            last_day = (lot.expires_at - timedelta(seconds=1)).astimezone(rules.KATHMANDU).date()
+            last_day = day_of(lot.expires_at - timedelta(seconds=1))
             days[last_day] = days.get(last_day, 0) + lot.remaining
     return tuple(Expiring(points=Points(points), last_day=day) for day, points in days.items())
 

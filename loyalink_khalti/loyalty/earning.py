@@ -59,9 +59,7 @@ def earn(
     return _capped(rules, Paisa(basis), proportional, fixed)
 
 
-def _amounts(
-    rules: Rules, lines: Sequence[Line], *, shipping: Paisa, discount: Paisa, worth: Paisa
-) -> list[int]:
+def _amounts(rules: Rules, lines: Sequence[Line], *, shipping: Paisa, discount: Paisa, worth: Paisa) -> list[int]:
     """What earns of each line and, last, of shipping. Points pay goods first, every line its share, then shipping."""
     totals = [line.total for line in lines]
     goods = sum(totals)

@@ -58,7 +58,7 @@ def version(pk: int) -> ProgramVersion:
 
 
 def change(site_key: str, rules: Rules, *, actor: str | None = None) -> ProgramVersion:
-    """Let other rules hold from now on; what was awarded or held before keeps its own. The same rules change nothing."""
+    """Let other rules hold from now on; what was awarded or held before keeps its own. The same again is no change."""
     with transaction.atomic():
         before = current(site_key)
         Program.objects.select_for_update().get(pk=before.program_id)

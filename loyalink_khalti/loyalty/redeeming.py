@@ -10,9 +10,7 @@ def worth(rules: Rules, points: Points) -> Paisa:
     return Paisa(points * rules.redeem_value // rules.redeem_points)
 
 
-def fits(
-    rules: Rules, points: Points, *, total: Paisa, balance: Points, least_left: Paisa = KHALTI_MINIMUM
-) -> bool:
+def fits(rules: Rules, points: Points, *, total: Paisa, balance: Points, least_left: Paisa = KHALTI_MINIMUM) -> bool:
     """Whether so many points can be spent on ``total`` paisa: what is left to pay is 0 or at least ``least_left``."""
     if points == 0:
         return True

@@ -1,7 +1,7 @@
 """What a refund does to points: those spent come back to their lots, those earned are taken back.
 
-Refunds are cumulative: the caller says how much of the goods has been refunded *so far*, and the difference to what was
-moved before is moved now, so that the parts always sum to the whole.
+Refunds are cumulative: the caller says how much of the goods has been refunded *so far*, and the difference to what
+was moved before is moved now, so that the parts always sum to the whole.
 """
 
 from dataclasses import dataclass

@@ -3,12 +3,14 @@
 What follows for one purchase is computed in ``earning`` and ``redeeming``, the same for the preview and the award.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
+
+from django.utils.translation import gettext_noop
 
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Line
@@ -101,9 +103,9 @@ class Rules:
 
     # Tiers
     tiers: tuple[Tier, ...] = (
-        Tier(name="Silver", threshold=Points(0)),
-        Tier(name="Gold", threshold=Points(500)),
-        Tier(name="Platinum", threshold=Points(1000)),
+        Tier(name=gettext_noop("Silver"), threshold=Points(0)),
+        Tier(name=gettext_noop("Gold"), threshold=Points(500)),
+        Tier(name=gettext_noop("Platinum"), threshold=Points(1000)),
     )
     tier_basis: TierBasis = TierBasis.LIFETIME
     tier_grace_days: int = 0
@@ -139,7 +141,7 @@ class Rules:
         """Read a stored version; a rule that it does not know has its default."""
         known = {field.name for field in fields(cls)}
         chosen = {name: value for name, value in stored.items() if name in known}
-        readers = {
+        readers: dict[str, Callable[[Any], Any]] = {
             "rounding": Rounding,
             "refund_rounding": Rounding,
             "shortfall": Shortfall,
@@ -174,4 +176,4 @@ def tier(rules: Rules, earned: int) -> Tier:
 
 def next_tier(rules: Rules, earned: int) -> Tier | None:
     """The level above, None at the top."""
-    return next((level for level in rules.tiers if earned < level.threshold), None)
+    return next((level for level in rules.tiers if max(earned, 0) < level.threshold), None)

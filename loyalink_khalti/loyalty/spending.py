@@ -95,9 +95,7 @@ def late_capture(
             account=account, version_id=version_id, purchase=purchase, points=at_hand, captured=at_hand,
             state=Hold.State.CAPTURED,
         )  # fmt: skip
-        Allocation.objects.bulk_create(
-            Allocation(hold=held, lot=lot, points=part) for lot, part in book.take(at_hand)
-        )
+        Allocation.objects.bulk_create(Allocation(hold=held, lot=lot, points=part) for lot, part in book.take(at_hand))
     OrderRedemption.objects.create(
         program=account.program, purchase=purchase, account=account, points=points, value=value, version_id=version_id
     )

@@ -88,7 +88,7 @@ def expiring_soon(*, within: timedelta) -> Iterator[ExpiringSoon]:
         yield ExpiringSoon(
             account_id=row["account_id"],
             site_key=row["account__program__site_key"],
-            member_id=row["account__member_id"],
+            member_id=row["account__member_id"] or "",
             points=Points(row["points"]),
             first_day=(row["first"] - timedelta(seconds=1)).date().isoformat(),
         )

@@ -69,6 +69,7 @@ class Purchase(models.Model):
     spends = models.BigIntegerField(default=0, help_text="points")
     worth = models.BigIntegerField(default=0, help_text="paisa that the points are worth")
     payable = models.BigIntegerField(help_text="paisa left to pay")
+    rules_version = models.BigIntegerField(null=True, blank=True, help_text="the version of the rules that were shown")
     earned = models.BigIntegerField(default=0, help_text="points awarded")
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     number = models.CharField(max_length=128, blank=True, default="")
