@@ -5,7 +5,7 @@ from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, Idempot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .loyalty.programmes import Program, ProgramVersion
 from .outbox import Message
-from .payments.models import Credentials, Flag, Payment, Purchase
+from .payments.models import Credentials, Flag, Payment, Purchase, Refund
 
 __all__ = [
     "Account",
@@ -25,5 +25,6 @@ __all__ = [
     "Program",
     "ProgramVersion",
     "Purchase",
+    "Refund",
     "RefundApplied",
 ]

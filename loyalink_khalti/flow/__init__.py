@@ -9,6 +9,7 @@
                confirms, the points are spent and the new ones awarded; or all of it is given back
     place      the same without Khalti: points cover all, cash on delivery, a bank transfer
     received   staff say that the cash or the transfer has come: the points are awarded
+    undo       a Refund is committed; Khalti gives the cash back; the shop and the points follow
     start_again  the shopper gives up a payment that waits: Khalti is asked first
 
 ``finish`` is called by the return page, the status page, the reconciler and staff alike, any number of times, in any
@@ -23,6 +24,7 @@ from .place import place
 from .quote import PointsDoNotFit, Quote, quote
 from .received import received
 from .reconcile import reconcile
+from .undo import undo, undo_quote
 from .waiting import join, waiting
 
 __all__ = [
@@ -38,5 +40,7 @@ __all__ = [
     "received",
     "reconcile",
     "start_again",
+    "undo",
+    "undo_quote",
     "waiting",
 ]

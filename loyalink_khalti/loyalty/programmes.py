@@ -4,6 +4,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from .arithmetic import Rounding
 from .rules import Rules
 
 
@@ -55,6 +56,11 @@ def current(site_key: str) -> ProgramVersion:
 def version(pk: int) -> ProgramVersion:
     """The rules that were shown to somebody."""
     return ProgramVersion.objects.select_related("program").get(pk=pk)
+
+
+def rounding_of(pk: int | None) -> Rounding:
+    """How refunds of a purchase that was shown these rules are rounded."""
+    return (version(pk).rules if pk else Rules()).refund_rounding
 
 
 def change(site_key: str, rules: Rules, *, actor: str | None = None) -> ProgramVersion:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.ports import Cart, Method, Outcome, Why
 
-from .states import LIVE, SETTLED, Reason, State, outcome
+from .states import LIVE, PENDING_REFUND, SETTLED, Reason, RefundState, State, outcome
 
 _LIVE_VALUES = sorted(LIVE)
 
@@ -188,6 +188,43 @@ class Payment(models.Model):
             why=Why(self.why) if self.why else None,
             placed=self.purchase.state == Purchase.State.PLACED,
         )
+
+
+class Refund(models.Model):
+    """Giving back a part, or all, of what a placed purchase cost; written down before Khalti hears of it."""
+
+    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="refunds")
+    key = models.CharField(max_length=128, unique=True)
+    state = models.CharField(
+        max_length=12, choices=[(s.value, s.value) for s in RefundState], default=RefundState.REQUESTED
+    )
+    goods = models.BigIntegerField(help_text="paisa of goods, before points")
+    shipping = models.BigIntegerField(help_text="paisa, in cash")
+    cash = models.BigIntegerField(help_text="paisa in cash, for goods and shipping")
+    lines = models.JSONField(default=list)
+    restored = models.BigIntegerField(default=0, help_text="points given back")
+    clawed = models.BigIntegerField(default=0, help_text="points taken back")
+    actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
+    words = models.CharField(max_length=500, blank=True, default="", help_text="what Khalti said")
+    requested_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True, blank=True)
+    carried_at = models.DateTimeField(null=True, blank=True, help_text="when shop and points followed")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purchase"],
+                condition=Q(state__in=sorted(PENDING_REFUND)),
+                name="loyalink_one_refund_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(goods__gte=0, shipping__gte=0, cash__gte=F("shipping")), name="loyalink_refund_adds_up"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{npr(Paisa(self.cash))} of {self.purchase_id} ({self.state})"
 
 
 class Flag(models.Model):
