@@ -48,12 +48,14 @@ def quote(
     member_id: str | None,
     goods: Paisa,
     shipping: Paisa,
-    lines: Sequence[Line] = (),
+    lines: Sequence[Line],
     discount: Paisa = Paisa(0),
     points: Points = Points(0),
     method: Method | None = None,
 ) -> Quote:
     """Compute a quote for goods after offers and coupons; raises ``PointsDoNotFit`` where ``points`` do not.
+
+    ``lines`` are those goods: what earns is read from them.
 
     Only Khalti has a least amount: with another ``method`` any rest may be left to pay.
     """

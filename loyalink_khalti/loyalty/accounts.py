@@ -15,9 +15,22 @@ from .models import Account, IdempotencyKey
 
 
 def find(site_key: str, member_id: str) -> Account | None:
-    """A member's account, None where nothing was ever earned."""
+    """The account that a member's points are in, None where nothing was ever earned."""
+    mine = own(site_key, member_id)
+    return None if mine is None else survivor(mine)
+
+
+def own(site_key: str, member_id: str) -> Account | None:
+    """The account that is the member's by name, also where it was merged into another."""
     mine = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
     return mine.select_related("program").first()
+
+
+def survivor(account: Account) -> Account:
+    """The account that an account's points are in now: another, where it was merged."""
+    while account.successor is not None:
+        account = account.successor
+    return account
 
 
 def open_account(site_key: str, member_id: str) -> Account:

@@ -12,10 +12,10 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Line
 
 from . import earning, programmes, tiers
-from .accounts import first_time, open_account
+from .accounts import first_time, open_account, survivor
 from .book import Book, waiting
 from .expiry import expires_at
-from .models import Account, Bucket, Kind, Lot
+from .models import Bucket, Kind, Lot
 from .orders import OrderAward, RefundApplied
 from .refunding import claw_back
 from .rules import Rules
@@ -46,24 +46,25 @@ class Bought:
 def award(*, site_key: str, member_id: str, purchase: str, bought: Bought, version_id: int | None = None) -> Points:
     """Give the points that a purchase has earned, by the rules that its shopper was shown, once."""
     version = programmes.version(version_id) if version_id else programmes.current(site_key)
-    account = open_account(site_key, member_id)
-    book = Book.locked(account.pk, purchase=purchase, version_id=version.pk)
+    book = Book.locked(open_account(site_key, member_id).pk, purchase=purchase, version_id=version.pk)
+    account = book.account
     first = not account.awards.exclude(purchase=purchase).exists() if version.rules.first_order_bonus else False
-    earned = bought.earns(version.rules, tier=book.account.tier, first=first)
+    earned = bought.earns(version.rules, tier=account.tier, first=first)
     row = OrderAward(
-        program=book.account.program, purchase=purchase, account=account, version=version,
+        program=account.program, purchase=purchase, account=account, version=version,
         proportional=earned.proportional, fixed=earned.fixed, basis=earned.basis,
     )  # fmt: skip
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        return _awarded_before(row)
+        return _awarded_before(row, bought)
     _earn(book, earned.points, version.rules, key=f"award:{purchase}", at=timezone.now())
     refund = RefundApplied.objects.filter(purchase=purchase).order_by("-cumulative").first()
     if refund is not None:  # refunded before it was paid in full, cash on delivery say
-        claw_back(book, row, so_far=Paisa(refund.cumulative), goods_total=bought.goods, ref=refund.refund_ref)
-    tiers.follow(book.account, version.rules, timezone.now())
+        book.refund_ref = refund.refund_ref
+        claw_back(book, row, so_far=Paisa(refund.cumulative), goods_total=bought.goods)
+    tiers.follow(book.account, programmes.current(site_key).rules, timezone.now())
     book.close()
     return earned.points
 
@@ -76,7 +77,7 @@ def sign_up(*, site_key: str, member_id: str) -> Points:
         return Points(0)
     with transaction.atomic():
         account = open_account(site_key, member_id)
-        if not first_time(f"{account.program_id}:signup", str(account.pk), str(bonus)):
+        if not first_time(f"{account.program_id}:signup", str(account.pk), ""):  # whatever the bonus was then
             return Points(0)
         book = Book.locked(account.pk, reason="sign_up", version_id=version.pk)
         grow(book, bonus, Kind.ADJUST, Bucket.ADJUSTED, version.rules, key=f"signup:{account.pk}")
@@ -120,13 +121,10 @@ def _expiry(rules: Rules, available_at: datetime) -> datetime | None:
     return expires_at(available_at, months=rules.valid_months, month_end=rules.month_end)
 
 
-def _awarded_before(row: OrderAward) -> Points:
-    earlier = OrderAward.objects.get(program=row.program, purchase=row.purchase)
-    if (earlier.basis, earlier.account_id) != (row.basis, row.account_id):
+def _awarded_before(row: OrderAward, bought: Bought) -> Points:
+    awards = OrderAward.objects.select_related("account", "version")
+    earlier = awards.get(program=row.program, purchase=row.purchase)
+    basis = bought.earns(earlier.version.rules, tier="", first=False).basis  # the rules may have changed since
+    if basis != earlier.basis or survivor(earlier.account) != row.account:
         raise Conflict(f"awarded before with other figures: {earlier}")
     return Points(earlier.proportional + earlier.fixed)
-
-
-def account_of(award: OrderAward) -> Account:
-    """The account that an award's points are in now."""
-    return award.account.successor or award.account

@@ -4,6 +4,7 @@
 writes the balances and all entries, one statement each.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from loyalink_khalti.errors import Conflict, Frozen, Insufficient
+from loyalink_khalti.errors import Conflict, Frozen, Insufficient, LedgerError
 from loyalink_khalti.money import Points
 
 from .models import Account, Bucket, Entry, Hold, Kind, Lot
@@ -21,7 +22,8 @@ _CACHED = {Bucket.AVAILABLE: "available", Bucket.PENDING: "pending", Bucket.HELD
 EARNED = {Kind.EARN: 1, Kind.CLAW_BACK: -1, Kind.FORGIVE: -1}
 REDEEMED = {Kind.CAPTURE: 1, Kind.LATE_CAPTURE: 1, Kind.RESTORE: -1}
 _SAVED = [
-    "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "seq", "tier", "below_since",
+    "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "inherited", "seq", "tier",
+    "below_since",
 ]  # fmt: skip
 
 
@@ -39,9 +41,11 @@ class Book:
 
     @classmethod
     def locked(cls, account_id: int, **cause: Any) -> "Book":
-        """Lock an account and read it."""
+        """Lock an account and read it; where it was merged meanwhile, the one that its points are in now."""
         Account.objects.filter(pk=account_id).update(touched_at=timezone.now())
-        return cls.read(account_id, **cause)
+        book = cls.read(account_id, **cause)
+        successor_id = book.account.successor_id
+        return book if successor_id is None else cls.locked(successor_id, **cause)
 
     @classmethod
     def read(cls, account_id: int, **cause: Any) -> "Book":
@@ -111,14 +115,17 @@ class Book:
 
     def expire_due(self) -> Points:
         """Expire lots that are due, and return how many points went."""
-        now = timezone.now()
-        lots = list(due(self.account.pk, now))
-        for lot in lots:
-            earlier = Entry.objects.filter(lot=lot, kind=Kind.EXPIRE).count()
-            key = f"expire:{lot.pk}:{earlier}"
-            self.move(Kind.EXPIRE, Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, key=key, lot=lot)
+        lots = list(due(self.account.pk, timezone.now()))
+        if not lots:
+            return Points(0)
+        ids = [lot.pk for lot in lots]
+        earlier = Counter(Entry.objects.filter(lot__in=ids, kind=Kind.EXPIRE).values_list("lot_id", flat=True))
+        nobody = Book(account=self.account, entries=self.entries)  # it is time's doing, whoever came upon it
+        for lot in lots:  # what was returned to a lot after it had expired expires once more
+            key = f"expire:{lot.pk}:{earlier[lot.pk]}"
+            nobody.move(Kind.EXPIRE, Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, key=key, lot=lot)
         gone = sum(lot.remaining for lot in lots)
-        Lot.objects.filter(pk__in=[lot.pk for lot in lots]).update(remaining=0)
+        Lot.objects.filter(pk__in=ids).update(remaining=0)
         return Points(gone)
 
     def close(self) -> None:
@@ -129,24 +136,27 @@ class Book:
         self.entries = []
 
 
-def lock_with_points(site_key: str, member_id: str, points: Points, **cause: Any) -> Book:
+def lock_with_points(account: Account, points: Points, **cause: Any) -> Book:
     """Lock an account only if it can spend so many points: one conditional UPDATE, then the account may be read.
 
     Due points are expired first, so that a sweep that was missed gives nobody free points.
     """
-    mine = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
-    overdue = Lot.objects.filter(account__in=mine, remaining__gt=0, expires_at__lte=timezone.now())
-    account_id = overdue.values_list("account_id", flat=True).first()
-    if account_id is not None:
-        book = Book.locked(account_id)
+    if due(account.pk, timezone.now()).exists():
+        book = Book.locked(account.pk, **cause)
         book.expire_due()
-        book.close()
+        if book.account.available < points or book.account.frozen:
+            raise _refusal(book.account, points)
+        return book
+    mine = Account.objects.filter(pk=account.pk)
     if not mine.filter(available__gte=points, frozen=False).update(touched_at=timezone.now()):
-        account = mine.first()
-        if account is not None and account.frozen:
-            raise Frozen("the account is frozen")
-        raise Insufficient(f"{account.available if account else 0} points available, {points} asked for")
-    return Book(account=mine.select_related("program").get(), **cause)
+        raise _refusal(mine.get(), points)
+    return Book.read(account.pk, **cause)
+
+
+def _refusal(account: Account, points: Points) -> LedgerError:
+    if account.frozen:
+        return Frozen("the account is frozen")
+    return Insufficient(f"{account.available} points available, {points} asked for")
 
 
 def spendable(account: Account) -> QuerySet[Lot]:

@@ -9,11 +9,12 @@ from loyalink_khalti.money import Paisa, Points
 
 from . import ledger, programmes, redeeming, tiers
 from .expiry import day_of
-from .models import Account, Bucket, Entry, Kind, Lot
+from .models import Account, Bucket, Entry, Lot
 from .rules import Rules, next_tier, tier
 
 EXPIRING_SOON = timedelta(days=60)
 LATEST = 20
+_OWN = {Bucket.AVAILABLE, Bucket.PENDING, Bucket.OWED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def card(site_key: str, member_id: str) -> Card:
         pending=Points(account.pending),
         held=Points(account.held),
         owed=Points(account.owed),
-        lifetime_earned=Points(account.lifetime_earned),
+        lifetime_earned=Points(account.lifetime_earned + account.inherited),
         lifetime_redeemed=Points(account.lifetime_redeemed),
         expiring=_expiring(account),
         entries=tuple(_movement(entry) for entry in account.entries.order_by("-seq")[:LATEST]),
@@ -106,8 +107,7 @@ def _expiring(account: Account) -> tuple[Expiring, ...]:
 
 
 def _movement(entry: Entry) -> Movement:
-    # A capture only settles what was already taken off by its hold.
-    sign = {Kind.CAPTURE: 0}.get(Kind(entry.kind), -1 if entry.src == Bucket.AVAILABLE else 1)
+    sign = (entry.dst in _OWN) - (entry.src in _OWN)  # 0 where what was taken off before is only settled
     return Movement(
         at=entry.at,
         kind=entry.kind,

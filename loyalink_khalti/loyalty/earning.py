@@ -83,7 +83,7 @@ def _factor(rules: Rules, line: Line, at: datetime) -> Fraction:
 
 
 def _tier_factor(rules: Rules, name: str) -> Fraction:
-    return next((tier.multiplier for tier in rules.tiers if tier.name == name), Fraction(1))
+    return next((tier.multiplier for tier in rules.tiers if tier.name == name), rules.tiers[0].multiplier)
 
 
 def _additions(rules: Rules, lines: Sequence[Line], at: datetime) -> int:

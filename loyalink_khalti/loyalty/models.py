@@ -99,6 +99,7 @@ class Account(models.Model):
     owed = models.BigIntegerField(default=0)
     lifetime_earned = models.BigIntegerField(default=0)
     lifetime_redeemed = models.BigIntegerField(default=0)
+    inherited = models.BigIntegerField(default=0, help_text="points that accounts merged into this one had earned")
     seq = models.BigIntegerField(default=0)
     tier = models.CharField(max_length=40, blank=True, default="")
     below_since = models.DateTimeField(null=True, blank=True, help_text="when the points fell below the tier")
@@ -125,7 +126,7 @@ class Lot(models.Model):
     """Points that came together and expire together."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="lots")
-    source = models.CharField(max_length=160)
+    source = models.CharField(max_length=400)
     original = models.BigIntegerField()
     pending = models.BigIntegerField(default=0)
     remaining = models.BigIntegerField(default=0)
@@ -191,7 +192,7 @@ class Allocation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["hold", "lot"], name="loyalink_allocation_once"),
             models.CheckConstraint(
-                condition=Q(points__gt=0, restored__gte=0, restored__lte=F("points")),
+                condition=Q(points__gte=0, restored__gte=0, restored__lte=F("points")),
                 name="loyalink_allocation_restored",
             ),
         ]
@@ -223,7 +224,7 @@ class Entry(models.Model):
     dst = models.CharField(max_length=12, choices=Bucket)
     amount = models.BigIntegerField(help_text="points")
     at = models.DateTimeField(default=timezone.now)
-    key = models.CharField(max_length=200, unique=True, help_text="named after the cause")
+    key = models.CharField(max_length=400, unique=True, help_text="named after the cause")
     purchase = models.CharField(max_length=192, blank=True, default="")
     lot = models.ForeignKey(Lot, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
     hold = models.ForeignKey(Hold, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")

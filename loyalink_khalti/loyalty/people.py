@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from loyalink_khalti.errors import Insufficient, LedgerError
 from loyalink_khalti.money import Points
 
-from . import programmes
-from .accounts import find, first_time, open_account
+from . import programmes, tiers
+from .accounts import first_time, open_account, own
 from .awarding import grow
 from .book import Book
 from .models import Account, Bucket, Entry, EntryNote, Hold, Kind, Lot
@@ -49,13 +50,16 @@ def freeze(*, site_key: str, member_id: str, frozen: bool) -> None:
 def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None) -> Account:
     """Move all of one member's points to another, lot by lot with its expiry; debts net.
 
-    Refused while points of the first are held. Awards stay where they are, and their refunds follow.
+    Refused while points of the first are held. Awards stay where they are, and their refunds follow; what both earned
+    counts for the tier.
     """
     ends, stays = open_account(site_key, member_id), open_account(site_key, into)
-    if ends.pk == stays.pk or ends.successor_id is not None:
-        raise LedgerError("these are one account already")
     books = {pk: Book.locked(pk, actor=actor, reason="merge") for pk in sorted((ends.pk, stays.pk))}
     out, new = books[ends.pk], books[stays.pk]
+    if out.account == new.account:  # also where another merge came first, while this one waited for the locks
+        if member_id != into and new.account == own(site_key, into):
+            return new.account
+        raise LedgerError("these are one account already")
     if Hold.objects.filter(account=ends, state=Hold.State.ACTIVE).exists():
         raise LedgerError("points are held for a payment; try again when it is done")
     key = f"merge:{ends.pk}:{stays.pk}"
@@ -65,6 +69,8 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
     out.move(Kind.MERGE_OUT, Bucket.ADJUSTED, Bucket.OWED, owed, key=f"{key}:owed:out")
     new.move(Kind.MERGE_IN, Bucket.OWED, Bucket.ADJUSTED, owed, key=f"{key}:owed:in")
     new.repay()
+    new.account.inherited += out.account.lifetime_earned + out.account.inherited
+    tiers.follow(new.account, programmes.current(site_key).rules, timezone.now())
     out.close()
     new.close()
     Account.objects.filter(pk=ends.pk).update(successor=stays, frozen=True)
@@ -85,7 +91,7 @@ def _move_lot(out: Book, new: Book, lot: Lot, *, key: str) -> None:
 @transaction.atomic
 def erase(*, site_key: str, member_id: str) -> bool:
     """Forget whose account it is and what was noted about it; the numbers stay. False where there is none."""
-    account = find(site_key, member_id)
+    account = own(site_key, member_id)
     if account is None:
         return False
     if Hold.objects.filter(account=account, state=Hold.State.ACTIVE).exists():
@@ -97,7 +103,7 @@ def erase(*, site_key: str, member_id: str) -> bool:
 
 def data_of(*, site_key: str, member_id: str) -> dict[str, Any]:
     """All that is kept about one member's points, for the member to take along."""
-    account = find(site_key, member_id)
+    account = own(site_key, member_id)
     if account is None:
         return {"member": member_id, "entries": [], "lots": []}
     entries = account.entries.order_by("seq").select_related("note")

@@ -2,13 +2,11 @@
 
 from typing import TypeVar
 
-from django.db.models import F
-
-from loyalink_khalti.errors import Conflict
+from loyalink_khalti.errors import Conflict, Insufficient
 from loyalink_khalti.money import Paisa, Points
 
 from . import programmes
-from .accounts import open_account
+from .accounts import find, open_account, survivor
 from .book import Book, lock_with_points
 from .models import Allocation, Bucket, Hold, Kind, Lot
 from .orders import OrderRedemption
@@ -21,12 +19,15 @@ def hold(*, site_key: str, member_id: str, purchase: str, points: Points, versio
 
     What was released may be held again; what is held, or was spent, is the answer.
     """
-    earlier = list(Hold.objects.filter(purchase=purchase))
+    account = find(site_key, member_id)
+    earlier = list(Hold.objects.filter(purchase=purchase).select_related("account"))
     for held in earlier:
         if held.state != Hold.State.RELEASED:
-            return _agreed(held, held.points == points)
+            return _agreed(held, held.points == points and survivor(held.account) == account)
+    if account is None:
+        raise Insufficient(f"0 points available, {points} asked for")
     version_id = version_id or programmes.current(site_key).pk
-    book = lock_with_points(site_key, member_id, points, purchase=purchase, version_id=version_id)
+    book = lock_with_points(account, points, purchase=purchase, version_id=version_id)
     held = Hold.objects.create(account=book.account, version_id=version_id, purchase=purchase, points=points)
     parts = book.take(points)
     Allocation.objects.bulk_create(Allocation(hold=held, lot=lot, points=part) for lot, part in parts)
@@ -81,26 +82,28 @@ def late_capture(
     *, site_key: str, member_id: str, purchase: str, points: Points, value: Paisa, version_id: int | None = None
 ) -> Points:
     """Spend points for a purchase that staff fulfil after it was released: what is available, the rest is owed."""
-    account = open_account(site_key, member_id)
-    book = Book.locked(account.pk, purchase=purchase)
-    earlier = OrderRedemption.objects.filter(program=account.program, purchase=purchase).first()
+    version_id = version_id or programmes.current(site_key).pk
+    book = Book.locked(open_account(site_key, member_id).pk, purchase=purchase, version_id=version_id)
+    earlier = OrderRedemption.objects.filter(purchase=purchase).first()
     if earlier is not None:
         return Points(_agreed(earlier, earlier.points == points).points)
-    version_id = version_id or programmes.current(site_key).pk
-    book.version_id = version_id
+    if Hold.objects.filter(purchase=purchase, state=Hold.State.ACTIVE).exists():
+        raise Conflict(f"points are held for {purchase}: capture them")
     book.expire_due()
     at_hand = min(points, book.account.available)
-    if at_hand:
-        held = Hold.objects.create(
-            account=account, version_id=version_id, purchase=purchase, points=at_hand, captured=at_hand,
-            state=Hold.State.CAPTURED,
-        )  # fmt: skip
-        Allocation.objects.bulk_create(Allocation(hold=held, lot=lot, points=part) for lot, part in book.take(at_hand))
+    # A hold like any other, though what is owed never lay in a lot.
+    held = Hold.objects.create(
+        account=book.account, version_id=version_id, purchase=purchase, points=points, captured=points,
+        state=Hold.State.CAPTURED,
+    )  # fmt: skip
+    Allocation.objects.bulk_create(Allocation(hold=held, lot=lot, points=part) for lot, part in book.take(at_hand))
     OrderRedemption.objects.create(
-        program=account.program, purchase=purchase, account=account, points=points, value=value, version_id=version_id
-    )
-    book.move(Kind.LATE_CAPTURE, Bucket.AVAILABLE, Bucket.REDEEMED, at_hand, key=f"late:{purchase}")
-    book.move(Kind.LATE_CAPTURE, Bucket.OWED, Bucket.REDEEMED, points - at_hand, key=f"late:{purchase}:owed")
+        program=book.account.program, purchase=purchase, account=book.account, points=points, value=value,
+        version_id=version_id,
+    )  # fmt: skip
+    key = f"late:{purchase}"
+    book.move(Kind.LATE_CAPTURE, Bucket.AVAILABLE, Bucket.REDEEMED, at_hand, key=key, hold=held)
+    book.move(Kind.LATE_CAPTURE, Bucket.OWED, Bucket.REDEEMED, points - at_hand, key=f"{key}:owed", hold=held)
     book.close()
     return points
 
@@ -116,19 +119,16 @@ def _resolve(held: Hold, state: Hold.State, **fields: int) -> bool:
 
 def _give_back(book: Book, held: Hold, points: int, *, key: str, captured: bool = False) -> None:
     """Put held points back into their lots, those that were taken last first."""
-    missing = points
-    for allocation in list(held.allocations.order_by("-pk")) if points else []:
+    missing, parts = points, []
+    for allocation in held.allocations.select_related("lot").order_by("-pk") if points else ():
         part = min(allocation.points, missing)
-        if not part:
-            break
+        allocation.points -= part
+        allocation.lot.remaining += part
         missing -= part
-        Lot.objects.filter(pk=allocation.lot_id).update(remaining=F("remaining") + part)
-        if not captured:
-            continue  # a released hold keeps the record of what it held
-        if part == allocation.points:
-            allocation.delete()
-        else:
-            Allocation.objects.filter(pk=allocation.pk).update(points=F("points") - part)
+        parts += [allocation] if part else []
+    Lot.objects.bulk_update([allocation.lot for allocation in parts], ["remaining"])
+    if captured:  # what was released altogether keeps the record of what it was
+        Allocation.objects.bulk_update(parts, ["points"])
     book.move(Kind.RELEASE, Bucket.HELD, Bucket.AVAILABLE, points, key=key, hold=held)
     book.repay()
 

@@ -13,6 +13,7 @@ from loyalink_khalti.money import Points
 from . import programmes, tiers
 from .awarding import activate
 from .book import Book, waiting
+from .expiry import day_of
 from .models import Account, Lot
 
 BATCH = 200
@@ -90,7 +91,7 @@ def expiring_soon(*, within: timedelta) -> Iterator[ExpiringSoon]:
             site_key=row["account__program__site_key"],
             member_id=row["account__member_id"] or "",
             points=Points(row["points"]),
-            first_day=(row["first"] - timedelta(seconds=1)).date().isoformat(),
+            first_day=day_of(row["first"] - timedelta(seconds=1)).isoformat(),
         )
 
 

@@ -15,9 +15,11 @@ YEAR = timedelta(days=365)
 def counted(account: Account, rules: Rules, now: datetime) -> Points:
     """The points that count for the tier: earned less taken back, ever or within a year."""
     if rules.tier_basis is TierBasis.LIFETIME:
-        return Points(account.lifetime_earned)
+        return Points(account.lifetime_earned + account.inherited)
     since = Entry.objects.filter(
-        Q(kind=Kind.EARN) | Q(kind__in=[Kind.CLAW_BACK, Kind.FORGIVE]), account=account, at__gt=now - YEAR
+        Q(account=account) | Q(account__successor=account),
+        kind__in=[Kind.EARN, Kind.CLAW_BACK, Kind.FORGIVE],
+        at__gt=now - YEAR,
     )
     signed = Case(When(kind=Kind.EARN, then=F("amount")), default=-F("amount"))
     return Points(max(since.aggregate(points=Sum(signed))["points"] or 0, 0))

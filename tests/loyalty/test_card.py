@@ -6,12 +6,11 @@ from datetime import date, timedelta
 import pytest
 import time_machine
 
-from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.card import Card, Expiring, card
 from loyalink_khalti.loyalty.models import Account, Lot
-from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.money import Points
 
-from .conftest import MEMBER, SITE, hold, nepal
+from .conftest import MEMBER, SITE, adjust, award, capture, hold, nepal
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
 
@@ -26,9 +25,9 @@ def test_who_never_earned_has_an_empty_card_on_the_first_level() -> None:
 
 
 def test_a_card_shows_what_was_earned_spent_and_reserved(account: Account) -> None:
-    ledger.award(site_key=SITE, member_id=MEMBER, purchase="shop:1", basis=Paisa(750_000))
+    award(750_000)
     hold(200, "shop:2")
-    ledger.capture(purchase="shop:2", value=Paisa(2_000))
+    capture("shop:2", value=2_000)
     hold(100, "shop:3")
 
     shown = card(SITE, MEMBER)
@@ -44,13 +43,13 @@ def test_a_card_shows_what_was_earned_spent_and_reserved(account: Account) -> No
 
 
 def test_adjustments_raise_no_level(account: Account) -> None:
-    ledger.adjust(site_key=SITE, member_id=MEMBER, points=5_000, key="gift", reason="example")
+    adjust(5_000)
 
     assert card(SITE, MEMBER).tier == "Silver"
 
 
 def test_the_top_level_has_none_above(account: Account) -> None:
-    ledger.award(site_key=SITE, member_id=MEMBER, purchase="shop:1", basis=Paisa(1_000_000))
+    award(1_000_000)
 
     shown = card(SITE, MEMBER)
 
@@ -76,7 +75,7 @@ def test_what_goes_soon_is_shown_with_its_last_day_and_what_has_gone_is_not_avai
 
 def test_the_history_ends_after_the_latest_twenty(account: Account) -> None:
     for number in range(25):
-        ledger.adjust(site_key=SITE, member_id=MEMBER, points=1, key=str(number), reason="example")
+        adjust(1, str(number))
 
     shown: Card = card(SITE, MEMBER)
 

@@ -6,12 +6,10 @@ from typing import TypeVar
 import pytest
 from django.db import transaction
 
-from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry, Hold
-from loyalink_khalti.money import Paisa, Points
 from tests.purchases import at_once
 
-from .conftest import MEMBER, SITE, balances, hold
+from .conftest import adjust, award, balances, capture, hold, release
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
@@ -20,7 +18,7 @@ T = TypeVar("T")
 
 @pytest.fixture
 def rich(transactional_db: None) -> Account:
-    ledger.adjust(site_key=SITE, member_id=MEMBER, points=100, key="opening", reason="example")
+    adjust(100, "opening")
     return Account.objects.get()
 
 
@@ -40,10 +38,7 @@ def test_twenty_who_spend_the_whole_balance_at_once_spend_it_once(rich: Account)
 def test_twenty_awards_of_one_order_are_one(rich: Account) -> None:
     """C-2: I4"""
 
-    def award() -> Points:
-        return ledger.award(site_key=SITE, member_id=MEMBER, purchase="shop:1", basis=Paisa(15_000))
-
-    given = at_once(20, lambda _: alone(award))
+    given = at_once(20, lambda _: alone(lambda: award(15_000)))
 
     assert given == [15] * 20
     assert Entry.objects.filter(kind="earn").count() == 1
@@ -51,11 +46,7 @@ def test_twenty_awards_of_one_order_are_one(rich: Account) -> None:
 
 
 def test_ten_members_who_earn_for_the_first_time_at_once_have_an_account_each(transactional_db: None) -> None:
-    def award(index: int) -> Points:
-        member = str(index % 2)
-        return ledger.award(site_key=SITE, member_id=member, purchase=f"shop:{index}", basis=Paisa(15_000))
-
-    given = at_once(10, lambda index: alone(lambda: award(index)))
+    given = at_once(10, lambda index: alone(lambda: award(15_000, f"shop:{index}", member_id=str(index % 2))))
 
     assert given == [15] * 10
     assert sorted(Account.objects.values_list("member_id", "available")) == [("0", 75), ("1", 75)]
@@ -65,11 +56,7 @@ def test_ten_captures_or_releases_of_one_hold_are_one(rich: Account) -> None:
     """D-12: a hold resolves at most once."""
     hold(60, "shop:1")
 
-    def resolve(index: int) -> Points:
-        verb = ledger.release if index % 2 else lambda purchase: ledger.capture(purchase=purchase, value=Paisa(600))
-        return verb(purchase="shop:1")
-
-    at_once(10, lambda index: alone(lambda: resolve(index)))
+    at_once(10, lambda index: alone(release if index % 2 else capture))
 
     state = Hold.objects.get().state
     assert balances() == ((40, 0, 60) if state == "captured" else (100, 0, 0))
@@ -78,7 +65,7 @@ def test_ten_captures_or_releases_of_one_hold_are_one(rich: Account) -> None:
 
 def test_ten_adjustments_under_one_key_are_one(rich: Account) -> None:
     """F10"""
-    at_once(10, lambda _: ledger.adjust(site_key=SITE, member_id=MEMBER, points=-30, key="same", reason="example"))
+    at_once(10, lambda _: adjust(-30, "same"))
 
     assert balances() == (70, 0, 0)
 
@@ -90,15 +77,15 @@ def test_all_verbs_at_once_leave_a_ledger_that_adds_up(rich: Account) -> None:
         purchase = f"shop:{index}"
         match index % 4:
             case 0:
-                return ledger.award(site_key=SITE, member_id=MEMBER, purchase=purchase, basis=Paisa(10_000))
+                return award(10_000, purchase)
             case 1:
-                return ledger.adjust(site_key=SITE, member_id=MEMBER, points=-1, key=purchase, reason="example")
+                return adjust(-1, purchase)
             case 2:
                 hold(5, purchase)
-                return ledger.capture(purchase=purchase, value=Paisa(50))
+                return capture(purchase)
             case _:
                 hold(5, purchase)
-                return ledger.release(purchase=purchase)
+                return release(purchase)
 
     done = at_once(24, lambda index: alone(lambda: some(index)))
 
