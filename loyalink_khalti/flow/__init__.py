@@ -24,7 +24,7 @@ from .place import place
 from .quote import PointsDoNotFit, Quote, quote
 from .received import received
 from .reconcile import reconcile
-from .undo import undo, undo_quote
+from .undo import undo, undo_again, undo_quote, worth_back
 from .waiting import join, waiting
 
 __all__ = [
@@ -41,6 +41,8 @@ __all__ = [
     "reconcile",
     "start_again",
     "undo",
+    "undo_again",
     "undo_quote",
     "waiting",
+    "worth_back",
 ]

@@ -186,12 +186,12 @@ def confirm(purchase: Purchase, paid: Paid) -> None:
 
 
 def award(purchase: Purchase) -> None:
-    """Give a member the points that the purchase has earned, once."""
-    if not purchase.member_id:
+    """Give the points that the purchase has earned to its member, or to the guest who has claimed them; once."""
+    if not purchase.earner:
         return
     purchase.earned = ledger.award(
         site_key=purchase.site_key,
-        member_id=purchase.member_id,
+        member_id=purchase.earner,
         purchase=purchase.key,
         bought=bought(purchase),
         version_id=purchase.rules_version,

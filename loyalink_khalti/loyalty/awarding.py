@@ -64,7 +64,7 @@ def award(*, site_key: str, member_id: str, purchase: str, bought: Bought, versi
     if refund is not None:  # refunded before it was paid in full, cash on delivery say
         book.refund_ref = refund.refund_ref
         claw_back(book, row, so_far=Paisa(refund.cumulative), goods_total=bought.goods)
-    tiers.follow(book.account, programmes.current(site_key).rules, timezone.now())
+    tiers.follow(book, programmes.current(site_key).rules)
     book.close()
     return earned.points
 
@@ -89,12 +89,12 @@ def activate(account_id: int) -> Points:
     """Make points available whose waiting time is over; return how many."""
     book = Book.locked(account_id)
     lots = list(Lot.objects.filter(waiting(timezone.now()), account=account_id).order_by("available_at", "pk"))
+    points = sum(lot.pending for lot in lots)
     for lot in lots:
         book.move(Kind.ACTIVATE, Bucket.PENDING, Bucket.AVAILABLE, lot.pending, key=f"activate:{lot.pk}", lot=lot)
         lot.remaining, lot.pending = lot.remaining + lot.pending, 0
     Lot.objects.bulk_update(lots, ["remaining", "pending"])
     book.repay()
-    points = sum(entry.amount for entry in book.entries if entry.kind == Kind.ACTIVATE)
     book.close()
     return Points(points)
 

@@ -128,12 +128,15 @@ class Book:
         Lot.objects.filter(pk__in=ids).update(remaining=0)
         return Points(gone)
 
-    def close(self) -> None:
-        """Write balances and entries."""
-        if self.entries or self.account.tier or self.account.below_since:
-            self.account.save(update_fields=_SAVED)
+    def write(self) -> None:
+        """Write the entries, so that they can be counted."""
         Entry.objects.bulk_create(self.entries)
-        self.entries = []
+        self.entries.clear()
+
+    def close(self) -> None:
+        """Write entries and balances."""
+        self.write()
+        self.account.save(update_fields=_SAVED)
 
 
 def lock_with_points(account: Account, points: Points, **cause: Any) -> Book:

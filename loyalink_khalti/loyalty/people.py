@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from loyalink_khalti.errors import Insufficient, LedgerError
 from loyalink_khalti.money import Points
@@ -70,7 +69,7 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
     new.move(Kind.MERGE_IN, Bucket.OWED, Bucket.ADJUSTED, owed, key=f"{key}:owed:in")
     new.repay()
     new.account.inherited += out.account.lifetime_earned + out.account.inherited
-    tiers.follow(new.account, programmes.current(site_key).rules, timezone.now())
+    tiers.follow(new, programmes.current(site_key).rules)
     out.close()
     new.close()
     Account.objects.filter(pk=ends.pk).update(successor=stays, frozen=True)

@@ -88,7 +88,7 @@ def _carry(book: Book, *, so_far: Paisa, goods_total: Paisa) -> tuple[int, int]:
     restored = _restore(book, redemption, so_far, goods_total) if redemption else 0
     clawed = claw_back(book, award, so_far=so_far, goods_total=goods_total) if award else 0
     book.repay()
-    tiers.follow(book.account, programmes.current(book.account.program.site_key).rules, timezone.now())
+    tiers.follow(book, programmes.current(book.account.program.site_key).rules)
     book.close()
     return restored, clawed
 

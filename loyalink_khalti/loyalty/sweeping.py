@@ -69,7 +69,7 @@ def downgrade(account_id: int) -> bool:
     """Give an account the tier that it has now; say whether it changed."""
     book = Book.locked(account_id)
     rules = programmes.current(book.account.program.site_key).rules
-    changed = tiers.follow(book.account, rules, timezone.now())
+    changed = tiers.follow(book, rules)
     if changed:
         book.close()
     return changed

@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 
 from django.db.models import Case, F, Q, Sum, When
+from django.utils import timezone
 
 from loyalink_khalti.money import Points
 
+from .book import Book
 from .models import Account, Entry, Kind
 from .rules import Rules, Tier, TierBasis, tier
 
@@ -25,22 +27,29 @@ def counted(account: Account, rules: Rules, now: datetime) -> Points:
     return Points(max(since.aggregate(points=Sum(signed))["points"] or 0, 0))
 
 
-def follow(account: Account, rules: Rules, now: datetime, *, points: Points | None = None) -> bool:
-    """Give a locked account the tier that it has earned; say whether something changed. The caller saves it.
+def follow(book: Book, rules: Rules) -> bool:
+    """Give a locked account the tier that it has earned; say whether something changed. The caller closes the book.
 
     Up at once. Down at once too, unless the rules give a grace: then only when the points have been too few for that
     long.
     """
-    earned = tier(rules, counted(account, rules, now) if points is None else points)
+    book.write()
+    account, now = book.account, timezone.now()
+    earned = tier(rules, counted(account, rules, now))
     held = _held(account, rules)
     before = (account.tier, account.below_since)
     if earned.threshold >= held.threshold:
-        account.tier, account.below_since = earned.name, None
+        account.tier, account.below_since = _name(earned, rules), None
     elif account.below_since is None and rules.tier_grace_days:
-        account.tier, account.below_since = held.name, now
+        account.below_since = now
     elif account.below_since is None or account.below_since + timedelta(days=rules.tier_grace_days) <= now:
-        account.tier, account.below_since = earned.name, None
+        account.tier, account.below_since = _name(earned, rules), None
     return before != (account.tier, account.below_since)
+
+
+def _name(level: Tier, rules: Rules) -> str:
+    """What the account keeps: nothing for the lowest, so that those who can fall are few and found at once."""
+    return "" if level.threshold == rules.tiers[0].threshold else level.name
 
 
 def _held(account: Account, rules: Rules) -> Tier:

@@ -78,6 +78,8 @@ class Purchase(models.Model):
     received_at = models.DateTimeField(null=True, blank=True)
     received_by = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
     released_at = models.DateTimeField(null=True, blank=True)
+    claimed_by = models.CharField(max_length=64, null=True, blank=True, help_text="whose points a guest's became")
+    claimed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -85,6 +87,9 @@ class Purchase(models.Model):
             models.CheckConstraint(
                 condition=Q(payable=F("total") - F("worth"), payable__gte=0, worth__gte=0, spends__gte=0),
                 name="loyalink_purchase_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(member_id__isnull=True) | Q(claimed_by__isnull=True), name="loyalink_purchase_of_one"
             ),
         ]
         indexes = [
@@ -104,6 +109,11 @@ class Purchase(models.Model):
     @property
     def frozen_cart(self) -> Cart:
         return Cart.from_json(self.cart)
+
+    @property
+    def earner(self) -> str | None:
+        """Whose points it earns: its member's, or those of the guest who has claimed them; nobody's yet."""
+        return self.member_id or self.claimed_by
 
     @property
     def received(self) -> Paisa:

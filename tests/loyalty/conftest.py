@@ -12,8 +12,8 @@ from django.utils import timezone
 from loyalink_khalti.loyalty import books, ledger, programmes
 from loyalink_khalti.loyalty.expiry import KATHMANDU
 from loyalink_khalti.loyalty.ledger import Bought, Returned
-from loyalink_khalti.loyalty.models import Account, Bucket, Entry, Hold, Lot
-from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption, RefundApplied
+from loyalink_khalti.loyalty.models import Account, Bucket, Entry, Hold, Kind, Lot
+from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
 from loyalink_khalti.loyalty.programmes import ProgramVersion
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import Paisa, Points
@@ -164,16 +164,22 @@ def sound() -> None:
     for account in Account.objects.all():
         _account_is_sound(account)
     for award in OrderAward.objects.all():
-        refunded = RefundApplied.objects.filter(purchase=award.purchase).aggregate(clawed=Sum("clawed"))["clawed"] or 0
-        assert award.clawed == refunded
+        assert award.clawed == _moved(award.purchase, Kind.CLAW_BACK, Kind.FORGIVE)
+        assert award.short == _moved(award.purchase, Kind.FORGIVE)
+        assert award.proportional + award.fixed == _moved(award.purchase, Kind.EARN)
     for redemption in OrderRedemption.objects.all():
-        refunded = RefundApplied.objects.filter(purchase=redemption.purchase).aggregate(points=Sum("restored"))
-        assert redemption.restored == (refunded["points"] or 0)
+        assert redemption.restored == _moved(redemption.purchase, Kind.RESTORE)
+        assert redemption.points == _moved(redemption.purchase, Kind.CAPTURE, Kind.LATE_CAPTURE)
     for held in Hold.objects.exclude(state=Hold.State.RELEASED):
         parts = held.allocations.aggregate(points=Sum("points"), restored=Sum("restored"))
         late = held.entries.filter(src=Bucket.OWED).aggregate(points=Sum("amount"))["points"] or 0
         assert (parts["points"] or 0) + late == (held.captured or held.points)
     assert not Lot.objects.filter(original__lt=F("remaining") + F("pending")).exists()
+
+
+def _moved(purchase: str, *kinds: Kind) -> int:
+    entries = Entry.objects.filter(purchase=purchase, kind__in=kinds)
+    return entries.aggregate(points=Sum("amount"))["points"] or 0
 
 
 def _account_is_sound(account: Account) -> None:
