@@ -4,16 +4,15 @@
 writes the balances and all entries, one statement each.
 """
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from loyalink_khalti.errors import Conflict, Frozen, Insufficient, LedgerError
+from loyalink_khalti.errors import Conflict
 from loyalink_khalti.money import Points
 
 from .models import Account, Bucket, Entry, Hold, Kind, Lot
@@ -42,15 +41,16 @@ class Book:
     @classmethod
     def locked(cls, account_id: int, **cause: Any) -> "Book":
         """Lock an account and read it; where it was merged meanwhile, the one that its points are in now."""
-        Account.objects.filter(pk=account_id).update(touched_at=timezone.now())
-        book = cls.read(account_id, **cause)
+        which = Account.objects.filter(pk=account_id)
+        which.update(touched_at=timezone.now())
+        book = cls.read(which, **cause)
         successor_id = book.account.successor_id
         return book if successor_id is None else cls.locked(successor_id, **cause)
 
     @classmethod
-    def read(cls, account_id: int, **cause: Any) -> "Book":
+    def read(cls, which: QuerySet[Account], **cause: Any) -> "Book":
         """Read an account that the caller has locked by a write of its own."""
-        return cls(account=Account.objects.select_related("program").get(pk=account_id), **cause)
+        return cls(account=which.select_related("program").get(), **cause)
 
     def move(
         self, kind: Kind, src: Bucket, dst: Bucket, amount: int, *, key: str, lot: Lot | None = None,
@@ -115,17 +115,16 @@ class Book:
 
     def expire_due(self) -> Points:
         """Expire lots that are due, and return how many points went."""
-        lots = list(due(self.account.pk, timezone.now()))
+        earlier = Count("entries", filter=Q(entries__kind=Kind.EXPIRE))
+        lots = list(due(self.account.pk, timezone.now()).annotate(earlier=earlier))
         if not lots:
             return Points(0)
-        ids = [lot.pk for lot in lots]
-        earlier = Counter(Entry.objects.filter(lot__in=ids, kind=Kind.EXPIRE).values_list("lot_id", flat=True))
         nobody = Book(account=self.account, entries=self.entries)  # it is time's doing, whoever came upon it
         for lot in lots:  # what was returned to a lot after it had expired expires once more
-            key = f"expire:{lot.pk}:{earlier[lot.pk]}"
+            key = f"expire:{lot.pk}:{lot.earlier}"
             nobody.move(Kind.EXPIRE, Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, key=key, lot=lot)
         gone = sum(lot.remaining for lot in lots)
-        Lot.objects.filter(pk__in=ids).update(remaining=0)
+        Lot.objects.filter(pk__in=[lot.pk for lot in lots]).update(remaining=0)
         return Points(gone)
 
     def write(self) -> None:
@@ -139,36 +138,13 @@ class Book:
         self.account.save(update_fields=_SAVED)
 
 
-def lock_with_points(account: Account, points: Points, **cause: Any) -> Book:
-    """Lock an account only if it can spend so many points: one conditional UPDATE, then the account may be read.
-
-    Due points are expired first, so that a sweep that was missed gives nobody free points.
-    """
-    if due(account.pk, timezone.now()).exists():
-        book = Book.locked(account.pk, **cause)
-        book.expire_due()
-        if book.account.available < points or book.account.frozen:
-            raise _refusal(book.account, points)
-        return book
-    mine = Account.objects.filter(pk=account.pk)
-    if not mine.filter(available__gte=points, frozen=False).update(touched_at=timezone.now()):
-        raise _refusal(mine.get(), points)
-    return Book.read(account.pk, **cause)
-
-
-def _refusal(account: Account, points: Points) -> LedgerError:
-    if account.frozen:
-        return Frozen("the account is frozen")
-    return Insufficient(f"{account.available} points available, {points} asked for")
-
-
 def spendable(account: Account) -> QuerySet[Lot]:
     """Lots in the order in which they are spent: earliest expiry first, never-expiring last."""
     lots = Lot.objects.filter(account=account, remaining__gt=0)
     return lots.order_by(F("expires_at").asc(nulls_last=True), "available_at", "pk")
 
 
-def due(account_id: int, now: datetime) -> QuerySet[Lot]:
+def due(account_id: int | OuterRef, now: datetime) -> QuerySet[Lot]:
     """Lots whose time is over and that still hold available points."""
     return Lot.objects.filter(account=account_id, remaining__gt=0, expires_at__lte=now).order_by("expires_at", "pk")
 

@@ -2,14 +2,18 @@
 
 from typing import TypeVar
 
-from loyalink_khalti.errors import Conflict, Insufficient
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from loyalink_khalti.errors import Conflict, Frozen, Insufficient
 from loyalink_khalti.money import Paisa, Points
 
 from . import programmes
 from .accounts import find, open_account, survivor
-from .book import Book, lock_with_points
-from .models import Allocation, Bucket, Hold, Kind, Lot
+from .book import Book, due
+from .models import Account, Allocation, Bucket, Hold, Kind, Lot
 from .orders import OrderRedemption
+from .programmes import ProgramVersion
 
 T = TypeVar("T")
 
@@ -19,16 +23,13 @@ def hold(*, site_key: str, member_id: str, purchase: str, points: Points, versio
 
     What was released may be held again; what is held, or was spent, is the answer.
     """
-    account = find(site_key, member_id)
     earlier = list(Hold.objects.filter(purchase=purchase).select_related("account"))
     for held in earlier:
         if held.state != Hold.State.RELEASED:
-            return _agreed(held, held.points == points and survivor(held.account) == account)
-    if account is None:
-        raise Insufficient(f"0 points available, {points} asked for")
-    version_id = version_id or programmes.current(site_key).pk
-    book = lock_with_points(account, points, purchase=purchase, version_id=version_id)
-    held = Hold.objects.create(account=book.account, version_id=version_id, purchase=purchase, points=points)
+            return _agreed(held, held.points == points and survivor(held.account) == find(site_key, member_id))
+    version = programmes.version(version_id) if version_id else programmes.current(site_key)
+    book = _lock_with_points(version, member_id, points, purchase)
+    held = Hold.objects.create(account=book.account, version=version, purchase=purchase, points=points)
     parts = book.take(points)
     Allocation.objects.bulk_create(Allocation(hold=held, lot=lot, points=part) for lot, part in parts)
     key = f"hold:{purchase}:{len(earlier)}"
@@ -106,6 +107,30 @@ def late_capture(
     book.move(Kind.LATE_CAPTURE, Bucket.OWED, Bucket.REDEEMED, points - at_hand, key=f"{key}:owed", hold=held)
     book.close()
     return points
+
+
+def _lock_with_points(version: ProgramVersion, member_id: str, points: Points, purchase: str) -> Book:
+    """Lock an account only if it can spend so many points: one conditional UPDATE decides.
+
+    Its conditions stand on the row itself, so that who waited for the lock is measured by what is left then. Due
+    points are expired first, so that a sweep that was missed gives nobody free points.
+    """
+    cause = {"purchase": purchase, "version_id": version.pk}
+    now = timezone.now()
+    mine = Account.objects.filter(program=version.program, member_id=member_id)
+    ready = mine.filter(~Exists(due(OuterRef("pk"), now)), available__gte=points, frozen=False)
+    if ready.update(touched_at=now):
+        return Book.read(mine, **cause)
+    account = find(version.program.site_key, member_id)
+    if account is None:
+        raise Insufficient(f"0 points available, {points} asked for")
+    book = Book.locked(account.pk, **cause)
+    book.expire_due()
+    if book.account.frozen:
+        raise Frozen("the account is frozen")
+    if book.account.available < points:
+        raise Insufficient(f"{book.account.available} points available, {points} asked for")
+    return book
 
 
 def _newest(purchase: str) -> Hold | None:

@@ -90,9 +90,7 @@ def hold(points: int, purchase: str = "shop:1", *, member_id: str = MEMBER) -> H
 
 
 def capture(purchase: str = "shop:1", value: int = 1000, points: int | None = None) -> int:
-    return ledger.capture(
-        purchase=purchase, value=Paisa(value), points=Points(points) if points is not None else None
-    )
+    return ledger.capture(purchase=purchase, value=Paisa(value), points=Points(points) if points is not None else None)
 
 
 def release(purchase: str = "shop:1") -> int:

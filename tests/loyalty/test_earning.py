@@ -34,9 +34,7 @@ def earned(goods: int | list[Any], /, shipping: int = 0, tier: str = "", first: 
     """What goods earn under rules; ``discount`` and ``worth`` belong to the purchase."""
     purchase = {name: Paisa(chosen.pop(name)) for name in ("discount", "worth") if name in chosen}
     lines = [line(goods)] if isinstance(goods, int) else goods
-    return earn(
-        Rules(**chosen), lines=lines, shipping=Paisa(shipping), at=NOW, tier=tier, first=first, **purchase
-    )
+    return earn(Rules(**chosen), lines=lines, shipping=Paisa(shipping), at=NOW, tier=tier, first=first, **purchase)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,8 @@ def test_shares_always_add_up_and_none_is_a_point_off(total: int, weights: list[
     parts = shares(total, weights)
 
     assert sum(parts) == (total if sum(weights) else 0)
-    assert all(abs(part * sum(weights) - total * weight) < sum(weights) for part, weight in zip(parts, weights) if part)
+    for part, weight in zip(parts, weights, strict=True):
+        assert not part or abs(part * sum(weights) - total * weight) < sum(weights)
 
 
 @given(

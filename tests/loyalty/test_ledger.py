@@ -291,7 +291,15 @@ def test_a_move_that_is_not_in_the_book_is_refused(kind: str, src: str, dst: str
 def test_an_entry_is_of_some_points_under_its_own_number_and_cause(wrong: dict[str, Any], account: Account) -> None:
     adjust(100)
     wrong = {"key": Entry.objects.get().key} if "key" in wrong else wrong
-    good: dict[str, Any] = {"account": account, "seq": 2, "kind": "earn", "src": "issued", "dst": "available", "amount": 1, "key": "k"}
+    good: dict[str, Any] = {
+        "account": account,
+        "seq": 2,
+        "kind": "earn",
+        "src": "issued",
+        "dst": "available",
+        "amount": 1,
+        "key": "k",
+    }
 
     with pytest.raises(IntegrityError):
         Entry.objects.create(**{**good, **wrong})

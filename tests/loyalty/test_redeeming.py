@@ -112,7 +112,9 @@ def test_the_nearest_are_the_next_below_and_the_next_above(
     below = [number for number in fitting if number <= points]
     above = [number for number in fitting if number > points]
 
-    assert nearest(DEFAULT, points, total=total, balance=balance, least_left=least_left) == tuple(below[-1:] + above[:1])
+    assert nearest(DEFAULT, points, total=total, balance=balance, least_left=least_left) == tuple(
+        below[-1:] + above[:1]
+    )
 
 
 @given(st.integers(0, 10**15), st.integers(0, 10**15), st.integers(0, 10**15))

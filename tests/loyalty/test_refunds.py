@@ -44,7 +44,9 @@ PER_TEN_DOLLARS: dict[str, Any] = {"per": 1000}
 
 @pytest.mark.parametrize(("mode", "taken"), [("half_up", (0, 0, 1, 2)), ("floor", (0, 0, 0, 1))])
 @pytest.mark.parametrize("number", range(4))
-def test_a_part_refund_takes_its_part_of_the_points(account: Account, mode: str, taken: list[int], number: int) -> None:
+def test_a_part_refund_takes_its_part_of_the_points(
+    account: Account, mode: str, taken: list[int], number: int
+) -> None:
     """SQ-6: of $21.90, which earned 2, come back $1, $5, $10 or $20."""
     rules(**PER_TEN_DOLLARS, refund_rounding=Rounding(mode))
     award(2_190)

@@ -61,7 +61,10 @@ def test_neither_adjustments_nor_what_is_spent_change_a_level(account: Account) 
 @money
 def test_a_level_multiplies_what_the_next_order_earns(account: Account) -> None:
     """D-2, as awarded"""
-    levels = (Tier(name="Silver", threshold=Points(0)), Tier(name="Gold", threshold=Points(500), multiplier=Fraction(3, 2)))
+    levels = (
+        Tier(name="Silver", threshold=Points(0)),
+        Tier(name="Gold", threshold=Points(500), multiplier=Fraction(3, 2)),
+    )
     rules(per=10_000, tiers=levels)
     award(5_000_000, "shop:1")
 
