@@ -150,18 +150,6 @@ def test_a_sweep_that_is_broken_off_goes_on_where_it_was(db: None) -> None:
 
 
 @money
-def test_who_has_points_that_expire_soon_is_told_of_the_first_day(account: Account, lot: MakeLot) -> None:
-    with time_machine.travel(NOW, tick=False):
-        lot(10, expires_at=nepal(2026, 3, 10))
-        lot(20, expires_at=nepal(2026, 3, 5))
-        lot(40, expires_at=nepal(2026, 4, 5))
-
-        (soon,) = ledger.expiring_soon(within=30 * DAY)
-
-    assert (soon.member_id, soon.points, soon.first_day) == ("7", 30, "2026-03-04")
-
-
-@money
 def test_what_expires_on_the_way_of_another_verb_is_nobodys_doing(account: Account, lot: MakeLot) -> None:
     with time_machine.travel(NOW, tick=False):
         lot(60, expires_at=NOW)
