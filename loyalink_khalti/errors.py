@@ -12,6 +12,7 @@
     │       └── KhaltiThrottled     429: come back later
     ├── CannotPay                   this purchase cannot be paid this way, in words for the shopper
     ├── CannotRefund                this refund cannot be made, in words for staff
+    ├── CannotClaim                 the points of this order cannot be claimed, in words for the shopper
     ├── InsideTransaction           a verb that must commit by itself was called inside a transaction
     ├── ShopCannot                  the shop cannot do what it was asked (sold out, say)
     └── LedgerError                 the points cannot be moved
@@ -81,6 +82,10 @@ class CannotPay(LoyalinkError):
 
 class CannotRefund(LoyalinkError):
     """This refund cannot be made; ``str()`` is a sentence for staff, nothing was sent."""
+
+
+class CannotClaim(LoyalinkError):
+    """The points of this order cannot be claimed by this person; ``str()`` is a sentence for them."""
 
 
 class InsideTransaction(LoyalinkError):

@@ -7,6 +7,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models.functions import Lower
 
 from loyalink_khalti.loyalty import ledger, programmes
 from loyalink_khalti.loyalty.models import Account
@@ -47,6 +49,31 @@ def emails(member_ids: Iterable[str | None]) -> dict[str, str]:
     """The e-mail addresses of members by their pks; the pk itself where a user has none."""
     users = get_user_model().objects.filter(pk__in={pk for pk in member_ids if pk})
     return {str(user.pk): str(getattr(user, user.get_email_field_name(), "") or user.pk) for user in users}
+
+
+def members(names: Iterable[str]) -> dict[str, list[str]]:
+    """The pks of the users that go by each e-mail address or pk; a name that nobody has is not there."""
+    users = get_user_model().objects
+    field = get_user_model().get_email_field_name()
+    found: dict[str, list[str]] = {}
+    for chunk in chunks(sorted(set(names))):
+        by_address = {name.casefold(): name for name in chunk if "@" in name}
+        named = users.annotate(address=Lower(field)).filter(address__in=by_address)
+        for pk, address in named.order_by("pk").values_list("pk", "address"):
+            found.setdefault(address, []).append(str(pk))
+        pks = [pk for pk in map(_pk, chunk) if pk is not None]
+        found |= {str(pk): [str(pk)] for pk in users.filter(pk__in=pks).values_list("pk", flat=True)}
+    return {name: found[key] for name in names if (key := name.casefold()) in found}
+
+
+def _pk(name: str) -> Any:
+    """A name as a user's pk, None where it cannot be one."""
+    field = get_user_model()._meta.pk
+    assert field is not None
+    try:
+        return field.clean(name, None)  # type: ignore[no-untyped-call, unused-ignore]
+    except ValidationError:
+        return None
 
 
 def data_of(member_id: str, *, site_key: str | None = None) -> dict[str, Any]:

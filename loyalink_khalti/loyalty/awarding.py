@@ -99,10 +99,12 @@ def activate(account_id: int) -> Points:
     return Points(points)
 
 
-def grow(book: Book, points: int, kind: Kind, src: Bucket, rules: Rules, *, key: str) -> None:
-    """Add points that can be spent at once, in a lot of their own."""
+def grow(
+    book: Book, points: int, kind: Kind, src: Bucket, rules: Rules, *, key: str, expires_at: datetime | None = None
+) -> None:
+    """Add points that can be spent at once, in a lot of their own that expires as the rules or the caller say."""
     now = timezone.now()
-    lot = book.new_lot(points, source=key, available_at=now, expires_at=_expiry(rules, now))
+    lot = book.new_lot(points, source=key, available_at=now, expires_at=expires_at or _expiry(rules, now))
     book.move(kind, src, Bucket.AVAILABLE, points, key=key, lot=lot)
     book.repay()
 

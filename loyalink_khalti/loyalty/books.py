@@ -97,8 +97,9 @@ def _balance_faults(account: Account, books: Balances) -> Iterator[tuple[str, st
     if account.available > 0 and account.owed > 0:
         yield "L5", f"{account.available} available while {account.owed} are owed"
     if (books["first"], books["count"], books["seq"]) != (min(account.seq, 1), account.seq, account.seq):
-        yield "L10", (
-            f"{books['count']} entries, number {books['first']} to {books['seq']}, expected 1 to {account.seq}"
+        yield (
+            "L10",
+            (f"{books['count']} entries, number {books['first']} to {books['seq']}, expected 1 to {account.seq}"),
         )
 
 

@@ -1,5 +1,6 @@
 """What staff do with a member's points, and what a person may ask of their data."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -16,17 +17,29 @@ from .models import Account, Bucket, Entry, EntryNote, Hold, Kind, Lot
 
 @transaction.atomic
 def adjust(
-    *, site_key: str, member_id: str, points: int, key: str, reason: str, note: str = "", actor: str | None = None
+    *,
+    site_key: str,
+    member_id: str,
+    points: int,
+    key: str,
+    reason: str,
+    note: str = "",
+    actor: str | None = None,
+    expires_at: datetime | None = None,
 ) -> Points:
-    """Add or (negative) take points by hand or import, once per ``key``; never below zero."""
+    """Add or (negative) take points by hand or import, once per ``key``; never below zero.
+
+    What is added expires as the rules say, or at ``expires_at``.
+    """
     account = open_account(site_key, member_id)
-    if not points or not first_time(f"{account.program_id}:adjust", key, f"{member_id}:{points}"):
+    figures = f"{member_id}:{points}" + (f":{expires_at.isoformat()}" if expires_at else "")
+    if not points or not first_time(f"{account.program_id}:adjust", key, figures):
         return Points(points)
     version = programmes.current(site_key)
     book = Book.locked(account.pk, actor=actor, reason=reason, version_id=version.pk)
     name = f"adjust:{account.program_id}:{key}"
     if points > 0:
-        grow(book, points, Kind.ADJUST, Bucket.ADJUSTED, version.rules, key=name)
+        grow(book, points, Kind.ADJUST, Bucket.ADJUSTED, version.rules, key=name, expires_at=expires_at)
     else:
         book.expire_due()
         if book.account.available < -points:

@@ -100,6 +100,8 @@ class Rules:
     valid_months: int | None = 12
     month_end: bool = False
     restore_grace_days: int = 0
+    notice_days: int = 14
+    """How long before they expire members are told of it; 0 where they are not."""
 
     # Tiers
     tiers: tuple[Tier, ...] = (
@@ -119,7 +121,8 @@ class Rules:
     redeem_paused: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.points, self.minimum_order, self.waiting_days, self.restore_grace_days, self.vat_percent) < 0:
+        days = (self.waiting_days, self.restore_grace_days, self.notice_days)
+        if min(self.points, self.minimum_order, self.vat_percent, *days) < 0:
             raise ValueError("no rule is below 0")
         if min(self.per, self.redeem_points, self.redeem_value, self.step, self.least_spent) <= 0:
             raise ValueError("rates, steps and the least that is spent are above 0")
