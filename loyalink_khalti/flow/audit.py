@@ -18,7 +18,7 @@ from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import HOLDING, State
 from loyalink_khalti.ports import HostOrder, Method
 
-from . import people
+from . import audit_refunds, people
 from .people import CHUNK, chunks
 
 
@@ -48,6 +48,7 @@ def violations() -> Iterator[Violation]:
     yield from _payments_hold()
     yield from _purchases_hold()
     yield from _orders_agree()
+    yield from _refunds_hold()
     yield from _ledger_holds()
 
 
@@ -110,11 +111,11 @@ def _orders_agree() -> Iterator[Violation]:
         for chunk in chunks(shop.orders()):
             found = Purchase.objects.filter(shop=name, ref__in=[order.ref for order in chunk])
             purchases = {purchase.ref: purchase for purchase in found}
-            for order in chunk:
-                purchase = purchases.get(order.ref)
-                if purchase is not None:
-                    seen += purchase.state == Purchase.State.PLACED
-                    yield from _order_agrees(order, purchase)
+            pairs = [(order, purchases[order.ref]) for order in chunk if order.ref in purchases]
+            for order, purchase in pairs:
+                seen += purchase.state == Purchase.State.PLACED
+                yield from _order_agrees(order, purchase)
+            yield from (_broken(*fault) for fault in audit_refunds.order_faults(pairs))
         placed = Purchase.objects.filter(shop=name, state=Purchase.State.PLACED).count()
         if seen != placed:
             yield _broken("I1", name, f"{placed} purchases are placed, the shop shows {seen} orders for them")
@@ -185,6 +186,10 @@ def _points_follow(
         yield _broken("L9", str(purchase), f"spends {purchase.spends} points and is {purchase.state}; spent: {spent}")
     if held != (purchase.state == Purchase.State.OPEN and bool(purchase.spends)):
         yield _broken("L7", str(purchase), f"spends {purchase.spends} points and is {purchase.state}; held: {held}")
+
+
+def _refunds_hold() -> Iterator[Violation]:
+    yield from (_broken(*fault) for fault in audit_refunds.faults())
 
 
 def _ledger_holds() -> Iterator[Violation]:
