@@ -3,7 +3,7 @@
 What follows for one purchase is computed in ``earning`` and ``redeeming``, the same for the preview and the award.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -121,8 +121,7 @@ class Rules:
     redeem_paused: bool = False
 
     def __post_init__(self) -> None:
-        days = (self.waiting_days, self.restore_grace_days, self.notice_days)
-        if min(self.points, self.minimum_order, self.vat_percent, *days) < 0:
+        if min(self._numbers()) < 0:
             raise ValueError("no rule is below 0")
         if min(self.per, self.redeem_points, self.redeem_value, self.step, self.least_spent) <= 0:
             raise ValueError("rates, steps and the least that is spent are above 0")
@@ -134,6 +133,13 @@ class Rules:
             raise ValueError("the first tier begins at 0 points")
         if [tier.threshold for tier in self.tiers] != sorted({tier.threshold for tier in self.tiers}):
             raise ValueError("each tier begins above the one before")
+
+    def _numbers(self) -> Iterator[int | Fraction]:
+        """Everything that is a number, also within campaigns and tiers."""
+        for part in (self, *self.campaigns, *self.tiers):
+            values = (getattr(part, field.name) for field in fields(part))
+            yield from (value for value in values if isinstance(value, int | Fraction))
+        yield from (factor for _, factor in self.boosts)
 
     def to_json(self) -> dict[str, Any]:
         stored: dict[str, Any] = _plain(asdict(self))

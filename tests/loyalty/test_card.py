@@ -10,7 +10,20 @@ from loyalink_khalti.loyalty.card import Card, Expiring, card
 from loyalink_khalti.loyalty.models import Account, Lot
 from loyalink_khalti.money import Points
 
-from .conftest import MEMBER, SITE, adjust, award, capture, hold, nepal
+from .conftest import (
+    MEMBER,
+    SITE,
+    adjust,
+    award,
+    capture,
+    hold,
+    late_capture,
+    nepal,
+    refund,
+    rules,
+    spend,
+    sweep,
+)
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
 
@@ -80,3 +93,33 @@ def test_the_history_ends_after_the_latest_twenty(account: Account) -> None:
     shown: Card = card(SITE, MEMBER)
 
     assert len(shown.entries) == 20
+
+
+def test_the_history_adds_up_to_what_the_member_has(account: Account) -> None:
+    """Whatever moved, and what waits or is owed counts too: nothing is shown twice, nothing with the wrong sign."""
+    rules(waiting_days=14)
+    with time_machine.travel(NOW, tick=False) as clock:
+        award(40_000, "shop:1")
+        refund(10_000, 40_000, "shop:1")
+        clock.shift(timedelta(days=14))
+        sweep()
+        spend(20, "shop:2")
+        refund(40_000, 40_000, "shop:1")
+        late_capture(15, "shop:3")
+        adjust(5)
+
+        shown = card(SITE, MEMBER)
+
+    assert [(entry.kind, entry.points) for entry in reversed(shown.entries)] == [
+        ("earn", 40),
+        ("claw_back", -10),
+        ("activate", 0),
+        ("hold", -20),
+        ("capture", 0),
+        ("claw_back", -10),
+        ("claw_back", -20),
+        ("late_capture", -15),
+        ("adjust", 5),
+        ("repay", 0),
+    ]
+    assert sum(entry.points for entry in shown.entries) == shown.available + shown.pending - shown.owed == -30
