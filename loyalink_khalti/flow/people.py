@@ -53,10 +53,10 @@ def emails(member_ids: Iterable[str | None]) -> dict[str, str]:
 
 def members(names: Iterable[str]) -> dict[str, list[str]]:
     """The pks of the users that go by each e-mail address or pk; a name that nobody has is not there."""
-    users = get_user_model().objects
+    names, users = set(names), get_user_model().objects
     field = get_user_model().get_email_field_name()
     found: dict[str, list[str]] = {}
-    for chunk in chunks(sorted(set(names))):
+    for chunk in chunks(sorted(names)):
         by_address = {name.casefold(): name for name in chunk if "@" in name}
         named = users.annotate(address=Lower(field)).filter(address__in=by_address)
         for pk, address in named.order_by("pk").values_list("pk", "address"):

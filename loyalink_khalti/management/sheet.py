@@ -18,7 +18,7 @@ from loyalink_khalti.money import Points
 
 NEEDED = ("member", "points")
 KNOWN = (*NEEDED, "expires", "note")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # full width, which some spreadsheets take too
 
 
 class Unreadable(Exception):

@@ -112,7 +112,9 @@ def test_a_redemption_with_other_figures_than_its_entries_is_found(bought: Accou
     assert broken() == {"L6", "L9"}
 
 
-@pytest.mark.parametrize(("model", "field", "invariant"), [(OrderAward, "clawed", "L8"), (OrderRedemption, "restored", "L9")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "field", "invariant"), [(OrderAward, "clawed", "L8"), (OrderRedemption, "restored", "L9")]
+)
 def test_a_refund_that_the_entries_do_not_know_is_found(
     model: Any, field: str, invariant: str, bought: Account
 ) -> None:
