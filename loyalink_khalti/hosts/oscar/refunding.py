@@ -113,8 +113,12 @@ class RefundForm(forms.Form):
             titles.setdefault(line.sku, (line.title, npr(line.unit)))
         for index, (sku, quantity) in enumerate(bought.items()):
             left, name = self.left.lines[sku], f"quantity_{index}"
-            self.fields[name] = forms.IntegerField(required=False, min_value=0, max_value=left, initial=0)
-            self.fields[name].widget.attrs |= {"aria-label": titles[sku][0], "class": "form-control"}
+            self.fields[name] = forms.IntegerField(required=False, min_value=0, max_value=left)
+            self.fields[name].widget.attrs |= {
+                "aria-label": titles[sku][0],
+                "class": "form-control",
+                "placeholder": "0",
+            }
             yield sku, name, quantity, left, titles[sku][1]
 
     @property
