@@ -175,6 +175,7 @@ class Hold(models.Model):
                 condition=Q(points__gt=0, captured__gte=0, captured__lte=F("points")), name="loyalink_hold_captured"
             ),
         ]
+        indexes = [models.Index("purchase", name="loyalink_hold_purchase")]
 
     def __str__(self) -> str:
         return f"{self.points} for {self.purchase} ({self.state})"

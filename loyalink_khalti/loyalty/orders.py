@@ -25,7 +25,7 @@ class OrderAward(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["program", "purchase"], name="loyalink_award_once"),
+            models.UniqueConstraint(fields=["purchase", "program"], name="loyalink_award_once"),  # found by purchase
             models.CheckConstraint(
                 condition=Q(clawed__gte=0, proportional__gte=0, fixed__gte=0)
                 & Q(clawed__lte=F("proportional") + F("fixed")),
@@ -55,7 +55,7 @@ class OrderRedemption(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["program", "purchase"], name="loyalink_redemption_once"),
+            models.UniqueConstraint(fields=["purchase", "program"], name="loyalink_redemption_once"),  # the same
             models.CheckConstraint(
                 condition=Q(points__gt=0, restored__gte=0, restored__lte=F("points")),
                 name="loyalink_redemption_restored",
