@@ -39,13 +39,13 @@ class Book:
     entries: list[Entry] = field(default_factory=list)
 
     @classmethod
-    def locked(cls, account_id: int, **cause: Any) -> "Book":
+    def locked(cls, account_id: int, *, follow: bool = True, **cause: Any) -> "Book":
         """Lock an account and read it; where it was merged meanwhile, the one that its points are in now."""
         which = Account.objects.filter(pk=account_id)
         which.update(touched_at=timezone.now())
         book = cls.read(which, **cause)
         successor_id = book.account.successor_id
-        return book if successor_id is None else cls.locked(successor_id, **cause)
+        return cls.locked(successor_id, **cause) if follow and successor_id else book
 
     @classmethod
     def read(cls, which: QuerySet[Account], **cause: Any) -> "Book":

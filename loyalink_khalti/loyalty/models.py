@@ -146,6 +146,7 @@ class Lot(models.Model):
             models.Index("account", "expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_spendable"),
             models.Index("expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_expiring"),
             models.Index("available_at", condition=Q(pending__gt=0), name="loyalink_lot_waiting"),
+            models.Index("source", name="loyalink_lot_source"),
         ]
 
     def __str__(self) -> str:

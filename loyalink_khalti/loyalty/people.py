@@ -65,17 +65,15 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
     Refused while points of the first are held. Awards stay where they are, and their refunds follow; what both earned
     counts for the tier.
     """
-    ends, stays = open_account(site_key, member_id), open_account(site_key, into)
-    books = {pk: Book.locked(pk, actor=actor, reason="merge") for pk in sorted((ends.pk, stays.pk))}
-    out, new = books[ends.pk], books[stays.pk]
-    if out.account == new.account:  # also where another merge came first, while this one waited for the locks
-        if member_id != into and new.account == own(site_key, into):
-            return new.account
-        raise LedgerError("these are one account already")
-    if Hold.objects.filter(account=ends, state=Hold.State.ACTIVE).exists():
+    ends, stays = open_account(site_key, member_id).pk, open_account(site_key, into).pk
+    books = {pk: Book.locked(pk, follow=False, actor=actor, reason="merge") for pk in sorted((ends, stays))}
+    out, new = books[ends], books[stays]
+    if ends == stays or out.account.successor or new.account.successor:  # another merge came first
+        return _merged_before(site_key, member_id, into)
+    if Hold.objects.filter(account=out.account, state=Hold.State.ACTIVE).exists():
         raise LedgerError("points are held for a payment; try again when it is done")
-    key = f"merge:{ends.pk}:{stays.pk}"
-    for lot in Lot.objects.filter(account=ends).exclude(pending=0, remaining=0).order_by("pk"):
+    key = f"merge:{ends}:{stays}"
+    for lot in Lot.objects.filter(account=out.account).exclude(pending=0, remaining=0).order_by("pk"):
         _move_lot(out, new, lot, key=f"{key}:{lot.pk}")
     owed = out.account.owed
     out.move(Kind.MERGE_OUT, Bucket.ADJUSTED, Bucket.OWED, owed, key=f"{key}:owed:out")
@@ -85,8 +83,18 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
     tiers.follow(new, programmes.current(site_key).rules)
     out.close()
     new.close()
-    Account.objects.filter(pk=ends.pk).update(successor=stays, frozen=True)
-    return Account.objects.get(pk=stays.pk)
+    Account.objects.filter(pk=ends).update(successor=stays, frozen=True)
+    return new.account
+
+
+def _merged_before(site_key: str, member_id: str, into: str) -> Account:
+    """The account that stayed, where this very merge has been done; no other is done twice, or back."""
+    stays = open_account(site_key, into)
+    if open_account(site_key, member_id) != stays:
+        raise LedgerError("one of them was merged just now; look again")
+    if member_id == into or stays != own(site_key, into):
+        raise LedgerError("these are one account already")
+    return stays
 
 
 def _move_lot(out: Book, new: Book, lot: Lot, *, key: str) -> None:

@@ -22,6 +22,10 @@ class Migration(migrations.Migration):
             model_name='hold',
             index=models.Index(models.F('purchase'), name='loyalink_hold_purchase'),
         ),
+        migrations.AddIndex(
+            model_name='lot',
+            index=models.Index(models.F('source'), name='loyalink_lot_source'),
+        ),
         migrations.AddConstraint(
             model_name='orderaward',
             constraint=models.UniqueConstraint(fields=('purchase', 'program'), name='loyalink_award_once'),

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from loyalink_khalti.errors import Insufficient, LedgerError
 from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.accounts import survivor
 from loyalink_khalti.loyalty.models import Account, Entry, Hold, Lot
 from loyalink_khalti.loyalty.orders import RefundApplied
 from loyalink_khalti.loyalty.programmes import ProgramVersion
@@ -124,6 +125,24 @@ def test_opposite_merges_at_once_leave_one_account_and_no_deadlock(transactional
     assert len(merged) == 8  # of one direction all, of the other none
     assert len({account.pk for account in merged}) == 1
     assert sorted(Account.objects.values_list("available", flat=True)) == [0, 150]
+    sound()
+
+
+def test_merges_in_a_circle_at_once_lose_nothing(transactional_db: None) -> None:
+    """C-3: whichever came first, the others are refused or go on from what it left."""
+    for member_id in "789":
+        adjust(10, member_id, member_id=member_id)
+
+    def merge(index: int) -> Account:
+        ends, stays = ("78", "89", "97")[index % 3]
+        return ledger.merge(site_key=SITE, member_id=ends, into=stays)
+
+    done = at_once(15, merge)
+
+    assert {type(each) for each in done} <= {Account, LedgerError}
+    assert sum(Account.objects.values_list("available", flat=True)) == 30
+    assert not Account.objects.filter(successor__isnull=False, available__gt=0).exists()
+    assert len({survivor(account).pk for account in Account.objects.all()}) < 3
     sound()
 
 

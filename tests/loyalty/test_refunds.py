@@ -279,6 +279,19 @@ def test_a_refund_is_by_the_rules_that_its_order_was_shown(account: Account) -> 
     assert Entry.objects.get(kind="earn").version == shown
 
 
+def test_what_comes_back_is_by_the_rules_that_its_order_was_shown(account: Account) -> None:
+    """I12: the rounding and the grace are those of the hold."""
+    with time_machine.travel(NOW, tick=False) as clock:
+        rules(refund_rounding=Rounding.FLOOR, restore_grace_days=30)
+        adjust(100)
+        spend(100, "shop:1")
+        rules(refund_rounding=Rounding.CEIL, restore_grace_days=0)
+        clock.shift(400 * DAY)
+
+        assert refunds([333, 667], 1_000) == [(33, 0), (67, 0)]
+        assert sweep() == {}
+
+
 def test_an_order_that_was_part_refunded_before_it_was_paid_keeps_its_part(account: Account) -> None:
     """Cash on delivery: goods were sent back at the door, the rest was paid."""
     refund(30_000, 100_000, ref="at the door")

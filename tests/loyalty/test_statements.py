@@ -1,8 +1,10 @@
 """How many statements a verb needs, savepoints apart: bounded, whatever the history."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -196,3 +198,33 @@ def test_late_points_are_at_most_fourteen_statements(known: Account) -> None:
         ledger.late_capture(site_key=SITE, member_id=MEMBER, purchase="shop:1", points=Points(200_000), value=Paisa(1))
 
     assert len(sent) <= 14, sent
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="with so few rows PostgreSQL reads tables whole")
+def test_every_verb_finds_its_rows_by_an_index(account: Account) -> None:
+    """No slower at a million entries than at a thousand."""
+    adjust(1_000)
+    late = partial(late_capture, 100, "shop:3")
+    verbs: list[Callable[[], object]] = [
+        partial(award, 100_000), partial(hold, 200), capture, partial(hold, 100, "shop:2"), partial(release, "shop:2"),
+        partial(refund, 50_000, 100_000), late, partial(adjust, -1, "less"), partial(ledger.find, SITE, MEMBER),
+        partial(ledger.expire, account.pk),
+    ]  # fmt: skip
+    with counted() as sent:
+        for verb in verbs:
+            verb()
+
+    scans = {
+        (step, sql)
+        for sql in sent
+        if not sql.startswith("INSERT")
+        for step in _plan(sql)
+        if re.match(r"SCAN (U\d|loyalink_khalti_(?!program))", step)
+    }
+    assert not scans
+
+
+def _plan(sql: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}".replace("%", "%%"))
+        return [row[3] for row in cursor.fetchall()]
