@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "KHALTI_SECRET_KEY": "",
     "KHALTI_BASE_URL": "",
     "FERNET_KEYS": (),
+    "GUEST_CLAIMS": False,
     "OSCAR": {},
 }
 _ENVIRONMENT = {
@@ -253,9 +254,8 @@ def _current(key: str, environment: str) -> Credentials | None:
 
 def _replace(key: str, environment: str, *, fingerprint: str, ciphertext: bytes) -> Credentials:
     with transaction.atomic():
-        Credentials.objects.filter(site_key=key, environment=environment, retired_at=None).update(
-            retired_at=timezone.now()
-        )
+        before = Credentials.objects.filter(site_key=key, environment=environment, retired_at=None)
+        before.update(retired_at=timezone.now())
         return Credentials.objects.create(
             site_key=key,
             environment=environment,

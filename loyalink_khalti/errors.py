@@ -11,6 +11,8 @@
     │       ├── KhaltiNotFound      no such pidx or transaction under this key
     │       └── KhaltiThrottled     429: come back later
     ├── CannotPay                   this purchase cannot be paid this way, in words for the shopper
+    ├── CannotRefund                this refund cannot be made, in words for staff
+    ├── CannotClaim                 the points of this order cannot be claimed, in words for the shopper
     ├── InsideTransaction           a verb that must commit by itself was called inside a transaction
     ├── ShopCannot                  the shop cannot do what it was asked (sold out, say)
     └── LedgerError                 the points cannot be moved
@@ -76,6 +78,14 @@ class KhaltiThrottled(KhaltiRejected):
 
 class CannotPay(LoyalinkError):
     """This purchase cannot be paid this way; ``str()`` is a sentence for the shopper, nothing is held."""
+
+
+class CannotRefund(LoyalinkError):
+    """This refund cannot be made; ``str()`` is a sentence for staff, nothing was sent."""
+
+
+class CannotClaim(LoyalinkError):
+    """The points of this order cannot be claimed by this person; ``str()`` is a sentence for them."""
 
 
 class InsideTransaction(LoyalinkError):

@@ -1,15 +1,18 @@
 """Where Django looks for models; each lives in its own room."""
 
 from .backoffice.models import KhaltiSettings
-from .loyalty.models import Account, Allocation, Entry, Hold, IdempotencyKey, Lot, OrderAward, OrderRedemption
+from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
+from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
+from .loyalty.programmes import Program, ProgramVersion
 from .outbox import Message
-from .payments.models import Credentials, Flag, Payment, Purchase
+from .payments.models import Credentials, Flag, Payment, Purchase, Refund
 
 __all__ = [
     "Account",
     "Allocation",
     "Credentials",
     "Entry",
+    "EntryNote",
     "Flag",
     "Hold",
     "IdempotencyKey",
@@ -19,5 +22,9 @@ __all__ = [
     "OrderAward",
     "OrderRedemption",
     "Payment",
+    "Program",
+    "ProgramVersion",
     "Purchase",
+    "Refund",
+    "RefundApplied",
 ]

@@ -66,7 +66,7 @@ class FakeShop:
     # What a test sets and reads
 
     def fail(self, verb: str, *faults: Exception) -> None:
-        """Let the next calls of ``confirm`` or ``release`` raise these, one each, after they have done their work."""
+        """Let the next calls of a verb raise these, one each, after they have done their work."""
         self._failures[verb].extend(faults)
 
     def stock(self, **left: int) -> None:
@@ -92,6 +92,11 @@ class FakeShop:
     def given_to_shopper(self) -> list[bool]:
         """Of every ``release`` that was committed, whether the shopper was there."""
         return [told[2] for _, told in self._told("release")]
+
+    @property
+    def reversed(self) -> list[tuple[str, int, int]]:
+        """Every ``reverse`` that was committed: reference, goods and shipping in paisa."""
+        return [(ref, told[1], told[2]) for ref, told in self._told("reverse")]
 
     def cart(self, ref: str = "order-1", **changes: Any) -> Cart:
         """Rs 2,500 of goods in one line, sent for nothing; ``changes`` are fields of the Cart, or ``goods``."""
@@ -152,8 +157,15 @@ class FakeShop:
         self, ref: str, *, goods: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
         purchase = self._purchase(ref)
-        purchase.setdefault("reversed", {})[key] = goods + shipping
-        self._tell(ref, purchase, "reverse", key)
+        known = purchase.setdefault("reversed", {})
+        if key in known:
+            return
+        known[key] = goods + shipping
+        for sku, quantity in lines:
+            left = self._read(f"stock {sku}")
+            if left is not None:
+                self._write(f"stock {sku}", left + quantity)
+        self._tell(ref, purchase, "reverse", goods, shipping, lines)
 
     def page_for(self, ref: str, outcome: Outcome, token: str) -> str:
         return f"/fake/{ref}/{outcome}/"
@@ -333,6 +345,18 @@ class ShopContract:
 
         assert caught.value.reason == "sold_out"
         assert cart.ref not in {order.ref for order in shop.orders()}
+
+    def test_a_refund_is_written_down_once_for_its_key(self, shop: Shop, cart: Cart) -> None:
+        part = Paisa(cart.goods // 3)
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart))
+
+        for _again in range(2):
+            with transaction.atomic():
+                shop.reverse(cart.ref, goods=part, shipping=Paisa(0), lines=(), key="refund:1")
+
+        order = shop.look(cart.ref)
+        assert (order.paid, order.refunded, order.placed) == (cart.total, part, True)
 
     @pytest.mark.parametrize("outcome", Outcome)
     def test_a_page_is_a_path_of_the_shops_own(self, shop: Shop, cart: Cart, outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ __all__ = [
 
 SERVER = "https://dev.khalti.com/api/v2/"
 KEY = "test_secret_key_00000000000040008000000000c0ffee"
+REFUND = re.compile(re.escape(SERVER.removesuffix("v2/")) + r"merchant-transaction/[^/]+/refund/")
 T = TypeVar("T")
 Reply = tuple[int, dict[str, str], str]
 
@@ -76,6 +78,9 @@ class Khalti:
         self.asked: list[str] = []
         self.next_initiate: list[Reply | Exception | dict[str, Any]] = []
         self.next_lookup: list[Reply | Exception | dict[str, Any]] = []
+        self.refunded: list[tuple[str, dict[str, Any]]] = []
+        self.next_refund: list[Reply | Exception | dict[str, Any]] = []
+        self.while_refunding: Callable[[], object] = lambda: None
         self.while_initiating: Callable[[], object] = lambda: None
         self.while_looking_up: Callable[[], object] = lambda: None
         self._amounts: dict[str, int] = {}
@@ -83,6 +88,7 @@ class Khalti:
         self._serial = itertools.count(1)
         mock.add_callback(responses.POST, f"{SERVER}epayment/initiate/", self._initiate)
         mock.add_callback(responses.POST, f"{SERVER}epayment/lookup/", self._lookup)
+        mock.add_callback(responses.POST, REFUND, self._refund)
 
     def says(self, pidx: str | None, status: str, /, **changes: Any) -> None:
         """Let lookup answer with this status from now on; ``changes`` are fields of the answer."""
@@ -118,6 +124,12 @@ class Khalti:
         answer = self.answer(pidx, **self._says.get(pidx, {}))
         self.while_looking_up()
         return self._reply(self.next_lookup, answer, 400 if answer["status"] in {"Expired", "User canceled"} else 200)
+
+    def _refund(self, request: PreparedRequest) -> Reply:
+        transaction_id = str(request.url).split("/")[-3]
+        self.refunded.append((transaction_id, json.loads(request.body or "{}")))
+        self.while_refunding()
+        return self._reply(self.next_refund, {"detail": "Transaction refund successful."})
 
     def _reply(self, queue: list[Any], answer: dict[str, Any], status: int = 200) -> Reply:
         reply = queue.pop(0) if queue else {}

@@ -9,6 +9,9 @@
                confirms, the points are spent and the new ones awarded; or all of it is given back
     place      the same without Khalti: points cover all, cash on delivery, a bank transfer
     received   staff say that the cash or the transfer has come: the points are awarded
+    undo       a Refund is committed; Khalti gives the cash back; the shop and the points follow
+    claim      a guest, who has made an account since, has the points of an order
+    warn       members are told that points expire soon
     start_again  the shopper gives up a payment that waits: Khalti is asked first
 
 ``finish`` is called by the return page, the status page, the reconciler and staff alike, any number of times, in any
@@ -17,19 +20,27 @@ itself and raises ``InsideTransaction`` when it is called inside a transaction.
 """
 
 from .begin import PaymentWaiting, begin
+from .claim import claim, claim_link, claim_quote, claim_worth
 from .finish import finish, start_again
 from .member import member
 from .place import place
 from .quote import PointsDoNotFit, Quote, quote
 from .received import received
 from .reconcile import reconcile
+from .undo import Back, undo, undo_again, undo_quote, worth_back
 from .waiting import join, waiting
+from .warn import warn
 
 __all__ = [
+    "Back",
     "PaymentWaiting",
     "PointsDoNotFit",
     "Quote",
     "begin",
+    "claim",
+    "claim_link",
+    "claim_quote",
+    "claim_worth",
     "finish",
     "join",
     "member",
@@ -38,5 +49,10 @@ __all__ = [
     "received",
     "reconcile",
     "start_again",
+    "undo",
+    "undo_again",
+    "undo_quote",
     "waiting",
+    "warn",
+    "worth_back",
 ]

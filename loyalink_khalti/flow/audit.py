@@ -1,27 +1,25 @@
 """Every promise that a database can show, checked: Khalti's money, the shop's orders and the points must agree.
 
-Numbers in ``invariant``: I… are those of money, L… those of the ledger. Rows are read in chunks.
+Numbers in ``invariant``: I… are those of money, L… those of the ledger. Everything is an iterator that reads rows in
+chunks, so that ten million of them take no more memory than a thousand.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Count, Q
 
 from loyalink_khalti import conf
 from loyalink_khalti.loyalty import books
-from loyalink_khalti.loyalty.models import Account, Hold, OrderAward, OrderRedemption
-from loyalink_khalti.loyalty.rules import tier
-from loyalink_khalti.money import Points
+from loyalink_khalti.loyalty.models import Hold
+from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import HOLDING, State
 from loyalink_khalti.ports import HostOrder, Method
 
-CHUNK = 500
-T = TypeVar("T")
+from . import audit_refunds, people
+from .people import CHUNK, chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +32,24 @@ class Violation:
 
 
 def audit() -> dict[str, Any]:
-    """Check everything and tell all of it: payments, accounts and placed orders; money in paisa."""
-    orders, against_orders = _orders()
-    violations = [*_payments_hold(), *_purchases_hold(), *against_orders, *_ledger_holds()]
-    return {
-        "ok": not violations,
-        "violations": [
-            {"invariant": found.invariant, "subject": found.subject, "detail": found.detail} for found in violations
-        ],
-        "payments": list(_payments()),
-        "accounts": list(_accounts()),
-        "orders": orders,
-    }
+    """Check everything and tell all of it at once: for few rows; the command streams."""
+    found = [asdict(violation) for violation in violations()]
+    told = {name: list(rows) for name, rows in told_of().items()}
+    return {"ok": not found, "violations": found, **told}
+
+
+def told_of() -> dict[str, Iterator[dict[str, Any]]]:
+    """What there is to tell, each read when it is asked for: payments, accounts and placed orders; money in paisa."""
+    return {"payments": _payments(), "accounts": _accounts(), "orders": _orders()}
+
+
+def violations() -> Iterator[Violation]:
+    """Every promise that is broken, found one after the other."""
+    yield from _payments_hold()
+    yield from _purchases_hold()
+    yield from _orders_agree()
+    yield from _refunds_hold()
+    yield from _ledger_holds()
 
 
 # What is told
@@ -68,62 +72,53 @@ def _payments() -> Iterator[dict[str, Any]]:
 
 
 def _accounts() -> Iterator[dict[str, Any]]:
-    for chunk in _chunks(Account.objects.order_by("pk").iterator(chunk_size=CHUNK)):
-        emails = _emails(account.member_id for account in chunk)
-        for account in chunk:
-            yield {
-                "member": emails.get(account.member_id or "", account.member_id),
-                "available": account.available,
-                "pending": account.pending,
-                "held": account.held,
-                "owed": account.owed,
-                "lifetime_earned": account.lifetime_earned,
-                "lifetime_redeemed": account.lifetime_redeemed,
-                "tier": tier(Points(account.lifetime_earned)).name,
-            }
+    for standing in people.standings():
+        account = standing.account
+        yield {
+            "member": standing.member,
+            "available": account.available,
+            "pending": account.pending,
+            "held": account.held,
+            "owed": account.owed,
+            "lifetime_earned": account.lifetime_earned,
+            "lifetime_redeemed": account.lifetime_redeemed,
+            "tier": standing.tier,
+        }
 
 
-def _orders() -> tuple[list[dict[str, Any]], list[Violation]]:
-    """The shops' placed orders, and where they and our purchases disagree."""
-    told: list[dict[str, Any]] = []
-    broken: list[Violation] = []
-    for name, shop in conf.shops().items():
-        seen = 0
-        for chunk in _chunks(shop.orders()):
-            purchases = {
-                purchase.ref: purchase
-                for purchase in Purchase.objects.filter(shop=name, ref__in=[order.ref for order in chunk])
-            }
-            emails = _emails(order.member_id for order in chunk)
+def _orders() -> Iterator[dict[str, Any]]:
+    for shop in conf.shops().values():
+        for chunk in chunks(shop.orders()):
+            names = people.emails(order.member_id for order in chunk)
             for order in chunk:
-                told.append(_told(order, emails))
-                purchase = purchases.get(order.ref)
-                if purchase is not None:
-                    seen += purchase.state == Purchase.State.PLACED
-                    broken.extend(_order_agrees(order, purchase))
-        placed = Purchase.objects.filter(shop=name, state=Purchase.State.PLACED).count()
-        if seen != placed:
-            broken.append(_broken("I1", name, f"{placed} purchases are placed, the shop shows {seen} orders for them"))
-    return told, broken
-
-
-def _told(order: HostOrder, emails: dict[str, str]) -> dict[str, Any]:
-    return {
-        "number": order.number,
-        "member": emails.get(order.member_id, order.member_id) if order.member_id else None,
-        "total": order.total,
-        "paid": order.paid,
-        "refunded": order.refunded,
-        "status": order.status,
-    }
-
-
-def _emails(member_ids: Iterable[str | None]) -> dict[str, str]:
-    users = get_user_model().objects.filter(pk__in={pk for pk in member_ids if pk})
-    return {str(user.pk): str(getattr(user, "email", "") or user.pk) for user in users}
+                yield {
+                    "number": order.number,
+                    "member": names.get(order.member_id, order.member_id) if order.member_id else None,
+                    "total": order.total,
+                    "paid": order.paid,
+                    "refunded": order.refunded,
+                    "status": order.status,
+                }
 
 
 # What is checked
+
+
+def _orders_agree() -> Iterator[Violation]:
+    """Where the shops' placed orders and our purchases disagree."""
+    for name, shop in conf.shops().items():
+        seen = 0
+        for chunk in chunks(shop.orders()):
+            found = Purchase.objects.filter(shop=name, ref__in=[order.ref for order in chunk])
+            purchases = {purchase.ref: purchase for purchase in found}
+            pairs = [(order, purchases[order.ref]) for order in chunk if order.ref in purchases]
+            for order, purchase in pairs:
+                seen += purchase.state == Purchase.State.PLACED
+                yield from _order_agrees(order, purchase)
+            yield from (_broken(*fault) for fault in audit_refunds.order_faults(pairs))
+        placed = Purchase.objects.filter(shop=name, state=Purchase.State.PLACED).count()
+        if seen != placed:
+            yield _broken("I1", name, f"{placed} purchases are placed, the shop shows {seen} orders for them")
 
 
 def _order_agrees(order: HostOrder, purchase: Purchase) -> Iterator[Violation]:
@@ -159,7 +154,7 @@ def _purchases_hold() -> Iterator[Violation]:
         holding=Count("payments", filter=Q(payments__state__in=sorted(HOLDING))),
         flagged=Count("payments", filter=Q(payments__flags__isnull=False)),
     )
-    for chunk in _chunks(purchases.order_by("pk").iterator(chunk_size=CHUNK)):
+    for chunk in chunks(purchases.order_by("pk").iterator(chunk_size=CHUNK)):
         keys = [purchase.key for purchase in chunk]
         awards = set(OrderAward.objects.filter(purchase__in=keys).values_list("purchase", flat=True))
         spent = {
@@ -185,7 +180,7 @@ def _points_follow(
 ) -> Iterator[Violation]:
     placed = purchase.state == Purchase.State.PLACED
     paid_for = placed and (purchase.method in {Method.KHALTI, Method.POINTS} or purchase.received_at is not None)
-    if awarded != (paid_for and bool(purchase.member_id)):
+    if awarded != (paid_for and purchase.earner is not None):
         yield _broken("I4", str(purchase), f"awarded: {awarded}; paid for by a member: {paid_for}")
     if spent != ((purchase.spends, purchase.worth) if placed and purchase.spends else None):
         yield _broken("L9", str(purchase), f"spends {purchase.spends} points and is {purchase.state}; spent: {spent}")
@@ -193,17 +188,14 @@ def _points_follow(
         yield _broken("L7", str(purchase), f"spends {purchase.spends} points and is {purchase.state}; held: {held}")
 
 
+def _refunds_hold() -> Iterator[Violation]:
+    yield from (_broken(*fault) for fault in audit_refunds.faults())
+
+
 def _ledger_holds() -> Iterator[Violation]:
-    for account, faults in books.faults():
-        for invariant, detail in faults:
-            yield _broken(invariant, f"account {account.pk}", detail)
+    for subject, invariant, detail in books.faults():
+        yield _broken(invariant, subject, detail)
 
 
 def _broken(invariant: str, subject: str, detail: str) -> Violation:
     return Violation(invariant=invariant, subject=subject, detail=detail)
-
-
-def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
-    source = iter(rows)
-    while chunk := list(islice(source, CHUNK)):
-        yield chunk

@@ -20,7 +20,8 @@ from loyalink_khalti.errors import (
     KhaltiUnreadable,
 )
 from loyalink_khalti.khalti.wire import Initiate
-from loyalink_khalti.loyalty import ledger, rules
+from loyalink_khalti.loyalty import ledger, programmes, redeeming
+from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, npr
 from loyalink_khalti.payments import services
 from loyalink_khalti.payments.models import Payment, Purchase
@@ -79,8 +80,9 @@ def begin(freeze: Callable[[], Cart], *, visitor: str = "") -> Payment:
 
 
 def _open(cart: Cart, *, visitor: str) -> Payment:
-    check(cart)
-    worth = rules.worth(cart.spends)
+    version = programmes.current(cart.site_key)
+    check(cart, version.rules)
+    worth = redeeming.worth(version.rules, cart.spends)
     if cart.total - worth < KHALTI_MINIMUM:
         raise CannotPay(_("Khalti takes no less than %(least)s.") % {"least": npr(KHALTI_MINIMUM)})
     options = conf.khalti_options(cart.site_key)
@@ -88,13 +90,15 @@ def _open(cart: Cart, *, visitor: str) -> Payment:
         raise CannotPay(_(options.why_off))
     _cap(cart, visitor)
     credentials = conf.credentials(cart.site_key)
-    purchase = services.open_purchase(cart, method=Method.KHALTI, worth=worth, visitor=visitor)
+    purchase = services.open_purchase(
+        cart, method=Method.KHALTI, worth=worth, rules_version=version.pk, visitor=visitor
+    )
     payment = services.open_payment(purchase, credentials=credentials)
     hold_points(purchase)
     return payment
 
 
-def check(cart: Cart) -> None:
+def check(cart: Cart, rules: Rules) -> None:
     """Refuse a Cart that does not add up or is not in rupees."""
     if cart.currency != "NPR":
         raise CannotPay(
@@ -105,7 +109,7 @@ def check(cart: Cart) -> None:
     if cart.spends and not cart.member_id:
         raise CannotPay(_("Log in to spend points."))
     # Whether so many are there is the ledger's to say; what must be left for Khalti, begin's.
-    if not rules.fits(cart.spends, total=cart.total, balance=cart.spends, least_left=Paisa(0)):
+    if not redeeming.fits(rules, cart.spends, total=cart.total, balance=cart.spends, least_left=Paisa(0)):
         raise CannotPay(_("That number of points cannot be spent on this purchase."))
 
 
@@ -116,7 +120,11 @@ def hold_points(purchase: Purchase) -> None:
     cart = purchase.frozen_cart
     try:
         ledger.hold(
-            site_key=purchase.site_key, member_id=purchase.member_id, purchase=purchase.key, points=cart.spends
+            site_key=purchase.site_key,
+            member_id=purchase.member_id,
+            purchase=purchase.key,
+            points=cart.spends,
+            version_id=purchase.rules_version,
         )
     except Insufficient as exc:
         raise CannotPay(_("You no longer have that many points. Choose again how many to spend.")) from exc

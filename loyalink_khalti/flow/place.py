@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.errors import CannotPay, ShopCannot
-from loyalink_khalti.loyalty import rules
+from loyalink_khalti.loyalty import programmes, redeeming
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import services
 from loyalink_khalti.payments.models import Purchase
@@ -28,12 +28,14 @@ def place(freeze: Callable[[], Cart], *, method: Method) -> Purchase:
 
 
 def _place(cart: Cart, *, method: Method) -> Purchase:
-    check(cart)
-    worth = rules.worth(cart.spends)
+    version = programmes.current(cart.site_key)
+    check(cart, version.rules)
+    worth = redeeming.worth(version.rules, cart.spends)
     left = Paisa(cart.total - worth)
     if method is Method.KHALTI or (method is Method.POINTS and left):
         raise CannotPay(_("This purchase is not covered by points; choose how to pay the rest."))
-    purchase = services.open_purchase(cart, method=method if left else Method.POINTS, worth=worth)
+    method = method if left else Method.POINTS
+    purchase = services.open_purchase(cart, method=method, worth=worth, rules_version=version.pk)
     hold_points(purchase)
     paid = Paid(
         method=Method(purchase.method),

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotPay
-from loyalink_khalti.loyalty import ledger, rules
+from loyalink_khalti.loyalty import ledger, programmes, redeeming
+from loyalink_khalti.loyalty.ledger import Bought
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points, grouped, npr
 from loyalink_khalti.ports import Line, Method
 
@@ -44,26 +48,34 @@ def quote(
     member_id: str | None,
     goods: Paisa,
     shipping: Paisa,
-    lines: Sequence[Line] = (),
+    lines: Sequence[Line],
+    discount: Paisa = Paisa(0),
     points: Points = Points(0),
     method: Method | None = None,
 ) -> Quote:
     """Compute a quote for goods after offers and coupons; raises ``PointsDoNotFit`` where ``points`` do not.
 
+    ``lines`` are those goods: what earns is read from them.
+
     Only Khalti has a least amount: with another ``method`` any rest may be left to pay.
     """
     total = Paisa(goods + shipping)
-    balance = _balance(site_key, member_id)
+    rules = programmes.current(site_key).rules
+    account = ledger.find(site_key, member_id) if member_id else None
+    balance = _balance(account)
     least_left = KHALTI_MINIMUM if method in (None, Method.KHALTI, Method.POINTS) else Paisa(0)
     if points:
-        _insist(points, total=total, balance=balance, least_left=least_left, member=member_id is not None)
-    worth = rules.worth(points)
+        _insist(rules, points, total=total, balance=balance, least_left=least_left, member=member_id is not None)
+    worth = redeeming.worth(rules, points)
+    bought = Bought(lines=lines, shipping=shipping, discount=discount, worth=worth, at=timezone.now())
+    first = account is None or not account.awards.exists() if rules.first_order_bonus else False
+    earned = bought.earns(rules, tier=account.tier if account else "", first=first)
     return Quote(
-        earns=rules.earned(earning_basis(goods=goods, lines=lines, worth=worth)),
+        earns=earned.points,
         balance=balance,
-        spendable=rules.most(total=total, balance=balance, least_left=least_left),
-        least=rules.LEAST_SPENT,
-        step=rules.STEP,
+        spendable=redeeming.most(rules, total=total, balance=balance, least_left=least_left),
+        least=rules.least_spent,
+        step=rules.step,
         points=points,
         worth=worth,
         payable=Paisa(total - worth),
@@ -71,41 +83,38 @@ def quote(
     )
 
 
-def earning_basis(*, goods: Paisa, lines: Sequence[Line], worth: Paisa) -> Paisa:
-    """What earns, in paisa: goods without the lines that do not earn, and without what points paid."""
-    left_out = sum(line.total for line in lines if not line.earns)
-    return rules.basis(goods=Paisa(goods - left_out), worth=worth)
-
-
-def _balance(site_key: str, member_id: str | None) -> Points:
-    account = ledger.find(site_key, member_id) if member_id else None
+def _balance(account: Account | None) -> Points:
     if account is None or account.frozen:
         return Points(0)
     return Points(account.available - ledger.due_points(account))
 
 
-def _insist(points: Points, *, total: Paisa, balance: Points, least_left: Paisa, member: bool) -> None:
+def _insist(rules: Rules, points: Points, *, total: Paisa, balance: Points, least_left: Paisa, member: bool) -> None:
     if not member:
         raise PointsDoNotFit(_("Log in to spend points."))
     if points < 0:
         raise PointsDoNotFit(_("The number of points cannot be negative."))
-    if rules.fits(points, total=total, balance=balance, least_left=least_left):
+    if redeeming.fits(rules, points, total=total, balance=balance, least_left=least_left):
         return
-    nearest = rules.nearest(points, total=total, balance=balance, least_left=least_left)
-    raise PointsDoNotFit(" ".join([_why_not(points, total, balance, least_left), _offer(nearest)]), nearest=nearest)
+    nearest = redeeming.nearest(rules, points, total=total, balance=balance, least_left=least_left)
+    raise PointsDoNotFit(
+        " ".join([_why_not(rules, points, total, balance, least_left), _offer(nearest)]), nearest=nearest
+    )
 
 
-def _why_not(points: Points, total: Paisa, balance: Points, least_left: Paisa) -> str:
+def _why_not(rules: Rules, points: Points, total: Paisa, balance: Points, least_left: Paisa) -> str:
     if points > balance:
         return _("You have %(balance)s points.") % {"balance": grouped(balance)}
-    if points < rules.LEAST_SPENT or points % rules.STEP:
+    if points < rules.least_spent or points % rules.step:
         return _("Points are spent in steps of %(step)s, from %(least)s.") % {
-            "step": rules.STEP,
-            "least": rules.LEAST_SPENT,
+            "step": rules.step,
+            "least": rules.least_spent,
         }
-    left = total - rules.worth(points)
+    left = total - redeeming.worth(rules, points)
     if left < 0:
         return _("That is more than there is to pay.")
+    if left == 0 or left >= least_left:
+        return _("That is more than points may pay of this purchase.")
     return _("That would leave %(left)s to pay, and Khalti takes no less than %(least)s.") % {
         "left": npr(Paisa(left)),
         "least": npr(least_left),

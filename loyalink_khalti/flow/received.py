@@ -5,7 +5,7 @@ from django.utils import timezone
 from loyalink_khalti import conf
 from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import services
+from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import Method, Paid
 
@@ -25,6 +25,8 @@ def _received(purchase_id: int, *, by: str) -> None:
         return
     if purchase.state != Purchase.State.PLACED or purchase.method not in {Method.COD, Method.BANK_TRANSFER}:
         raise LoyalinkError(f"purchase {purchase} does not wait for cash or a bank transfer")
+    if refunds.has_any(purchase):
+        raise LoyalinkError(f"purchase {purchase} was cancelled")
     now = timezone.now()
     services.mark_received(purchase, by=by, at=now)
     paid = Paid(method=Method(purchase.method), amount=Paisa(purchase.payable), at=now)

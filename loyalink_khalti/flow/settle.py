@@ -15,13 +15,13 @@ from loyalink_khalti import conf
 from loyalink_khalti.errors import LedgerError, ShopCannot
 from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.ledger import Bought
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import services
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import LIVE, Kind, Reason, State, Verdict, judge
 from loyalink_khalti.ports import Method, Outcome, Paid, Why
 
-from .quote import earning_basis
 from .transactions import in_one_block, is_the_databases_own
 
 log = logging.getLogger(__name__)
@@ -177,6 +177,7 @@ def confirm(purchase: Purchase, paid: Paid) -> None:
                 member_id=purchase.member_id,
                 purchase=purchase.key,
                 points=Points(purchase.spends),
+                version_id=purchase.rules_version,
             )
         ledger.capture(purchase=purchase.key, value=Paisa(purchase.worth))
     purchase.state = Purchase.State.PLACED
@@ -185,22 +186,29 @@ def confirm(purchase: Purchase, paid: Paid) -> None:
 
 
 def award(purchase: Purchase) -> None:
-    """Give a member the points that the purchase has earned, once."""
-    if not purchase.member_id:
+    """Give the points that the purchase has earned to its member, or to the guest who has claimed them; once."""
+    if not purchase.earner:
         return
     purchase.earned = ledger.award(
         site_key=purchase.site_key,
-        member_id=purchase.member_id,
+        member_id=purchase.earner,
         purchase=purchase.key,
-        basis=award_basis(purchase),
+        bought=bought(purchase),
+        version_id=purchase.rules_version,
     )
     purchase.save(update_fields=["earned"])
 
 
-def award_basis(purchase: Purchase) -> Paisa:
-    """What a purchase earns on, in paisa."""
+def bought(purchase: Purchase) -> Bought:
+    """What a purchase earns on, as its shopper was shown it."""
     cart = purchase.frozen_cart
-    return earning_basis(goods=cart.goods, lines=cart.lines, worth=Paisa(purchase.worth))
+    return Bought(
+        lines=cart.lines,
+        shipping=cart.shipping,
+        discount=cart.discount,
+        worth=Paisa(purchase.worth),
+        at=purchase.created_at,
+    )
 
 
 def _in_savepoint(work: Callable[[], None], purchase: Purchase, payment: Payment) -> None:

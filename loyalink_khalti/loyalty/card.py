@@ -5,13 +5,16 @@ from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
-from loyalink_khalti.money import Points
+from loyalink_khalti.money import Paisa, Points
 
-from . import ledger, rules
-from .models import Account, Bucket, Entry, Kind, Lot
+from . import ledger, programmes, redeeming, tiers
+from .expiry import day_of
+from .models import Account, Bucket, Entry, Lot
+from .rules import Rules, next_tier, tier
 
 EXPIRING_SOON = timedelta(days=60)
 LATEST = 20
+_OWN = {Bucket.AVAILABLE, Bucket.PENDING, Bucket.OWED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,9 @@ class Card:
     owed: Points = Points(0)
     lifetime_earned: Points = Points(0)
     lifetime_redeemed: Points = Points(0)
-    tier: str = rules.TIERS[0].name
+    worth: Paisa = Paisa(0)
+    """What the available points are worth, in paisa."""
+    tier: str = ""
     next_tier: str = ""
     points_to_next: Points = Points(0)
     progress: int = 0
@@ -55,27 +60,36 @@ class Card:
 
 def card(site_key: str, member_id: str) -> Card:
     """Read one member's card; a member who never earned has an empty one."""
+    rules = programmes.current(site_key).rules
     account = ledger.find(site_key, member_id)
-    earned = Points(account.lifetime_earned if account else 0)
-    level, above = rules.tier(earned), rules.next_tier(earned)
-    climb = Card(
-        lifetime_earned=earned,
-        tier=level.name,
-        next_tier=above.name if above else "",
-        points_to_next=Points(above.threshold - earned if above else 0),
-        progress=(earned - level.threshold) * 100 // (above.threshold - level.threshold) if above else 100,
-    )
+    climb = _climb(account, rules)
     if account is None:
         return climb
+    available = Points(account.available - ledger.due_points(account))
     return replace(
         climb,
-        available=Points(account.available - ledger.due_points(account)),
+        available=available,
+        worth=redeeming.worth(rules, available),
         pending=Points(account.pending),
         held=Points(account.held),
         owed=Points(account.owed),
+        lifetime_earned=Points(account.lifetime_earned + account.inherited),
         lifetime_redeemed=Points(account.lifetime_redeemed),
         expiring=_expiring(account),
         entries=tuple(_movement(entry) for entry in account.entries.order_by("-seq")[:LATEST]),
+    )
+
+
+def _climb(account: Account | None, rules: Rules) -> Card:
+    """The tier and the way to the next."""
+    earned = tiers.counted(account, rules, timezone.now()) if account else Points(0)
+    level = tier(rules, earned)
+    above = next_tier(rules, earned)
+    return Card(
+        tier=account.tier or level.name if account else level.name,
+        next_tier=above.name if above else "",
+        points_to_next=Points(above.threshold - earned if above else 0),
+        progress=(earned - level.threshold) * 100 // (above.threshold - level.threshold) if above else 100,
     )
 
 
@@ -87,14 +101,13 @@ def _expiring(account: Account) -> tuple[Expiring, ...]:
     days: dict[date, int] = {}
     for lot in lots:
         if lot.expires_at is not None:
-            last_day = (lot.expires_at - timedelta(seconds=1)).astimezone(rules.KATHMANDU).date()
+            last_day = day_of(lot.expires_at - timedelta(seconds=1))
             days[last_day] = days.get(last_day, 0) + lot.remaining
     return tuple(Expiring(points=Points(points), last_day=day) for day, points in days.items())
 
 
 def _movement(entry: Entry) -> Movement:
-    # A capture only settles what was already taken off by its hold.
-    sign = {Kind.CAPTURE: 0}.get(Kind(entry.kind), -1 if entry.src == Bucket.AVAILABLE else 1)
+    sign = (entry.dst in _OWN) - (entry.src in _OWN)  # 0 where what was taken off before is only settled
     return Movement(
         at=entry.at,
         kind=entry.kind,

@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.errors import LedgerError
 
+from .programmes import Program, ProgramVersion
+
 
 class Bucket(models.TextChoices):
     """Where points can be. The sum over all buckets of an account is always 0."""
@@ -35,20 +37,48 @@ class Kind(models.TextChoices):
     """Why points moved."""
 
     EARN = "earn", _("Earned")
+    ACTIVATE = "activate", _("Ready to spend")
     HOLD = "hold", _("Reserved")
     CAPTURE = "capture", _("Spent")
     RELEASE = "release", _("Given back")
+    LATE_CAPTURE = "late_capture", _("Spent late")
     EXPIRE = "expire", _("Expired")
+    CLAW_BACK = "claw_back", _("Taken back")
+    FORGIVE = "forgive", _("Forgiven")
+    RESTORE = "restore", _("Returned")
+    REPAY = "repay", _("Set off")
     ADJUST = "adjust", _("Adjusted")
+    MERGE_OUT = "merge_out", _("Moved to another account")
+    MERGE_IN = "merge_in", _("Moved from another account")
 
 
 MOVES: dict[Kind, tuple[tuple[Bucket, Bucket], ...]] = {
     Kind.EARN: ((Bucket.ISSUED, Bucket.PENDING), (Bucket.ISSUED, Bucket.AVAILABLE)),
+    Kind.ACTIVATE: ((Bucket.PENDING, Bucket.AVAILABLE),),
     Kind.HOLD: ((Bucket.AVAILABLE, Bucket.HELD),),
     Kind.CAPTURE: ((Bucket.HELD, Bucket.REDEEMED),),
     Kind.RELEASE: ((Bucket.HELD, Bucket.AVAILABLE),),
+    Kind.LATE_CAPTURE: ((Bucket.AVAILABLE, Bucket.REDEEMED), (Bucket.OWED, Bucket.REDEEMED)),
     Kind.EXPIRE: ((Bucket.AVAILABLE, Bucket.EXPIRED),),
+    Kind.CLAW_BACK: (
+        (Bucket.PENDING, Bucket.REVERSED),
+        (Bucket.AVAILABLE, Bucket.REVERSED),
+        (Bucket.OWED, Bucket.REVERSED),
+    ),
+    Kind.FORGIVE: ((Bucket.WRITTEN_OFF, Bucket.REVERSED),),
+    Kind.RESTORE: ((Bucket.REDEEMED, Bucket.AVAILABLE),),
+    Kind.REPAY: ((Bucket.AVAILABLE, Bucket.OWED),),
     Kind.ADJUST: ((Bucket.ADJUSTED, Bucket.AVAILABLE), (Bucket.AVAILABLE, Bucket.ADJUSTED)),
+    Kind.MERGE_OUT: (
+        (Bucket.PENDING, Bucket.ADJUSTED),
+        (Bucket.AVAILABLE, Bucket.ADJUSTED),
+        (Bucket.ADJUSTED, Bucket.OWED),
+    ),
+    Kind.MERGE_IN: (
+        (Bucket.ADJUSTED, Bucket.PENDING),
+        (Bucket.ADJUSTED, Bucket.AVAILABLE),
+        (Bucket.OWED, Bucket.ADJUSTED),
+    ),
 }
 """The transfers that exist; the database refuses any other."""
 
@@ -61,17 +91,22 @@ def _allowed_moves() -> Q:
 class Account(models.Model):
     """One member's points in one programme (a site)."""
 
-    program = models.CharField(max_length=255)
-    member_id = models.CharField(max_length=64, null=True)
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="accounts")
+    member_id = models.CharField(max_length=64, null=True, blank=True)
     available = models.BigIntegerField(default=0)
     pending = models.BigIntegerField(default=0)
     held = models.BigIntegerField(default=0)
     owed = models.BigIntegerField(default=0)
     lifetime_earned = models.BigIntegerField(default=0)
     lifetime_redeemed = models.BigIntegerField(default=0)
+    inherited = models.BigIntegerField(default=0, help_text="points that accounts merged into this one had earned")
     seq = models.BigIntegerField(default=0)
+    tier = models.CharField(max_length=40, blank=True, default="")
+    below_since = models.DateTimeField(null=True, blank=True, help_text="when the points fell below the tier")
     frozen = models.BooleanField(default=False)
+    successor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged")
     joined_at = models.DateTimeField(default=timezone.now)
+    touched_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
@@ -91,7 +126,7 @@ class Lot(models.Model):
     """Points that came together and expire together."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="lots")
-    source = models.CharField(max_length=160)
+    source = models.CharField(max_length=400)
     original = models.BigIntegerField()
     pending = models.BigIntegerField(default=0)
     remaining = models.BigIntegerField(default=0)
@@ -109,6 +144,9 @@ class Lot(models.Model):
         ]
         indexes = [
             models.Index("account", "expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_spendable"),
+            models.Index("expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_expiring"),
+            models.Index("available_at", condition=Q(pending__gt=0), name="loyalink_lot_waiting"),
+            models.Index("source", name="loyalink_lot_source"),
         ]
 
     def __str__(self) -> str:
@@ -124,6 +162,7 @@ class Hold(models.Model):
         RELEASED = "released", _("released")
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="holds")
+    version = models.ForeignKey(ProgramVersion, on_delete=models.PROTECT, related_name="holds")
     purchase = models.CharField(max_length=192)
     points = models.BigIntegerField()
     captured = models.BigIntegerField(default=0)
@@ -137,6 +176,7 @@ class Hold(models.Model):
                 condition=Q(points__gt=0, captured__gte=0, captured__lte=F("points")), name="loyalink_hold_captured"
             ),
         ]
+        indexes = [models.Index("purchase", name="loyalink_hold_purchase")]
 
     def __str__(self) -> str:
         return f"{self.points} for {self.purchase} ({self.state})"
@@ -154,7 +194,7 @@ class Allocation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["hold", "lot"], name="loyalink_allocation_once"),
             models.CheckConstraint(
-                condition=Q(points__gt=0, restored__gte=0, restored__lte=F("points")),
+                condition=Q(points__gte=0, restored__gte=0, restored__lte=F("points")),
                 name="loyalink_allocation_restored",
             ),
         ]
@@ -186,10 +226,14 @@ class Entry(models.Model):
     dst = models.CharField(max_length=12, choices=Bucket)
     amount = models.BigIntegerField(help_text="points")
     at = models.DateTimeField(default=timezone.now)
-    key = models.CharField(max_length=200, unique=True, help_text="named after the cause")
+    key = models.CharField(max_length=400, unique=True, help_text="named after the cause")
     purchase = models.CharField(max_length=192, blank=True, default="")
     lot = models.ForeignKey(Lot, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
     hold = models.ForeignKey(Hold, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
+    refund_ref = models.CharField(max_length=128, blank=True, default="")
+    version = models.ForeignKey(
+        ProgramVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="entries"
+    )
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk; null is the system")
     reason_code = models.CharField(max_length=40, blank=True, default="")
 
@@ -202,6 +246,7 @@ class Entry(models.Model):
             models.CheckConstraint(condition=Q(amount__gt=0), name="loyalink_entry_positive"),
             models.CheckConstraint(condition=_allowed_moves(), name="loyalink_entry_move"),
         ]
+        indexes = [models.Index("account", "kind", "at", name="loyalink_entry_kind")]
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.seq} {self.kind} {self.amount}"
@@ -213,6 +258,16 @@ class Entry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise LedgerError("entries are never deleted; write a correcting one")
+
+
+class EntryNote(models.Model):
+    """Words about an entry, for staff; apart from it, so that they can be erased."""
+
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="note")
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return self.text[:60]
 
 
 class IdempotencyKey(models.Model):
@@ -230,53 +285,3 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} · {self.key}"
-
-
-class OrderAward(models.Model):
-    """What one purchase earned; a purchase is awarded at most once."""
-
-    program = models.CharField(max_length=255)
-    purchase = models.CharField(max_length=192)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="awards")
-    proportional = models.BigIntegerField(help_text="points")
-    fixed = models.BigIntegerField(default=0, help_text="points")
-    basis = models.BigIntegerField(help_text="paisa that earned")
-    clawed = models.BigIntegerField(default=0, help_text="points")
-    awarded_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["program", "purchase"], name="loyalink_award_once"),
-            models.CheckConstraint(
-                condition=Q(clawed__gte=0, proportional__gte=0, fixed__gte=0)
-                & Q(clawed__lte=F("proportional") + F("fixed")),
-                name="loyalink_award_clawed",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.proportional + self.fixed} for {self.purchase}"
-
-
-class OrderRedemption(models.Model):
-    """What one purchase spent; a purchase is redeemed at most once."""
-
-    program = models.CharField(max_length=255)
-    purchase = models.CharField(max_length=192)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="redemptions")
-    points = models.BigIntegerField()
-    value = models.BigIntegerField(help_text="paisa")
-    restored = models.BigIntegerField(default=0, help_text="points")
-    redeemed_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["program", "purchase"], name="loyalink_redemption_once"),
-            models.CheckConstraint(
-                condition=Q(points__gt=0, restored__gte=0, restored__lte=F("points")),
-                name="loyalink_redemption_restored",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.points} by {self.purchase}"

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.ports import Cart, Method, Outcome, Why
 
-from .states import LIVE, SETTLED, Reason, State, outcome
+from .states import LIVE, PENDING_REFUND, SETTLED, Reason, RefundState, State, outcome
 
 _LIVE_VALUES = sorted(LIVE)
 
@@ -69,6 +69,7 @@ class Purchase(models.Model):
     spends = models.BigIntegerField(default=0, help_text="points")
     worth = models.BigIntegerField(default=0, help_text="paisa that the points are worth")
     payable = models.BigIntegerField(help_text="paisa left to pay")
+    rules_version = models.BigIntegerField(null=True, blank=True, help_text="the version of the rules that were shown")
     earned = models.BigIntegerField(default=0, help_text="points awarded")
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     number = models.CharField(max_length=128, blank=True, default="")
@@ -77,6 +78,8 @@ class Purchase(models.Model):
     received_at = models.DateTimeField(null=True, blank=True)
     received_by = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
     released_at = models.DateTimeField(null=True, blank=True)
+    claimed_by = models.CharField(max_length=64, null=True, blank=True, help_text="whose points a guest's became")
+    claimed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -84,6 +87,9 @@ class Purchase(models.Model):
             models.CheckConstraint(
                 condition=Q(payable=F("total") - F("worth"), payable__gte=0, worth__gte=0, spends__gte=0),
                 name="loyalink_purchase_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(member_id__isnull=True) | Q(claimed_by__isnull=True), name="loyalink_purchase_of_one"
             ),
         ]
         indexes = [
@@ -103,6 +109,11 @@ class Purchase(models.Model):
     @property
     def frozen_cart(self) -> Cart:
         return Cart.from_json(self.cart)
+
+    @property
+    def earner(self) -> str | None:
+        """Whose points it earns: its member's, or those of the guest who has claimed them; nobody's yet."""
+        return self.member_id or self.claimed_by
 
     @property
     def received(self) -> Paisa:
@@ -187,6 +198,43 @@ class Payment(models.Model):
             why=Why(self.why) if self.why else None,
             placed=self.purchase.state == Purchase.State.PLACED,
         )
+
+
+class Refund(models.Model):
+    """Giving back a part, or all, of what a placed purchase cost; written down before Khalti hears of it."""
+
+    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="refunds")
+    key = models.CharField(max_length=128, unique=True)
+    state = models.CharField(
+        max_length=12, choices=[(s.value, s.value) for s in RefundState], default=RefundState.REQUESTED
+    )
+    goods = models.BigIntegerField(help_text="paisa of goods, before points")
+    shipping = models.BigIntegerField(help_text="paisa, in cash")
+    cash = models.BigIntegerField(help_text="paisa in cash, for goods and shipping")
+    lines = models.JSONField(default=list)
+    restored = models.BigIntegerField(default=0, help_text="points given back")
+    clawed = models.BigIntegerField(default=0, help_text="points taken back")
+    actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
+    words = models.CharField(max_length=500, blank=True, default="", help_text="what Khalti said")
+    requested_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True, blank=True)
+    carried_at = models.DateTimeField(null=True, blank=True, help_text="when shop and points followed")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purchase"],
+                condition=Q(state__in=sorted(PENDING_REFUND)),
+                name="loyalink_one_refund_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(goods__gte=0, shipping__gte=0, cash__gte=F("shipping")), name="loyalink_refund_adds_up"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{npr(Paisa(self.cash))} of {self.purchase_id} ({self.state})"
 
 
 class Flag(models.Model):

@@ -24,8 +24,10 @@ OWN_LINK_LIFETIME = timedelta(minutes=60)
 LONGEST_LINK_LIFETIME = timedelta(days=1)
 
 
-def open_purchase(cart: Cart, *, method: Method, worth: Paisa, visitor: str = "") -> Purchase:
-    """Write down what is being bought; ``worth`` is what its points are worth."""
+def open_purchase(
+    cart: Cart, *, method: Method, worth: Paisa, rules_version: int | None = None, visitor: str = ""
+) -> Purchase:
+    """Write down what is being bought; ``worth`` is what its points are worth, by the rules of ``rules_version``."""
     return Purchase.objects.create(
         shop=cart.shop,
         ref=cart.ref,
@@ -39,6 +41,7 @@ def open_purchase(cart: Cart, *, method: Method, worth: Paisa, visitor: str = ""
         total=cart.total,
         spends=cart.spends,
         worth=worth,
+        rules_version=rules_version,
         payable=cart.total - worth,
     )
 

@@ -41,6 +41,20 @@ EDGES: dict[State, frozenset[State]] = {
 }
 
 
+class RefundState(StrEnum):
+    """Where giving money back stands. After ``unknown`` nobody knows, and nothing is sent again by itself."""
+
+    REQUESTED = "requested"
+    SENT = "sent"
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+PENDING_REFUND = frozenset({RefundState.REQUESTED, RefundState.SENT, RefundState.UNKNOWN})
+"""While a refund is in these, no other of its purchase is sent."""
+
+
 class Reason(StrEnum):
     """Why staff must look at a payment."""
 

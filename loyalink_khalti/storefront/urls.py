@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from . import views
+from .claim import ClaimView
 
 app_name = "loyalink_khalti"
 
@@ -15,5 +16,6 @@ urlpatterns = [
     re_path(rf"^status/{_TOKEN}/$", views.StatusView.as_view(), name="status"),
     re_path(rf"^pay/{_TOKEN}/$", views.PayView.as_view(), name="pay"),
     re_path(rf"^again/{_TOKEN}/$", views.StartAgainView.as_view(), name="again"),
+    path("claim/<str:token>/", ClaimView.as_view(), name="claim"),
     path("", views.nothing_here, name="index"),
 ]

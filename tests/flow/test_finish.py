@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import InsideTransaction, ShopCannot
-from loyalink_khalti.loyalty.models import Account, Entry, OrderAward
+from loyalink_khalti.loyalty import programmes
+from loyalink_khalti.loyalty.models import Account, Entry
+from loyalink_khalti.loyalty.orders import OrderAward
 from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import Outcome
@@ -192,7 +194,12 @@ def test_where_the_points_cannot_be_booked_the_shop_is_not_confirmed_either(
     payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
     OrderAward.objects.create(
-        program="default", purchase=payment.purchase.key, account=account, proportional=1, basis=1000
+        program=account.program,
+        purchase=payment.purchase.key,
+        account=account,
+        proportional=1,
+        basis=1000,
+        version=programmes.current("default"),
     )
     khalti.pay(payment.pidx)
 

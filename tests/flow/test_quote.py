@@ -21,7 +21,7 @@ def quote(goods: int, points: int = 0, *, member_id: str | None = "7", shipping:
         goods=Paisa(goods),
         shipping=Paisa(shipping),
         points=Points(points),
-        **more,
+        **{"lines": (Line(sku="pen", title="Pen", quantity=1, unit=Paisa(goods), total=Paisa(goods)),), **more},
     )
 
 

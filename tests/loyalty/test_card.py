@@ -6,12 +6,24 @@ from datetime import date, timedelta
 import pytest
 import time_machine
 
-from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.card import Card, Expiring, card
 from loyalink_khalti.loyalty.models import Account, Lot
-from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.money import Points
 
-from .conftest import MEMBER, SITE, hold, nepal
+from .conftest import (
+    MEMBER,
+    SITE,
+    adjust,
+    award,
+    capture,
+    hold,
+    late_capture,
+    nepal,
+    refund,
+    rules,
+    spend,
+    sweep,
+)
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
 
@@ -26,9 +38,9 @@ def test_who_never_earned_has_an_empty_card_on_the_first_level() -> None:
 
 
 def test_a_card_shows_what_was_earned_spent_and_reserved(account: Account) -> None:
-    ledger.award(site_key=SITE, member_id=MEMBER, purchase="shop:1", basis=Paisa(750_000))
+    award(750_000)
     hold(200, "shop:2")
-    ledger.capture(purchase="shop:2", value=Paisa(2_000))
+    capture("shop:2", value=2_000)
     hold(100, "shop:3")
 
     shown = card(SITE, MEMBER)
@@ -44,13 +56,13 @@ def test_a_card_shows_what_was_earned_spent_and_reserved(account: Account) -> No
 
 
 def test_adjustments_raise_no_level(account: Account) -> None:
-    ledger.adjust(site_key=SITE, member_id=MEMBER, points=5_000, key="gift", reason="example")
+    adjust(5_000)
 
     assert card(SITE, MEMBER).tier == "Silver"
 
 
 def test_the_top_level_has_none_above(account: Account) -> None:
-    ledger.award(site_key=SITE, member_id=MEMBER, purchase="shop:1", basis=Paisa(1_000_000))
+    award(1_000_000)
 
     shown = card(SITE, MEMBER)
 
@@ -76,8 +88,38 @@ def test_what_goes_soon_is_shown_with_its_last_day_and_what_has_gone_is_not_avai
 
 def test_the_history_ends_after_the_latest_twenty(account: Account) -> None:
     for number in range(25):
-        ledger.adjust(site_key=SITE, member_id=MEMBER, points=1, key=str(number), reason="example")
+        adjust(1, str(number))
 
     shown: Card = card(SITE, MEMBER)
 
     assert len(shown.entries) == 20
+
+
+def test_the_history_adds_up_to_what_the_member_has(account: Account) -> None:
+    """Whatever moved, and what waits or is owed counts too: nothing is shown twice, nothing with the wrong sign."""
+    rules(waiting_days=14)
+    with time_machine.travel(NOW, tick=False) as clock:
+        award(40_000, "shop:1")
+        refund(10_000, 40_000, "shop:1")
+        clock.shift(timedelta(days=14))
+        sweep()
+        spend(20, "shop:2")
+        refund(40_000, 40_000, "shop:1")
+        late_capture(15, "shop:3")
+        adjust(5)
+
+        shown = card(SITE, MEMBER)
+
+    assert [(entry.kind, entry.points) for entry in reversed(shown.entries)] == [
+        ("earn", 40),
+        ("claw_back", -10),
+        ("activate", 0),
+        ("hold", -20),
+        ("capture", 0),
+        ("claw_back", -10),
+        ("claw_back", -20),
+        ("late_capture", -15),
+        ("adjust", 5),
+        ("repay", 0),
+    ]
+    assert sum(entry.points for entry in shown.entries) == shown.available + shown.pending - shown.owed == -30

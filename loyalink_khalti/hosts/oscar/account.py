@@ -15,7 +15,6 @@ from oscar.apps.customer.views import OrderHistoryView as OscarOrderHistoryView
 from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.loyalty import rules
 from loyalink_khalti.loyalty.models import Kind
 from loyalink_khalti.money import npr
 
@@ -47,7 +46,7 @@ class PointsView(PageTitleMixin, TemplateView):
         context = cast(dict[str, Any], super().get_context_data(**kwargs))
         return context | {
             "card": card,
-            "worth": npr(rules.worth(card.available)),
+            "worth": npr(card.worth),
             "history": self._history(card),
         }
 

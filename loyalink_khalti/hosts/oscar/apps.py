@@ -43,12 +43,15 @@ class CheckoutConfig(OscarCheckoutConfig):
 
 
 class CustomerConfig(OscarCustomerConfig):
-    """The points card; order pages without what was never placed."""
+    """The points card, the bonus for signing up; order pages without what was never placed."""
 
     def ready(self) -> None:
         super().ready()
-        from . import account
+        from oscar.apps.customer.signals import user_registered
 
+        from . import account, welcome
+
+        user_registered.connect(welcome.registered, dispatch_uid="loyalink_khalti.welcome")
         self.order_history_view = account.OrderHistoryView
         self.order_detail_view = account.OrderDetailView
         self.order_line_view = account.OrderLineView

@@ -23,9 +23,10 @@ from oscar.core.loading import get_model
 from loyalink_khalti import flow
 from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.payments import refunds
+from loyalink_khalti.payments.models import Purchase, Refund
 
-from . import orders, sources
+from . import orders, refunding, sources
 from .options import SHOP, options
 
 
@@ -43,6 +44,26 @@ def not_by_hand() -> set[str]:
     return {options().held, options().paid, options().refunded}
 
 
+def cancel(request: HttpRequest, order: Any) -> bool:
+    """Cancel an order that nobody has paid, points and stock included; False where it was made without us."""
+    purchase = refunding.purchase_of(order)
+    if purchase is None:
+        return False
+    words = {"number": order.number}
+    if not refunds.is_awaited(purchase):
+        messages.error(request, _("%(number)s is paid for: refund it instead.") % words)
+        return True
+    try:
+        refund = refunding.Asked.all_of(purchase).undo(purchase, key="cancel", by=str(request.user.pk))
+    except LoyalinkError as exc:
+        messages.error(request, str(exc))
+        return True
+    order.notes.create(user=request.user, note_type="System", message=_("Cancelled."))
+    messages.success(request, refunding.tell(refund, cancelled=True)[1])
+    return True
+
+
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class OrderListView(OscarOrderListView):
     """Placed orders, or with the filter the held ones."""
 
@@ -53,7 +74,7 @@ class OrderListView(OscarOrderListView):
         if status in not_by_hand():
             words = {"number": order.number, "status": status}
             messages.error(request, _("%(number)s: “%(status)s” follows from the payment itself.") % words)
-        else:
+        elif status not in order.available_statuses() or status != options().cancelled or not cancel(request, order):
             super().change_order_status(request, order)
 
     def get_queryset(self) -> Any:
@@ -80,9 +101,66 @@ class OrderDetailView(OscarOrderDetailView):
         order = self.object = self.get_object()
         if "payment_received" in request.POST:
             return self._payment_received(request, order)
+        if "refund" in request.POST:
+            return self._refund(request, order)
         if not orders.is_placed(order) and request.POST.get("order_action") not in self.notes:
             return self._reload(_("This order is not placed: only Khalti's answer changes it."))
         return cast(HttpResponse, super().post(request, *args, **kwargs))
+
+    def change_order_status(self, request: HttpRequest, order: Any) -> HttpResponse:
+        """Oscar's, but a cancellation gives back the points and the stock too."""
+        form = self.get_order_status_form()
+        chosen = form.cleaned_data["new_status"] if form.is_valid() else ""
+        if chosen == options().cancelled and cancel(request, order):
+            return self._reload()
+        return cast(HttpResponse, super().change_order_status(request, order))
+
+    def _refund(self, request: HttpRequest, order: Any) -> HttpResponse:
+        """Preview, confirm, cancel, or let the books follow a refund of before."""
+        if not refunding.may_refund(request):
+            raise PermissionDenied
+        purchase = refunding.purchase_of(order)
+        if purchase is None:
+            return self._reload(_("This order was not bought here: it cannot be refunded."))
+        step = request.POST["refund"]
+        if step == "cancel":
+            cancel(request, order)
+            return self._refunded()
+        if step == "again":
+            for refund in refunds.not_carried(purchase):
+                self._tell(flow.undo_again(refund))
+            return self._refunded()
+        form = refunding.RefundForm(request.POST, purchase=purchase)
+        if step == "confirm" and form.is_valid() and form.cleaned_data["key"]:
+            return self._confirmed(request, order, purchase, form)
+        return self._page(form, confirm=form.is_valid())
+
+    def _confirmed(
+        self, request: HttpRequest, order: Any, purchase: Purchase, form: refunding.RefundForm
+    ) -> HttpResponse:
+        try:
+            refund = form.asked.undo(purchase, key=form.cleaned_data["key"], by=str(request.user.pk))
+        except LoyalinkError as exc:
+            messages.error(request, str(exc))
+        else:
+            self._tell(refund)
+        return self._refunded()
+
+    def _tell(self, refund: Refund) -> None:
+        level, words = refunding.tell(refund)
+        messages.add_message(self.request, getattr(messages, level.upper()), words)
+
+    def _refunded(self) -> HttpResponse:
+        return cast(HttpResponse, self.reload_page(fragment="refund"))
+
+    def _page(self, form: refunding.RefundForm, *, confirm: bool) -> HttpResponse:
+        context = self.get_context_data(active_tab="refund")
+        more = {
+            "refund_form": form,
+            "refund_quote": form.quote if confirm else None,
+            "refund_asked": form.asked if confirm else None,
+        }
+        return self.render_to_response(context | more | {"refund_key": refunding.fresh_key()})
 
     def get_order_status_form(self) -> Any:
         form = super().get_order_status_form()
@@ -110,10 +188,31 @@ class OrderDetailView(OscarOrderDetailView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = cast(dict[str, Any], super().get_context_data(**kwargs))
         purchase = Purchase.objects.filter(shop=SHOP, ref=self.object.number).first()
-        return context | {
-            "unplaced": not orders.is_placed(self.object),
-            "payment_waits": purchase is not None and self.request.user.is_staff and sources.waits(self.object),
-            "to_come": npr(Paisa(purchase.payable)) if purchase else "",
+        return (
+            context
+            | {
+                "unplaced": not orders.is_placed(self.object),
+                "payment_waits": purchase is not None and self.request.user.is_staff and sources.waits(self.object),
+                "to_come": npr(Paisa(purchase.payable)) if purchase else "",
+            }
+            | self._refund_context()
+        )
+
+    def _refund_context(self) -> dict[str, Any]:
+        purchase = refunding.purchase_of(self.object)
+        if purchase is None or not refunding.may_refund(self.request):
+            return {}
+        left, awaited = refunds.left(purchase), refunds.is_awaited(purchase)
+        open_ = left.goods + left.shipping > 0 or not refunds.has_any(purchase)
+        return {
+            "may_refund": True,
+            "refunds": refunding.shown(purchase),
+            "refund_open": bool(refunds.pending(purchase)),
+            "refund_stuck": bool(refunds.not_carried(purchase)),
+            "refund_left": left,
+            "nothing_left": not open_,
+            "cancel_quote": refunding.Asked.all_of(purchase).quote(purchase) if awaited and open_ else None,
+            "refund_form": refunding.RefundForm(purchase=purchase),
         }
 
 

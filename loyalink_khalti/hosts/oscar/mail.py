@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from oscar.core.loading import get_class
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, flow
 from loyalink_khalti.money import npr, paisa
 from loyalink_khalti.payments.models import Purchase
 
@@ -44,7 +44,16 @@ def _words(order: Any, purchase: Purchase) -> dict[str, Any]:
         "shop_name": settings.OSCAR_SHOP_NAME,
         "shop_url": conf.site_url(purchase.site_key),
         "order_url": conf.site_url(purchase.site_key) + _page(order),
+        **_claim(purchase),
     }
+
+
+def _claim(purchase: Purchase) -> dict[str, Any]:
+    """What a guest can claim, and where; nothing where nothing can be claimed."""
+    link = flow.claim_link(purchase)
+    if not link:
+        return {}
+    return {"claim_url": conf.site_url(purchase.site_key) + link, "claim_points": flow.claim_worth(purchase)}
 
 
 def _page(order: Any) -> str:

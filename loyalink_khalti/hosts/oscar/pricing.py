@@ -139,6 +139,7 @@ def quote(request: HttpRequest, costs: Costs, choice: Choice) -> flow.Quote:
         goods=costs.goods,
         shipping=costs.shipping,
         lines=costs.lines,
+        discount=costs.discount,
         points=choice.points,
         method=choice.method,
     )

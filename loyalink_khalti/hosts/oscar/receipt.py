@@ -50,5 +50,5 @@ def of(order: Any) -> Receipt | None:
         spent=grouped(purchase.spends) if purchase.spends else "",
         worth=npr(Paisa(purchase.worth)),
         earned=grouped(purchase.earned) if purchase.earned else "",
-        will_earn=bool(purchase.member_id) and later and purchase.received_at is None,
+        will_earn=purchase.earner is not None and later and purchase.received_at is None,
     )

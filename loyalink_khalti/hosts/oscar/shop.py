@@ -9,13 +9,14 @@ from django.urls import reverse
 from django.utils import timezone
 from oscar.core.loading import get_model
 
-from loyalink_khalti import outbox
+from loyalink_khalti import flow, outbox
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import HostOrder, Method, Outcome, Paid, Why
 
 from . import baskets, offers, orders, sources, stock
-from .options import options
+from .options import SHOP, options
 
 _HERE = "loyalink_khalti.hosts.oscar.announce"
 _ELSEWHERE = {Outcome.CONFIRMING, Outcome.FLAGGED}
@@ -58,11 +59,17 @@ class OscarShop:
         self, ref: str, *, goods: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
         order, _basket = orders.lock(ref)
-        if not sources.refund(order, Paisa(goods + shipping), key=key):
+        unpaid = not sources.has_come(order)
+        done = unpaid and order.status == options().cancelled
+        if done or not sources.refund(order, Paisa(goods + shipping), key=key):
             return  # this refund has been written before
+        sources.return_points(order, _points_back(ref))
         if lines:
             stock.bring_back(order, lines)
-        if sources.is_refunded(order) and order.status != options().refunded:
+        if unpaid:  # nothing but a cancellation gives back what nobody has paid
+            stock.let_go(order)
+            orders.write_status(order, options().cancelled)
+        elif sources.is_refunded(order) and order.status != options().refunded:
             orders.write_status(order, options().refunded)
 
     def page_for(self, ref: str, outcome: Outcome, token: str) -> str:
@@ -86,6 +93,12 @@ def _place(order: Any, paid: Paid) -> None:
     sources.write(order, paid)
     outbox.post(f"{_HERE}.order_placed", number=order.number)
     outbox.post(f"{_HERE}.order_mail", number=order.number)
+
+
+def _points_back(ref: str) -> Paisa:
+    """What the points that have come back were worth."""
+    purchase = Purchase.objects.filter(shop=SHOP, ref=ref).first()
+    return flow.worth_back(purchase) if purchase else Paisa(0)
 
 
 def _told(found: Any) -> Iterator[HostOrder]:

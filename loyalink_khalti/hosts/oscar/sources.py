@@ -67,7 +67,7 @@ def refund(order: Any, amount: Paisa, *, key: str) -> bool:
     found = list(_locked(order).filter(amount_debited__gt=F("amount_refunded")))
     if left > sum((source.amount_available_for_refund for source in found), Decimal(0)):
         raise ShopCannot("host_failed", f"order {order.number}: more would go back than came in")
-    for source in found or list(_locked(order)[:1]):
+    for source in found or list(_locked(order)[:1]) or list(order.sources.order_by("pk")[:1]):
         part = min(left, source.amount_available_for_refund)
         left -= part
         source.refund(part, reference=key)
@@ -76,9 +76,23 @@ def refund(order: Any, amount: Paisa, *, key: str) -> bool:
     return True
 
 
+def return_points(order: Any, worth: Paisa) -> None:
+    """Write down what the points that came back were worth, all of them so far."""
+    for source in order.sources.select_for_update(of=("self",)).filter(source_type__code=POINTS_CODE):
+        more = min(rupees(worth), source.amount_debited) - source.amount_refunded
+        if more > 0:
+            source.refund(more)
+
+
+def has_come(order: Any) -> bool:
+    """Whether what an order costs has come, in money or in points; not where some is awaited, or it cost nothing."""
+    awaited = of_money().filter(order=order, amount_debited=0, amount_allocated__gt=0)
+    return bool(order.sources.filter(amount_debited__gt=0).exists() and not awaited.exists())
+
+
 def is_refunded(order: Any) -> bool:
-    """Whether all money that came in has gone back."""
-    sums = of_money().filter(order=order).aggregate(came=Sum("amount_debited"), went=Sum("amount_refunded"))
+    """Whether all that came in has gone back: money, and what points were worth."""
+    sums = order.sources.aggregate(came=Sum("amount_debited"), went=Sum("amount_refunded"))
     return bool(sums["came"]) and sums["came"] == sums["went"]
 
 

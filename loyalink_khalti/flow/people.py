@@ -1,0 +1,120 @@
+"""Members by the names that people know them by, and what is kept about one of them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models.functions import Lower
+
+from loyalink_khalti.loyalty import ledger, programmes
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments.models import Purchase
+
+CHUNK = 500
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An account as it is told of: ``member`` is an e-mail address or a pk, None where a person was erased."""
+
+    account: Account
+    member: str | None
+    tier: str
+
+
+def standings(*, site_key: str | None = None, members_only: bool = False) -> Iterator[Standing]:
+    """The accounts of a site, or of all, streamed; ``members_only`` leaves out those merged or erased."""
+    lowest = cache(lambda key: programmes.current(key).rules.tiers[0].name)
+    accounts = Account.objects.select_related("program").order_by("pk")
+    if site_key is not None:
+        accounts = accounts.filter(program__site_key=site_key, program__active=True)
+    if members_only:
+        accounts = accounts.filter(member_id__isnull=False, successor=None)
+    for chunk in chunks(accounts.iterator(chunk_size=CHUNK)):
+        names = emails(account.member_id for account in chunk)
+        for account in chunk:
+            yield Standing(
+                account=account,
+                member=names.get(account.member_id or "", account.member_id),
+                tier=account.tier or lowest(account.program.site_key),
+            )
+
+
+def emails(member_ids: Iterable[str | None]) -> dict[str, str]:
+    """The e-mail addresses of members by their pks; the pk itself where a user has none."""
+    users = get_user_model().objects.filter(pk__in={pk for pk in member_ids if pk})
+    return {str(user.pk): str(getattr(user, user.get_email_field_name(), "") or user.pk) for user in users}
+
+
+def members(names: Iterable[str]) -> dict[str, list[str]]:
+    """The pks of the users that go by each e-mail address or pk; a name that nobody has is not there."""
+    names, users = set(names), get_user_model().objects
+    field = get_user_model().get_email_field_name()
+    found: dict[str, list[str]] = {}
+    for chunk in chunks(sorted(names)):
+        by_address = {name.casefold(): name for name in chunk if "@" in name}
+        named = users.annotate(address=Lower(field)).filter(address__in=by_address)
+        for pk, address in named.order_by("pk").values_list("pk", "address"):
+            found.setdefault(address, []).append(str(pk))
+        pks = [pk for pk in map(_pk, chunk) if pk is not None]
+        found |= {str(pk): [str(pk)] for pk in users.filter(pk__in=pks).values_list("pk", flat=True)}
+    return {name: found[key] for name in names if (key := name.casefold()) in found}
+
+
+def _pk(name: str) -> Any:
+    """A name as a user's pk, None where it cannot be one."""
+    field = get_user_model()._meta.pk
+    assert field is not None
+    try:
+        return field.clean(name, None)  # type: ignore[no-untyped-call, unused-ignore]
+    except ValidationError:
+        return None
+
+
+def data_of(member_id: str, *, site_key: str | None = None) -> dict[str, Any]:
+    """All that is kept about a person, for them to take along: the points of every site, and the purchases."""
+    purchases = Purchase.objects.filter(member_id=member_id) | Purchase.objects.filter(claimed_by=member_id)
+    if site_key is not None:
+        purchases = purchases.filter(site_key=site_key)
+    return {
+        "member": member_id,
+        "email": emails([member_id]).get(member_id),
+        "points": {key: ledger.data_of(site_key=key, member_id=member_id) for key in sites_of(member_id, site_key)},
+        "purchases": [_purchase(purchase) for purchase in purchases.order_by("pk").iterator(chunk_size=CHUNK)],
+    }
+
+
+def sites_of(member_id: str, site_key: str | None = None) -> list[str]:
+    """The sites on which a person has an account, or the one of them that is asked for."""
+    accounts = Account.objects.filter(member_id=member_id, program__active=True)
+    if site_key is not None:
+        accounts = accounts.filter(program__site_key=site_key)
+    return sorted(accounts.values_list("program__site_key", flat=True))
+
+
+def chunks(rows: Iterable[T]) -> Iterator[list[T]]:
+    """Rows, some hundreds at a time."""
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        yield chunk
+
+
+def _purchase(purchase: Purchase) -> dict[str, Any]:
+    customer = purchase.frozen_cart.customer
+    return {
+        "shop": purchase.shop,
+        "number": purchase.number,
+        "state": purchase.state,
+        "at": purchase.created_at.isoformat(),
+        "name": customer.name,
+        "email": customer.email,
+        "phone": customer.phone,
+        "paisa": purchase.payable,
+        "points_spent": purchase.spends,
+        "points_earned": purchase.earned,
+    }

@@ -1,0 +1,84 @@
+"""Programmes and the versions of their rules."""
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from .arithmetic import Rounding
+from .rules import Rules
+
+
+class Program(models.Model):
+    """The points of one site."""
+
+    site_key = models.CharField(max_length=255)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["site_key"], condition=Q(active=True), name="loyalink_program_site"),
+        ]
+
+    def __str__(self) -> str:
+        return self.site_key
+
+
+class ProgramVersion(models.Model):
+    """The rules as they were from a moment on; never changed, only followed by another."""
+
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    stored = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk; null is the system")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["program", "number"], name="loyalink_version_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.program_id} v{self.number}"
+
+    @property
+    def rules(self) -> Rules:
+        return Rules.from_json(self.stored)
+
+
+def current(site_key: str) -> ProgramVersion:
+    """The rules of a site as they are now; a site that never chose any begins with the defaults."""
+    versions = ProgramVersion.objects.select_related("program")
+    newest = versions.filter(program__site_key=site_key, program__active=True).order_by("-number").first()
+    return newest or _begin(site_key)
+
+
+def version(pk: int) -> ProgramVersion:
+    """The rules that were shown to somebody."""
+    return ProgramVersion.objects.select_related("program").get(pk=pk)
+
+
+def rounding_of(pk: int | None) -> Rounding:
+    """How refunds of a purchase that was shown these rules are rounded."""
+    return (version(pk).rules if pk else Rules()).refund_rounding
+
+
+def change(site_key: str, rules: Rules, *, actor: str | None = None) -> ProgramVersion:
+    """Let other rules hold from now on; what was awarded or held before keeps its own. The same again is no change."""
+    with transaction.atomic():
+        before = current(site_key)
+        Program.objects.select_for_update().get(pk=before.program_id)
+        before = current(site_key)
+        if before.rules == rules:
+            return before
+        return ProgramVersion.objects.create(
+            program=before.program, number=before.number + 1, stored=rules.to_json(), actor=actor
+        )
+
+
+def _begin(site_key: str) -> ProgramVersion:
+    with transaction.atomic():
+        program, _ = Program.objects.get_or_create(site_key=site_key, active=True)
+        ProgramVersion.objects.get_or_create(program=program, number=1, defaults={"stored": Rules().to_json()})
+    newest = ProgramVersion.objects.select_related("program").filter(program=program).order_by("-number")
+    return newest[0]

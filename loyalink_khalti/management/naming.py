@@ -1,0 +1,35 @@
+"""Members and sites as a person at the keyboard names them."""
+
+from argparse import ArgumentParser
+
+from django.apps import apps
+from django.core.management.base import CommandError
+
+from loyalink_khalti import conf
+from loyalink_khalti.flow import people
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.loyalty.programmes import Program
+
+
+def add_site(parser: ArgumentParser, *, default: str | None = conf.DEFAULT_SITE) -> None:
+    of_all = "" if default else " (default: all)"
+    parser.add_argument("--site", default=default, help=f"a site's host name, or {conf.DEFAULT_SITE}{of_all}")
+
+
+def site(name: str) -> str:
+    """A site that exists."""
+    sites = apps.get_model("wagtailcore", "Site").objects.all()
+    known = {conf.DEFAULT_SITE, *map(conf.key_of_site, sites), *Program.objects.values_list("site_key", flat=True)}
+    if name not in known:
+        raise CommandError(f"There is no site {name!r}. There are: {', '.join(sorted(known))}.")
+    return name
+
+
+def member(name: str) -> str:
+    """The pk of the one member with this e-mail address or pk; of a user since deleted, the account's will do."""
+    found = people.members([name]).get(name, [])
+    if len(found) > 1:
+        raise CommandError(f"{len(found)} users have the address {name}; name one by its pk: {', '.join(found)}.")
+    if not found and not Account.objects.filter(member_id=name).exists():
+        raise CommandError(f"There is no member {name!r}: neither an e-mail address nor a pk of a user.")
+    return found[0] if found else name

@@ -1,0 +1,128 @@
+"""``loyalty VERB``: one member's points, by staff at a keyboard."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+
+from loyalink_khalti.errors import Frozen
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.models import Account, Entry, EntryNote
+from loyalink_khalti.money import Points
+from loyalink_khalti.testing import FakeShop
+
+from .conftest import Run, bought
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def editor(django_user_model: Any) -> Any:
+    return django_user_model.objects.create_user(username="editor", email="editor@example.com")
+
+
+def test_points_are_added_and_taken_with_a_reason_a_note_and_an_actor(run: Run, user: Any, editor: Any) -> None:
+    words = ("--reason", "goodwill", "--note", "a torn notebook", "--actor", "editor@example.com")
+
+    assert run("loyalty", "adjust", "sita@example.com", 120, *words) == "sita@example.com has 120 points now.\n"
+    assert run("loyalty", "adjust", user.pk, "-20", "--reason", "correction") == f"{user.pk} has 100 points now.\n"
+
+    first, second = Entry.objects.order_by("seq")
+    assert (first.reason_code, first.actor, first.note.text) == ("goodwill", str(editor.pk), "a torn notebook")
+    assert (second.reason_code, second.actor, second.amount) == ("correction", None, 20)
+
+
+def test_a_second_try_by_the_same_name_changes_nothing(run: Run, user: Any) -> None:
+    for _ in range(2):
+        run("loyalty", "adjust", user.pk, 50, "--reason", "goodwill", "--key", "ticket 17")
+
+    assert Account.objects.get().available == 50
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("adjust", "sita@example.com", "-1", "--reason", "x"), "1 to be taken. Nothing was changed."),
+        (("adjust", "sita@example.com", "0", "--reason", "x"), "Points are adjusted by 1 to 1000000, up or down."),
+        (("adjust", "sita@example.com", "1000001", "--reason", "x"), "Points are adjusted by 1 to 1000000"),
+        (("adjust", "sita@example.com", "5", "--reason", "x" * 41), "A reason is a short code"),
+        (("adjust", "sita@example.com", "five", "--reason", "x"), "invalid int value"),
+        (("adjust", "sita@example.com", "5"), "required: --reason"),
+        (("adjust", "sita", "5", "--reason", "x"), "There is no member 'sita'"),
+        (("adjust", "sita@example.com", "5", "--reason", "x", "--site", "moon"), "There is no site 'moon'"),
+        (("merge", "sita@example.com", "sita@example.com"), "these are one account already. Nothing was changed."),
+        (("erase", "nobody@example.com"), "There is no member 'nobody@example.com'"),
+        ((), "required: VERB"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_plainly(words: tuple[str, ...], said: str, run: Run, user: Any) -> None:
+    with pytest.raises(CommandError) as caught:
+        run("loyalty", *words)
+
+    assert said in str(caught.value)
+    assert not Entry.objects.exists()
+
+
+def test_two_users_of_one_address_are_told_apart_by_pk(run: Run, user: Any, django_user_model: Any) -> None:
+    twin = django_user_model.objects.create_user(username="twin", email="twin@example.com")
+    django_user_model.objects.filter(pk=twin.pk).update(email="SITA@example.com")
+
+    with pytest.raises(CommandError, match=f"name one by its pk: {user.pk}, {twin.pk}"):
+        run("loyalty", "freeze", "sita@example.com")
+
+
+def test_frozen_points_cannot_be_spent_until_they_are_thawed(run: Run, user: Any) -> None:
+    run("loyalty", "adjust", user.pk, 200, "--reason", "test")
+    run("loyalty", "freeze", "sita@example.com")
+    with pytest.raises(Frozen):
+        ledger.hold(site_key="default", member_id=str(user.pk), purchase="a:1", points=Points(100))
+
+    run("loyalty", "freeze", "sita@example.com", "--thaw")
+
+    assert ledger.hold(site_key="default", member_id=str(user.pk), purchase="a:1", points=Points(100)).points == 100
+
+
+def test_two_accounts_become_one(run: Run, user: Any, editor: Any) -> None:
+    run("loyalty", "adjust", user.pk, 200, "--reason", "test")
+    run("loyalty", "adjust", editor.pk, 30, "--reason", "test")
+
+    said = run("loyalty", "merge", "sita@example.com", "editor@example.com")
+
+    assert said == "editor@example.com has 230 points now; the account of sita@example.com has ended.\n"
+
+
+def test_a_person_takes_along_all_that_is_kept(run: Run, shop: FakeShop, user: Any) -> None:
+    run("loyalty", "adjust", user.pk, 200, "--reason", "goodwill", "--note", "a torn notebook")
+    bought(shop, member_id=str(user.pk))
+    bought(shop, "order-2", member_id="another")
+
+    told = json.loads(run("loyalty", "person", "sita@example.com"))
+
+    assert (told["member"], told["email"]) == (str(user.pk), "sita@example.com")
+    assert told["points"]["default"]["balances"]["available"] == 450
+    assert [entry["note"] for entry in told["points"]["default"]["entries"]] == ["a torn notebook", ""]
+    assert [(order["number"], order["phone"], order["points_earned"]) for order in told["purchases"]] == [
+        ("N-order-1", "9800000001", 250)
+    ]
+
+
+def test_an_erased_person_is_gone_and_the_numbers_stay(run: Run, user: Any) -> None:
+    run("loyalty", "adjust", user.pk, 200, "--reason", "goodwill", "--note", "a torn notebook")
+    user.delete()
+
+    said = run("loyalty", "erase", user.pk or Account.objects.get().member_id)
+
+    assert said.startswith("1 account(s)")
+    account = Account.objects.get()
+    assert (account.member_id, account.available, EntryNote.objects.count()) == (None, 200, 0)
+    with pytest.raises(CommandError, match="There is no member"):
+        run("loyalty", "person", "1")
+
+
+def test_whose_points_are_held_for_a_payment_is_not_erased(run: Run, user: Any) -> None:
+    run("loyalty", "adjust", user.pk, 200, "--reason", "test")
+    ledger.hold(site_key="default", member_id=str(user.pk), purchase="a:1", points=Points(100))
+
+    with pytest.raises(CommandError, match=r"held for a payment.* Nothing was changed"):
+        run("loyalty", "erase", "sita@example.com")

@@ -1,0 +1,121 @@
+"""Points are set aside, then spent or given back: once, whoever asks how often."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from loyalink_khalti.errors import Conflict, Insufficient
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.models import Account, Allocation, Entry, Hold, Lot
+from loyalink_khalti.loyalty.orders import OrderRedemption
+from loyalink_khalti.money import Points
+
+from .conftest import SITE, adjust, balances, capture, hold, kinds, left, nepal, refund, release, rules, spend, stands
+
+pytestmark = pytest.mark.money
+
+DAY = timedelta(days=1)
+NOW = nepal(2026, 2, 25, 12)
+
+
+def test_a_part_is_spent_and_the_rest_goes_back(account: Account) -> None:
+    """D-11"""
+    adjust(300)
+    hold(200)
+
+    assert capture(points=150) == 150
+    assert (balances(), left()) == ((150, 0, 150), [150])
+    assert OrderRedemption.objects.get().points == 150
+
+
+def test_the_rest_goes_back_to_the_lots_that_were_taken_last(account: Account, lot: Callable[..., Lot]) -> None:
+    """D-11 over three lots"""
+    with time_machine.travel(NOW, tick=False):
+        for day in (1, 2, 3):
+            lot(100, expires_at=NOW + day * DAY)
+        hold(250)
+        capture(points=120)
+        spent = left()
+        refund(1_000, 1_000)
+
+    assert (spent, left()) == ([0, 80, 100], [100, 100, 100])
+    assert sum(Allocation.objects.values_list("restored", flat=True)) == 120
+
+
+def test_of_what_is_held_a_part_is_posted_once(account: Account) -> None:
+    """TB-1"""
+    adjust(123)
+    hold(123)
+    capture(points=100)
+
+    for again in (lambda: capture(points=23), capture, release):
+        with pytest.raises(Conflict):
+            again()
+    assert balances() == (23, 0, 100)
+    assert kinds() == [("adjust", 123), ("hold", 123), ("capture", 100), ("release", 23)]
+
+
+def test_captured_again_is_the_same_answer_and_no_new_row(account: Account) -> None:
+    """D-12"""
+    adjust(150)
+    hold(150)
+    capture()
+    before = Entry.objects.count()
+
+    assert (capture(), Entry.objects.count()) == (150, before)
+
+
+@pytest.mark.parametrize("points", [0, -1, 151])
+def test_no_more_than_is_held_and_no_less_than_a_point_is_spent(points: int, account: Account) -> None:
+    adjust(300)
+    hold(150)
+
+    with pytest.raises(Conflict):
+        capture(points=points)
+    assert balances() == (150, 150, 0)
+
+
+def test_pending_holds_count_as_spent(account: Account) -> None:
+    """TB-2: 100 in, 70 spent; another 50 are refused."""
+    rules(least_spent=1, step=1, redeem_points=1)
+    adjust(100)
+    spend(70, "shop:1")
+
+    with pytest.raises(Insufficient, match="30 points available, 50 asked for"):
+        hold(50, "shop:2")
+    assert balances() == (30, 0, 70)
+
+
+def test_the_points_of_one_member_are_not_held_for_another(account: Account) -> None:
+    adjust(300)
+    adjust(300, "2", member_id="8")
+    hold(200)
+
+    with pytest.raises(Conflict):
+        hold(200, member_id="8")
+    assert stands("8").held == 0
+
+
+def test_a_hold_keeps_the_rules_that_its_shopper_was_shown(account: Account) -> None:
+    adjust(300)
+    shown = rules(restore_grace_days=30)
+    rules(restore_grace_days=0)
+
+    ledger.hold(site_key=SITE, member_id="7", purchase="shop:1", points=Points(200), version_id=shown.pk)
+    capture()
+
+    assert Hold.objects.get().version == OrderRedemption.objects.get().version == shown
+    assert {entry.version for entry in Entry.objects.filter(purchase="shop:1")} == {shown}
+
+
+def test_a_release_of_many_lots_fills_each_of_them_again(account: Account, lot: Callable[..., Lot]) -> None:
+    with time_machine.travel(NOW, tick=False):
+        for day in (1, 2, 3):
+            lot(50, expires_at=NOW + day * DAY)
+        hold(120)
+        taken = left()
+        release()
+
+    assert (taken, left(), balances()) == ([0, 0, 30], [50, 50, 50], (150, 0, 0))
