@@ -244,6 +244,7 @@ def test_opening_the_link_claims_nothing_and_the_button_does(shop: FakeShop, sit
 
 
 def test_who_is_not_logged_in_is_asked_to(shop: FakeShop, settings: Any) -> None:
+    settings.ROOT_URLCONF = "sandbox.urls"
     settings.LOGIN_URL = "/login/"
     link = flow.claim_link(paid_order(shop))
 

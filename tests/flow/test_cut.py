@@ -101,7 +101,7 @@ def test_a_finish_cut_off_anywhere_is_completed_once_by_the_next(
             break
     else:
         pytest.fail("the sweep never came to the end")
-    sound(Account.objects.get())
+    sound()
     assert not Flag.objects.exists()
     Message.objects.filter(sent_at=None).update(due_at=timezone.now())  # what the dead had in hand is free again
     outbox.deliver()
@@ -129,7 +129,7 @@ def test_a_release_cut_off_anywhere_is_completed_once_by_the_next(
             break
     else:
         pytest.fail("the sweep never came to the end")
-    sound(account)
+    sound()
     assert not Flag.objects.exists()
 
 
@@ -155,7 +155,7 @@ def test_a_begin_cut_off_anywhere_holds_nothing_after_the_next_pass(
             break
     else:
         pytest.fail("the sweep never came to the end")
-    sound(account)
+    sound()
 
 
 @lost
@@ -174,4 +174,4 @@ def test_a_purchase_cut_off_anywhere_is_placed_whole_or_not_at_all(
             break
     else:
         pytest.fail("the sweep never came to the end")
-    sound(account)
+    sound()

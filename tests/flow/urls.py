@@ -8,6 +8,8 @@ def come_back(_request: HttpRequest, token: str) -> HttpResponse:
     return HttpResponse(token)
 
 
-urlpatterns = [
-    path("khalti/", include(([path("return/<str:token>/", come_back, name="return")], "loyalink_khalti"))),
+ours = [
+    path("return/<str:token>/", come_back, name="return"),
+    path("claim/<str:token>/", come_back, name="claim"),
 ]
+urlpatterns = [path("khalti/", include((ours, "loyalink_khalti")))]
