@@ -230,6 +230,30 @@ def test_parts_that_exceed_the_whole_at_once_are_not_all_sent(shop: FakeShop, si
     assert simulator.payments()[0].refunded == 225_000
 
 
+def test_a_click_that_was_cut_off_before_it_was_sent_is_sent_once_by_whoever_clicks_again(
+    shop: FakeShop, simulator: Simulator
+) -> None:
+    purchase = bought(shop, simulator)
+    asked = {"goods": 250_000, "shipping": 0, "cash": 250_000}
+    Refund.objects.create(purchase=purchase, payment=payment_of(purchase), key="one click", **asked)
+
+    at_once(10, lambda _: give_back(purchase, 250_000, key="one click"))
+
+    assert (simulator.count("refund"), Refund.objects.get().state) == (1, "done")
+
+
+def test_what_khaltis_dashboard_has_given_back_is_not_given_twice(purchase: Purchase, khalti: Khalti) -> None:
+    Payment.objects.update(state="part_refunded", refunded=100_000)
+    Flag.objects.create(payment=payment_of(purchase), reason="refunded_at_khalti")
+
+    with pytest.raises(CannotRefund, match=r"Khalti has given back Rs 1,000\.00 already"):
+        give_back(purchase, 250_000)
+
+    assert khalti.refunded == []
+    assert give_back(purchase, 100_000).state == "done"
+    assert khalti.refunded == [("T-pidx1", {"amount": 98_000})]
+
+
 def test_the_same_key_with_other_amounts_is_refused(purchase: Purchase, khalti: Khalti) -> None:
     give_back(purchase, 10_000, key="one")
 
