@@ -7,7 +7,7 @@ flow commits by itself, so that its tests need ``@pytest.mark.django_db(transact
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -138,8 +138,7 @@ class FakeShop:
         purchase = self._purchase(ref)
         if purchase["state"] == "released":
             self._take(Cart.from_json(purchase["cart"]))
-        purchase["state"] = "placed"
-        purchase["paid"] = max(purchase["paid"], paid.amount)
+        purchase["state"], purchase["paid"] = "placed", max(purchase["paid"], paid.amount)
         purchase["worth"] = max(purchase.get("worth", 0), paid.worth)
         self._tell(ref, purchase, "confirm", paid.amount)
         return f"N-{ref}"
@@ -149,7 +148,7 @@ class FakeShop:
         if purchase["state"] == "held":
             purchase["state"] = "released"
             cart = Cart.from_json(purchase["cart"])
-            self._give_back(cart)
+            self._give_back((line.sku, line.quantity) for line in cart.lines)
             self._delete(f"basket {cart.origin}")
         self._tell(ref, purchase, "release", why.value, present)
 
@@ -157,14 +156,10 @@ class FakeShop:
         self, ref: str, *, goods: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
         purchase = self._purchase(ref)
-        known = purchase.setdefault("reversed", {})
-        if key in known:
+        if key in purchase.setdefault("reversed", {}):
             return
-        known[key] = goods + shipping
-        for sku, quantity in lines:
-            left = self._read(f"stock {sku}")
-            if left is not None:
-                self._write(f"stock {sku}", left + quantity)
+        purchase["reversed"][key] = goods + shipping
+        self._give_back(lines)
         self._tell(ref, purchase, "reverse", goods, shipping, lines)
 
     def page_for(self, ref: str, outcome: Outcome, token: str) -> str:
@@ -185,8 +180,7 @@ class FakeShop:
         )
 
     def orders(self) -> Iterator[HostOrder]:
-        orders = (self.look(name.removeprefix("purchase ")) for name, _ in self._all("purchase "))
-        return (order for order in orders if order.placed)
+        return (self.look(ref) for ref, purchase in self._purchases() if purchase["state"] == "placed")
 
     # Its memory
 
@@ -198,11 +192,11 @@ class FakeShop:
             if left is not None:
                 self._write(f"stock {line.sku}", left - line.quantity)
 
-    def _give_back(self, cart: Cart) -> None:
-        for line in sorted(cart.lines, key=lambda line: line.sku):
-            left = self._read(f"stock {line.sku}")
+    def _give_back(self, lines: Iterable[tuple[str, int]]) -> None:
+        for sku, quantity in sorted(lines):
+            left = self._read(f"stock {sku}")
             if left is not None:
-                self._write(f"stock {line.sku}", left + line.quantity)
+                self._write(f"stock {sku}", left + quantity)
 
     def _purchase(self, ref: str) -> Any:
         purchase = self._read(f"purchase {ref}")
@@ -217,13 +211,12 @@ class FakeShop:
             raise self._failures[verb].popleft()
 
     def _told(self, verb: str) -> list[tuple[str, Any]]:
-        purchases = [(name.removeprefix("purchase "), purchase) for name, purchase in self._all("purchase ")]
-        return [(ref, told) for ref, purchase in purchases for told in purchase["told"] if told[0] == verb]
+        return [(ref, told) for ref, purchase in self._purchases() for told in purchase["told"] if told[0] == verb]
 
-    def _all(self, prefix: str) -> list[tuple[str, Any]]:
+    def _purchases(self) -> list[tuple[str, Any]]:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT name, told FROM fake_shop WHERE name LIKE %s ORDER BY name", [f"{prefix}%"])
-            return [(name, json.loads(told)) for name, told in cursor.fetchall()]
+            cursor.execute("SELECT name, told FROM fake_shop WHERE name LIKE %s ORDER BY name", ["purchase %"])
+            return [(name.removeprefix("purchase "), json.loads(told)) for name, told in cursor.fetchall()]
 
     def _read(self, name: str) -> Any:
         """Read and, in a transaction, lock."""
@@ -347,16 +340,12 @@ class ShopContract:
         assert cart.ref not in {order.ref for order in shop.orders()}
 
     def test_a_refund_is_written_down_once_for_its_key(self, shop: Shop, cart: Cart) -> None:
-        part = Paisa(cart.goods // 3)
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart))
+            for _again in range(2):
+                shop.reverse(cart.ref, goods=Paisa(1), shipping=Paisa(0), lines=(), key="refund:1")
 
-        for _again in range(2):
-            with transaction.atomic():
-                shop.reverse(cart.ref, goods=part, shipping=Paisa(0), lines=(), key="refund:1")
-
-        order = shop.look(cart.ref)
-        assert (order.paid, order.refunded, order.placed) == (cart.total, part, True)
+        assert shop.look(cart.ref).refunded == 1
 
     @pytest.mark.parametrize("outcome", Outcome)
     def test_a_page_is_a_path_of_the_shops_own(self, shop: Shop, cart: Cart, outcome: Outcome) -> None:

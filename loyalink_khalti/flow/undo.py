@@ -122,7 +122,7 @@ def undo(
     ``unknown``. Raises ``CannotRefund`` with words for staff; then nothing was sent.
     """
     forbid_transaction("undo")
-    asked = [[sku, quantity, shelve] for sku, quantity in lines]
+    asked: list[list[str | int]] = [[sku, quantity, shelve] for sku, quantity in lines]
     in_one_block(lambda: _end_what_was_left_behind(purchase.pk))
     try:
         refund = in_one_block(

@@ -88,11 +88,11 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
 
 
 def _merged_before(site_key: str, member_id: str, into: str) -> Account:
-    """The account that stayed, where this very merge has been done; no other is done twice, or back."""
-    stays = open_account(site_key, into)
+    """The account that the points are in, where this merge has been done; none is done back."""
+    ended, stays = own(site_key, member_id), open_account(site_key, into)
     if open_account(site_key, member_id) != stays:
         raise LedgerError("one of them was merged just now; look again")
-    if member_id == into or stays != own(site_key, into):
+    if member_id == into or ended is None or ended.successor is None:
         raise LedgerError("these are one account already")
     return stays
 

@@ -17,6 +17,7 @@ from loyalink_khalti.loyalty import programmes
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.ports import Line, Method
 from loyalink_khalti.simulator import Simulator
@@ -185,8 +186,6 @@ def test_what_is_broken_does_not_go_back_on_the_shelf(purchase: Purchase, shop: 
 
 
 def test_parts_of_a_line_that_does_not_divide_cost_the_whole_line(shop: FakeShop, khalti: Khalti) -> None:
-    from loyalink_khalti.payments import refunds
-
     lines = (
         Line(sku="pen", title="Pen", quantity=3, unit=Paisa(3_333), total=Paisa(10_000)),
         Line(sku="ink", title="Ink", quantity=1, unit=Paisa(5_000), total=Paisa(5_000)),
@@ -228,6 +227,31 @@ def test_parts_that_exceed_the_whole_at_once_are_not_all_sent(shop: FakeShop, si
     assert simulator.count("refund") == 3
     assert stands(purchase) == ("part_refunded", 225_000)
     assert simulator.payments()[0].refunded == 225_000
+
+
+def test_a_click_that_was_cut_off_before_it_was_sent_is_sent_once_by_whoever_clicks_again(
+    shop: FakeShop, simulator: Simulator
+) -> None:
+    purchase = bought(shop, simulator)
+    asked = {"goods": 250_000, "shipping": 0, "cash": 250_000}
+    Refund.objects.create(purchase=purchase, payment=payment_of(purchase), key="one click", **asked)
+
+    at_once(10, lambda _: give_back(purchase, 250_000, key="one click"))
+
+    assert not refunds.send(Refund.objects.get())  # whoever comes last, however late
+    assert (simulator.count("refund"), Refund.objects.get().state) == (1, "done")
+
+
+def test_what_khaltis_dashboard_has_given_back_is_not_given_twice(purchase: Purchase, khalti: Khalti) -> None:
+    Payment.objects.update(state="part_refunded", refunded=100_000)
+    Flag.objects.create(payment=payment_of(purchase), reason="refunded_at_khalti")
+
+    with pytest.raises(CannotRefund, match=r"Khalti has given back Rs 1,000\.00 already"):
+        give_back(purchase, 250_000)
+
+    assert khalti.refunded == []
+    assert give_back(purchase, 100_000).state == "done"
+    assert khalti.refunded == [("T-pidx1", {"amount": 98_000})]
 
 
 def test_the_same_key_with_other_amounts_is_refused(purchase: Purchase, khalti: Khalti) -> None:

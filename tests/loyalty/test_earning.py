@@ -61,6 +61,8 @@ def earned(goods: int | list[Any], /, shipping: int = 0, tier: str = "", first: 
         pytest.param(999, {}, 0, id="below one point"),
         pytest.param(1_000, {}, 1, id="exactly one point"),
         pytest.param(0, {}, 0, id="nothing"),
+        pytest.param(10_000, {"points": 29, "per": 10_000}, 29, id="100 times 0.29, exactly"),
+        pytest.param(100_000, {"campaigns": times(23, 20)}, 115, id="100 times 1.15, exactly"),
         pytest.param(500_000, {"most_earned": 300}, 300, id="a cap reduces"),
         pytest.param(49_999, {"minimum_order": 50_000}, 0, id="below the least order"),
         pytest.param(50_000, {"minimum_order": 50_000}, 50, id="the least order"),
@@ -156,6 +158,12 @@ def test_cumulative_parts_are_never_negative_and_sum_to_the_whole(total: int, cu
     assert so_far == sorted(so_far)
     assert so_far[0] >= 0
     assert so_far[-1] == total
+
+
+def test_cumulative_parts_are_exact_where_floats_are_not() -> None:
+    """Of 10⁹ points by 10⁹ paisa: 500,000,000.499999999 is not yet half a point more."""
+    assert cumulative(999_999_999, 500_000_001, 10**9) == 500_000_000
+    assert cumulative(10**18 - 1, 10**9 - 1, 10**9, Rounding.FLOOR) == 10**18 - 10**9 - 1
 
 
 # Campaigns, categories, bonuses

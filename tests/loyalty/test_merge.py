@@ -165,6 +165,15 @@ def test_accounts_are_merged_one_after_another() -> None:
     adjust(10, member_id="6")
 
     assert [owes(member_id) for member_id in "678"] == [(0, 0, 0), (0, 0, 0), (10, 0, 0)]
+    assert merge("6", "7") == merge("6", "8") == Account.objects.get(member_id="8")
+
+
+def test_who_is_merged_into_one_that_has_ended_goes_where_its_points_are() -> None:
+    adjust(10, member_id="6")
+    merge("7", "8")
+
+    assert merge("6", "7") == merge("6", "7") == Account.objects.get(member_id="8")
+    assert owes("8") == (10, 0, 0)
 
 
 def test_what_both_earned_counts_for_the_level_also_after_a_refund() -> None:

@@ -107,7 +107,7 @@ class RefundForm(forms.Form):
     def _rows(self) -> Iterator[tuple[str, str, int, int, str]]:
         """For each sku: its field, title, how many were bought, how many are left, and what one cost."""
         bought = Counter[str]()
-        titles = {}
+        titles: dict[str, tuple[str, str]] = {}
         for line in self.purchase.frozen_cart.lines:
             bought[line.sku] += line.quantity
             titles.setdefault(line.sku, (line.title, npr(line.unit)))

@@ -17,6 +17,8 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import PASSWORD, Page, Shopper, Store, payment_of, text
 
+pytestmark = pytest.mark.money
+
 LINK = re.compile(r"http://127\.0\.0\.1:8000(/khalti/claim/\S+/)")
 
 
