@@ -136,7 +136,8 @@ class Rules:
 
     def _numbers(self) -> Iterator[int | Fraction]:
         """Everything that is a number, also within campaigns and tiers."""
-        for part in (self, *self.campaigns, *self.tiers):
+        parts: tuple[Rules | Campaign | Tier, ...] = (self, *self.campaigns, *self.tiers)
+        for part in parts:
             values = (getattr(part, field.name) for field in fields(part))
             yield from (value for value in values if isinstance(value, int | Fraction))
         yield from (factor for _, factor in self.boosts)

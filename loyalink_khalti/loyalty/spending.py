@@ -1,6 +1,6 @@
 """Points for a purchase: held, then captured or released, or captured late."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -115,7 +115,7 @@ def _lock_with_points(version: ProgramVersion, member_id: str, points: Points, p
     Its conditions stand on the row itself, so that who waited for the lock is measured by what is left then. Due
     points are expired first, so that a sweep that was missed gives nobody free points.
     """
-    cause = {"purchase": purchase, "version_id": version.pk}
+    cause: dict[str, Any] = {"purchase": purchase, "version_id": version.pk}
     now = timezone.now()
     mine = Account.objects.filter(program=version.program, member_id=member_id)
     ready = mine.filter(~Exists(due(OuterRef("pk"), now)), available__gte=points, frozen=False)
