@@ -1,5 +1,6 @@
 """The contract that every shop keeps, as tests; shops take it from ``loyalink_khalti.testing``."""
 
+import json
 from collections.abc import Callable
 
 import pytest

@@ -93,9 +93,23 @@ def _carry(book: Book, *, so_far: Paisa, goods_total: Paisa) -> tuple[int, int]:
     return restored, clawed
 
 
+def restored_by(redemption: OrderRedemption, *, so_far: Paisa, goods_total: Paisa) -> int:
+    """The points that come back in all, once ``so_far`` paisa of goods are refunded."""
+    return cumulative(redemption.points, so_far, goods_total, redemption.version.rules.refund_rounding)
+
+
+def clawed_by(award: OrderAward, *, so_far: Paisa, goods_total: Paisa) -> tuple[int, int]:
+    """The paisa of its basis that are refunded, and the points that are taken back for them in all."""
+    mode = award.version.rules.refund_rounding
+    refunded = cumulative(award.basis, so_far, goods_total, mode)
+    if so_far >= goods_total:
+        return refunded, award.proportional + award.fixed
+    return refunded, cumulative(award.proportional, refunded, award.basis, mode) if award.basis else 0
+
+
 def _restore(book: Book, redemption: OrderRedemption, so_far: Paisa, goods_total: Paisa) -> int:
     rules = redemption.version.rules
-    whole = cumulative(redemption.points, so_far, goods_total, rules.refund_rounding)
+    whole = restored_by(redemption, so_far=so_far, goods_total=goods_total)
     points = whole - redemption.restored
     if not points:
         return 0
@@ -137,13 +151,9 @@ def _refill(book: Book, parts: Sequence[tuple[Lot, int]], rules: Rules, *, sourc
 
 def claw_back(book: Book, award: OrderAward, *, so_far: Paisa, goods_total: Paisa) -> int:
     """Take back what the refunded part of a purchase had earned; fixed bonuses only when all of it is refunded."""
-    rules = award.version.rules
-    refunded = cumulative(award.basis, so_far, goods_total, rules.refund_rounding)
-    whole = cumulative(award.proportional, refunded, award.basis, rules.refund_rounding) if award.basis else 0
-    if so_far >= goods_total:
-        whole = award.proportional + award.fixed
+    refunded, whole = clawed_by(award, so_far=so_far, goods_total=goods_total)
     points = whole - award.clawed
-    short = _take_back(book, award, points, rules.shortfall) if points else 0
+    short = _take_back(book, award, points, award.version.rules.shortfall) if points else 0
     OrderAward.objects.filter(pk=award.pk).update(refunded=refunded, clawed=whole, short=F("short") + short)
     return points
 
