@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from loyalink_khalti.testing import FakeShop
-from tests.purchases import fake_shop, khalti, no_call_in_a_transaction
+from tests.purchases import account, fake_shop, khalti, member, no_call_in_a_transaction
 from tests.purchases import shop as plain_shop
 
-__all__ = ["fake_shop", "khalti", "no_call_in_a_transaction", "plain_shop", "shop"]
+__all__ = ["account", "fake_shop", "khalti", "member", "no_call_in_a_transaction", "plain_shop", "shop"]
 
 
 @pytest.fixture
