@@ -43,10 +43,11 @@ class PaymentView(View):
     """A page of one payment, found by its token; says nothing to caches, referrers and frames."""
 
     http_method_names = ("get", "options")
+    referrer_policy = "no-referrer"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().dispatch(request, *args, **kwargs)
-        response["Referrer-Policy"] = "no-referrer"
+        response["Referrer-Policy"] = self.referrer_policy
         response["X-Frame-Options"] = "DENY"
         response["X-Robots-Tag"] = "noindex"
         return response
@@ -77,6 +78,9 @@ class ReturnView(LookView):
 
 class StatusView(LookView):
     """The receipt, in any browser; while nothing is certain it looks again by itself, without JavaScript too."""
+
+    # The token stays here; a form of a page with "no-referrer" says "Origin: null", and its CSRF check refuses that.
+    referrer_policy = "same-origin"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)

@@ -1,10 +1,12 @@
 """The way back from Khalti: any browser, any query, any number of slashes; nothing in it is believed."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
 from loyalink_khalti import flow
-from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti
 
@@ -71,11 +73,31 @@ def test_an_unknown_token_is_not_found_and_nobody_is_asked(
 
 def test_pages_of_a_payment_are_kept_from_caches_referrers_and_frames(client: Client, payment: Payment) -> None:
     """K06."""
-    response = client.get(f"/khalti/status/{payment.token}/")
+    policies = {"status": "same-origin", "pay": "no-referrer", "return": "no-referrer"}
+    for page, policy in policies.items():
+        response = client.get(f"/khalti/{page}/{payment.token}/")
 
-    assert "no-store" in response["Cache-Control"]
-    assert response["Referrer-Policy"] == "no-referrer"
-    assert response["X-Frame-Options"] == "DENY"
+        assert "no-store" in response["Cache-Control"]
+        assert response["Referrer-Policy"] == policy
+        assert response["X-Frame-Options"] == "DENY"
+
+
+def test_start_again_on_the_receipt_is_heard_from_a_real_browser(
+    django_user_model: Any, payment: Payment, shop: FakeShop
+) -> None:
+    """K02: a browser names no origin for a form of a page with ``no-referrer``, and is refused."""
+    browser = Client(enforce_csrf_checks=True)
+    sita = django_user_model.objects.create(email="sita@example.com")
+    browser.force_login(sita)
+    Purchase.objects.update(member_id=str(sita.pk))
+    page = browser.get(f"/khalti/status/{payment.token}/")
+    origin = "null" if page["Referrer-Policy"] == "no-referrer" else "http://testserver"
+    form = {"csrfmiddlewaretoken": page.context["csrf_token"]}
+
+    response = browser.post(f"/khalti/again/{payment.token}/", form, headers={"origin": origin})
+
+    assert response.status_code == 302
+    assert len(shop.released) == 1
 
 
 def test_a_stranger_cannot_give_somebody_elses_payment_up(client: Client, payment: Payment, shop: FakeShop) -> None:
