@@ -102,6 +102,9 @@ def _obstacle(purchase: Purchase) -> str:
 
 def _purchase_id(token: str) -> int:
     try:
-        return int(signing.loads(token, salt=_SALT))
+        purchase_id = int(signing.loads(token, salt=_SALT))
     except (signing.BadSignature, ValueError, TypeError) as exc:
         raise CannotClaim(_("This link is not valid.")) from exc
+    if not Purchase.objects.filter(pk=purchase_id).exists():  # signed before the database was restored or made anew
+        raise CannotClaim(_("This link is not valid."))
+    return purchase_id

@@ -157,6 +157,17 @@ def test_a_link_that_was_not_ours_claims_nothing(token: str, shop: FakeShop) -> 
         flow.claim(token, member_id="7", email=EMAIL)
 
 
+def test_a_link_from_before_the_database_was_restored_claims_nothing(shop: FakeShop) -> None:
+    purchase = paid_order(shop)
+    token = token_of(purchase)
+    purchase.delete()
+
+    with pytest.raises(CannotClaim, match="not valid"):
+        flow.claim(token, member_id="7", email=EMAIL)
+    with pytest.raises(CannotClaim, match="not valid"):
+        flow.claim_quote(token, email=EMAIL)
+
+
 def test_a_members_own_order_has_nothing_to_claim(shop: FakeShop) -> None:
     purchase = paid_order(shop, member_id="8")
 
