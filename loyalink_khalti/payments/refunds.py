@@ -70,7 +70,7 @@ def counted(lines: Iterable[Sequence[object]]) -> "Counter[str]":
 def goods_of(purchase: Purchase, asked: "Counter[str]") -> Paisa:
     """What so many more of each sku cost, before points; any number of parts sums to the whole lines."""
     cart, done = purchase.frozen_cart, given_back(purchase)
-    if asked == left(purchase).lines:
+    if asked and asked == left(purchase).lines:
         return left(purchase).goods
     return Paisa(
         sum(_cost(cart, sku, done[sku] + quantity) - _cost(cart, sku, done[sku]) for sku, quantity in asked.items())
@@ -134,10 +134,11 @@ def give_up(purchase: Purchase, *, before: datetime) -> None:
     for refund in purchase.refunds.filter(
         requested_at__lt=before, state__in=[RefundState.REQUESTED, RefundState.SENT]
     ):
-        if refund.state == RefundState.REQUESTED:
-            resolve(refund, RefundState.REFUSED, "It was never sent.")
-        else:
+        if refund.state == RefundState.SENT:
             mark_unknown(refund, "")
+        else:  # only while it still waits: ``send`` takes no lock of the purchase, and may be at it just now
+            waiting = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
+            waiting.update(state=RefundState.REFUSED, words="It was never sent.")
 
 
 def mark_unknown(refund: Refund, words: str) -> None:

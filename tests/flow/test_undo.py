@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 import time_machine
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from loyalink_khalti import flow
@@ -200,6 +200,14 @@ def test_parts_of_a_line_that_does_not_divide_cost_the_whole_line(shop: FakeShop
     assert stands(purchase) == ("refunded", 15_000)
 
 
+def test_where_no_line_is_chosen_no_goods_are_meant(purchase: Purchase) -> None:
+    lines = list(refunds.left(purchase).lines.items())
+    give_back(purchase, 100_000, lines=lines)  # worn: less than they cost
+
+    assert refunds.left(purchase).goods == 150_000
+    assert refunds.goods_of(purchase, refunds.counted([])) == 0
+
+
 def test_twenty_clicks_are_one_refund_and_one_call(shop: FakeShop, simulator: Simulator, account: Account) -> None:
     """F01."""
     purchase = bought(shop, simulator, member_id=account.member_id, spends=Points(500))
@@ -350,6 +358,24 @@ def test_what_was_never_sent_stands_in_nobodys_way(purchase: Purchase, khalti: K
 
     assert Refund.objects.get(key="left behind").state == "refused"
     assert len(khalti.refunded) == 1
+
+
+def test_what_is_sent_at_the_very_moment_is_not_written_down_as_never_sent(purchase: Purchase) -> None:
+    asked = {"goods": 250_000, "shipping": 0, "cash": 245_000, "payment": payment_of(purchase)}
+    refund = Refund.objects.create(purchase=purchase, key="slow", **asked)
+    sent: list[bool] = []
+
+    def sent_first(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("UPDATE") and not sent:
+            sent.append(True)
+            sent.append(refunds.send(refund))
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(sent_first):
+        refunds.give_up(purchase, before=timezone.now() + timedelta(seconds=1))
+
+    assert sent == [True, True]
+    assert Refund.objects.get().state == "sent"
 
 
 def payment_of(purchase: Purchase) -> Payment:
