@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
@@ -69,14 +70,18 @@ def start_again(payment: Payment) -> Outcome:
     stands = _settle(payment, answer, present=True)
     unpaid = answer.status is Status.INITIATED and answer.pidx == payment.pidx
     if stands is Outcome.CONFIRMING and unpaid:
-        return release_payment(payment, Why.ABANDONED, present=True)
+        return _write(payment, lambda: release_payment(payment, Why.ABANDONED, present=True))
     return stands
 
 
 def _settle(payment: Payment, answer: Lookup, *, present: bool) -> Outcome:
-    """Write the answer down; where the database gives way twice nothing is lost, and it is asked again later."""
+    return _write(payment, lambda: settle(payment, answer, present=present))
+
+
+def _write(payment: Payment, work: Callable[[], Outcome]) -> Outcome:
+    """Write down what was learned; where the database gives way twice nothing is lost, and it is asked again later."""
     try:
-        return settle(payment, answer, present=present)
+        return work()
     except (DatabaseError, InterfaceError) as exc:
         if not is_the_databases_own(exc):
             raise
@@ -94,7 +99,7 @@ def _give_up_unsent(payment: Payment, *, present: bool) -> Outcome:
     if payment.created_at + patience > timezone.now():
         return payment.outcome
     # Only if it is so still: the answer may have come at the very last.
-    return release_payment(payment, Why.REFUSED, present=present, states={State.CREATED})
+    return _write(payment, lambda: release_payment(payment, Why.REFUSED, present=present, states={State.CREATED}))
 
 
 def _lease(payment: Payment, *, insist: bool, pause: timedelta | None = None) -> str:

@@ -72,7 +72,7 @@ class ReturnView(LookView):
         here = reverse("loyalink_khalti:return", args=[payment.token])
         if request.META.get("QUERY_STRING") or request.path != here:
             return redirect(here)  # at once, so that what was glued on is in no history and no referrer
-        outcome = flow.finish(payment, present=True)
+        outcome = flow.finish(payment, present=is_mine(request, payment))
         return redirect(next_page(payment, outcome))
 
 
@@ -84,7 +84,7 @@ class StatusView(LookView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
-        outcome = flow.finish(payment, present=True)
+        outcome = flow.finish(payment, present=is_mine(request, payment))
         payment = self.payment(token)
         response = render(request, "loyalink_khalti/status.html", _context(request, payment, outcome))
         if outcome is Outcome.CONFIRMING:

@@ -104,3 +104,36 @@ def test_a_stranger_cannot_give_somebody_elses_payment_up(client: Client, paymen
     """I12."""
     assert client.post(f"/khalti/again/{payment.token}/").status_code == 404
     assert shop.released == []
+
+
+def test_a_stranger_sees_no_transaction_of_khaltis(client: Client, payment: Payment, khalti: Khalti) -> None:
+    """I12."""
+    khalti.pay(payment.pidx)
+    client.get(back(payment))
+
+    receipt = client.get(f"/khalti/status/{payment.token}/").content.decode()
+
+    assert "Paid. Thank you!" in receipt
+    assert f"T-{payment.pidx}" not in receipt
+
+
+def test_a_look_of_somebody_else_does_not_count_as_the_shoppers(
+    client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    khalti.says(payment.pidx, "User canceled")
+
+    client.get(back(payment))
+
+    assert shop.given_to_shopper == [False]
+
+
+def test_who_was_given_the_money_back_is_not_told_that_nothing_was_taken(
+    client: Client, payment: Payment, khalti: Khalti
+) -> None:
+    khalti.says(payment.pidx, "Refunded", transaction_id="T", refunded=True)
+    client.get(back(payment))
+
+    receipt = client.get(f"/khalti/status/{payment.token}/").content.decode()
+
+    assert "Your payment was given back" in receipt
+    assert "nothing was taken" not in receipt

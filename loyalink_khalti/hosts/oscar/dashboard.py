@@ -50,6 +50,9 @@ def cancel(request: HttpRequest, order: Any) -> bool:
     if purchase is None:
         return False
     words = {"number": order.number}
+    if not refunding.may_refund(request):
+        messages.error(request, _("%(number)s: you may not cancel orders.") % words)
+        return True
     if not refunds.is_awaited(purchase):
         messages.error(request, _("%(number)s is paid for: refund it instead.") % words)
         return True

@@ -308,6 +308,21 @@ def test_cancelling_what_nobody_has_paid_gives_points_and_stock_back(
     assert sound()
 
 
+@pytest.mark.parametrize("cancel", [cancel_by_status, cancel_from_the_list])
+def test_who_may_not_refund_may_not_cancel_either(store: Store, sita: Shopper, cancel: Any) -> None:
+    """K05."""
+    sita.buy(store.notebook, method="cod", points=500)
+    order = only_order()
+    user = get_user_model().objects.create_user("clerk", "clerk@example.com", "clerk-password", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="order"))
+    clerk = Client()
+    clerk.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    cancel(clerk, order)
+
+    assert (stands(order)[0], available(sita)) == ("Pending", 700)
+
+
 def test_a_cancelled_order_that_had_been_sent_comes_back_to_the_shelf(
     store: Store, guest: Shopper, staff: Client
 ) -> None:
