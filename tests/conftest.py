@@ -39,7 +39,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this session is not for: everything but money on PostgreSQL, sweeps without ``--all``."""
+    """Leave out what this run is not for: everything but money on PostgreSQL, sweeps without ``--all``."""
     nothing_to_drive = not any(map(shutil.which, CHROMIUM))
     for item in items:
         if item.get_closest_marker("browser"):

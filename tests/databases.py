@@ -132,7 +132,7 @@ PUT_BACK = (
 
 
 def engine() -> Engine:
-    """Tell which database this session tests."""
+    """Tell which database this run tests."""
     return PostgreSQL() if connection.vendor == "postgresql" else SQLite()
 
 
