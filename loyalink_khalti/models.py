@@ -5,7 +5,7 @@ from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, Idempot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .loyalty.programmes import Program, ProgramVersion
 from .outbox import Message
-from .payments.models import Credentials, Flag, Payment, Purchase, Refund
+from .payments.models import Credentials, Flag, LastRun, Payment, Purchase, Refund
 
 __all__ = [
     "Account",
@@ -17,6 +17,7 @@ __all__ = [
     "Hold",
     "IdempotencyKey",
     "KhaltiSettings",
+    "LastRun",
     "Lot",
     "Message",
     "OrderAward",

@@ -31,6 +31,7 @@ class Message(models.Model):
     """One call to make after commit."""
 
     function = models.CharField(max_length=200)
+    key = models.CharField(max_length=100, null=True, blank=True, help_text="one that waits is enough")
     payload = models.JSONField()
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(default=timezone.now)
@@ -41,6 +42,9 @@ class Message(models.Model):
     class Meta:
         verbose_name = "outgoing message"
         indexes = [models.Index("due_at", condition=Q(sent_at=None), name="loyalink_outbox_due")]
+        constraints = [
+            models.UniqueConstraint(fields=["key"], condition=Q(sent_at=None), name="loyalink_outbox_one_waiting"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.function} #{self.pk}"

@@ -151,6 +151,10 @@ class Payment(models.Model):
     ask_after = models.DateTimeField(null=True, blank=True)
     asked = models.PositiveIntegerField(default=0)
     not_found = models.PositiveIntegerField(default=0)
+    # The reconciler's own back-off: when it looks next by itself (null: now), and how often in a row it could not.
+    watch_after = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    tries = models.PositiveIntegerField(default=0, help_text="how often the shop could not grant the goods")
 
     class Meta:
         constraints = [
@@ -171,7 +175,8 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
-            models.Index("state", "ask_after", name="loyalink_payment_watch"),
+            models.Index("state", "watch_after", name="loyalink_payment_watch"),
+            models.Index("state", "paid_at", name="loyalink_payment_paid"),
         ]
 
     def __str__(self) -> str:
@@ -201,10 +206,19 @@ class Payment(models.Model):
 
 
 class Refund(models.Model):
-    """Giving back a part, or all, of what a placed purchase cost; written down before Khalti hears of it."""
+    """Giving money back, wholly or in part; written down before Khalti hears of it.
+
+    Of kind ``order`` it gives back what a placed purchase cost, with its goods and points; of kind ``payment``, a
+    payment that bought nothing (a second one, say), and neither goods nor points move.
+    """
+
+    class Kind(models.TextChoices):
+        ORDER = "order", _("order")
+        PAYMENT = "payment", _("payment")
 
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="refunds")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="refunds")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.ORDER)
     key = models.CharField(max_length=128, unique=True)
     state = models.CharField(
         max_length=12, choices=[(s.value, s.value) for s in RefundState], default=RefundState.REQUESTED
@@ -218,6 +232,7 @@ class Refund(models.Model):
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
     words = models.CharField(max_length=500, blank=True, default="", help_text="what Khalti said")
     requested_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
     carried_at = models.DateTimeField(null=True, blank=True, help_text="when shop and points followed")
 
@@ -244,6 +259,7 @@ class Flag(models.Model):
     reason = models.CharField(max_length=32, choices=[(reason.value, reason.value) for reason in Reason])
     evidence = models.JSONField(default=dict)
     raised_at = models.DateTimeField(default=timezone.now)
+    mailed_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolution = models.CharField(max_length=20, blank=True, default="")
     note = models.TextField(blank=True, default="")
@@ -255,6 +271,17 @@ class Flag(models.Model):
                 fields=["payment", "reason"], condition=Q(resolved_at=None), name="loyalink_flag_once"
             ),
         ]
+        indexes = [models.Index("raised_at", condition=Q(resolved_at=None), name="loyalink_flag_open")]
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.payment_id})"
+
+
+class LastRun(models.Model):
+    """When a job was last at work, so that a check and a badge can say that it no longer is."""
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.at:%Y-%m-%d %H:%M}"

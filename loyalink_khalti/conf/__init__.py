@@ -1,0 +1,58 @@
+"""Settings in, live objects out. The only room that reads settings and environment, and that decrypts keys.
+
+Everything is read when it is asked for, from the dict ``LOYALINK_KHALTI`` and, for what a deployment sets, from the
+environment: ``KHALTI_SECRET_KEY``, ``KHALTI_BASE_URL``, ``LOYALINK_FERNET_KEYS``.
+"""
+
+from .calls import KhaltiOptions, client, khalti, khalti_options
+from .keys import (
+    DEPLOYMENT,
+    EDITORS,
+    KeyInUse,
+    KeyUnreadable,
+    credentials,
+    deployments_key,
+    fernet,
+    key_in_use,
+    remove_key,
+    save_key,
+    secret_in_use,
+    secret_of,
+)
+from .servers import LIVE, SERVERS, TEST, base_url, is_simulated
+from .settings import DEFAULTS, deadline, get, oscar_options, shop, shops
+from .sites import DEFAULT_SITE, key_of_site, site_key, site_url
+
+__all__ = [
+    "DEFAULTS",
+    "DEFAULT_SITE",
+    "DEPLOYMENT",
+    "EDITORS",
+    "LIVE",
+    "SERVERS",
+    "TEST",
+    "KeyInUse",
+    "KeyUnreadable",
+    "KhaltiOptions",
+    "base_url",
+    "client",
+    "credentials",
+    "deadline",
+    "deployments_key",
+    "fernet",
+    "get",
+    "is_simulated",
+    "key_in_use",
+    "key_of_site",
+    "khalti",
+    "khalti_options",
+    "oscar_options",
+    "remove_key",
+    "save_key",
+    "secret_in_use",
+    "secret_of",
+    "shop",
+    "shops",
+    "site_key",
+    "site_url",
+]

@@ -1,0 +1,81 @@
+"""Khalti as a site uses it: whether and how it is offered, and the live object that calls it."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import translation
+
+from loyalink_khalti.khalti.client import Khalti
+from loyalink_khalti.khalti.secret import Secret
+from loyalink_khalti.khalti.transport import Transport
+from loyalink_khalti.payments.models import Credentials
+
+from .keys import key_in_use, secret_in_use, secret_of
+from .servers import LIVE, SERVERS, base_url, chosen, environment_of, is_khaltis_own, is_simulated
+from .settings import deadline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KhaltiOptions:
+    """How a site offers Khalti; ``why_off`` is a sentence for the shopper where it does not."""
+
+    enabled: bool
+    environment: str
+    title: str
+    text: str
+    test_mode: bool
+    why_off: str
+
+
+def khalti_options(key: str) -> KhaltiOptions:
+    """What the checkout shows of Khalti on a site."""
+    found = chosen(key)
+    environment = environment_of(found)
+    enabled = bool(found.enabled) if found else True
+    return KhaltiOptions(
+        enabled=enabled,
+        environment=environment,
+        title=found.title if found else "Khalti",
+        text=found.text if found else "Pay with your Khalti wallet, mobile banking or card.",
+        test_mode=base_url(environment) != SERVERS[LIVE],
+        why_off=_why_off(key, environment, enabled=enabled),
+    )
+
+
+def _why_off(key: str, environment: str, *, enabled: bool) -> str:
+    if not enabled:
+        return translation.gettext_noop("Khalti is switched off in this shop just now.")
+    used = key_in_use(key, environment)
+    return "" if used.source and not used.fault else translation.gettext_noop("Khalti is not set up in this shop yet.")
+
+
+def khalti(row: Credentials) -> tuple[Khalti, bool]:
+    """Khalti as seen with the key that opened a payment, and whether that key is still there.
+
+    Where it is gone (an environment variable changed), the site's current key of the same environment stands in.
+    """
+    secret = secret_of(row)
+    if secret is not None:
+        # A simulator is wherever KHALTI_BASE_URL says today; Khalti's own servers stay apart.
+        moved = is_simulated() and not is_khaltis_own(row.base_url)
+        return _at(base_url(row.environment) if moved else row.base_url, secret), True
+    stand_in = secret_in_use(row.site_key, row.environment)
+    if stand_in is None:
+        raise ImproperlyConfigured(f"the Khalti key {row.fingerprint} is gone, and no other stands in for it")
+    return client(row.environment, stand_in), False
+
+
+def client(environment: str, secret: Secret) -> Khalti:
+    """Khalti with any key, where an environment's calls go today."""
+    return _at(base_url(environment), secret)
+
+
+def _at(url: str, secret: Secret) -> Khalti:
+    try:
+        return Khalti(base_url=url, secret=secret, transport=_transport(deadline()))
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"Khalti cannot be called at {url}: {exc}") from exc
+
+
+_transport = cache(lambda seconds: Transport(deadline=seconds))

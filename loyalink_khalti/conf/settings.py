@@ -1,0 +1,73 @@
+"""The settings themselves: the dict ``LOYALINK_KHALTI`` and, for what a deployment sets, the environment.
+
+Read when they are asked for, never kept.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from loyalink_khalti.ports import Shop
+
+DEFAULTS: dict[str, Any] = {
+    "SHOPS": {},
+    "SITE_URL": "",
+    "DEADLINE": 10.0,
+    "LIVE_PAYMENTS_PER_VISITOR": 3,
+    "LIVE_PAYMENTS_PER_MEMBER": 1,
+    "KHALTI_SECRET_KEY": "",
+    "KHALTI_BASE_URL": "",
+    "FERNET_KEYS": (),
+    "GUEST_CLAIMS": False,
+    "OSCAR": {},
+}
+_ENVIRONMENT = {
+    "KHALTI_SECRET_KEY": "KHALTI_SECRET_KEY",
+    "KHALTI_BASE_URL": "KHALTI_BASE_URL",
+    "FERNET_KEYS": "LOYALINK_FERNET_KEYS",
+}
+
+
+def get(name: str) -> Any:
+    """One setting: from ``LOYALINK_KHALTI``, the environment, or its default."""
+    chosen = getattr(settings, "LOYALINK_KHALTI", {})
+    value = chosen.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or chosen.get(name, DEFAULTS[name])
+    if name == "FERNET_KEYS" and isinstance(value, str):
+        return [key.strip() for key in value.split(",") if key.strip()]
+    return value
+
+
+def deadline() -> float:
+    """Seconds within which any call to Khalti is over."""
+    return float(get("DEADLINE"))
+
+
+def oscar_options() -> Mapping[str, Any]:
+    """Settings of the Oscar adapter, as given; it has the defaults."""
+    return cast(Mapping[str, Any], get("OSCAR"))
+
+
+def shop(name: str) -> Shop:
+    """The host of that name in ``SHOPS``."""
+    try:
+        path = get("SHOPS")[name]
+    except KeyError as exc:
+        raise ImproperlyConfigured(f'LOYALINK_KHALTI["SHOPS"] names no shop {name!r}') from exc
+    return _shop(path)
+
+
+def shops() -> dict[str, Shop]:
+    return {name: _shop(path) for name, path in get("SHOPS").items()}
+
+
+@cache
+def _shop(path: str) -> Shop:
+    host = cast(Shop, import_string(path)())
+    if not host.local:
+        raise ImproperlyConfigured(f"{path}: a shop outside this database is not supported yet")
+    return host
