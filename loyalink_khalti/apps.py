@@ -10,4 +10,9 @@ class LoyalinkKhaltiConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401 - registers the system checks
+        from . import (
+            afterwards,
+            checks,  # noqa: F401 - registers the system checks
+        )
+
+        afterwards.listen()

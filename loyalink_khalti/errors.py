@@ -4,6 +4,7 @@
 
     LoyalinkError
     ├── KhaltiError                 Khalti and what it said, or did not
+    │   ├── KhaltiNotAsked          nothing was sent: it has not been answering, or too many calls are under way
     │   ├── KhaltiUnreachable       no answer: the outcome is unknown
     │   │   └── KhaltiUnreadable    an answer that is not in Khalti's protocol: as good as none
     │   └── KhaltiRejected          a "no", in Khalti's words
@@ -12,6 +13,7 @@
     │       └── KhaltiThrottled     429: come back later
     ├── CannotPay                   this purchase cannot be paid this way, in words for the shopper
     ├── CannotRefund                this refund cannot be made, in words for staff
+    ├── CannotDecide                staff cannot do this about a payment, in words for them
     ├── CannotClaim                 the points of this order cannot be claimed, in words for the shopper
     ├── InsideTransaction           a verb that must commit by itself was called inside a transaction
     ├── ShopCannot                  the shop cannot do what it was asked (sold out, say)
@@ -23,6 +25,7 @@
 "No answer" and "no" differ: after silence nobody knows what happened, so nothing is concluded from it.
 """
 
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +36,10 @@ class LoyalinkError(Exception):
 
 class KhaltiError(LoyalinkError):
     """Khalti could not be asked, or said no."""
+
+
+class KhaltiNotAsked(KhaltiError):
+    """Nothing was sent: Khalti has not been answering, asks for patience, or too many calls are under way."""
 
 
 class KhaltiUnreachable(KhaltiError):
@@ -84,6 +91,10 @@ class CannotRefund(LoyalinkError):
     """This refund cannot be made; ``str()`` is a sentence for staff, nothing was sent."""
 
 
+class CannotDecide(LoyalinkError):
+    """Staff cannot do this about a payment; ``str()`` is a sentence for them, nothing was changed."""
+
+
 class CannotClaim(LoyalinkError):
     """The points of this order cannot be claimed by this person; ``str()`` is a sentence for them."""
 
@@ -115,6 +126,18 @@ class Frozen(LedgerError):
 
 class Conflict(LedgerError):
     """The same cause was booked before, with other figures."""
+
+
+def traced(exc: BaseException) -> str:
+    """What an exception was and where it came from, without its own words: those may name people.
+
+    ``IntegrityError in execute (utils.py:105), called by save (models.py:44), …``, the innermost frames first.
+    """
+    frames = traceback.extract_tb(exc.__traceback__)[::-1][:8]
+    calls = ", called by ".join(
+        f"{frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in frames
+    )
+    return f"{type(exc).__name__} in {calls}" if calls else type(exc).__name__
 
 
 def _sentences(detail: Any, name: str = "") -> list[str]:

@@ -1,12 +1,14 @@
 """Messages that leave only when the transaction that wrote them has been committed, and at least once.
 
-``post("dotted.path", **payload)`` writes a row beside the change that causes it. After commit the named function is
-called as ``function(**payload)``, here and now or, if this process dies, by the next ``khalti_reconcile``. A function
-may therefore be called twice with the same words; ``message_id`` tells it so where it asks for that argument.
+``post("dotted.path", **payload)`` writes a row beside the change that causes it. After commit (in a request: after the
+response) the named function is called as ``function(**payload)``, here or, if this process dies, by the next
+``khalti_reconcile``. A function may therefore be called twice with the same words; ``message_id`` tells it so where it
+asks for that argument.
 """
 
 import inspect
 import logging
+import random
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +19,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from .afterwards import afterwards
+from .errors import traced
+
 log = logging.getLogger(__name__)
 
 CLAIM = timedelta(seconds=30)
@@ -25,6 +30,10 @@ POLL = 0.2
 """seconds"""
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=6)
+KEPT_FOR = timedelta(days=30)
+"""How long a message that was sent is kept, so that one can see what was."""
+STUCK = 5
+"""After so many tries somebody should look."""
 
 
 class Message(models.Model):
@@ -57,8 +66,18 @@ _CLAIMED = Q(sent_at=None, tries__gt=0, error="")
 def post(function: str, **payload: Any) -> Message:
     """Write a message in the caller's transaction; it is sent after commit."""
     message = Message.objects.create(function=function, payload=payload)
-    transaction.on_commit(lambda: send(message.pk), robust=True)
+    transaction.on_commit(lambda: afterwards(lambda: send(message.pk)), robust=True)
     return message
+
+
+def post_once(function: str, *, key: str, apart: timedelta = timedelta(0), **payload: Any) -> None:
+    """Write a message unless one with this key waits already; it is sent ``apart`` from the last at the earliest."""
+    now = timezone.now()
+    before = Message.objects.filter(key=key, sent_at__gt=now - apart).order_by("-sent_at").first()
+    due_at = before.sent_at + apart if before and before.sent_at else now
+    message = Message(function=function, key=key, payload=payload, due_at=due_at)
+    Message.objects.bulk_create([message], ignore_conflicts=True)
+    transaction.on_commit(lambda: afterwards(lambda: _send_waiting(key)), robust=True)
 
 
 def deliver(*, insist: bool = False) -> int:
@@ -66,9 +85,10 @@ def deliver(*, insist: bool = False) -> int:
 
     ``insist`` ignores the back-off of those that failed, and waits while another sender, alive or dead, has a claim.
     """
+    now = timezone.now()
     waiting = Message.objects.filter(sent_at=None)
-    if not insist:
-        waiting = waiting.filter(due_at__lte=timezone.now())
+    due = Q(due_at__lte=now)
+    waiting = waiting.filter(due | Q(tries__gt=0) if insist else due)
     sent = 0
     for pk in list(waiting.order_by("pk").values_list("pk", flat=True)):
         while insist and Message.objects.filter(_CLAIMED, pk=pk, due_at__gt=timezone.now()).exists():
@@ -89,13 +109,28 @@ def send(pk: int, *, insist: bool = False) -> bool:
     message = Message.objects.get(pk=pk)
     try:
         _call(import_string(message.function), message)
-    except Exception as exc:
-        log.exception("outbox: %s failed, try %d", message, message.tries)
-        wait = min(FIRST_RETRY * 2 ** min(message.tries - 1, 16), LONGEST_RETRY)
+    except Exception as exc:  # noqa: BLE001 - it is tried again
+        log.error("outbox: %s failed, try %d: %s", message, message.tries, traced(exc))
+        wait = min(FIRST_RETRY * 2 ** min(message.tries - 1, 16), LONGEST_RETRY) * random.uniform(0.9, 1.1)  # noqa: S311
         Message.objects.filter(pk=pk).update(due_at=timezone.now() + wait, error=type(exc).__name__)
         return False
     Message.objects.filter(pk=pk).update(sent_at=timezone.now(), error="")
     return True
+
+
+def stuck() -> int:
+    """How many messages have failed again and again."""
+    return Message.objects.filter(sent_at=None, tries__gte=STUCK).exclude(error="").count()
+
+
+def forget() -> int:
+    """Remove what was sent long ago, and return how many there were."""
+    return Message.objects.filter(sent_at__lt=timezone.now() - KEPT_FOR).delete()[0]
+
+
+def _send_waiting(key: str) -> None:
+    for pk in Message.objects.filter(key=key, sent_at=None, due_at__lte=timezone.now()).values_list("pk", flat=True):
+        send(pk)
 
 
 def _call(function: Callable[..., Any], message: Message) -> None:

@@ -14,6 +14,7 @@ from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
 
+from loyalink_khalti.khalti import gate
 from tests import databases
 
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
@@ -105,6 +106,13 @@ def _no_way_out() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_remembered() -> Iterator[None]:
+    """Whether a server was silent in one test is nothing to the next."""
+    yield
+    gate.forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -54,6 +54,7 @@ def shop(fake_shop: FakeShop, settings: Any) -> FakeShop:
         "KHALTI_SECRET_KEY": KEY,
         "KHALTI_BASE_URL": SERVER,
         "DEADLINE": 10,
+        "CALLS_AT_ONCE": 50,
     }
     return fake_shop
 

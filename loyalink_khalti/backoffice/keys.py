@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf
 from loyalink_khalti.errors import (
     KhaltiKeyRejected,
+    KhaltiNotAsked,
     KhaltiNotFound,
     KhaltiRejected,
     KhaltiThrottled,
@@ -41,7 +42,7 @@ def try_key(environment: str, secret: Secret) -> Verdict:
         return _no(exc, told)
     except KhaltiUnreadable:
         return Verdict(level=BAD, text=_("What answers at %(server)s does not speak as Khalti does.") % told)
-    except KhaltiUnreachable:
+    except (KhaltiUnreachable, KhaltiNotAsked):
         text = _("No answer from %(server)s within %(seconds)s seconds, so the key may be right or wrong: try again.")
         return Verdict(level=UNKNOWN, text=text % told)
     except ImproperlyConfigured as exc:

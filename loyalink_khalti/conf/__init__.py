@@ -4,7 +4,7 @@ Everything is read when it is asked for, from the dict ``LOYALINK_KHALTI`` and, 
 environment: ``KHALTI_SECRET_KEY``, ``KHALTI_BASE_URL``, ``LOYALINK_FERNET_KEYS``.
 """
 
-from .calls import KhaltiOptions, client, khalti, khalti_options
+from .calls import KhaltiOptions, Lane, client, khalti, khalti_options, patience
 from .keys import (
     DEPLOYMENT,
     EDITORS,
@@ -20,7 +20,7 @@ from .keys import (
     secret_of,
 )
 from .servers import LIVE, SERVERS, TEST, base_url, is_simulated
-from .settings import DEFAULTS, deadline, get, oscar_options, shop, shops
+from .settings import DEFAULTS, alerts_to, calls_at_once, deadline, get, oscar_options, shop, shops
 from .sites import DEFAULT_SITE, key_of_site, site_key, site_url
 
 __all__ = [
@@ -34,7 +34,10 @@ __all__ = [
     "KeyInUse",
     "KeyUnreadable",
     "KhaltiOptions",
+    "Lane",
+    "alerts_to",
     "base_url",
+    "calls_at_once",
     "client",
     "credentials",
     "deadline",
@@ -47,6 +50,7 @@ __all__ = [
     "khalti",
     "khalti_options",
     "oscar_options",
+    "patience",
     "remove_key",
     "save_key",
     "secret_in_use",

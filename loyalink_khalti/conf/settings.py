@@ -3,7 +3,10 @@
 Read when they are asked for, never kept.
 """
 
+import argparse
 import os
+import shlex
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
@@ -18,6 +21,8 @@ DEFAULTS: dict[str, Any] = {
     "SHOPS": {},
     "SITE_URL": "",
     "DEADLINE": 10.0,
+    "CALLS_AT_ONCE": 0,
+    "ALERTS_TO": (),
     "LIVE_PAYMENTS_PER_VISITOR": 3,
     "LIVE_PAYMENTS_PER_MEMBER": 1,
     "KHALTI_SECRET_KEY": "",
@@ -26,6 +31,9 @@ DEFAULTS: dict[str, Any] = {
     "GUEST_CLAIMS": False,
     "OSCAR": {},
 }
+USUAL_THREADS = 4
+"""What a server is taken to have where its command line does not say."""
+
 _ENVIRONMENT = {
     "KHALTI_SECRET_KEY": "KHALTI_SECRET_KEY",
     "KHALTI_BASE_URL": "KHALTI_BASE_URL",
@@ -45,6 +53,33 @@ def get(name: str) -> Any:
 def deadline() -> float:
     """Seconds within which any call to Khalti is over."""
     return float(get("DEADLINE"))
+
+
+def alerts_to() -> list[str]:
+    """The addresses that hear of new Flags: ``ALERTS_TO``, else Django's ``MANAGERS``."""
+    chosen = get("ALERTS_TO")
+    if isinstance(chosen, str):
+        chosen = [chosen]
+    # An entry of MANAGERS is a pair of name and address or, since Django 6.0, an address.
+    managers: list[Any] = [each if isinstance(each, str) else each[1] for each in settings.MANAGERS]
+    return [str(address) for address in chosen] or managers
+
+
+def calls_at_once() -> int:
+    """How many calls to Khalti the pages of one process may have under way: half of its server's threads."""
+    return int(get("CALLS_AT_ONCE")) or max(_server_threads() // 2, 1)
+
+
+@cache
+def _server_threads() -> int:
+    """The threads of this server process, as its command line has them (gunicorn, uWSGI, waitress)."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--threads", type=int, default=USUAL_THREADS)
+    words = [*shlex.split(os.environ.get("GUNICORN_CMD_ARGS", "")), *sys.argv[1:]]
+    try:
+        return int(parser.parse_known_args(words)[0].threads)
+    except argparse.ArgumentError:
+        return USUAL_THREADS
 
 
 def oscar_options() -> Mapping[str, Any]:

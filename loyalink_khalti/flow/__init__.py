@@ -10,6 +10,9 @@
     place      the same without Khalti: points cover all, cash on delivery, a bank transfer
     received   staff say that the cash or the transfer has come: the points are awarded
     undo       a Refund is committed; Khalti gives the cash back; the shop and the points follow
+    give_back  the same for a payment that bought nothing: no goods and no points move
+    decide     staff answer a Flag: fulfil, accept, refund, dismiss, with a reason
+    reconcile  a look at everything that nobody came back for
     claim      a guest, who has made an account since, has the points of an order
     warn       members are told that points expire soon
     start_again  the shopper gives up a payment that waits: Khalti is asked first
@@ -21,27 +24,34 @@ itself and raises ``InsideTransaction`` when it is called inside a transaction.
 
 from .begin import PaymentWaiting, begin
 from .claim import claim, claim_link, claim_quote, claim_worth
+from .decide import Decision, choices, decide
 from .finish import finish, start_again
+from .give_back import give_back
 from .member import member
 from .place import place
 from .quote import PointsDoNotFit, Quote, quote
 from .received import received
-from .reconcile import reconcile
+from .reconcile import Pass, reconcile
 from .undo import Back, undo, undo_again, undo_quote, worth_back
 from .waiting import join, waiting
 from .warn import warn
 
 __all__ = [
     "Back",
+    "Decision",
+    "Pass",
     "PaymentWaiting",
     "PointsDoNotFit",
     "Quote",
     "begin",
+    "choices",
     "claim",
     "claim_link",
     "claim_quote",
     "claim_worth",
+    "decide",
     "finish",
+    "give_back",
     "join",
     "member",
     "place",

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.conf import Lane
 from loyalink_khalti.errors import (
     CannotPay,
     Frozen,
@@ -56,7 +57,7 @@ def begin(freeze: Callable[[], Cart], *, visitor: str = "") -> Payment:
     payment = in_one_block(lambda: _open(freeze(), visitor=visitor))
     cart = payment.purchase.frozen_cart
     try:
-        answer = conf.khalti(payment.credentials)[0].initiate(_request(payment, cart))
+        answer = conf.khalti(payment.credentials, Lane.BEGIN)[0].initiate(_request(payment, cart))
         if not in_one_block(lambda: services.initiated(payment, answer)):
             raise CannotPay(_("Khalti answered too late. Nothing was paid; please try again."))
     except ImproperlyConfigured as exc:

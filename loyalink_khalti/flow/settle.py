@@ -12,19 +12,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from loyalink_khalti import conf
-from loyalink_khalti.errors import LedgerError, ShopCannot
+from loyalink_khalti.errors import LedgerError, ShopCannot, traced
 from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import Bought
 from loyalink_khalti.money import Paisa, Points
-from loyalink_khalti.payments import services
+from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import LIVE, Kind, Reason, State, Verdict, judge
+from loyalink_khalti.payments.watch import TRIES
 from loyalink_khalti.ports import Method, Outcome, Paid, Why
 
 from .transactions import in_one_block, is_the_databases_own
 
 log = logging.getLogger(__name__)
+
+_KHALTI_HAS_PAID = frozenset({State.PAID, State.MISMATCHED})
 
 FROM_KHALTI = frozenset({Why.EXPIRED, Why.CANCELLED})
 """Khalti itself had said that nobody paid: a payment that is Completed after all may be fulfilled without staff."""
@@ -53,7 +56,7 @@ def release_payment(
             if flag is not None:
                 services.raise_flag(mine, *flag)
         if mine.state == State.RELEASED:  # also where the shop could not give the basket back the last time
-            _release_purchase(purchase, payments, mine, why, present=present)
+            release_purchase(purchase, payments, mine, why, present=present)
         return mine.outcome
 
     return in_one_block(work)
@@ -62,8 +65,15 @@ def release_payment(
 def _settle(payment_id: int, purchase_id: int, answer: Lookup, *, present: bool) -> Outcome:
     purchase, payments = services.lock(purchase_id)
     payment = _one(payments, payment_id)
-    if payment.is_settled:
-        return payment.outcome
+    if not payment.is_settled:
+        _write(purchase, payments, payment, answer, present=present)
+    return payment.outcome
+
+
+def _write(purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup, *, present: bool) -> None:
+    if payment.state in _KHALTI_HAS_PAID and refunds.of_payment(payment):  # staff give it back: see ``noticed``
+        services.save(payment)
+        return
     verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
     match verdict.kind:
         case Kind.PAID:
@@ -75,15 +85,14 @@ def _settle(payment_id: int, purchase_id: int, answer: Lookup, *, present: bool)
         case Kind.REFUNDED | Kind.PART_REFUNDED:
             services.mark_refunded(payment, answer, State(verdict.kind.value))
             if verdict.kind is Kind.REFUNDED:  # of a part refund the rest of the money is still there: staff decide
-                _release_purchase(purchase, payments, payment, Why.REFUNDED, present=present)
+                release_purchase(purchase, payments, payment, Why.REFUNDED, present=present)
         case Kind.UNKNOWN:
             services.raise_flag(payment, verdict.reason or Reason.UNKNOWN_STATUS, services.evidence_of(answer))
             services.save(payment)
         case Kind.WAITING:
             services.save(payment)
             if payment.state == State.RELEASED:  # given up, and the shop could not give the basket back the last time
-                _release_purchase(purchase, payments, payment, Why(payment.why), present=present)
-    return payment.outcome
+                release_purchase(purchase, payments, payment, Why(payment.why), present=present)
 
 
 def _one(payments: list[Payment], pk: int) -> Payment:
@@ -102,10 +111,10 @@ def _unpaid(purchase: Purchase, payments: list[Payment], payment: Payment, why: 
     else:
         services.save(payment)
     if payment.state == State.RELEASED:
-        _release_purchase(purchase, payments, payment, why, present=present)
+        release_purchase(purchase, payments, payment, why, present=present)
 
 
-def _release_purchase(
+def release_purchase(
     purchase: Purchase, payments: list[Payment], payment: Payment, why: Why, *, present: bool
 ) -> None:
     """Give basket, stock and points back once no payment of the purchase can bring money any more."""
@@ -118,8 +127,10 @@ def _release_purchase(
         purchase.state = Purchase.State.RELEASED
         purchase.released_at = timezone.now()
         purchase.save(update_fields=["state", "released_at"])
+        if services.is_flagged(payment):
+            services.resolve_flags(payment, {Reason.HOST_FAILED}, State.RELEASED.value)
 
-    _in_savepoint(work, purchase, payment)
+    in_savepoint(work, purchase, payment)
 
 
 def _paid(purchase: Purchase, payment: Payment, answer: Lookup) -> None:
@@ -132,10 +143,11 @@ def _paid(purchase: Purchase, payment: Payment, answer: Lookup) -> None:
     obstacles = _obstacles(purchase, payment, was_released=was_released or bool(payment.why))
     for reason in obstacles:
         services.raise_flag(payment, reason, services.evidence_of(answer))
-    if not obstacles:
-        _in_savepoint(lambda: fulfil(purchase, payment), purchase, payment)
-    if payment.lease:
-        services.save(payment)
+    if not obstacles and payment.tries < TRIES:
+        granted = in_savepoint(lambda: fulfil(purchase, payment), purchase, payment)
+        payment.tries += not granted
+    if payment.state == State.PAID:
+        services.save(payment, tries=payment.tries)
 
 
 def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[Reason]:
@@ -152,8 +164,11 @@ def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> l
     return obstacles
 
 
-def fulfil(purchase: Purchase, payment: Payment) -> None:
-    """Grant the goods: the shop confirms, the points held are spent, new ones awarded. In the caller's savepoint."""
+def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> None:
+    """Grant the goods: the shop confirms, the points held are spent, new ones awarded. In the caller's savepoint.
+
+    ``on_credit`` (staff): points that the member no longer has are owed.
+    """
     paid = Paid(
         method=Method.KHALTI,
         amount=Paisa(payment.amount),
@@ -162,27 +177,36 @@ def fulfil(purchase: Purchase, payment: Payment) -> None:
         points=Points(purchase.spends),
         worth=Paisa(purchase.worth),
     )
-    confirm(purchase, paid)
+    confirm(purchase, paid, on_credit=on_credit)
     award(purchase)
     services.move(payment, State.FULFILLED, fulfilled_at=timezone.now())
 
 
-def confirm(purchase: Purchase, paid: Paid) -> None:
+def confirm(purchase: Purchase, paid: Paid, *, on_credit: bool = False) -> None:
     """Let the shop place the order and spend the points held for it."""
     purchase.number = conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
-    if purchase.spends and purchase.member_id:
-        if purchase.state == Purchase.State.RELEASED:  # after the shop's rows: the account is locked last
-            ledger.hold(
-                site_key=purchase.site_key,
-                member_id=purchase.member_id,
-                purchase=purchase.key,
-                points=Points(purchase.spends),
-                version_id=purchase.rules_version,
-            )
-        ledger.capture(purchase=purchase.key, value=Paisa(purchase.worth))
+    if purchase.spends and purchase.member_id:  # after the shop's rows: the account is locked last
+        _spend(purchase, purchase.member_id, on_credit=on_credit)
     purchase.state = Purchase.State.PLACED
     purchase.placed_at = purchase.placed_at or timezone.now()
     purchase.save(update_fields=["number", "state", "placed_at"])
+
+
+def _spend(purchase: Purchase, member_id: str, *, on_credit: bool) -> None:
+    """Capture the points held; those of a purchase that was released are held again first, or taken on credit."""
+    if purchase.state == Purchase.State.RELEASED:
+        words: dict[str, Any] = {
+            "site_key": purchase.site_key,
+            "member_id": member_id,
+            "purchase": purchase.key,
+            "points": Points(purchase.spends),
+            "version_id": purchase.rules_version,
+        }
+        if on_credit:
+            ledger.late_capture(**words, value=Paisa(purchase.worth))
+            return
+        ledger.hold(**words)
+    ledger.capture(purchase=purchase.key, value=Paisa(purchase.worth))
 
 
 def award(purchase: Purchase) -> None:
@@ -211,8 +235,8 @@ def bought(purchase: Purchase) -> Bought:
     )
 
 
-def _in_savepoint(work: Callable[[], None], purchase: Purchase, payment: Payment) -> None:
-    """Do the shop's part; where it fails only that part is undone, and staff are told."""
+def in_savepoint(work: Callable[[], None], purchase: Purchase, payment: Payment) -> bool:
+    """Do the shop's part; where it fails only that part is undone, staff are told, and it is False."""
     try:
         with transaction.atomic():
             work()
@@ -223,8 +247,10 @@ def _in_savepoint(work: Callable[[], None], purchase: Purchase, payment: Payment
         payment.refresh_from_db()
         payment.purchase = purchase
         reason, detail = _fault(exc)
-        log.warning("purchase %s: %s", purchase, reason, exc_info=not isinstance(exc, ShopCannot | LedgerError))
+        log.warning("purchase %s: %s: %s", purchase, reason, traced(exc))
         services.raise_flag(payment, reason, detail)
+        return False
+    return True
 
 
 def _fault(exc: Exception) -> tuple[Reason, dict[str, str]]:

@@ -4,37 +4,24 @@ A Refund row is committed first, then Khalti is asked once; it is never sent aga
 written in one block with the shop's books and the points. Where no cash goes back by Khalti, all of it is one block.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
-from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from loyalink_khalti import conf
-from loyalink_khalti.errors import CannotRefund, KhaltiError, KhaltiRejected, LedgerError, ShopCannot
-from loyalink_khalti.khalti.wire import is_id
-from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.errors import CannotRefund, ShopCannot
 from loyalink_khalti.loyalty.arithmetic import Rounding, cumulative
 from loyalink_khalti.loyalty.programmes import rounding_of
 from loyalink_khalti.loyalty.returning import refund_quote
 from loyalink_khalti.money import Paisa, Points, npr
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
-from loyalink_khalti.payments.states import Reason, RefundState
+from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.ports import Method
 
-from .transactions import forbid_transaction, in_one_block, is_the_databases_own
+from .refunding import carry, end_what_was_left_behind, send
+from .transactions import forbid_transaction, in_one_block
 
-log = logging.getLogger(__name__)
-
-LEFT_BEHIND = timedelta(seconds=60)
-"""How long after the deadline of a call whoever made it is taken to be gone."""
-
-_UNFINISHED = [RefundState.REQUESTED, RefundState.SENT]
 Lines = Sequence[tuple[str, int]]
 
 
@@ -74,6 +61,21 @@ def undo_quote(purchase: Purchase, *, goods: Paisa, shipping: Paisa, lines: Line
         restored=points.restored,
         clawed=points.clawed,
     )
+
+
+def goods_for(purchase: Purchase, cash: Paisa) -> Paisa:
+    """The least goods (at their price before points) of which so much more ``cash`` comes back; all where none do."""
+    goods, done = purchase.frozen_cart.goods, refunds.so_far(purchase)
+    mode, paid = rounding_of(purchase.rules_version), refunds.cash_of_goods(purchase)
+    due = done.cash - done.shipping + cash
+    few, many = int(done.goods), int(goods)
+    while few < many:  # what comes back grows with the goods, by a paisa at most
+        middle = (few + many) // 2
+        if cumulative(paid, Paisa(middle), goods, mode) < due:
+            few = middle + 1
+        else:
+            many = middle
+    return Paisa(few - done.goods)
 
 
 def _check(purchase: Purchase, *, goods: Paisa, shipping: Paisa, lines: Lines) -> None:
@@ -123,7 +125,7 @@ def undo(
     """
     forbid_transaction("undo")
     asked: list[list[str | int]] = [[sku, quantity, shelve] for sku, quantity in lines]
-    in_one_block(lambda: _end_what_was_left_behind(purchase.pk))
+    end_what_was_left_behind(purchase.pk)
     try:
         refund = in_one_block(
             lambda: _request(purchase.pk, goods=goods, shipping=shipping, key=key, by=by, lines=asked)
@@ -132,9 +134,7 @@ def undo(
         raise CannotRefund(_("The shop cannot take this back: %(why)s") % {"why": exc.detail or exc.reason}) from exc
     if refund.state != RefundState.REQUESTED:  # a second click, or no cash for Khalti to give back
         return refund
-    if not in_one_block(lambda: refunds.send(refund)):
-        return Refund.objects.get(pk=refund.pk)
-    return _ask_khalti(refund, mobile=mobile)
+    return send(refund, mobile=mobile)
 
 
 def undo_again(refund: Refund) -> Refund:
@@ -145,17 +145,10 @@ def undo_again(refund: Refund) -> Refund:
         purchase, _payments = services.lock(refund.purchase_id)
         row = Refund.objects.select_related("payment").get(pk=refund.pk)
         if row.state == RefundState.DONE and row.carried_at is None:
-            _carry(purchase, row)
+            carry(purchase, row)
         return row
 
     return in_one_block(work)
-
-
-def _end_what_was_left_behind(purchase_id: int) -> None:
-    before = timezone.now() - LEFT_BEHIND - timedelta(seconds=conf.deadline())
-    if Refund.objects.filter(purchase=purchase_id, state__in=_UNFINISHED, requested_at__lt=before).exists():
-        purchase, _payments = services.lock(purchase_id)
-        refunds.give_up(purchase, before=before)
 
 
 def _request(
@@ -187,7 +180,7 @@ def _request(
     )
     if payment is None:
         refunds.resolve(refund, RefundState.DONE)
-        _carry(purchase, refund)
+        carry(purchase, refund)
     return refund
 
 
@@ -201,91 +194,3 @@ def _payer(payments: Sequence[Payment], back: Back) -> Payment:
             _("Khalti has given back %(refunded)s already.") % {"refunded": npr(Paisa(payment.refunded))}
         )
     return payment
-
-
-def _ask_khalti(refund: Refund, *, mobile: str) -> Refund:
-    payment = Payment.objects.select_related("credentials").get(refunds=refund)
-    all_of_it = not payment.refunded and refund.cash == payment.captured
-    transaction_id = payment.transaction_id or ""
-    try:
-        client, _same_key = conf.khalti(payment.credentials)
-        if not is_id(transaction_id):
-            raise ImproperlyConfigured("Khalti has given no transaction id")
-    except ImproperlyConfigured as exc:  # nothing was sent
-        return _resolved(refund, RefundState.REFUSED, str(exc))
-    try:
-        words = client.refund(transaction_id, amount=None if all_of_it else Paisa(refund.cash), mobile=mobile or None)
-    except KhaltiRejected as exc:
-        return _resolved(refund, RefundState.REFUSED, exc.words)
-    except KhaltiError as exc:
-        log.warning("refund %s: %s", refund.pk, exc)
-        return _resolved(refund, RefundState.UNKNOWN, str(exc))
-    return _done(refund, words)
-
-
-def _resolved(refund: Refund, state: RefundState, words: str) -> Refund:
-    def work() -> Refund:
-        services.lock(refund.purchase_id)
-        row = Refund.objects.select_related("payment").get(pk=refund.pk)
-        if row.state != RefundState.SENT:
-            return row
-        if state is RefundState.UNKNOWN:
-            refunds.mark_unknown(row, words)
-        else:
-            refunds.resolve(row, state, words)
-        return row
-
-    return in_one_block(work)
-
-
-def _done(refund: Refund, words: str) -> Refund:
-    """The money is back: count it, and let shop and points follow in a savepoint."""
-
-    def work() -> Refund:
-        purchase, payments = services.lock(refund.purchase_id)
-        row = Refund.objects.select_related("payment").get(pk=refund.pk)
-        if row.state == RefundState.DONE:
-            return row
-        refunds.resolve(row, RefundState.DONE, words)
-        refunds.resolve_flag(row, Reason.REFUND_UNKNOWN)
-        refunds.give_back(next(one for one in payments if one.pk == row.payment_id), row.cash)
-        _carry(purchase, row)
-        return row
-
-    return in_one_block(work)
-
-
-def _carry(purchase: Purchase, refund: Refund) -> None:
-    """Carry a refund into the shop's books and the points; where the shop fails, the money's side stays written."""
-    try:
-        with transaction.atomic():
-            _follow(purchase, refund)
-    except Exception as exc:
-        if is_the_databases_own(exc) or refund.payment is None:
-            raise  # without Khalti no money has moved yet: all of it is undone
-        log.warning(
-            "refund %s could not be carried on", refund.pk, exc_info=not isinstance(exc, ShopCannot | LedgerError)
-        )
-        refund.refresh_from_db()
-        why = str(exc) if isinstance(exc, ShopCannot | LedgerError) else type(exc).__name__
-        services.raise_flag(refund.payment, Reason.HOST_FAILED, {"refund": refund.key, "shop": why})
-
-
-def _follow(purchase: Purchase, refund: Refund) -> None:
-    """The shop's rows first, the account last."""
-    conf.shop(purchase.shop).reverse(
-        purchase.ref,
-        goods=Paisa(refund.cash - refund.shipping),
-        shipping=Paisa(refund.shipping),
-        lines=tuple((sku, quantity) for sku, quantity, shelve in refund.lines if shelve),
-        key=refund.key,
-    )
-    moved = ledger.refund(
-        purchase=purchase.key,
-        refund_ref=refund.key,
-        so_far=refunds.so_far(purchase).goods,  # this one included: it is done
-        goods_total=purchase.frozen_cart.goods,
-    )
-    refund.restored, refund.clawed, refund.carried_at = moved.restored, moved.clawed, timezone.now()
-    refund.save(update_fields=["restored", "clawed", "carried_at"])
-    refunds.resolve_flag(refund, Reason.HOST_FAILED)

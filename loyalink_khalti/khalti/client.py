@@ -1,6 +1,7 @@
 """Khalti's three verbs. No Django, no orders; the deadline is the transport's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +17,7 @@ from loyalink_khalti.money import Paisa
 
 from . import addresses
 from .addresses import is_khaltis
+from .gate import Gate, Places, gate
 from .secret import Secret
 from .transport import Answer, KeyHeader, Transport
 from .wire import Initiate, Initiated, Lookup, is_id, refund_to_wire
@@ -28,30 +30,50 @@ LONGEST_DETAIL = 500
 class Khalti:
     """One merchant's Khalti: a server and the key for it."""
 
-    def __init__(self, *, base_url: str, secret: Secret, transport: Transport | None = None) -> None:
-        """Take a base URL like ``https://khalti.com/api/v2/``; ``ValueError`` for a server that may not be called."""
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        secret: Secret,
+        transport: Transport | None = None,
+        places: Places | None = None,
+        patience: float = 0.0,
+    ) -> None:
+        """Take a base URL like ``https://khalti.com/api/v2/``; ``ValueError`` for a server that may not be called.
+
+        A call waits up to ``patience`` seconds for one of the ``places``, where there are any.
+        """
         self.base_url = addresses.base(base_url)
         self._secret = secret
         self._transport = transport or Transport()
+        self._places = places
+        self._patience = patience
 
     def __repr__(self) -> str:
         return f"<Khalti {self.base_url} {self._secret}>"
 
+    @property
+    def gate(self) -> Gate:
+        """Whether this server is worth asking just now."""
+        return gate(self.base_url)
+
     def initiate(self, request: Initiate) -> Initiated:
         """Open a payment page. Never sent again by itself: the first may have been heard."""
-        initiated = Initiated.from_wire(self._post(f"{self.base_url}epayment/initiate/", request.to_wire()))
-        if not is_khaltis(initiated.payment_url, base_url=self.base_url):
-            raise KhaltiUnreadable("a payment_url that is not Khalti's")
-        return initiated
+        with self._asking():
+            initiated = Initiated.from_wire(self._post(f"{self.base_url}epayment/initiate/", request.to_wire()))
+            if not is_khaltis(initiated.payment_url, base_url=self.base_url):
+                raise KhaltiUnreadable("a payment_url that is not Khalti's")
+            return initiated
 
     def lookup(self, pidx: str) -> Lookup:
         """Ask what became of ``pidx``."""
         url = f"{self.base_url}epayment/lookup/"
-        answer = self._send(url, {"pidx": pidx}, resend_if_stale=True)
-        # Lookup says 400 for "Expired" and "User canceled": answers, not errors.
-        if answer.status_code == 400 and isinstance(answer.body.get("status"), str):
-            return Lookup.from_wire(answer.body)
-        return Lookup.from_wire(_yes(answer, urlsplit(url).path))
+        with self._asking(can_wait=True):
+            answer = self._send(url, {"pidx": pidx}, resend_if_stale=True)
+            # Lookup says 400 for "Expired" and "User canceled": answers, not errors.
+            if answer.status_code == 400 and isinstance(answer.body.get("status"), str):
+                return Lookup.from_wire(answer.body)
+            return Lookup.from_wire(_yes(answer, urlsplit(url).path))
 
     def refund(self, transaction_id: str, *, amount: Paisa | None = None, mobile: str | None = None) -> str:
         """Give back all, or ``amount`` in paisa, and return Khalti's words. Never sent again by itself."""
@@ -59,11 +81,22 @@ class Khalti:
             raise ValueError("not a transaction id of Khalti's")
         # The only endpoint that is not under v2/.
         path = f"merchant-transaction/{quote(transaction_id, safe='')}/refund/"
-        body = self._post(self.base_url.removesuffix("v2/") + path, refund_to_wire(amount=amount, mobile=mobile))
-        detail = body.get("detail")
-        if not isinstance(detail, str) or not detail:
-            raise KhaltiUnreadable("a refund without a word about it")
-        return detail[:LONGEST_DETAIL]
+        with self._asking():
+            body = self._post(self.base_url.removesuffix("v2/") + path, refund_to_wire(amount=amount, mobile=mobile))
+            detail = body.get("detail")
+            if not isinstance(detail, str) or not detail:
+                raise KhaltiUnreadable("a refund without a word about it")
+            return detail[:LONGEST_DETAIL]
+
+    @contextmanager
+    def _asking(self, *, can_wait: bool = False) -> Iterator[None]:
+        """Ask only where there is a place, and where the server is worth asking."""
+        with self.gate.asking(can_wait=can_wait):
+            if self._places is None:
+                yield
+            else:
+                with self._places.taken(patience=self._patience):
+                    yield
 
     def _post(self, url: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return _yes(self._send(url, body), urlsplit(url).path)

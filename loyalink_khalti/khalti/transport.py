@@ -12,6 +12,7 @@ from requests.auth import AuthBase
 
 from loyalink_khalti.errors import KhaltiUnreachable
 
+from . import gate
 from .answer import Answer, decoded, seconds_to_wait
 from .bounded import Adapter, Exchange, forget_resolving, within
 from .secret import Secret
@@ -155,8 +156,9 @@ def _session() -> _Session:
 
 
 def hang_up() -> None:
-    """Close the connections that rest in the pool."""
+    """Close the connections that rest in the pool, and forget what was learned of the servers."""
     global _shared
+    gate.forget()
     with _lock:
         session, _shared = _shared, None
     if session is not None:
@@ -170,6 +172,7 @@ def _forked() -> None:
     if _shared is not None:
         _inherited.append(_shared)  # kept, since closing it could wait for a lock held by a thread that is no more
     _shared = None
+    gate.forget()
     forget_resolving()
 
 

@@ -118,6 +118,11 @@ def pending(purchase: Purchase) -> "list[Refund]":
     return list(purchase.refunds.filter(state__in=sorted(PENDING_REFUND)).order_by("pk"))
 
 
+def of_payment(payment: Payment) -> "list[Refund]":
+    """The refunds of a payment that were made or may have been, the newest first."""
+    return list(payment.refunds.exclude(state=RefundState.REFUSED).order_by("-pk"))
+
+
 def not_carried(purchase: Purchase) -> "list[Refund]":
     """Refunds whose cash is back, while shop and points have not followed."""
     return list(_done(purchase).filter(carried_at=None).order_by("pk"))
@@ -126,7 +131,7 @@ def not_carried(purchase: Purchase) -> "list[Refund]":
 def send(refund: Refund) -> bool:
     """Become the one who sends a refund to Khalti; False where it was sent before. Committed before it is sent."""
     waiting = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
-    return bool(waiting.update(state=RefundState.SENT))
+    return bool(waiting.update(state=RefundState.SENT, sent_at=timezone.now()))
 
 
 def give_up(purchase: Purchase, *, before: datetime) -> None:
@@ -142,9 +147,10 @@ def give_up(purchase: Purchase, *, before: datetime) -> None:
 
 
 def mark_unknown(refund: Refund, words: str) -> None:
-    """Khalti was asked and nobody knows what it did: staff must look."""
+    """Khalti was asked and nobody knows what it did: staff must look, and the next job asks."""
     resolve(refund, RefundState.UNKNOWN, words)
     if refund.payment is not None:
+        Payment.objects.filter(pk=refund.payment.pk).update(watch_after=None)
         services.raise_flag(refund.payment, Reason.REFUND_UNKNOWN, {"refund": refund.key, "cash": refund.cash})
 
 
@@ -156,10 +162,10 @@ def resolve(refund: Refund, state: RefundState, words: str = "") -> None:
     refund.save(update_fields=["state", "words", "done_at"])
 
 
-def resolve_flag(refund: Refund, reason: Reason) -> None:
-    """What a refund was flagged for has come right."""
+def resolve_flag(refund: Refund, reason: Reason, resolution: str = "done") -> None:
+    """What a refund was flagged for has come right, or is known by now."""
     flags = Flag.objects.filter(payment=refund.payment_id, reason=reason, resolved_at=None)
-    flags.filter(evidence__refund=refund.key).update(resolved_at=timezone.now(), resolution="done")
+    flags.filter(evidence__refund=refund.key).update(resolved_at=timezone.now(), resolution=resolution)
 
 
 def give_back(payment: Payment, cash: int) -> None:
@@ -173,4 +179,5 @@ def give_back(payment: Payment, cash: int) -> None:
 
 
 def _done(purchase: Purchase) -> "QuerySet[Refund]":
-    return Refund.objects.filter(purchase=purchase, state=RefundState.DONE)
+    """What was given back of the order; a payment that bought nothing takes nothing off it."""
+    return Refund.objects.filter(purchase=purchase, kind=Refund.Kind.ORDER, state=RefundState.DONE)

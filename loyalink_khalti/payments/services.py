@@ -1,20 +1,23 @@
 """What is written down about payments. Each function is one step; the flow decides the order and the transactions."""
 
+import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max, Q
+from django.db.models import Exists, F, Max, OuterRef, Q
 from django.utils import timezone
 
+from loyalink_khalti import outbox
 from loyalink_khalti.khalti.wire import Initiated, Lookup
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, Method, Why
 
 from .models import Credentials, Flag, Payment, Purchase
-from .states import EDGES, HOLDING, SETTLED, Reason, State
+from .states import ANSWERS, EDGES, HOLDING, SETTLED, Reason, State
+from .watch import next_look
 
 VISITOR_BACK_OFF = (timedelta(seconds=3), timedelta(seconds=10), timedelta(seconds=30))
 """How long after the first, second and any later lookup of a payment a visitor's click makes no other one."""
@@ -22,6 +25,11 @@ VISITOR_BACK_OFF = (timedelta(seconds=3), timedelta(seconds=10), timedelta(secon
 OWN_LINK_LIFETIME = timedelta(minutes=60)
 """How long a link is taken to live where Khalti names no usable time (its documented default in production)."""
 LONGEST_LINK_LIFETIME = timedelta(days=1)
+
+ALERT = "loyalink_khalti.flow.alerts.digest"
+"""What tells staff of new Flags; called by the outbox."""
+ALERTS_APART = timedelta(hours=1)
+"""The least time between two mails of new Flags."""
 
 
 def open_purchase(
@@ -70,6 +78,7 @@ def initiated(payment: Payment, answer: Initiated) -> bool:
             payment_url=answer.payment_url,
             initiated_at=now,
             expires_at=_link_expiry(answer.expires_at, now=now),
+            watch_after=next_look(payment, State.INITIATED),
         )
     )
 
@@ -82,36 +91,57 @@ def _link_expiry(told: datetime | None, *, now: datetime) -> datetime:
 
 
 def take_lease(
-    payment: Payment, *, seconds: float, asked_before: datetime | None = None, visitor: bool = False
+    payment: Payment,
+    *,
+    seconds: float,
+    asked_before: datetime | None = None,
+    visitor: bool = False,
+    granted: bool = False,
 ) -> str:
     """Become the one who asks Khalti about a payment for ``seconds``; "" where another is, it is too soon or settled.
 
     One conditional UPDATE, so that any number of processes may try. A visitor honours ``ask_after`` and puts it off;
-    an owner's click honours ``asked_before``; a job neither, and it makes no visitor wait.
+    ``asked_before`` refuses where somebody has asked since, unless they died of it. ``granted``: whoever looks for
+    refunds asks about settled payments too.
     """
     now = timezone.now()
     free = Payment.objects.filter(Q(leased_until=None) | Q(leased_until__lte=now), pk=payment.pk)
-    free = free.exclude(state__in=SETTLED)
+    if not granted:
+        free = free.exclude(state__in=SETTLED)
     back_off: dict[str, Any] = {}
     if visitor:
         free = free.filter(Q(ask_after=None) | Q(ask_after__lte=now))
         wait = VISITOR_BACK_OFF[min(payment.asked, len(VISITOR_BACK_OFF) - 1)]
         back_off = {"ask_after": now + wait, "asked": F("asked") + 1}
     if asked_before is not None:
-        free = free.filter(Q(asked_at=None) | Q(asked_at__lte=asked_before))
+        free = free.filter(Q(asked_at=None) | Q(asked_at__lte=asked_before) | ~Q(lease=""))
     lease = secrets.token_hex(16)
     taken = free.update(lease=lease, leased_until=now + timedelta(seconds=seconds), asked_at=now, **back_off)
     return lease if taken else ""
 
 
-def drop_lease(payment: Payment, lease: str) -> None:
-    """Let others ask again, now that nothing was learned."""
-    Payment.objects.filter(pk=payment.pk, lease=lease).update(lease="", leased_until=None)
+def drop_lease(payment: Payment, lease: str, *, by_job: bool = False) -> None:
+    """Let others ask again, now that nothing was learned; a job that has failed comes back ever later."""
+    fields: dict[str, Any] = {"lease": "", "leased_until": None}
+    if by_job:
+        failures = payment.failures + 1
+        fields |= {
+            "failures": failures, "watch_after": next_look(payment, State(payment.state), failures=failures),
+        }  # fmt: skip
+    Payment.objects.filter(pk=payment.pk, lease=lease).update(**fields)
+
+
+def still_waits(payment: Payment, lease: str) -> bool:
+    """End the lease of a payment that nobody has paid yet, without a lock; False where it has moved on meanwhile."""
+    mine = Payment.objects.filter(pk=payment.pk, lease=lease, state=State.INITIATED)
+    looked = {"watch_after": next_look(payment, State.INITIATED), "failures": 0}
+    return bool(mine.update(lease="", leased_until=None, **looked))
 
 
 def put_off(payment: Payment, *, seconds: float) -> None:
-    """Let no visitor make Khalti be asked about this payment for so long."""
-    Payment.objects.filter(pk=payment.pk).update(ask_after=timezone.now() + timedelta(seconds=seconds))
+    """Let nobody make Khalti be asked about this payment for so long."""
+    then = timezone.now() + timedelta(seconds=seconds)
+    Payment.objects.filter(pk=payment.pk).update(ask_after=then, watch_after=then)
 
 
 def count_not_found(payment: Payment) -> int:
@@ -125,10 +155,17 @@ def lock(purchase_id: int) -> tuple[Purchase, list[Payment]]:
     mine = Purchase.objects.filter(pk=purchase_id)
     basket = Purchase.objects.filter(shop__in=mine.values("shop"), origin__in=mine.values("origin"))
     purchase = next(row for row in basket.select_for_update(of=("self",)).order_by("pk") if row.pk == purchase_id)
-    payments = list(Payment.objects.select_for_update(of=("self",)).filter(purchase=purchase).order_by("pk"))
+    flags = Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None)
+    rows = Payment.objects.annotate(is_flagged=Exists(flags)).select_for_update(of=("self",))
+    payments: list[Payment] = [*rows.filter(purchase=purchase).order_by("pk")]
     for payment in payments:
         payment.purchase = purchase
     return purchase, payments
+
+
+def is_flagged(payment: Payment) -> bool:
+    """Whether a Flag of a locked payment was open; the lock has read it along."""
+    return bool(getattr(payment, "is_flagged", True))
 
 
 def move(payment: Payment, to: State, **fields: Any) -> None:
@@ -137,11 +174,16 @@ def move(payment: Payment, to: State, **fields: Any) -> None:
     if to not in EDGES[state]:
         raise ValueError(f"payment {payment.pk} cannot go from {state} to {to}")
     save(payment, state=to, **fields)
+    if to in ANSWERS and is_flagged(payment):
+        resolve_flags(payment, ANSWERS[to], to.value)
 
 
 def save(payment: Payment, **fields: Any) -> None:
-    """Save the named fields of a locked payment and end its lease."""
-    fields |= {"lease": "", "leased_until": None}
+    """Save the named fields of a locked payment, end its lease and say when a job looks next."""
+    for name in fields:
+        setattr(payment, name, fields[name])
+    looked = {"lease": "", "leased_until": None, "failures": 0}
+    fields = looked | {"watch_after": next_look(payment, State(payment.state))} | fields
     for name, value in fields.items():
         setattr(payment, name, value)
     payment.save(update_fields=list(fields))
@@ -168,10 +210,25 @@ def mark_paid(payment: Payment, answer: Lookup) -> bool:
 
 def mark_mismatched(payment: Payment, answer: Lookup, reason: Reason) -> None:
     """Keep Khalti's figure beside the stored one, and tell staff."""
-    fields = {"captured": answer.total_amount, "fee": answer.fee}
     if State.MISMATCHED in EDGES[State(payment.state)]:
-        move(payment, State.MISMATCHED, **fields)
+        move(payment, State.MISMATCHED, captured=answer.total_amount, fee=answer.fee)
+        if answer.pidx == payment.pidx:  # the money is this payment's own: staff can give it back
+            _keep_transaction(payment, answer)
     raise_flag(payment, reason, evidence_of(answer))
+
+
+def _keep_transaction(payment: Payment, answer: Lookup) -> None:
+    """Store the transaction id unless another payment has it."""
+    try:
+        with transaction.atomic():
+            save(payment, transaction_id=answer.transaction_id, paid_at=timezone.now())
+    except IntegrityError:
+        payment.refresh_from_db(fields=["transaction_id", "paid_at"])
+
+
+def mark_accepted(payment: Payment) -> None:
+    """A person has said, with a reason, that the money of a mismatched payment is taken as it is."""
+    move(payment, State.PAID, paid_at=payment.paid_at or timezone.now())
 
 
 def mark_released(payment: Payment, why: Why) -> None:
@@ -186,12 +243,33 @@ def mark_refunded(payment: Payment, answer: Lookup, to: State) -> None:
     if to is State.REFUNDED and not payment.why:
         fields |= {"why": Why.REFUNDED, "released_at": timezone.now()}
     move(payment, to, **fields)
+    if payment.transaction_id is None and answer.transaction_id:
+        _keep_transaction(payment, answer)
     raise_flag(payment, Reason.REFUNDED_AT_KHALTI, evidence_of(answer))
 
 
 def raise_flag(payment: Payment, reason: Reason, evidence: Mapping[str, Any]) -> None:
-    """Tell staff, once; the same reason is not raised again while it stands."""
-    Flag.objects.get_or_create(payment=payment, reason=reason, resolved_at=None, defaults={"evidence": dict(evidence)})
+    """Tell staff, once: not while the same reason stands, nor where a person has answered just this before."""
+    told = json.loads(json.dumps(dict(evidence), default=str))
+    for flag in Flag.objects.filter(payment=payment, reason=reason):
+        if flag.resolved_at is None or (flag.actor is not None and flag.evidence == told):
+            return
+    Flag.objects.bulk_create([Flag(payment=payment, reason=reason, evidence=told)], ignore_conflicts=True)
+    transaction.on_commit(tell_staff, robust=True)
+
+
+def tell_staff() -> None:
+    """Let a digest of new Flags be mailed; one that waits already is enough."""
+    outbox.post_once(ALERT, key=ALERT, apart=ALERTS_APART)
+
+
+def resolve_flags(
+    payment: Payment, reasons: Collection[Reason], resolution: str, *, by: str | None = None, note: str = ""
+) -> int:
+    """Write what became of a payment's open Flags; ``by`` is the user's pk, None where it came right by itself."""
+    flags = Flag.objects.filter(payment=payment, reason__in=list(reasons), resolved_at=None)
+    noted = {"note": note} if note else {}
+    return flags.update(resolved_at=timezone.now(), resolution=resolution, actor=by, **noted)
 
 
 def evidence_of(answer: Lookup) -> dict[str, Any]:

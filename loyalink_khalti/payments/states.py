@@ -77,6 +77,24 @@ class Reason(StrEnum):
     INITIATE_REFUSED = "initiate_refused"
 
 
+_NOBODY_KNEW = frozenset({Reason.UNKNOWN_AT_KHALTI, Reason.UNKNOWN_STATUS, Reason.KEY_GONE, Reason.KEY_REFUSED})
+_UNDECIDED = frozenset(
+    {Reason.LATE, Reason.SECOND_PAYMENT, Reason.PAID_AFTER_CANCEL, Reason.SOLD_OUT, Reason.HOST_FAILED}
+)
+_DOUBTED = frozenset(
+    {
+        Reason.AMOUNT_MISMATCH, Reason.PIDX_MISMATCH, Reason.NO_TRANSACTION_ID, Reason.DUPLICATE_TRANSACTION_ID,
+    }
+)  # fmt: skip
+
+ANSWERS: dict[State, frozenset[Reason]] = {
+    State.FULFILLED: _NOBODY_KNEW | _UNDECIDED | _DOUBTED,
+    State.RELEASED: _NOBODY_KNEW,
+    State.REFUNDED: _NOBODY_KNEW | _UNDECIDED | _DOUBTED,
+}
+"""Which open Flags a payment that comes into a state has answered by that."""
+
+
 class Kind(Enum):
     """What an answer of lookup comes to."""
 

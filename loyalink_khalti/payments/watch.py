@@ -1,26 +1,89 @@
-"""Which payments must still be asked about, although nobody comes back for them."""
+"""Which payments must still be asked about, although nobody comes back for them, and when each is looked at next."""
 
-from datetime import timedelta
+import random
+from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from .models import Payment, Purchase
-from .states import State
+from .models import LastRun, Payment, Purchase, Refund
+from .states import PENDING_REFUND, RefundState, State
 
 RELEASED_FOR = timedelta(days=7)
 """How long after its link expired a released payment is still asked about: it may have been paid at the last."""
+REFUNDS_FOR = timedelta(days=30)
+"""How long after it was paid a payment is looked at for refunds that somebody makes at Khalti."""
+
+SOONEST, LATEST, DAILY = timedelta(seconds=30), timedelta(hours=6), timedelta(days=1)
+TRIES = 10
+"""How often the shop is asked to grant the goods of a paid payment; then it is up to staff."""
+
+RECONCILE = "khalti_reconcile"
+"""The name of the job in ``LastRun``."""
+
+_GRANTED = (State.FULFILLED, State.PART_REFUNDED)
 
 
-def watched() -> QuerySet[Payment]:
-    """Payments that lookup may still tell something about, oldest first."""
+def watched(*, unsent_after: timedelta) -> QuerySet[Payment]:
+    """Payments that lookup may still tell something about, those not asked about for longest first.
+
+    One that has no payment page is left alone for ``unsent_after``, while Khalti may still answer.
+    """
     now = timezone.now()
-    return (
-        Payment.objects.filter(
-            Q(state__in=[State.CREATED, State.INITIATED, State.PAID, State.MISMATCHED])
-            | Q(state=State.RELEASED, pidx__isnull=False, expires_at__gt=now - RELEASED_FOR)
-            | Q(state=State.RELEASED, purchase__state=Purchase.State.OPEN)
-        )
-        .select_related("purchase")
-        .order_by("pk")
+    refunds = Refund.objects.filter(payment=OuterRef("pk")).filter(
+        Q(state__in=sorted(PENDING_REFUND)) | Q(state=RefundState.DONE, carried_at=None)
     )
+    return Payment.objects.filter(
+        Q(state=State.CREATED, created_at__lte=now - unsent_after)
+        | Q(state__in=[State.INITIATED, State.PAID, State.MISMATCHED])
+        | Q(state=State.RELEASED, pidx__isnull=False, expires_at__gt=now - RELEASED_FOR)
+        | Q(state=State.RELEASED, purchase__state=Purchase.State.OPEN)
+        | Q(state__in=_GRANTED, paid_at__gt=now - REFUNDS_FOR)
+        | Q(state=State.PART_REFUNDED, purchase__state=Purchase.State.OPEN)
+        | Q(Exists(refunds), state__in=[*_GRANTED, State.PAID, State.MISMATCHED, State.REFUNDED])
+    ).order_by(F("asked_at").asc(nulls_first=True), "pk")
+
+
+def due(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    """Those whose back-off has passed and about whom nobody asks just now."""
+    now = timezone.now()
+    return payments.filter(Q(watch_after=None) | Q(watch_after__lte=now)).filter(
+        Q(leased_until=None) | Q(leased_until__lte=now)
+    )
+
+
+def next_look(payment: Payment, state: State, *, failures: int = 0) -> datetime:
+    """When a job looks at a payment again that is in ``state`` now, a little spread.
+
+    What is young is looked at soon and what is old seldom: after a quarter of its age. ``failures`` in a row double
+    the wait, up to a day.
+    """
+    now = timezone.now()
+    if state is State.PAID:
+        wait = timedelta(minutes=1) * 2**payment.tries if payment.tries < TRIES else DAILY
+    elif state in _GRANTED or state is State.MISMATCHED:
+        wait = DAILY
+    else:
+        wait = min(max((now - payment.created_at) / 4, SOONEST), LATEST)
+    spread = random.uniform(0.9, 1.1)  # noqa: S311 - not secret
+    longer: timedelta = min(wait * 2 ** min(failures, 12), DAILY) * spread
+    return now + longer
+
+
+def ran(name: str) -> None:
+    """Note that a job is at work."""
+    LastRun.objects.update_or_create(name=name, defaults={"at": timezone.now()})
+
+
+def last_run(name: str) -> datetime | None:
+    """When a job was last at work."""
+    return LastRun.objects.filter(name=name).values_list("at", flat=True).first()
+
+
+def claim(name: str, *, every: timedelta) -> bool:
+    """Become the one, of any number of processes, who does something that is done once in so long."""
+    now = timezone.now()
+    if LastRun.objects.filter(name=name, at__lte=now - every).update(at=now):
+        return True
+    _row, is_the_first_time = LastRun.objects.get_or_create(name=name, defaults={"at": now})
+    return is_the_first_time

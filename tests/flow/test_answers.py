@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
+from loyalink_khalti.khalti import gate
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Credentials, Payment
 from loyalink_khalti.ports import Outcome
@@ -35,7 +36,6 @@ NO_ANSWER: list[Any] = [
     (200, {}, "{}"),
     (200, {}, '{"status": "Completed", "pidx": "pidx1", "pidx": "pidx1", "total_amount": 245000}'),
     (400, {}, '{"detail": "something else"}'),
-    (429, {"Retry-After": "30"}, '{"detail": "slow down"}'),
     {"status": "Completed", "total_amount": "245000", "transaction_id": "T1"},
     {"status": "Completed", "total_amount": 245000.0, "transaction_id": "T1"},
     {"status": "Completed", "total_amount": True, "transaction_id": "T1"},
@@ -207,6 +207,7 @@ def test_a_khalti_that_wants_to_be_left_alone_is_by_visitors(
 
     with time_machine.travel(start, tick=False) as clock:
         flow.finish(payment)
+        gate.forget()  # the others are in processes that have not heard it themselves
         clock.move_to(start + timedelta(seconds=seconds - 1))
         flow.finish(payment)
         early = len(khalti.asked)
@@ -214,6 +215,20 @@ def test_a_khalti_that_wants_to_be_left_alone_is_by_visitors(
         flow.finish(payment)
 
     assert (early, len(khalti.asked), stands(payment)) == (1, 2, ("initiated", "open"))
+
+
+def test_a_process_that_was_told_to_slow_down_looks_nothing_up_and_still_opens_payments(
+    payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """C13: whatever may be asked later just as well gives way."""
+    khalti.next_lookup = [(429, {"Retry-After": "120"}, '{"detail": "slow down"}')]
+    flow.finish(payment, insist=True)
+    khalti.pay(payment.pidx)
+
+    stands_still = flow.finish(payment, insist=True)
+    another = flow.begin(shop.freeze(shop.cart("order-2")))
+
+    assert (stands_still, khalti.asked, another.state) == (Outcome.CONFIRMING, [payment.pidx], "initiated")
 
 
 def test_a_refused_key_leaves_the_payment_waiting_and_tells_staff_once(payment: Payment, khalti: Khalti) -> None:

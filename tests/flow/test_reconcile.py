@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from loyalink_khalti import flow, outbox
 from loyalink_khalti.errors import CannotPay, InsideTransaction
+from loyalink_khalti.flow.reconcile import UNCHANGED
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Points
 from loyalink_khalti.outbox import Message
@@ -34,7 +35,8 @@ def begin(shop: FakeShop, ref: str = "order-1", **changes: Any) -> Payment:
 
 
 def one_pass() -> dict[str, Outcome | None]:
-    return {payment.purchase.ref: outcome for payment, outcome in flow.reconcile()}
+    """Where each payment stands that was not simply looked at for refunds."""
+    return {looked.payment.purchase.ref: looked.outcome for looked in flow.reconcile() if looked.told != UNCHANGED}
 
 
 def test_the_purchase_of_a_payer_who_closed_the_tab_is_completed(
@@ -139,7 +141,8 @@ def test_an_error_that_nobody_foresaw_is_logged_and_the_others_go_on(
     Payment.objects.filter(purchase__ref="order-0").update(state="released", pidx=None, why="unheard of")
 
     assert one_pass() == {"order-0": None, "order-1": Outcome.PAID}
-    assert "unheard of" in caplog.text
+    assert "ValueError in" in caplog.text
+    assert "unheard of" not in caplog.text  # an exception's own words may name people
 
 
 def test_a_basket_that_the_shop_could_not_take_back_is_given_back_later(
@@ -175,7 +178,9 @@ def test_five_reconcilers_at_once_settle_each_once(shop: FakeShop, khalti: Khalt
     for number in range(4):
         khalti.pay(begin(shop, f"order-{number}").pidx)
 
-    at_once(5, lambda _: one_pass())
+    passes = [flow.Pass() for _ in range(5)]
+
+    at_once(5, lambda index: list(passes[index]))
 
     assert sorted(shop.confirmed) == [(f"order-{number}", 250_000) for number in range(4)]
     assert sorted(khalti.asked) == [f"pidx{number}" for number in range(1, 5)]

@@ -83,7 +83,7 @@ def test_who_pays_while_khalti_is_down_for_us_is_told_later_and_loses_nothing(
 
     (found,) = flow.reconcile()
 
-    assert (down, found) == (Outcome.CONFIRMING, (payment, Outcome.PAID))
+    assert (down, found.payment, found.outcome) == (Outcome.CONFIRMING, payment, Outcome.PAID)
 
 
 @pytest.mark.parametrize("kind", ["503", "500", "garbage", "empty", "drop", "cut", "redirect", "wrong_payment_url"])
@@ -112,7 +112,7 @@ def test_a_link_that_expired_and_was_paid_all_the_same_is_an_order(shop: FakeSho
     expired = flow.finish(payment)
     simulator.complete(str(payment.pidx))
 
-    found = [outcome for _, outcome in flow.reconcile()]
+    found = [looked.outcome for looked in flow.reconcile()]
 
     assert (expired, found, shop.confirmed) == (Outcome.EXPIRED, [Outcome.PAID], [("order-1", 250_000)])
 

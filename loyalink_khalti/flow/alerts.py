@@ -1,0 +1,61 @@
+"""Tell staff of new Flags by e-mail: each once, all of an hour in one mail."""
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import QuerySet
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from loyalink_khalti import conf
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.payments import services
+from loyalink_khalti.payments.models import Flag
+from loyalink_khalti.payments.states import Reason
+from loyalink_khalti.payments.words import REASONS
+
+MOST = 50
+"""Flags told one by one; of more there is only the number."""
+
+_TEMPLATE = "loyalink_khalti/mail/flags"
+
+
+def remind() -> None:
+    """See that a mail is under way where Flags are that nobody was told of, whoever died before telling."""
+    if _untold().exists():
+        services.tell_staff()
+
+
+def digest(message_id: int) -> None:
+    """Mail what is new to ``ALERTS_TO``; called by the outbox, at least once."""
+    flags = list(_untold().select_related("payment__purchase").order_by("pk"))
+    to = conf.alerts_to()
+    if flags and to:
+        _mail(flags, to, message_id).send()
+    Flag.objects.filter(pk__in=[flag.pk for flag in flags]).update(mailed_at=timezone.now())
+
+
+def _untold() -> QuerySet[Flag]:
+    return Flag.objects.filter(mailed_at=None, resolved_at=None)
+
+
+def _mail(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
+    """No name and no address of a shopper's: what is needed to find the payment, and what to do."""
+    told = [
+        {
+            "reason": REASONS[Reason(flag.reason)],
+            "payment": flag.payment.purchase_order_id,
+            "amount": npr(Paisa(flag.payment.amount)),
+            "at": flag.raised_at,
+            "pk": flag.pk,
+        }
+        for flag in flags[:MOST]
+    ]
+    site = conf.site_url(flags[0].payment.purchase.site_key)
+    words = {"flags": told, "number": len(flags), "more": len(flags) - len(told), "site_url": site}
+    with translation.override(settings.LANGUAGE_CODE):
+        subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", words).split())
+        body = render_to_string(f"{_TEMPLATE}.txt", words)
+    # Named after the message of the outbox: should it leave twice, a mail program shows it once.
+    domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ")
+    headers = {"Message-ID": f"<loyalink-khalti.{message_id}@{domain}>"}
+    return EmailMessage(subject, body, to=to, headers=headers)

@@ -1,0 +1,48 @@
+"""Give back a payment that bought nothing: paid twice, too late, or another amount than was asked for."""
+
+from django.utils.translation import gettext as _
+
+from loyalink_khalti.errors import CannotRefund
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments import refunds, services
+from loyalink_khalti.payments.models import Payment, Refund
+from loyalink_khalti.payments.states import RefundState, State
+
+from .refunding import end_what_was_left_behind, send
+from .transactions import forbid_transaction, in_one_block
+
+UNSPENT = frozenset({State.PAID, State.MISMATCHED, State.PART_REFUNDED})
+
+
+def give_back(payment: Payment, *, by: str, mobile: str = "") -> Refund:
+    """Refund all that is left of a payment whose goods were never granted; once, however often it is asked for.
+
+    When the money is back and nothing else can pay for them, the goods and points that wait are let go of. ``mobile``
+    and what to look at in the Refund: as ``undo``. Raises ``CannotRefund`` with words for staff.
+    """
+    forbid_transaction("give_back")
+    end_what_was_left_behind(payment.purchase_id)
+    refund = in_one_block(lambda: _request(payment, by=by))
+    return send(refund, mobile=mobile) if refund.state == RefundState.REQUESTED else refund
+
+
+def _request(payment: Payment, *, by: str) -> Refund:
+    purchase, payments = services.lock(payment.purchase_id)
+    mine = next(one for one in payments if one.pk == payment.pk)
+    made = refunds.of_payment(mine)
+    if made and (made[0].state != RefundState.DONE or mine.state == State.REFUNDED):  # a second click
+        return made[0]
+    if mine.state not in UNSPENT or mine.fulfilled_at is not None:
+        raise CannotRefund(_("This payment has bought something, or brought no money: there is nothing to give back."))
+    if refunds.pending(purchase):
+        raise CannotRefund(_("Another refund of this order is not finished yet."))
+    return Refund.objects.create(
+        purchase=purchase,
+        payment=mine,
+        kind=Refund.Kind.PAYMENT,
+        key=f"payment:{mine.pk}:{mine.refunds.count()}",
+        goods=0,
+        shipping=0,
+        cash=Paisa((mine.captured or 0) - mine.refunded),
+        actor=by,
+    )
