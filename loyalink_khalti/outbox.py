@@ -80,8 +80,8 @@ def post_once(function: str, *, key: str, apart: timedelta = timedelta(0), **pay
     transaction.on_commit(lambda: afterwards(lambda: _send_waiting(key)), robust=True)
 
 
-def deliver(*, insist: bool = False) -> int:
-    """Send what is due and return how many were sent.
+def deliver(*, insist: bool = False, most: int | None = None) -> int:
+    """Send what is due, or the first ``most`` of it, and return how many were sent.
 
     ``insist`` ignores the back-off of those that failed, and waits while another sender, alive or dead, has a claim.
     """
@@ -90,7 +90,7 @@ def deliver(*, insist: bool = False) -> int:
     due = Q(due_at__lte=now)
     waiting = waiting.filter(due | Q(tries__gt=0) if insist else due)
     sent = 0
-    for pk in list(waiting.order_by("pk").values_list("pk", flat=True)):
+    for pk in list(waiting.order_by("pk").values_list("pk", flat=True)[:most]):
         while insist and Message.objects.filter(_CLAIMED, pk=pk, due_at__gt=timezone.now()).exists():
             time.sleep(POLL)
         sent += send(pk, insist=insist)

@@ -10,7 +10,7 @@ from wagtail import hooks
 from wagtail.contrib.settings.models import register_setting
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
-from loyalink_khalti.backoffice import forms, views
+from loyalink_khalti.backoffice import attention, forms, views
 from loyalink_khalti.backoffice.models import KhaltiSettings
 
 if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would break all of Wagtail's admin
@@ -48,6 +48,7 @@ def log_actions(actions: LogActionRegistry) -> None:
     actions.register_action(forms.REMOVED)(KeyRemoved)
 
 
+hooks.register("construct_homepage_panels", attention.add_panel)
 hooks.register("register_admin_urls", admin_urls)
 hooks.register("before_edit_setting", keep_the_key_out_of_error_reports)
 hooks.register("register_log_actions", log_actions)

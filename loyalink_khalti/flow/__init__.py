@@ -27,11 +27,12 @@ from .claim import claim, claim_link, claim_quote, claim_worth
 from .decide import Decision, choices, decide
 from .finish import finish, start_again
 from .give_back import give_back
+from .health import Health, health
 from .member import member
 from .place import place
 from .quote import PointsDoNotFit, Quote, quote
 from .received import received
-from .reconcile import Pass, reconcile
+from .reconcile import Pass, nudge, reconcile
 from .undo import Back, undo, undo_again, undo_quote, worth_back
 from .waiting import join, waiting
 from .warn import warn
@@ -39,6 +40,7 @@ from .warn import warn
 __all__ = [
     "Back",
     "Decision",
+    "Health",
     "Pass",
     "PaymentWaiting",
     "PointsDoNotFit",
@@ -52,8 +54,10 @@ __all__ = [
     "decide",
     "finish",
     "give_back",
+    "health",
     "join",
     "member",
+    "nudge",
     "place",
     "quote",
     "received",

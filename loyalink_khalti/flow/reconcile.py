@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from queue import Empty, Queue, SimpleQueue
 
 from django.core.exceptions import ImproperlyConfigured
@@ -39,6 +38,8 @@ LONGEST_PAUSE = 60.0
 """seconds for which a pass waits because Khalti asks it to; for longer, the rest is left to the next pass"""
 POLL = 0.1
 """seconds"""
+FEW = 5
+"""messages that a nudge sends"""
 
 FAILED, NOT_ASKED, BUSY, UNCHANGED = (
     "failed to ask (see the log)", "not asked: Khalti does not answer", "asked about by another", "paid before",
@@ -62,10 +63,10 @@ class Pass:
     other waiting.
     """
 
-    def __init__(self, *, workers: int = 1, due_only: bool = False) -> None:
+    def __init__(self, *, workers: int = 1, due_only: bool = False, most: int | None = None) -> None:
         forbid_transaction("reconcile")
         rows = watch.watched(unsent_after=unsent_after())
-        self._pks = list((watch.due(rows) if due_only else rows).values_list("pk", flat=True))
+        self._pks = list((watch.due(rows) if due_only else rows).values_list("pk", flat=True)[:most])
         self._workers = min(workers, max(len(self._pks), 1))
         self._due_only = due_only
         self._began = timezone.now()
@@ -78,6 +79,14 @@ class Pass:
 
     def __iter__(self) -> Iterator[Looked]:
         watch.ran(watch.RECONCILE)
+        yield from self.looks()
+        outbox.deliver(insist=not self._due_only)
+        alerts.remind()
+        outbox.forget()
+        watch.ran(watch.RECONCILE)
+
+    def looks(self) -> Iterator[Looked]:
+        """Look at the payments alone."""
         busy: list[int] = []
         for looked in self._each(self._pks, self._look):
             if looked.told == BUSY and not self._due_only:
@@ -85,10 +94,6 @@ class Pass:
             else:
                 yield looked
         yield from self._each(busy, self._wait_and_look)
-        outbox.deliver(insist=not self._due_only)
-        alerts.remind()
-        outbox.forget()
-        watch.ran(watch.RECONCILE)
 
     def _each(self, pks: list[int], work: Callable[[int], Looked]) -> Iterator[Looked]:
         """Do the work for each, in this thread or in so many others with connections of their own."""
@@ -184,17 +189,19 @@ def reconcile(*, workers: int = 1, due_only: bool = False) -> Iterator[Looked]:
     return iter(Pass(workers=workers, due_only=due_only))
 
 
+def nudge() -> None:
+    """Look at the one payment that is due for longest, and send a few messages that were not sent."""
+    for _looked_at in Pass(due_only=True, most=1).looks():
+        pass
+    outbox.deliver(most=FEW)
+    alerts.remind()
+
+
 def summary(told: "Counter[str]") -> str:
     """One line for a person: what the pass found."""
     if not told:
         return "nothing was waiting"
     return ", ".join(f"{number} {name}" for name, number in sorted(told.items()))
-
-
-def waiting_since() -> datetime | None:
-    """Since when the payment waits that a job should have looked at first; None where all are looked after."""
-    rows = watch.due(watch.watched(unsent_after=unsent_after()))
-    return rows.order_by("created_at").values_list("created_at", flat=True).first()
 
 
 def _looked(payment: Payment, outcome: Outcome | None = None) -> Looked:

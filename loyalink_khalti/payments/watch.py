@@ -44,12 +44,12 @@ def watched(*, unsent_after: timedelta) -> QuerySet[Payment]:
     ).order_by(F("asked_at").asc(nulls_first=True), "pk")
 
 
-def due(payments: QuerySet[Payment]) -> QuerySet[Payment]:
-    """Those whose back-off has passed and about whom nobody asks just now."""
+def due(payments: QuerySet[Payment], *, by: datetime | None = None) -> QuerySet[Payment]:
+    """Those whose back-off has passed, now or ``by`` an earlier moment, and about whom nobody asks just now."""
     now = timezone.now()
-    return payments.filter(Q(watch_after=None) | Q(watch_after__lte=now)).filter(
-        Q(leased_until=None) | Q(leased_until__lte=now)
-    )
+    by = by or now
+    never = Q(watch_after=None, created_at__lte=by)
+    return payments.filter(never | Q(watch_after__lte=by)).filter(Q(leased_until=None) | Q(leased_until__lte=now))
 
 
 def next_look(payment: Payment, state: State, *, failures: int = 0) -> datetime:

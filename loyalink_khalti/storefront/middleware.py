@@ -8,10 +8,15 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 
-from loyalink_khalti import flow
+from loyalink_khalti import flow, tasks
+from loyalink_khalti.afterwards import afterwards
 from loyalink_khalti.browser import began_here
 
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
+MACHINES = re.compile(
+    r"bot|crawl|spider|slurp|preview|monitor|probe|check|curl|wget|python|java|go-http", re.IGNORECASE
+)
+"""What programs that open pages by themselves call themselves."""
 STAFF_APPS = frozenset({"admin", "dashboard"})
 """Django's admin and Oscar's back office."""
 
@@ -22,6 +27,9 @@ class WaitingPaymentMiddleware:
     Last in MIDDLEWARE, so that sessions, log-ins and CSRF are there. A page that renders
     ``{% loyalink_waiting_payment %}`` itself keeps its own place for the bar. A browser without a session, which has
     begun nothing, costs no query.
+
+    After the response, and once a minute at most, ordinary traffic makes a payment be looked at that nobody came back
+    for, so that a shop that schedules nothing still recovers.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -29,6 +37,8 @@ class WaitingPaymentMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        if tasks.nudge.is_due() and _is_person(request):
+            afterwards(tasks.nudge)
         if isinstance(response, HttpResponse) and _is_page(request, response):
             bar = bar_for(request)
             if bar:
@@ -46,6 +56,12 @@ def bar_for(request: HttpRequest) -> str:
         return ""
     request._loyalink_bar = True  # type: ignore[attr-defined]  # one bar a page
     return render_to_string("loyalink_khalti/waiting_payment.html", {"payment": payment}, request=request)
+
+
+def _is_person(request: HttpRequest) -> bool:
+    """Whether somebody browses: a program has seldom a cookie of the shop's, and mostly says that it is one."""
+    name = request.headers.get("User-Agent", "")
+    return bool(request.COOKIES and name) and not MACHINES.search(name)
 
 
 def _is_page(request: HttpRequest, response: HttpResponse) -> bool:

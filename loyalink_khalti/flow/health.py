@@ -1,0 +1,52 @@
+"""Whether everything that should happen by itself does happen; for checks, badges and whoever watches the shop."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from loyalink_khalti import outbox
+from loyalink_khalti.payments import watch
+from loyalink_khalti.payments.models import Flag
+
+from .finish import unsent_after
+
+LATE = timedelta(minutes=15)
+"""A payment that should have been looked at so long ago says that nothing looks."""
+SELDOM = timedelta(hours=1)
+"""A reconciler that was not at work for so long is not scheduled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What a person should know: how many wait for a decision, and whether the jobs run."""
+
+    flags: int
+    """Payments' Flags that are open."""
+    last_run: datetime | None
+    """When ``khalti_reconcile`` was last at work; None: never."""
+    overdue_since: datetime | None
+    """Since when the payment waits that should have been looked at first; None where none is overdue."""
+    stuck: int
+    """Messages (mails, say) that fail again and again."""
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the reconciler runs of itself."""
+        return self.last_run is not None and self.last_run > timezone.now() - SELDOM
+
+    @property
+    def is_late(self) -> bool:
+        """Whether payments wait that nothing looks at."""
+        return self.overdue_since is not None
+
+
+def health() -> Health:
+    """How the shop does just now; four statements, whatever the history."""
+    overdue = watch.due(watch.watched(unsent_after=unsent_after()), by=timezone.now() - LATE)
+    return Health(
+        flags=Flag.objects.filter(resolved_at=None).count(),
+        last_run=watch.last_run(watch.RECONCILE),
+        overdue_since=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
+        stuck=outbox.stuck(),
+    )
