@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from loyalink_khalti import conf
 from loyalink_khalti.loyalty import books
 from loyalink_khalti.loyalty.models import Hold
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
-from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.states import HOLDING, State
+from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.states import HOLDING, RefundState, State
 from loyalink_khalti.ports import HostOrder, Method
 
 from . import audit_refunds, people
+from .decide import Decision
 from .people import CHUNK, chunks
 
 
@@ -135,15 +136,23 @@ def _order_agrees(order: HostOrder, purchase: Purchase) -> Iterator[Violation]:
 
 
 def _payments_hold() -> Iterator[Violation]:
-    payments = Payment.objects.select_related("purchase").annotate(raised=Count("flags"))
+    told = Flag.objects.filter(payment=OuterRef("pk"))
+    stands = told.filter(Q(resolved_at=None) | Q(actor__isnull=False))  # open, or answered by a person
+    goes_back = Refund.objects.filter(payment=OuterRef("pk")).exclude(state=RefundState.REFUSED)
+    payments = Payment.objects.select_related("purchase").annotate(
+        is_told=Exists(stands),
+        is_accepted=Exists(told.filter(resolution=Decision.ACCEPT)),
+        goes_back=Exists(goes_back),
+    )
     for payment in payments.order_by("pk").iterator(chunk_size=CHUNK):
         state, placed = payment.state, payment.purchase.state == Purchase.State.PLACED
-        if payment.fulfilled_at and (payment.captured != payment.amount or not payment.transaction_id):
+        exact = payment.captured == payment.amount and payment.transaction_id
+        if payment.fulfilled_at and not exact and not payment.is_accepted:
             yield _broken("I2", str(payment), "fulfilled without exactly its amount and a transaction id")
         if payment.fulfilled_at and not placed:
             yield _broken("I1", str(payment), "fulfilled, but its purchase is not placed")
-        if state in {State.PAID, State.MISMATCHED} and not payment.raised:
-            yield _broken("I3", str(payment), f"{state}, but neither fulfilled nor flagged")
+        if state in {State.PAID, State.MISMATCHED} and not (payment.is_told or payment.goes_back):
+            yield _broken("I3", str(payment), f"{state}, but neither fulfilled, flagged nor on its way back")
         if state != State.CREATED and not payment.pidx and state != State.RELEASED:
             yield _broken("I2", str(payment), f"{state} without a pidx")
 

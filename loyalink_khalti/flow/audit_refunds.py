@@ -17,13 +17,13 @@ from loyalink_khalti.ports import HostOrder
 from .people import CHUNK, chunks
 
 Fault = tuple[str, str, str]
-_DONE = Q(state=RefundState.DONE)
-_CARRIED = Q(state=RefundState.DONE, carried_at__isnull=False)
+_DONE = Q(kind=Refund.Kind.ORDER, state=RefundState.DONE)
+_CARRIED = _DONE & Q(carried_at__isnull=False)
 
 
 def faults() -> Iterator[Fault]:
     """Whatever is wrong with refunds, but for what the shops' orders say."""
-    touched = Purchase.objects.filter(pk__in=Refund.objects.values("purchase")).order_by("pk")
+    touched = Purchase.objects.filter(pk__in=Refund.objects.filter(_DONE).values("purchase")).order_by("pk")
     for chunk in chunks(touched.iterator(chunk_size=CHUNK)):
         yield from _chunk_faults(chunk)
     yield from _payment_faults()
