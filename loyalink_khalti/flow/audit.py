@@ -159,9 +159,10 @@ def _payments_hold() -> Iterator[Violation]:
 
 def _purchases_hold() -> Iterator[Violation]:
     purchases = Purchase.objects.annotate(
-        fulfilled=Count("payments", filter=Q(payments__fulfilled_at__isnull=False)),
-        holding=Count("payments", filter=Q(payments__state__in=sorted(HOLDING))),
-        flagged=Count("payments", filter=Q(payments__flags__isnull=False)),
+        # Distinct: with several flags a payment comes in as many rows.
+        fulfilled=Count("payments", filter=Q(payments__fulfilled_at__isnull=False), distinct=True),
+        holding=Count("payments", filter=Q(payments__state__in=sorted(HOLDING)), distinct=True),
+        flagged=Count("payments", filter=Q(payments__flags__isnull=False), distinct=True),
     )
     for chunk in chunks(purchases.order_by("pk").iterator(chunk_size=CHUNK)):
         keys = [purchase.key for purchase in chunk]

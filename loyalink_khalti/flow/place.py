@@ -13,7 +13,7 @@ from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import Cart, Method, Paid
 
 from .begin import check, hold_points
-from .settle import award, confirm
+from .settle import WRITTEN, award, confirm
 from .transactions import forbid_transaction, in_one_block
 
 
@@ -48,6 +48,8 @@ def _place(cart: Cart, *, method: Method) -> Purchase:
         confirm(purchase, paid)
     except ShopCannot as exc:
         raise CannotPay(exc.detail or _("The shop cannot take this order just now.")) from exc
-    if not left:
+    if left:
+        purchase.save(update_fields=WRITTEN)
+    else:
         award(purchase)
     return purchase

@@ -27,6 +27,9 @@ from .transactions import in_one_block, is_the_databases_own
 
 log = logging.getLogger(__name__)
 
+WRITTEN = ["number", "state", "placed_at", "earned"]
+"""Fields of a purchase that change when it is placed and awarded."""
+
 _KHALTI_HAS_PAID = frozenset({State.PAID, State.MISMATCHED})
 
 FROM_KHALTI = frozenset({Why.EXPIRED, Why.CANCELLED})
@@ -183,13 +186,12 @@ def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> 
 
 
 def confirm(purchase: Purchase, paid: Paid, *, on_credit: bool = False) -> None:
-    """Let the shop place the order and spend the points held for it."""
+    """Let the shop place the order and spend the points held for it; the caller saves ``WRITTEN``."""
     purchase.number = conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
     if purchase.spends and purchase.member_id:  # after the shop's rows: the account is locked last
         _spend(purchase, purchase.member_id, on_credit=on_credit)
     purchase.state = Purchase.State.PLACED
     purchase.placed_at = purchase.placed_at or timezone.now()
-    purchase.save(update_fields=["number", "state", "placed_at"])
 
 
 def _spend(purchase: Purchase, member_id: str, *, on_credit: bool) -> None:
@@ -210,17 +212,16 @@ def _spend(purchase: Purchase, member_id: str, *, on_credit: bool) -> None:
 
 
 def award(purchase: Purchase) -> None:
-    """Give the points that the purchase has earned to its member, or to the guest who has claimed them; once."""
-    if not purchase.earner:
-        return
-    purchase.earned = ledger.award(
-        site_key=purchase.site_key,
-        member_id=purchase.earner,
-        purchase=purchase.key,
-        bought=bought(purchase),
-        version_id=purchase.rules_version,
-    )
-    purchase.save(update_fields=["earned"])
+    """Give the points that the purchase has earned to its member, or the guest who has claimed them, and save it."""
+    if purchase.earner:
+        purchase.earned = ledger.award(
+            site_key=purchase.site_key,
+            member_id=purchase.earner,
+            purchase=purchase.key,
+            bought=bought(purchase),
+            version_id=purchase.rules_version,
+        )
+    purchase.save(update_fields=WRITTEN)
 
 
 def bought(purchase: Purchase) -> Bought:

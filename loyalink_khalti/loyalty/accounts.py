@@ -1,6 +1,7 @@
 """Finding a member's account, and knowing what was done before."""
 
 from hashlib import sha256
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
@@ -10,7 +11,7 @@ from loyalink_khalti.errors import Conflict
 from loyalink_khalti.money import Points
 
 from . import programmes
-from .book import due
+from .book import Book, due
 from .models import Account, IdempotencyKey
 
 
@@ -40,6 +41,15 @@ def open_account(site_key: str, member_id: str) -> Account:
         return found
     program = programmes.current(site_key).program
     return Account.objects.get_or_create(program=program, member_id=member_id)[0]
+
+
+def lock_account(site_key: str, member_id: str, **cause: Any) -> Book:
+    """Lock the account that a member's points are in, a new one where there was none; two statements as a rule."""
+    mine = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
+    if not mine.update(touched_at=timezone.now()):
+        return Book.locked(open_account(site_key, member_id).pk, **cause)
+    book = Book.read(mine, **cause)
+    return Book.locked(book.account.successor_id, **cause) if book.account.successor_id else book
 
 
 def due_points(account: Account) -> Points:

@@ -12,7 +12,7 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Line
 
 from . import earning, programmes, tiers
-from .accounts import first_time, open_account, survivor
+from .accounts import first_time, lock_account, open_account, survivor
 from .book import Book, waiting
 from .expiry import expires_at
 from .models import Bucket, Kind, Lot
@@ -46,7 +46,7 @@ class Bought:
 def award(*, site_key: str, member_id: str, purchase: str, bought: Bought, version_id: int | None = None) -> Points:
     """Give the points that a purchase has earned, by the rules that its shopper was shown, once."""
     version = programmes.version(version_id) if version_id else programmes.current(site_key)
-    book = Book.locked(open_account(site_key, member_id).pk, purchase=purchase, version_id=version.pk)
+    book = lock_account(site_key, member_id, purchase=purchase, version_id=version.pk)
     account = book.account
     first = not account.awards.exclude(purchase=purchase).exists() if version.rules.first_order_bonus else False
     earned = bought.earns(version.rules, tier=account.tier, first=first)

@@ -9,7 +9,7 @@ from loyalink_khalti.errors import Conflict, Frozen, Insufficient
 from loyalink_khalti.money import Paisa, Points
 
 from . import programmes
-from .accounts import find, open_account, survivor
+from .accounts import find, lock_account, survivor
 from .book import Book, due
 from .models import Account, Allocation, Bucket, Hold, Kind, Lot
 from .orders import OrderRedemption
@@ -84,7 +84,7 @@ def late_capture(
 ) -> Points:
     """Spend points for a purchase that staff fulfil after it was released: what is available, the rest is owed."""
     version_id = version_id or programmes.current(site_key).pk
-    book = Book.locked(open_account(site_key, member_id).pk, purchase=purchase, version_id=version_id)
+    book = lock_account(site_key, member_id, purchase=purchase, version_id=version_id)
     earlier = OrderRedemption.objects.filter(purchase=purchase).first()
     if earlier is not None:
         return Points(_agreed(earlier, earlier.points == points).points)
