@@ -55,6 +55,7 @@ def shop(fake_shop: FakeShop, settings: Any) -> FakeShop:
         "KHALTI_BASE_URL": SERVER,
         "DEADLINE": 10,
         "CALLS_AT_ONCE": 50,
+        "LIVE_PAYMENTS_PER_ADDRESS": 1000,
     }
     return fake_shop
 

@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "ALERTS_TO": (),
     "LIVE_PAYMENTS_PER_VISITOR": 3,
     "LIVE_PAYMENTS_PER_MEMBER": 1,
+    "LIVE_PAYMENTS_PER_ADDRESS": 3,
     "KHALTI_SECRET_KEY": "",
     "KHALTI_BASE_URL": "",
     "FERNET_KEYS": (),

@@ -30,7 +30,7 @@ from loyalink_khalti.payments.states import LIVE, Reason
 from loyalink_khalti.ports import Cart, Method, Why
 
 from .settle import release_payment
-from .transactions import forbid_transaction, in_one_block
+from .transactions import forbid_transaction, in_one_block, one_at_a_time
 
 log = logging.getLogger(__name__)
 
@@ -134,16 +134,24 @@ def hold_points(purchase: Purchase) -> None:
 
 
 def _cap(cart: Cart, visitor: str) -> None:
+    """Let nobody hold the goods of any number of baskets: a member, a browser, a guest's address."""
     live = Payment.objects.filter(state__in=LIVE).select_related("purchase").order_by("-pk")
-    for cap, mine in (
-        ("LIVE_PAYMENTS_PER_MEMBER", Q(purchase__member_id=cart.member_id) if cart.member_id else None),
-        ("LIVE_PAYMENTS_PER_VISITOR", Q(purchase__visitor=visitor) if visitor else None),
-    ):
-        if mine is None or not conf.get(cap):
+    email = "" if cart.member_id else cart.customer.email
+    mine = {
+        "LIVE_PAYMENTS_PER_MEMBER": (cart.member_id, Q(purchase__member_id=cart.member_id)),
+        "LIVE_PAYMENTS_PER_VISITOR": (visitor, Q(purchase__visitor=visitor)),
+        "LIVE_PAYMENTS_PER_ADDRESS": (email, Q(purchase__cart__customer__email__iexact=email)),
+    }
+    one_at_a_time(f"{cap}:{who.casefold()}" for cap, (who, _live) in mine.items() if who)
+    for cap, (who, theirs) in mine.items():
+        if not who or not conf.get(cap):
             continue
-        waiting = list(live.filter(mine)[: conf.get(cap)])
-        if len(waiting) >= conf.get(cap):
-            raise PaymentWaiting(waiting[0])
+        waiting = list(live.filter(theirs)[: conf.get(cap)])
+        if len(waiting) < conf.get(cap):
+            continue
+        if who is email:  # whoever typed it: nothing is told of payments that may be somebody else's
+            raise CannotPay(_("Other payments with this e-mail address are still waiting. Please try again later."))
+        raise PaymentWaiting(waiting[0])
 
 
 def _request(payment: Payment, cart: Cart) -> Initiate:

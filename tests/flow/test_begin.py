@@ -15,7 +15,7 @@ from loyalink_khalti.errors import CannotPay, InsideTransaction
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
-from loyalink_khalti.ports import Cart
+from loyalink_khalti.ports import Cart, Customer
 from loyalink_khalti.testing import BasketTaken, FakeShop
 from tests.purchases import Khalti, at_once
 
@@ -293,6 +293,30 @@ def test_a_browser_has_three_payments_waiting_at_most(shop: FakeShop, khalti: Kh
     flow.begin(shop.freeze(shop.cart("elsewhere")), visitor="another browser")
     with pytest.raises(flow.PaymentWaiting):
         flow.begin(shop.freeze(shop.cart("order-3")), visitor="this browser")
+
+
+def test_an_address_has_three_guests_payments_waiting_at_most_and_nothing_is_told_of_them(
+    shop: FakeShop, khalti: Khalti, settings: Any
+) -> None:
+    """However many browsers they come from."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "LIVE_PAYMENTS_PER_ADDRESS": 3}
+    for number in range(3):
+        flow.begin(shop.freeze(shop.cart(f"order-{number}")), visitor=f"browser-{number}")
+    again = shop.cart("order-3", customer=Customer(email="SITA@example.com"))
+
+    with pytest.raises(CannotPay) as caught:
+        flow.begin(shop.freeze(again), visitor="browser-3")
+
+    assert not isinstance(caught.value, flow.PaymentWaiting)
+    assert "Rs" not in str(caught.value)
+    assert Payment.objects.count() == 3
+
+
+def test_a_member_who_begins_ten_payments_at_once_has_one(shop: FakeShop, khalti: Khalti) -> None:
+    begun = at_once(10, lambda number: flow.begin(shop.freeze(shop.cart(f"order-{number}", member_id="7"))))
+
+    assert sorted({type(each).__name__ for each in begun}) == ["Payment", "PaymentWaiting"]
+    assert (Payment.objects.count(), len(khalti.opened)) == (1, 1)
 
 
 def test_a_settled_payment_is_not_waiting(shop: FakeShop, khalti: Khalti) -> None:
