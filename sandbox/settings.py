@@ -235,6 +235,7 @@ DEMO_FERNET_KEY = "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
 LOYALINK_KHALTI = {
     "SHOPS": {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"},
     "SITE_URL": SITE_URL,
+    "ALERTS_TO": ["shopkeeper@saraswati.example"],  # to be read at /sandbox/mail/
     "KHALTI_BASE_URL": os.environ.get("KHALTI_BASE_URL") or f"http://127.0.0.1:{PORT + 1000}/api/v2/",
     # One of the shape Khalti documents; the simulator takes it, Khalti does not.
     "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",

@@ -55,7 +55,8 @@ def ask_and_settle(payment: Payment, lease: str, *, lane: Lane, present: bool = 
         return read(payment).outcome
     if _waits(payment, answer) and services.still_waits(payment, lease):
         return payment.outcome
-    return _settle(payment, answer, present=present)
+    # A visitor may reload the page as often as they like: that uses up no try.
+    return _write(payment, lambda: settle(payment, answer, present=present, counts=lane is not Lane.LOOK))
 
 
 def start_again(payment: Payment) -> Outcome:
@@ -73,7 +74,7 @@ def start_again(payment: Payment) -> Outcome:
     answer = ask(payment, taken, lane=Lane.BEGIN) if taken else None
     if answer is None:
         return read(payment).outcome
-    stands = _settle(payment, answer, present=True)
+    stands = _write(payment, lambda: settle(payment, answer, present=True))
     unpaid = answer.status is Status.INITIATED and answer.pidx == payment.pidx
     if stands is Outcome.CONFIRMING and unpaid:
         return _write(payment, lambda: release_payment(payment, Why.ABANDONED, present=True))
@@ -96,10 +97,6 @@ def give_up_unsent(payment: Payment, *, present: bool) -> Outcome:
 def _waits(payment: Payment, answer: Lookup) -> bool:
     verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
     return payment.state == State.INITIATED and verdict.kind is Kind.WAITING
-
-
-def _settle(payment: Payment, answer: Lookup, *, present: bool) -> Outcome:
-    return _write(payment, lambda: settle(payment, answer, present=present))
 
 
 def _write(payment: Payment, work: Callable[[], Outcome]) -> Outcome:

@@ -23,6 +23,8 @@ from .transactions import in_one_block
 
 SURE_AFTER = timedelta(hours=24)
 """How long after it was sent a refund that lookup does not show is taken not to have been made."""
+AGAIN_AFTER = timedelta(hours=1)
+"""How soon a payment is looked at again while nobody knows of a refund of it."""
 
 
 def look(payment: Payment, lease: str) -> Outcome | None:
@@ -43,7 +45,8 @@ def _compare(payment: Payment, answer: Lookup) -> Outcome:
             _resolve(purchase, payments, mine, pending[0], answer)
         elif not pending:  # nobody is sending one just now
             _notice(purchase, payments, mine, answer)
-    services.save(mine)
+    unsure = any(refund.state == RefundState.UNKNOWN for refund in pending)
+    services.save(mine, **({"watch_after": timezone.now() + AGAIN_AFTER} if unsure else {}))
     return mine.outcome
 
 

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from queue import Empty, Queue, SimpleQueue
 
 from django.core.exceptions import ImproperlyConfigured
@@ -38,6 +39,8 @@ LONGEST_PAUSE = 60.0
 """seconds for which a pass waits because Khalti asks it to; for longer, the rest is left to the next pass"""
 POLL = 0.1
 """seconds"""
+FORGET, HOURLY = "forget", timedelta(hours=1)
+"""The name in ``LastRun`` of removing messages that were sent long ago, and how often it is done."""
 FEW = 5
 """messages that a nudge sends"""
 
@@ -82,7 +85,8 @@ class Pass:
         yield from self.looks()
         outbox.deliver(insist=not self._due_only)
         alerts.remind()
-        outbox.forget()
+        if watch.claim(FORGET, every=HOURLY):
+            outbox.forget()
         watch.ran(watch.RECONCILE)
 
     def looks(self) -> Iterator[Looked]:

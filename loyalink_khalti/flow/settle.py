@@ -6,6 +6,7 @@ rolls back, the paid fact stays and a Flag tells staff.
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -36,9 +37,22 @@ FROM_KHALTI = frozenset({Why.EXPIRED, Why.CANCELLED})
 """Khalti itself had said that nobody paid: a payment that is Completed after all may be fulfilled without staff."""
 
 
-def settle(payment: Payment, answer: Lookup, *, present: bool) -> Outcome:
-    """Write down what Khalti answered about a payment, whatever others have written meanwhile."""
-    return in_one_block(lambda: _settle(payment.pk, payment.purchase_id, answer, present=present))
+def settle(payment: Payment, answer: Lookup, *, present: bool, counts: bool = True) -> Outcome:
+    """Write down what Khalti answered about a payment, whatever others have written meanwhile.
+
+    ``counts``: where the goods of a paid one cannot be granted, it is one of the tries after which staff decide.
+    """
+    told = Told(answer=answer, present=present, counts=counts)
+    return in_one_block(lambda: _settle(payment.pk, payment.purchase_id, told))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What Khalti has answered, and to whom: a shopper who is there, or somebody whose look is a try."""
+
+    answer: Lookup
+    present: bool
+    counts: bool
 
 
 def release_payment(
@@ -65,22 +79,23 @@ def release_payment(
     return in_one_block(work)
 
 
-def _settle(payment_id: int, purchase_id: int, answer: Lookup, *, present: bool) -> Outcome:
+def _settle(payment_id: int, purchase_id: int, told: Told) -> Outcome:
     purchase, payments = services.lock(purchase_id)
     payment = _one(payments, payment_id)
     if not payment.is_settled:
-        _write(purchase, payments, payment, answer, present=present)
+        _write(purchase, payments, payment, told)
     return payment.outcome
 
 
-def _write(purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup, *, present: bool) -> None:
+def _write(purchase: Purchase, payments: list[Payment], payment: Payment, told: Told) -> None:
     if payment.state in _KHALTI_HAS_PAID and refunds.of_payment(payment):  # staff give it back: see ``noticed``
         services.save(payment)
         return
+    answer, present = told.answer, told.present
     verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
     match verdict.kind:
         case Kind.PAID:
-            _paid(purchase, payment, answer)
+            _paid(purchase, payment, told)
         case Kind.MISMATCHED:
             _mismatched(payment, answer, verdict)
         case Kind.UNPAID:
@@ -136,21 +151,20 @@ def release_purchase(
     in_savepoint(work, purchase, payment)
 
 
-def _paid(purchase: Purchase, payment: Payment, answer: Lookup) -> None:
+def _paid(purchase: Purchase, payment: Payment, told: Told) -> None:
     if payment.state == State.MISMATCHED:  # staff decide, by name and with a reason
         services.save(payment)
         return
     was_released = payment.state == State.RELEASED
-    if payment.state != State.PAID and not services.mark_paid(payment, answer):
+    if payment.state != State.PAID and not services.mark_paid(payment, told.answer):
         return
     obstacles = _obstacles(purchase, payment, was_released=was_released or bool(payment.why))
     for reason in obstacles:
-        services.raise_flag(payment, reason, services.evidence_of(answer))
+        services.raise_flag(payment, reason, services.evidence_of(told.answer))
     if not obstacles and payment.tries < TRIES:
-        granted = in_savepoint(lambda: fulfil(purchase, payment), purchase, payment)
-        payment.tries += not granted
+        in_savepoint(lambda: fulfil(purchase, payment), purchase, payment)
     if payment.state == State.PAID:
-        services.save(payment, tries=payment.tries)
+        services.save(payment, tries=min(payment.tries + told.counts, TRIES))
 
 
 def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[Reason]:

@@ -134,7 +134,7 @@ def drop_lease(payment: Payment, lease: str, *, by_job: bool = False) -> None:
 def still_waits(payment: Payment, lease: str) -> bool:
     """End the lease of a payment that nobody has paid yet, without a lock; False where it has moved on meanwhile."""
     mine = Payment.objects.filter(pk=payment.pk, lease=lease, state=State.INITIATED)
-    looked = {"watch_after": next_look(payment, State.INITIATED), "failures": 0}
+    looked = {"watch_after": next_look(payment, State.INITIATED), "failures": 0, "not_found": 0}
     return bool(mine.update(lease="", leased_until=None, **looked))
 
 
@@ -266,8 +266,12 @@ def tell_staff() -> None:
 def resolve_flags(
     payment: Payment, reasons: Collection[Reason], resolution: str, *, by: str | None = None, note: str = ""
 ) -> int:
-    """Write what became of a payment's open Flags; ``by`` is the user's pk, None where it came right by itself."""
+    """Write what became of a payment's open Flags; ``by`` is the user's pk, None where it came right by itself.
+
+    Those about one of its refunds stay: ``refunds`` closes them with that refund.
+    """
     flags = Flag.objects.filter(payment=payment, reason__in=list(reasons), resolved_at=None)
+    flags = flags.exclude(evidence__has_key="refund")
     noted = {"note": note} if note else {}
     return flags.update(resolved_at=timezone.now(), resolution=resolution, actor=by, **noted)
 

@@ -40,11 +40,11 @@ class Command(BaseCommand):
             self._pass(options, due_only=False)
             return
         while True:
+            close_old_connections()
             try:
                 self._pass(options, due_only=True)
             except (DatabaseError, InterfaceError) as exc:  # it may be restarting; so would the next pass be
                 self.stderr.write(f"the database: {traced(exc)}")
-                close_old_connections()
             time.sleep(options["pause"] * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not secret
 
     def _pass(self, options: dict[str, Any], *, due_only: bool) -> None:
