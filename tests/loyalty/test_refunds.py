@@ -197,7 +197,7 @@ def test_with_a_grace_what_comes_back_stays_to_the_end_of_its_last_day(account: 
 
 
 def test_a_refund_is_cumulative_and_its_replay_moves_nothing(account: Account) -> None:
-    """D-22, F12"""
+    """D-22, F09"""
     rules(per=10_000)
     award(150_000)
     taken = []
