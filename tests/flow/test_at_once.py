@@ -118,7 +118,7 @@ def test_paid_and_given_up_at_once_is_one_or_the_other_never_both(
 
 
 def test_two_purchases_of_one_basket_paid_at_once_make_one_order(shop: FakeShop, khalti: Khalti) -> None:
-    """A08"""
+    """A08, I1"""
     payments = [begin(shop, f"order-{number}") for number in range(2)]
     type(payments[0].purchase).objects.update(origin="basket")
     for payment in payments:

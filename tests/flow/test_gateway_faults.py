@@ -1,4 +1,4 @@
-"""Whatever is wrong with Khalti's answer, on each of the three verbs: bounded, concluded from in nothing, never resent.
+"""Whatever is wrong with Khalti's answer, on each of the three verbs: in time, nothing concluded, nothing resent.
 
 After silence initiate gives all back, lookup is asked again, and a refund is unknown until somebody knows.
 """
@@ -16,7 +16,7 @@ import time_machine
 from django.utils import timezone
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.errors import CannotPay, CannotRefund
+from loyalink_khalti.errors import CannotPay, CannotRefund, KhaltiNotFound
 from loyalink_khalti.flow.audit import audit
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.loyalty.models import Account
@@ -33,7 +33,9 @@ both = pytest.mark.money
 """On both databases. What the wire makes of an answer is the same on either: there one of each kind is enough."""
 
 HTML = "<html>Khalti is being maintained</html>"
-ALL_OF_IT = '{"pidx": "pidx1", "status": "Completed", "total_amount": 245000, "transaction_id": "T1", "detail": "done"}'
+ALL_OF_IT = (
+    '{"pidx": "pidx1", "status": "Completed", "total_amount": 245000, "transaction_id": "T1", "detail": "done"}'
+)
 SILENCE = [
     pytest.param(requests.ConnectionError("refused"), id="C01 refused", marks=both),
     pytest.param(requests.ConnectionError("name or service not known"), id="C01 no such name"),
@@ -260,7 +262,7 @@ def goes_wrong(case: str, verb: str, simulator: Simulator, mute: Peer, settings:
 def test_a_server_that_is_slow_or_breaks_off_ends_in_time_on_every_verb(
     case: str, verb: str, shop: FakeShop, simulator: Simulator, mute: Peer, account: Account, settings: Any
 ) -> None:
-    """C01, C02, C03, C04, C05, C06: bounded by the deadline, on real connections."""
+    """C01, C02, C03, C04, C05, C06, I14: by the deadline, on real connections."""
     cart = shop.cart(member_id=account.member_id, spends=Points(500))
     if verb != "initiate":
         payment = flow.begin(shop.freeze(cart))
@@ -294,11 +296,14 @@ def test_a_payment_is_looked_up_and_refunded_with_the_key_that_opened_it(
         **settings.LOYALINK_KHALTI,
         "FERNET_KEYS": ["W1zKqBzRkyX0mfKkTvXz0cQbYH3nVd2V9d0o0b8b6xE="],
     }
+    other = Secret(KEY.replace("c0ffee", "decade"))
     conf.save_key("default", conf.TEST, Secret(KEY))
     payment = flow.begin(shop.freeze(shop.cart()))
     simulator.pay(str(payment.pidx))
 
-    conf.save_key("default", conf.TEST, Secret(KEY.replace("c0ffee", "decade")))
+    conf.save_key("default", conf.TEST, other)
+    with pytest.raises(KhaltiNotFound):
+        conf.client(conf.TEST, other).lookup(str(payment.pidx))
     outcome = flow.finish(payment)
     refund = give_back(Purchase.objects.get())
 

@@ -49,7 +49,7 @@ def completed_late(payment: Payment, khalti: Khalti) -> Outcome:
 def test_what_khalti_itself_had_called_unpaid_is_fulfilled_after_all(
     status: str, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
-    """E01: stock is taken and points are held again."""
+    """E01, E02: stock is taken and points are held again."""
     released_at_khalti(payment, khalti, status)
 
     outcome = completed_late(payment, khalti)

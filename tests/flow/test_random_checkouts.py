@@ -108,4 +108,3 @@ def test_when_khalti_is_well_again_every_checkout_is_settled_flagged_or_released
     assert earned <= Purchase.objects.filter(state="placed").exclude(member_id=None).count()
     assert all(account.available >= 0 for account in Account.objects.all())
     assert len({ref for ref, _ in shop.confirmed}) == len(shop.confirmed) > number // 10
-

@@ -1,4 +1,4 @@
-"""The payer's browser comes back early, often, late, by two tabs, or with somebody else's words; lookup alone decides."""
+"""The payer comes back early, often, late, by two tabs, or with somebody else's words; lookup alone decides."""
 
 from datetime import timedelta
 from typing import Any
@@ -192,7 +192,7 @@ def test_the_pidx_of_a_cheap_paid_order_pays_no_dear_one(
 def test_of_somebody_elses_paid_payment_nothing_is_learned_by_its_pidx(
     shop: FakeShop, khalti: Khalti, payment: Payment, account: Account
 ) -> None:
-    """D02, I12: another's paid pidx in my own callback."""
+    """D02, D12, I12: another's paid pidx in my own callback."""
     mine = flow.begin(shop.freeze(shop.cart("mine")))
     khalti.pay(payment.pidx)
     come_back(payment)

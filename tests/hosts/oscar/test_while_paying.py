@@ -1,4 +1,4 @@
-"""Between "place order" and "paid": whatever the shop, the shopper or the clock changes, the order is the frozen Cart."""
+"""Between "place order" and "paid": whatever shop, shopper or clock change, the order is the frozen Cart."""
 
 from collections.abc import Callable
 from datetime import timedelta
