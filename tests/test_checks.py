@@ -142,6 +142,7 @@ def test_no_fernet_keys_where_editors_are_to_enter_a_key(shop, found):
 
 @pytest.mark.parametrize("options", [{}, {"transaction_mode": "DEFERRED"}])
 def test_sqlite_that_locks_too_late(shop, found, settings, monkeypatch, options):
+    """H05"""
     entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": options}
     monkeypatch.setitem(settings.DATABASES, "default", entry)
 

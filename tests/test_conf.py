@@ -128,6 +128,7 @@ def test_the_same_key_saved_again_is_encrypted_anew_in_its_row(deployment):
 
 @pytest.mark.django_db
 def test_the_newest_fernet_key_encrypts_and_every_one_decrypts(deployment):
+    """L03"""
     before = conf.save_key("default", conf.TEST, Secret(KEY))
     deployment(FERNET_KEYS=[NEW, OLD])
 
@@ -139,6 +140,7 @@ def test_the_newest_fernet_key_encrypts_and_every_one_decrypts(deployment):
 
 @pytest.mark.django_db
 def test_a_key_that_cannot_be_read_is_a_named_error_and_never_another_key_or_none(deployment):
+    """L03"""
     conf.save_key("default", conf.TEST, Secret(KEY))
     deployment(FERNET_KEYS=[NEW], KHALTI_SECRET_KEY=OTHER)
     row = conf.credentials("default")

@@ -46,6 +46,7 @@ def send_slowly(word: str) -> None:
 
 
 def test_a_message_leaves_after_the_commit_and_not_before() -> None:
+    """I16"""
     with transaction.atomic():
         outbox.post(f"{HERE}.send", word="hello")
         before = list(sent)

@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -51,12 +52,16 @@ def lease(
     patience = time.monotonic() + seconds + (pause.total_seconds() if pause else 0) + 1
     while True:
         before = timezone.now() - pause if pause else asked_before
-        taken = services.take_lease(
-            payment, seconds=seconds, asked_before=before, visitor=lane is Lane.LOOK, granted=lane is Lane.JOB
-        )
+        taken = in_one_block(partial(_take, payment, seconds=seconds, asked_before=before, lane=lane))
         if taken or lane is not Lane.STAFF or time.monotonic() > patience or read(payment).is_settled:
             return taken
         time.sleep(POLL)
+
+
+def _take(payment: Payment, *, seconds: float, asked_before: datetime | None, lane: Lane) -> str:
+    return services.take_lease(
+        payment, seconds=seconds, asked_before=asked_before, visitor=lane is Lane.LOOK, granted=lane is Lane.JOB
+    )
 
 
 def ask(payment: Payment, lease: str, *, lane: Lane) -> Lookup | None:

@@ -30,7 +30,7 @@ from loyalink_khalti.payments.states import LIVE, Reason
 from loyalink_khalti.ports import Cart, Method, Why
 
 from .settle import release_payment
-from .transactions import forbid_transaction, in_one_block, one_at_a_time
+from .transactions import forbid_transaction, in_one_block, in_one_block_or_busy, one_at_a_time
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def begin(freeze: Callable[[], Cart], *, visitor: str = "") -> Payment:
     nothing is held any more.
     """
     forbid_transaction("begin")
-    payment = in_one_block(lambda: _open(freeze(), visitor=visitor))
+    payment = in_one_block_or_busy(lambda: _open(freeze(), visitor=visitor))
     cart = payment.purchase.frozen_cart
     try:
         answer = conf.khalti(payment.credentials, Lane.BEGIN)[0].initiate(_request(payment, cart))

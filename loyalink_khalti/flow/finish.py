@@ -41,11 +41,12 @@ def finish(payment: Payment, *, present: bool = False, insist: bool = False) -> 
         return payment.outcome
     if payment.state == State.CREATED:
         return give_up_unsent(payment, present=present)
-    lane = Lane.STAFF if insist else Lane.LOOK
+    return _or_confirming(payment, lambda: _finish(payment, lane=Lane.STAFF if insist else Lane.LOOK, present=present))
+
+
+def _finish(payment: Payment, *, lane: Lane, present: bool) -> Outcome:
     taken = lease(payment, lane=lane)
-    if not taken:
-        return read(payment).outcome
-    return ask_and_settle(payment, taken, lane=lane, present=present)
+    return ask_and_settle(payment, taken, lane=lane, present=present) if taken else read(payment).outcome
 
 
 def ask_and_settle(payment: Payment, lease: str, *, lane: Lane, present: bool = False) -> Outcome:
@@ -56,7 +57,7 @@ def ask_and_settle(payment: Payment, lease: str, *, lane: Lane, present: bool = 
     if _waits(payment, answer) and services.still_waits(payment, lease):
         return payment.outcome
     # A visitor may reload the page as often as they like: that uses up no try.
-    return _write(payment, lambda: settle(payment, answer, present=present, counts=lane is not Lane.LOOK))
+    return settle(payment, answer, present=present, counts=lane is not Lane.LOOK)
 
 
 def start_again(payment: Payment) -> Outcome:
@@ -70,14 +71,18 @@ def start_again(payment: Payment) -> Outcome:
         return payment.outcome
     if payment.state == State.CREATED:
         return give_up_unsent(payment, present=True)
+    return _or_confirming(payment, lambda: _start_again(payment))
+
+
+def _start_again(payment: Payment) -> Outcome:
     taken = lease(payment, lane=Lane.STAFF, pause=OWNERS_PAUSE)
     answer = ask(payment, taken, lane=Lane.BEGIN) if taken else None
     if answer is None:
         return read(payment).outcome
-    stands = _write(payment, lambda: settle(payment, answer, present=True))
+    stands = settle(payment, answer, present=True)
     unpaid = answer.status is Status.INITIATED and answer.pidx == payment.pidx
     if stands is Outcome.CONFIRMING and unpaid:
-        return _write(payment, lambda: release_payment(payment, Why.ABANDONED, present=True))
+        return release_payment(payment, Why.ABANDONED, present=True)
     return stands
 
 
@@ -91,7 +96,9 @@ def give_up_unsent(payment: Payment, *, present: bool) -> Outcome:
     if payment.created_at + unsent_after() > timezone.now():
         return payment.outcome
     # Only if it is so still: the answer may have come at the very last.
-    return _write(payment, lambda: release_payment(payment, Why.REFUSED, present=present, states={State.CREATED}))
+    return _or_confirming(
+        payment, lambda: release_payment(payment, Why.REFUSED, present=present, states={State.CREATED})
+    )
 
 
 def _waits(payment: Payment, answer: Lookup) -> bool:
@@ -99,8 +106,8 @@ def _waits(payment: Payment, answer: Lookup) -> bool:
     return payment.state == State.INITIATED and verdict.kind is Kind.WAITING
 
 
-def _write(payment: Payment, work: Callable[[], Outcome]) -> Outcome:
-    """Write down what was learned; where the database gives way twice nothing is lost, and it is asked again later."""
+def _or_confirming(payment: Payment, work: Callable[[], Outcome]) -> Outcome:
+    """Do it; where the database gives way again and again nothing is lost, and it is asked again later."""
     try:
         return work()
     except (DatabaseError, InterfaceError) as exc:

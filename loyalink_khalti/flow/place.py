@@ -14,7 +14,7 @@ from loyalink_khalti.ports import Cart, Method, Paid
 
 from .begin import check, hold_points
 from .settle import WRITTEN, award, confirm
-from .transactions import forbid_transaction, in_one_block
+from .transactions import forbid_transaction, in_one_block_or_busy
 
 
 def place(freeze: Callable[[], Cart], *, method: Method) -> Purchase:
@@ -24,7 +24,7 @@ def place(freeze: Callable[[], Cart], *, method: Method) -> Purchase:
     Raises ``CannotPay`` with words for the shopper; then nothing is held.
     """
     forbid_transaction("place")
-    return in_one_block(lambda: _place(freeze(), method=method))
+    return in_one_block_or_busy(lambda: _place(freeze(), method=method))
 
 
 def _place(cart: Cart, *, method: Method) -> Purchase:

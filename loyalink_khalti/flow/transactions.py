@@ -1,11 +1,15 @@
 """How the flow commits: on its own, never inside somebody else's transaction, and once more after a lost race."""
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.utils.translation import gettext as _
 
-from loyalink_khalti.errors import InsideTransaction
+from loyalink_khalti.errors import CannotPay, InsideTransaction, traced
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -41,6 +45,17 @@ def in_one_block(work: Callable[[], T]) -> T:
         connection.close_if_unusable_or_obsolete()
     with transaction.atomic(durable=True):
         return work()
+
+
+def in_one_block_or_busy(work: Callable[[], T]) -> T:
+    """The same for a shopper's click: where the database gives way twice, ``CannotPay`` asks them to try again."""
+    try:
+        return in_one_block(work)
+    except (DatabaseError, InterfaceError) as exc:
+        if not is_the_databases_own(exc):
+            raise
+        log.warning("the database gave way twice: %s", traced(exc))
+        raise CannotPay(_("The shop is very busy just now. Please try again in a moment.")) from exc
 
 
 def one_at_a_time(names: Iterable[str]) -> None:

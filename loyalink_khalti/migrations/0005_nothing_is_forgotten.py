@@ -63,11 +63,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(models.F('state'), models.F('watch_after'), name='loyalink_payment_watch'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(models.F('state'), models.F('paid_at'), name='loyalink_payment_paid'),
+            index=models.Index(models.F('watch_after'), name='loyalink_payment_watch'),
         ),
         migrations.AddConstraint(
             model_name='message',

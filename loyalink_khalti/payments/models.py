@@ -175,8 +175,7 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
-            models.Index("state", "watch_after", name="loyalink_payment_watch"),
-            models.Index("state", "paid_at", name="loyalink_payment_paid"),
+            models.Index("watch_after", name="loyalink_payment_watch"),
         ]
 
     def __str__(self) -> str:

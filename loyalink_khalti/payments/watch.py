@@ -1,7 +1,7 @@
 """Which payments must still be asked about, although nobody comes back for them, and when each is looked at next."""
 
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -15,6 +15,8 @@ REFUNDS_FOR = timedelta(days=30)
 """How long after it was paid a payment is looked at for refunds that somebody makes at Khalti."""
 
 SOONEST, LATEST, DAILY = timedelta(seconds=30), timedelta(hours=6), timedelta(days=1)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""When a payment is looked at that nothing can become of any more; so that what is due is found among little."""
 TRIES = 10
 """How often the shop is asked to grant the goods of a paid payment; then it is up to staff."""
 
@@ -53,7 +55,7 @@ def due(payments: QuerySet[Payment], *, by: datetime | None = None) -> QuerySet[
 
 
 def next_look(payment: Payment, state: State, *, failures: int = 0) -> datetime:
-    """When a job looks at a payment again that is in ``state`` now, a little spread.
+    """When a job looks at a payment again that is in ``state`` now, a little spread; ``NEVER`` where it need not.
 
     What is young is looked at soon and what is old seldom: after a quarter of its age. ``failures`` in a row double
     the wait, up to a day.
@@ -66,8 +68,22 @@ def next_look(payment: Payment, state: State, *, failures: int = 0) -> datetime:
     else:
         wait = min(max((now - payment.created_at) / 4, SOONEST), LATEST)
     spread = random.uniform(0.9, 1.1)  # noqa: S311 - not secret
-    longer: timedelta = min(wait * 2 ** min(failures, 12), DAILY) * spread
-    return now + longer
+    then: datetime = now + min(wait * 2 ** min(failures, 12), DAILY) * spread
+    end = _end(payment, state)
+    if end is None or then < end:
+        return then
+    return end - SOONEST if now < end - 2 * SOONEST else NEVER  # once more, at the very last
+
+
+def _end(payment: Payment, state: State) -> datetime | None:
+    """Until when a payment is watched, None where it is until something becomes of it."""
+    if state is State.REFUNDED:
+        return timezone.now()
+    if state is State.RELEASED and payment.expires_at is not None:
+        return payment.expires_at + RELEASED_FOR
+    if state in _GRANTED and payment.paid_at is not None and payment.fulfilled_at is not None:
+        return payment.paid_at + REFUNDS_FOR
+    return None
 
 
 def ran(name: str) -> None:

@@ -57,6 +57,7 @@ def test_the_key_is_kept_for_the_environment_that_is_chosen(browser, page, typed
 
 
 def test_the_page_tells_a_key_apart_without_showing_it(browser, page, typed):
+    """L02"""
     browser.post(page, typed | {"secret_key": KEY})
 
     shown = text_of(browser.get(page))
@@ -178,6 +179,7 @@ def test_a_simulated_khalti_is_announced(browser, page, deployment):
 
 
 def test_editors_choose_an_environment_and_never_an_address(browser, page, typed):
+    """K10"""
     browser.post(page, typed | {"base_url": "https://evil.example/", "secret_key": KEY})
 
     assert Credentials.objects.get().base_url == "https://dev.khalti.com/api/v2/"
@@ -222,6 +224,7 @@ def test_the_history_tells_who_changed_which_key_by_its_fingerprint(browser, pag
 
 
 def test_a_saved_key_is_in_no_page_log_history_dump_or_template(browser, page, typed, caplog, admin_client):
+    """L01, L02"""
     caplog.set_level(logging.DEBUG)
     saved = browser.post(page, typed | {"secret_key": KEY}, follow=True)
     wrong = browser.post(page, typed | {"title": "", "secret_key": KEY})

@@ -58,6 +58,7 @@ def test_an_empty_ledger_agrees(shop: FakeShop) -> None:
 
 
 def test_a_changed_balance_is_found_and_rebuilt(bought: Account) -> None:
+    """F14"""
     Account.objects.update(available=bought.available + 7, lifetime_earned=1)
 
     report, code = audited()

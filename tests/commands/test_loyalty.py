@@ -57,6 +57,7 @@ def test_a_second_try_by_the_same_name_changes_nothing(run: Run, user: Any) -> N
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_plainly(words: tuple[str, ...], said: str, run: Run, user: Any) -> None:
+    """F10"""
     with pytest.raises(CommandError) as caught:
         run("loyalty", *words)
 

@@ -92,7 +92,7 @@ def test_a_status_that_khalti_does_not_document_changes_nothing_but_raises_a_fla
 def test_completed_that_does_not_fit_grants_nothing_and_raises_a_flag(
     changes: dict[str, Any], reason: str, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
-    """A16, C22, D03: I2"""
+    """C16, A16, C22, D03: I2"""
     khalti.pay(payment.pidx, **changes)
 
     assert flow.finish(payment, insist=True) is Outcome.FLAGGED

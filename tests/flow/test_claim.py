@@ -94,6 +94,7 @@ def test_a_second_click_claims_nothing_more_and_has_the_same_answer(shop: FakeSh
 
 
 def test_ten_claims_at_once_by_two_people_are_one(shop: FakeShop) -> None:
+    """J04"""
     token = token_of(paid_order(shop))
 
     answers = at_once(10, lambda index: flow.claim(token, member_id=str(index % 2), email=EMAIL))
@@ -118,6 +119,7 @@ def test_what_was_claimed_is_nobody_elses(shop: FakeShop) -> None:
 
 @pytest.mark.parametrize(("email", "same"), [("SITA@Example.com", True), ("ram@example.com", False), ("", False)])
 def test_the_account_has_the_orders_address(email: str, same: bool, shop: FakeShop) -> None:
+    """J04"""
     purchase = paid_order(shop)
 
     if same:
@@ -151,6 +153,7 @@ def test_points_are_claimed_until_30_days_have_passed(shop: FakeShop) -> None:
 
 @pytest.mark.parametrize("token", ["", "x", "MQ:1tW:abc", signing.dumps(1, salt="another")])
 def test_a_link_that_was_not_ours_claims_nothing(token: str, shop: FakeShop) -> None:
+    """J04"""
     paid_order(shop)
 
     with pytest.raises(CannotClaim, match="not valid"):

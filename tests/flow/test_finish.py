@@ -43,7 +43,7 @@ def test_a_payment_completed_at_khalti_gives_one_order_and_one_award(
 def test_finished_again_nothing_happens_any_more(
     payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
-    """A07, A19: D-12, D-13"""
+    """A07: D-12, D-13"""
     khalti.pay(payment.pidx)
     flow.finish(payment)
 

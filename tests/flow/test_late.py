@@ -1,11 +1,14 @@
 """Completed after release: always paid; fulfilled by itself only where Khalti itself had said that nobody paid."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
@@ -46,7 +49,7 @@ def completed_late(payment: Payment, khalti: Khalti) -> Outcome:
 def test_what_khalti_itself_had_called_unpaid_is_fulfilled_after_all(
     status: str, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
-    """E01: stock is taken and points are held again."""
+    """E01, E02: stock is taken and points are held again."""
     released_at_khalti(payment, khalti, status)
 
     outcome = completed_late(payment, khalti)
@@ -125,6 +128,48 @@ def test_of_two_purchases_of_one_basket_that_were_never_released_the_first_paid_
 
     assert outcomes == [Outcome.PAID, Outcome.FLAGGED]
     assert (shop.confirmed, flags()) == ([("order-2", 250_000)], ["second_payment"])
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_the_older_of_two_payments_is_fulfilled_after_the_newer_has_expired(
+    released: bool, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """A09: whether the older had been given back meanwhile, or its link was still open."""
+    if released:
+        released_at_khalti(payment, khalti)
+        newer = begin(shop, "order-2")
+    else:
+        newer = begin(shop, "order-2", origin="another tab")
+        newer.purchase.__class__.objects.update(origin="basket")
+    released_at_khalti(newer, khalti)
+
+    outcome = completed_late(payment, khalti)
+
+    assert (outcome, stands(payment), stands(newer)) == (
+        Outcome.PAID, ("fulfilled", "placed"), ("released", "released"),
+    )  # fmt: skip
+    assert (shop.confirmed, shop.left("pen"), flags()) == ([("order-1", 245_000)], 2, [])
+    assert points(account) == (745, 0, 500)
+
+
+@pytest.mark.parametrize("after", [timedelta(minutes=60, seconds=1), timedelta(days=3), timedelta(days=6, hours=23)])
+@pytest.mark.parametrize("looked", [True, False], ids=["released first", "nobody looked"])
+def test_what_is_paid_after_its_link_ended_is_an_order_all_the_same(
+    after: timedelta, looked: bool, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """E01: found by a job, up to seven days later."""
+    if looked:
+        released_at_khalti(payment, khalti)
+    khalti.pay(payment.pidx)
+
+    with time_machine.travel((payment.initiated_at or timezone.now()) + after):
+        for _ in flow.reconcile():
+            pass
+
+    assert (stands(payment), shop.confirmed, shop.left("pen")) == (
+        ("fulfilled", "placed"), [("order-1", 245_000)], 2,
+    )  # fmt: skip
+    assert (points(account), flags()) == ((745, 0, 500), [])
 
 
 def test_where_the_points_have_gone_meanwhile_nothing_is_granted(

@@ -54,6 +54,7 @@ def caused(exc: Exception, cause: Exception) -> Exception:
     ],
 )
 def test_losing_the_database_is_not_the_shops_fault(exc: Exception, own: bool) -> None:
+    """H10"""
     assert is_the_databases_own(exc) is own
 
 

@@ -80,6 +80,7 @@ def purchase(shop: FakeShop, khalti: Khalti, account: Account) -> Purchase:
 def test_a_full_refund_gives_all_cash_and_points_back_and_takes_all_that_was_earned(
     purchase: Purchase, shop: FakeShop, khalti: Khalti, account: Account
 ) -> None:
+    """F08"""
     assert points(account) == (745, 500)
 
     refund = give_back(purchase, 250_000, 15_000, lines=[("pen", 1)])
@@ -222,7 +223,7 @@ def test_twenty_clicks_are_one_refund_and_one_call(shop: FakeShop, simulator: Si
 
 
 def test_parts_that_exceed_the_whole_at_once_are_not_all_sent(shop: FakeShop, simulator: Simulator) -> None:
-    """F02: each of ten wants 30 % under a key of its own."""
+    """F02, I7: each of ten wants 30 % under a key of its own."""
     purchase = bought(shop, simulator)
 
     at_once(10, lambda index: give_back(purchase, 75_000, key=f"click {index}"))
@@ -499,6 +500,7 @@ def test_what_nobody_has_paid_is_cancelled_as_a_whole_and_no_cash_comes_for_it_a
 
 
 def test_received_and_cancelled_at_once_are_one_of_the_two(shop: FakeShop, account: Account) -> None:
+    """F04"""
     purchase = flow.place(shop.freeze(shop.cart(member_id=account.member_id)), method=Method.COD)
 
     at_once(

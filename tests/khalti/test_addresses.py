@@ -125,7 +125,7 @@ def test_a_base_url_ends_with_a_slash_whether_it_was_typed_or_not(given, secret)
     ],
 )
 def test_a_server_that_may_not_be_called_is_refused_before_any_call(base_url, secret):
-    """K10."""
+    """I13, K10."""
     with pytest.raises(ValueError, match=r"base URL|plain http") as caught:
         Khalti(base_url=base_url, secret=secret)
 

@@ -301,7 +301,7 @@ def test_a_throttle_says_when_to_come_back(header, seconds, sandbox, khalti):
 )
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(code, location, sandbox, khalti):
-    """C20."""
+    """I13, C20."""
     sandbox.post(LOOKUP, status=code, headers={"Location": location}, json=vectors.looked_up("Completed"))
 
     with pytest.raises(KhaltiUnreachable, match=str(code)):

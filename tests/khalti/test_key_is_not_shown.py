@@ -124,6 +124,7 @@ def test_nothing_on_a_real_socket_shows_the_key(behaviour, peer, at, caplog, cap
 
 
 def test_debugging_at_every_level_shows_the_call_but_not_the_key(peer, at, caplog, capfd):
+    """L01"""
     asked = peer(stays)
 
     at(asked).lookup(PIDX)

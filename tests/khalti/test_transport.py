@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -100,7 +101,7 @@ def stops_in_its_body(peer, conn, number):
     ],
 )
 def test_whatever_is_slow_ends_at_the_deadline_and_leaves_no_socket(behaviour, peer, at):
-    """C03, C04, C05: on each verb."""
+    """C03, C04, C05, I14: on each verb."""
     slow = peer(behaviour)
     khalti = at(slow)
 
@@ -434,33 +435,36 @@ def test_a_forked_process_makes_connections_of_its_own(peer, at):
     assert (kept.connections, len(kept.requests)) == (2, 3)
 
 
-@pytest.fixture
-def certificate(tmp_path):
-    """A self-signed certificate for 127.0.0.1, with its key, in one file."""
+def make_certificate(path, *, host="127.0.0.1", ended=False):
+    """A certificate that vouches for itself, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)
+    day = datetime.timedelta(days=1)
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
+        .not_valid_before(now - 3 * day)
+        .not_valid_after(now - day if ended else now + day)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    path = tmp_path / "server.pem"
     path.write_bytes(
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + signed.public_bytes(pem)
     )
     return path
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A self-signed certificate for 127.0.0.1."""
+    return make_certificate(tmp_path / "server.pem")
 
 
 def secured(behaviour, certificate):
@@ -493,6 +497,40 @@ def trusted(certificate, monkeypatch):
     """The world's authorities, for a test: those that the certificate names."""
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(certificate))
     return certificate
+
+
+@pytest.mark.parametrize("wrong", [{"host": "127.0.0.2"}, {"ended": True}], ids=["another host", "ended"])
+def test_a_certificate_that_does_not_hold_is_refused_whoever_signed_it(wrong, peer, secret, tmp_path, monkeypatch):
+    """C23: its authority is trusted; its name or its time is not."""
+    made = make_certificate(tmp_path / "wrong.pem", **wrong)
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(made))
+    server = peer(secured(stays, made))
+
+    with pytest.raises(KhaltiUnreachable, match=r"SSLCertVerificationError|CertificateError"):
+        Khalti(base_url=server.url.replace("http:", "https:"), secret=secret).lookup(PIDX)
+
+    assert server.requests == []
+
+
+def test_a_server_that_speaks_an_old_tls_only_is_refused(peer, secret, trusted):
+    """C23: TLS 1.1 and older."""
+
+    def secured_as_long_ago(peer, conn, number):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.load_cert_chain(trusted)
+        with context.wrap_socket(conn, server_side=True) as wrapped:
+            stays(peer, wrapped, number)
+
+    server = peer(secured_as_long_ago)
+
+    with pytest.raises(KhaltiUnreachable, match="SSL"):
+        Khalti(base_url=server.url.replace("http:", "https:"), secret=secret).lookup(PIDX)
+
+    assert server.requests == []
 
 
 def test_over_tls_too_one_connection_serves_and_a_drip_ends_at_the_deadline(peer, secret, trusted):

@@ -382,6 +382,7 @@ def play(examples: int, steps: int) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.django_db
 def test_whatever_happens_in_whatever_order_every_invariant_holds() -> None:
+    """I5"""
     play(examples=16, steps=25)
 
 

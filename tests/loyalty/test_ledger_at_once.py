@@ -46,11 +46,11 @@ def alone(work: Callable[[], T]) -> T:
         return work()
 
 
-def test_twenty_who_spend_the_whole_balance_at_once_spend_it_once(rich: Account) -> None:
+def test_fifty_who_spend_the_whole_balance_at_once_spend_it_once(rich: Account) -> None:
     """C-1, F13"""
-    took = at_once(20, lambda index: alone(lambda: hold(100, f"shop:{index}")))
+    took = at_once(50, lambda index: alone(lambda: hold(100, f"shop:{index}")))
 
-    assert sorted(type(each).__name__ for each in took) == ["Hold"] + ["Insufficient"] * 19
+    assert sorted(type(each).__name__ for each in took) == ["Hold"] + ["Insufficient"] * 49
     assert balances() == (0, 100, 0)
 
 
@@ -83,7 +83,7 @@ def test_ten_captures_or_releases_of_one_hold_are_one(rich: Account) -> None:
 
 
 def test_one_refund_applied_twenty_times_at_once_is_applied_once(rich: Account) -> None:
-    """F12"""
+    """F09"""
     award(100_000)
 
     given = at_once(20, lambda _: alone(lambda: refund(50_000, 100_000, ref="same")))
@@ -210,6 +210,17 @@ def test_ten_adjustments_under_one_key_are_one(rich: Account) -> None:
     at_once(10, lambda _: adjust(-30, "same"))
 
     assert balances() == (70, 0, 0)
+
+
+def test_two_staff_who_adjust_at_once_both_count_and_never_below_zero(rich: Account) -> None:
+    """F10: one gives and one takes, ten times each; then two take all that is there."""
+    both = at_once(20, lambda index: alone(lambda: adjust(7 if index % 2 else -5, f"staff {index}")))
+    between = balances()
+    taken = at_once(2, lambda index: alone(lambda: adjust(-120, f"all {index}")))
+
+    assert (sorted(map(str, both)), between) == (["-5"] * 10 + ["7"] * 10, (120, 0, 0))
+    assert sorted(type(each).__name__ for each in taken) == ["Insufficient", "int"]
+    assert balances() == (0, 0, 0)
 
 
 def test_all_verbs_at_once_leave_a_ledger_that_adds_up(rich: Account) -> None:

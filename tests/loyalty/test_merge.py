@@ -75,6 +75,7 @@ def spend_all_and_owe(member_id: str, points: int) -> None:
 
 
 def test_refunds_follow_to_the_account_that_stays() -> None:
+    """F15"""
     rules(redeem_points=1, redeem_value=100)
     award(100_000, "shop:1", member_id="7")
     hold(40, "shop:2", member_id="7")

@@ -61,6 +61,7 @@ def test_without_a_bonus_or_while_earning_is_paused_signing_up_gives_nothing() -
 
 
 def test_an_erased_person_leaves_numbers_alone() -> None:
+    """F15, L05"""
     ledger.adjust(site_key=SITE, member_id=MEMBER, points=50, key="1", reason="goodwill", note="Sita called")
 
     assert ledger.erase(site_key=SITE, member_id=MEMBER)
@@ -92,6 +93,7 @@ def test_while_points_are_held_nobody_is_erased() -> None:
 
 
 def test_a_persons_data_is_all_there_and_can_be_written_down() -> None:
+    """L05"""
     ledger.adjust(site_key=SITE, member_id=MEMBER, points=300, key="1", reason="goodwill", note="Late parcel")
     award(100_000)
     spend(100, "shop:2")
@@ -113,6 +115,7 @@ def test_of_a_person_without_points_nothing_is_told() -> None:
 
 
 def test_no_deletion_of_a_user_touches_their_points() -> None:
+    """F15"""
     user = get_user_model().objects.create(username="sita")
     adjust(50, "1", member_id=str(user.pk))
     user.delete()

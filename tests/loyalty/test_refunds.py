@@ -197,7 +197,7 @@ def test_with_a_grace_what_comes_back_stays_to_the_end_of_its_last_day(account: 
 
 
 def test_a_refund_is_cumulative_and_its_replay_moves_nothing(account: Account) -> None:
-    """D-22, F12"""
+    """D-22, F09"""
     rules(per=10_000)
     award(150_000)
     taken = []
@@ -233,6 +233,7 @@ def test_a_replay_has_the_same_answer_and_other_figures_are_refused(account: Acc
 def test_what_was_earned_and_spent_is_owed_or_forgiven(
     account: Account, policy: Shortfall, available: int, owed: int, short: int
 ) -> None:
+    """F05"""
     rules(shortfall=policy)
     award(150_000)
     spend(100, "shop:2")
@@ -267,7 +268,7 @@ def test_overdue_points_do_not_pay_for_what_is_taken_back(account: Account, lot:
 
 
 def test_a_refund_is_by_the_rules_that_its_order_was_shown(account: Account) -> None:
-    """I12: editing a rule changes nothing that was awarded or held before."""
+    """Editing a rule changes nothing that was awarded or held before."""
     shown = rules(per=10_000, refund_rounding=Rounding.FLOOR, shortfall=Shortfall.FORGIVE)
     rules(per=1_000, points=7, rounding=Rounding.CEIL)
 
@@ -280,7 +281,7 @@ def test_a_refund_is_by_the_rules_that_its_order_was_shown(account: Account) -> 
 
 
 def test_what_comes_back_is_by_the_rules_that_its_order_was_shown(account: Account) -> None:
-    """I12: the rounding and the grace are those of the hold."""
+    """The rounding and the grace are those of the hold."""
     with time_machine.travel(NOW, tick=False) as clock:
         rules(refund_rounding=Rounding.FLOOR, restore_grace_days=30)
         adjust(100)

@@ -40,7 +40,7 @@ def come_back(client: Client, payment: Payment) -> str:
 def test_completed_in_the_address_alone_moves_no_points_and_places_no_order(
     status: str, client: Client, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
-    """I13"""
+    """A13, I10"""
     khalti.says(payment.pidx, status)
     before = Entry.objects.count()
 
@@ -54,7 +54,7 @@ def test_completed_in_the_address_alone_moves_no_points_and_places_no_order(
 def test_expired_at_khalti_is_expired_whatever_the_address_says(
     client: Client, payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
-    """I13"""
+    """I10"""
     khalti.says(payment.pidx, "Expired")
 
     led_to = come_back(client, payment)

@@ -26,7 +26,7 @@ def back(payment: Payment) -> str:
     "glued", ["?status=Completed", "/?status=Completed", "///?a=b", "/", "?" + "a" * 65_536, "?a=%00&b=%ff"]
 )
 def test_whatever_is_glued_on_is_dropped_unread(client: Client, payment: Payment, khalti: Khalti, glued: str) -> None:
-    """D11, F: Khalti glues ``/?`` on; others glue worse."""
+    """D11, I9: Khalti glues ``/?`` on; others glue worse."""
     response = client.get(back(payment) + glued)
 
     assert (response.status_code, response["Location"]) == (302, back(payment))

@@ -89,6 +89,7 @@ def test_a_shop_with_a_checkout_of_its_own_uses_the_mixin(
 
 @pytest.mark.money
 def test_a_store_with_atomic_requests_works_too(store: Store, guest: Shopper, khalti: Simulator) -> None:
+    """H07"""
     connection.settings_dict["ATOMIC_REQUESTS"] = True
     try:
         payment = payment_of(guest.buy(store.notebook))

@@ -64,6 +64,7 @@ def test_a_guest_pays_at_khalti_and_sees_the_order(store: Store, guest: Shopper,
 
 
 def test_another_browser_sees_the_receipt_and_no_address(store: Store, guest: Shopper, khalti: Simulator) -> None:
+    """J01"""
     payment = payment_of(guest.buy(store.notebook))
     khalti.pay(payment.pidx or "")
     stranger = Shopper("stranger@example.com")
@@ -118,6 +119,7 @@ def test_an_order_paid_later_is_pending_until_staff_say_that_the_money_has_come(
 
 
 def test_points_that_cover_all_place_the_order_without_khalti(store: Store, khalti: Simulator) -> None:
+    """D13"""
     rich = new_member("ram@example.com", points=6000)
 
     placed = rich.buy(store.notebook, points=5000)
@@ -133,6 +135,7 @@ def test_points_that_cover_all_place_the_order_without_khalti(store: Store, khal
 def test_a_coupon_that_covers_all_places_the_order_without_khalti(
     store: Store, guest: Shopper, khalti: Simulator
 ) -> None:
+    """D13"""
     store.coupon("GIFT", rupees="500.00")
     guest.add(store.notebook)
     guest.use("GIFT")

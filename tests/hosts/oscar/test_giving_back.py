@@ -294,6 +294,7 @@ def test_a_coupon_for_the_delivery_is_used_and_given_back_too(store: Store, gues
 def test_a_member_who_is_deleted_while_paying_leaves_a_placed_order(
     store: Store, sita: Shopper, khalti: Simulator
 ) -> None:
+    """J08"""
     payment = payment_of(sita.buy(store.notebook))
     sita.user.delete()
     khalti.pay(payment.pidx or "")
@@ -307,6 +308,7 @@ def test_a_member_who_is_deleted_while_paying_leaves_a_placed_order(
 def test_a_product_deleted_while_paying_is_delivered_as_it_was_sold(
     store: Store, guest: Shopper, khalti: Simulator
 ) -> None:
+    """E04"""
     payment = payment_of(guest.buy(store.notebook, store.pen))
     store.notebook.delete()
     khalti.pay(payment.pidx or "")

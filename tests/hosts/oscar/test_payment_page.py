@@ -50,6 +50,7 @@ def test_a_guest_sees_what_a_member_would_earn_and_no_field_for_points(store: St
 def test_points_that_cannot_be_spent_show_the_form_again_with_the_reason(
     store: Store, at_payment: Shopper, typed: str, words: str
 ) -> None:
+    """D07"""
     answer = at_payment.choose(points=typed)
 
     assert answer.status_code == 200
@@ -61,6 +62,7 @@ def test_points_that_cannot_be_spent_show_the_form_again_with_the_reason(
 
 
 def test_points_that_leave_less_than_khalti_takes_name_those_that_fit(store: Store) -> None:
+    """D14"""
     rich = new_member("ram@example.com", points=9000)
     rich.add(store.notebook)
     rich.go_to_payment()
@@ -104,6 +106,7 @@ def test_the_methods_offered_are_a_setting(at_payment: Shopper, settings: Settin
 
 
 def test_a_basket_below_rs_10_shows_khalti_greyed_with_the_reason(store: Store, guest: Shopper) -> None:
+    """D14"""
     guest.add(store.add("Clip", "CLIP-1", rupees="4.00", stock=9))
 
     page = guest.go_to_payment()
@@ -114,6 +117,7 @@ def test_a_basket_below_rs_10_shows_khalti_greyed_with_the_reason(store: Store, 
 
 
 def test_a_basket_in_another_currency_is_not_sold(store: Store, guest: Shopper) -> None:
+    """D08"""
     guest.add(store.add("Import", "USD-1", rupees="4.00", stock=9, currency="USD"))
 
     page = guest.go_to_payment()
@@ -228,6 +232,7 @@ def test_a_total_that_changed_since_the_preview_is_shown_again(store: Store, at_
 
 @pytest.mark.parametrize("seen", ["", "x", "-1", "9" * 5000, "५००"])
 def test_a_forged_total_changes_no_price(store: Store, at_payment: Shopper, seen: str) -> None:
+    """D06"""
     at_payment.choose()
 
     assert payment_of(at_payment.place(seen=seen, total="1", points="1200")).amount == 50_000

@@ -44,6 +44,7 @@ def anyone(request: pytest.FixtureRequest, store: Store) -> Shopper:
 
 @pytest.mark.timeout(120)
 def test_twenty_clicks_at_once_are_one_payment_at_khalti(store: Store, anyone: Shopper, khalti: Simulator) -> None:
+    """A20"""
     anyone.add(store.notebook)
     anyone.go_to_payment()
     anyone.choose()
@@ -98,6 +99,7 @@ def test_a_member_with_a_payment_that_waits_cannot_open_another(store: Store, si
 
 @pytest.mark.timeout(120)
 def test_the_last_piece_is_sold_to_one_of_many(store: Store, khalti: Simulator) -> None:
+    """E03"""
     rare = store.add("Rare ink", "INK-1", rupees="900.00", stock=1)
     shoppers = [Shopper(f"guest{number}@example.com") for number in range(6)]
     for shopper in shoppers:
