@@ -215,15 +215,25 @@ def test_reconcilers_in_a_flood_of_callbacks_meet_no_deadlock(
     assert (len(shop.confirmed), shop.left("pen"), points(account)) == (12, 88, (1000 + 12 * 250, 0, 0))
 
 
-@pytest.fixture(params=["READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE"])
+@pytest.fixture(
+    params=[
+        ("setting", "read committed"), ("setting", "repeatable read"), ("setting", "serializable"),
+        ("role", "repeatable read"), ("role", "serializable"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
 def isolation(request: pytest.FixtureRequest, account: Account) -> Iterator[None]:
-    """The isolation that the host has chosen for all transactions, by Django's own setting."""
+    """The isolation that the host has chosen for all transactions, or its role for single statements too."""
     from psycopg import IsolationLevel
 
-    with options(isolation_level=IsolationLevel[request.param]):
+    by, level = request.param
+    chosen: dict[str, Any] = {"isolation_level": IsolationLevel[level.replace(" ", "_").upper()]}
+    if by == "role":
+        chosen = {"options": f"-c default_transaction_isolation={level}".replace(" r", "\\ r")}
+    with options(**chosen):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SHOW transaction_isolation")
-            assert cursor.fetchone() == (request.param.lower().replace("_", " "),)
+            assert cursor.fetchone() == (level,)
         yield
 
 

@@ -1,0 +1,26 @@
+"""Placing an order while the database is busy."""
+
+import pytest
+
+from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.simulator import Simulator
+from tests.flow.test_giving_way import holding, limited
+
+from .conftest import Basket, Shopper, Store
+
+pytestmark = pytest.mark.money
+
+
+def test_who_places_an_order_while_the_basket_is_locked_is_asked_to_try_again(
+    store: Store, sita: Shopper, khalti: Simulator
+) -> None:
+    """H04"""
+    sita.add(store.notebook)
+    sita.go_to_payment()
+    sita.choose()
+    sita.browser.raise_request_exception = False
+
+    with limited("lock_timeout"), holding(lambda: list(Basket.objects.select_for_update())):
+        answer = sita.place()
+
+    assert (answer.status_code < 500, Purchase.objects.count()) == (True, 0)
