@@ -20,7 +20,7 @@ itself and raises ``InsideTransaction`` when it is called inside a transaction.
 """
 
 from .begin import PaymentWaiting, begin
-from .claim import claim, claim_link, claim_quote, claim_worth
+from .claim import LinkNotValid, claim, claim_link, claim_quote, claim_worth
 from .finish import finish, start_again
 from .member import member
 from .place import place
@@ -33,6 +33,7 @@ from .warn import warn
 
 __all__ = [
     "Back",
+    "LinkNotValid",
     "PaymentWaiting",
     "PointsDoNotFit",
     "Quote",

@@ -1,15 +1,21 @@
-"""The bar that every page of the shop has while a payment waits for its shopper."""
+"""The bar that every page of the shop has while a payment waits, and what answers for ours without a database."""
 
 import re
+import sys
 from collections.abc import Callable
+from typing import Any
 
+from django.core.signals import got_request_exception
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from loyalink_khalti import flow
 from loyalink_khalti.browser import began_here
+
+from .doors import DATABASE_GONE, Door
 
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
 STAFF_APPS = frozenset({"admin", "dashboard"})
@@ -34,6 +40,48 @@ class WaitingPaymentMiddleware:
             if bar:
                 _insert(response, bar.encode(response.charset or "utf-8"))
         return response
+
+
+class DatabaseGoneMiddleware:
+    """Answer for our pages where other middleware found no database before they were reached.
+
+    First in MIDDLEWARE. Oscar's, for one, asks who the shopper is before any page does; without this the payer who
+    comes back just then sees an error.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            response = self.get_response(request)
+        except DATABASE_GONE as exc:  # the host's own error page wanted the database too
+            if (page := _page_that_waits(request, exc)) is None:
+                raise
+            return page
+        gone = getattr(request, "_loyalink_database_gone", None)
+        return response if gone is None or response.status_code != 500 else _page_that_waits(request, gone) or response
+
+
+@receiver(got_request_exception)
+def _note(request: Any = None, **_given: Any) -> None:
+    """Keep why a request has failed: middleware before the one that failed sees the error page alone."""
+    exc = sys.exc_info()[1]
+    if isinstance(exc, DATABASE_GONE):
+        request._loyalink_database_gone = exc
+
+
+def _page_that_waits(request: HttpRequest, exc: BaseException) -> HttpResponseBase | None:
+    """What our page would have said itself; None for a page that is not ours."""
+    try:
+        match = resolve(request.path_info)
+    except Resolver404:
+        return None
+    view = getattr(match.func, "view_class", None)
+    if not (isinstance(view, type) and issubclass(view, Door)):
+        return None
+    door = view()
+    return door.close(door.unavailable(request, exc, **match.kwargs))
 
 
 def bar_for(request: HttpRequest) -> str:
