@@ -13,6 +13,7 @@
     ├── CannotPay                   this purchase cannot be paid this way, in words for the shopper
     ├── CannotRefund                this refund cannot be made, in words for staff
     ├── CannotClaim                 the points of this order cannot be claimed, in words for the shopper
+    ├── CannotErase                 this payer cannot be forgotten yet, in words for staff
     ├── InsideTransaction           a verb that must commit by itself was called inside a transaction
     ├── ShopCannot                  the shop cannot do what it was asked (sold out, say)
     └── LedgerError                 the points cannot be moved
@@ -86,6 +87,10 @@ class CannotRefund(LoyalinkError):
 
 class CannotClaim(LoyalinkError):
     """The points of this order cannot be claimed by this person; ``str()`` is a sentence for them."""
+
+
+class CannotErase(LoyalinkError):
+    """This payer cannot be forgotten while money of theirs is undecided; ``str()`` says which."""
 
 
 class InsideTransaction(LoyalinkError):
