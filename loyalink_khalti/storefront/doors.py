@@ -34,6 +34,9 @@ class Door(View):
     # The token stays here; a form of a page with "no-referrer" says "Origin: null", and its CSRF check refuses that.
     referrer_policy = "same-origin"
 
+    drops_query = False
+    """Whether what is glued on to its address is to be seen by nobody."""
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             response = super().dispatch(request, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""The bar that every page of the shop has while a payment waits, and what answers for ours without a database."""
+"""What stands before our pages, and the bar that every page of the shop has while a payment waits."""
 
 import re
 import sys
@@ -42,17 +42,19 @@ class WaitingPaymentMiddleware:
         return response
 
 
-class DatabaseGoneMiddleware:
-    """Answer for our pages where other middleware found no database before they were reached.
+class DoorMiddleware:
+    """Stand before all other middleware for our pages: drop what is glued on, and answer without a database.
 
-    First in MIDDLEWARE. Oscar's, for one, asks who the shopper is before any page does; without this the payer who
-    comes back just then sees an error.
+    First in MIDDLEWARE. What Khalti glues on to a return address names the payer's mobile, and an error report of any
+    middleware would have it. And Oscar's, for one, asks who the shopper is before any page does: without a database
+    the payer who comes back just then would see an error.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        _drop_query(request)
         try:
             response = self.get_response(request)
         except DATABASE_GONE as exc:  # the host's own error page wanted the database too
@@ -67,21 +69,37 @@ class DatabaseGoneMiddleware:
 def _note(request: Any = None, **_given: Any) -> None:
     """Keep why a request has failed: middleware before the one that failed sees the error page alone."""
     exc = sys.exc_info()[1]
-    if isinstance(exc, DATABASE_GONE):
+    if request is not None and isinstance(exc, DATABASE_GONE):
         request._loyalink_database_gone = exc
+
+
+def _drop_query(request: HttpRequest) -> None:
+    """Take the query off a return address, wherever the server keeps it, and say that there was one."""
+    if not request.META.get("QUERY_STRING"):
+        return
+    door, _kwargs = _door(request)
+    if door is not None and door.drops_query:
+        request.META["QUERY_STRING"] = ""
+        for name in ("RAW_URI", "REQUEST_URI"):  # gunicorn's, and uWSGI's and Apache's
+            if name in request.META:
+                request.META[name] = request.META[name].partition("?")[0]
+        request._loyalink_query_dropped = True  # type: ignore[attr-defined]  # for the page, which leads on without it
 
 
 def _page_that_waits(request: HttpRequest, exc: BaseException) -> HttpResponseBase | None:
     """What our page would have said itself; None for a page that is not ours."""
+    door, kwargs = _door(request)
+    return door.close(door.unavailable(request, exc, **kwargs)) if door is not None else None
+
+
+def _door(request: HttpRequest) -> tuple[Door | None, dict[str, Any]]:
+    """The page of ours that an address is of, and what is found in it."""
     try:
         match = resolve(request.path_info)
     except Resolver404:
-        return None
+        return None, {}
     view = getattr(match.func, "view_class", None)
-    if not (isinstance(view, type) and issubclass(view, Door)):
-        return None
-    door = view()
-    return door.close(door.unavailable(request, exc, **match.kwargs))
+    return (view() if isinstance(view, type) and issubclass(view, Door) else None), match.kwargs
 
 
 def bar_for(request: HttpRequest) -> str:

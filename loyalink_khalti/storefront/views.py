@@ -56,10 +56,13 @@ class LookView(PaymentView):
 class ReturnView(LookView):
     """Where Khalti sends the payer back: asks Khalti, then leads on to the shop's page or to the receipt."""
 
+    drops_query = True
+
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
         here = reverse("loyalink_khalti:return", args=[payment.token])
-        if request.META.get("QUERY_STRING") or request.path != here:
+        dropped = getattr(request, "_loyalink_query_dropped", False)
+        if dropped or request.META.get("QUERY_STRING") or request.path != here:
             return redirect(here)  # at once, so that what was glued on is in no history and no referrer
         outcome = flow.finish(payment, present=is_mine(request, payment))
         return redirect(next_page(payment, outcome))
