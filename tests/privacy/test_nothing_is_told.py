@@ -6,6 +6,7 @@ purchase holds its Cart, as it must. It writes nothing unless ``DEBUG`` is on.
 
 import http.client
 import logging
+import smtplib
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils.log import AdminEmailHandler
@@ -215,6 +217,29 @@ def test_a_refund_that_cannot_be_written_down_names_nobody(
     assert khalti.refunded[0][1] == {"mobile": MOBILE}
     assert "flow/undo.py" in said
     assert "server closed the connection" in said
+    assert named(said) == []
+
+
+class RefusingRecipients(BaseEmailBackend):
+    """A mail server that knows none of them, and says so by name."""
+
+    def send_messages(self, messages: Any) -> int:
+        raise smtplib.SMTPRecipientsRefused({EMAIL: (550, b"no such user")})
+
+
+def test_a_mail_that_cannot_be_sent_names_nobody(
+    told: Told, shop: FakeShop, settings: Any, django_user_model: Any
+) -> None:
+    """I11: it waits in the outbox, and the log tells of it at every try."""
+    settings.EMAIL_BACKEND = f"{__name__}.RefusingRecipients"
+    settings.ADMINS = []
+    sita = django_user_model.objects.create_user(username="sita", email=EMAIL)
+    words = {"site_key": "default", "member_id": str(sita.pk), "points": 10, "worth": 100, "last_day": "2030-01-01"}
+
+    outbox.post("loyalink_khalti.flow.warn.mail", **words)
+
+    said = told.text
+    assert "MailNotSent: SMTPRecipientsRefused" in said
     assert named(said) == []
 
 
