@@ -199,7 +199,7 @@ def session_cookie() -> Messages:
 
 @_check()
 def numbers() -> Messages:
-    for name in ("DEADLINE", "LIVE_PAYMENTS_PER_VISITOR", "LIVE_PAYMENTS_PER_MEMBER"):
+    for name in ("DEADLINE", "LIVE_PAYMENTS_PER_VISITOR", "LIVE_PAYMENTS_PER_MEMBER", "UNKNOWN_TOKENS_PER_MINUTE"):
         value = conf.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             yield _error(

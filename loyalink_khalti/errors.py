@@ -15,6 +15,8 @@
     ├── CannotRefund                this refund cannot be made, in words for staff
     ├── CannotDecide                staff cannot do this about a payment, in words for them
     ├── CannotClaim                 the points of this order cannot be claimed, in words for the shopper
+    ├── CannotErase                 this payer cannot be forgotten yet, in words for staff
+    ├── MailNotSent                 a mail could not be sent: which kind of error, and never to whom
     ├── InsideTransaction           a verb that must commit by itself was called inside a transaction
     ├── ShopCannot                  the shop cannot do what it was asked (sold out, say)
     └── LedgerError                 the points cannot be moved
@@ -97,6 +99,14 @@ class CannotDecide(LoyalinkError):
 
 class CannotClaim(LoyalinkError):
     """The points of this order cannot be claimed by this person; ``str()`` is a sentence for them."""
+
+
+class CannotErase(LoyalinkError):
+    """This payer cannot be forgotten while money of theirs is undecided; ``str()`` says which."""
+
+
+class MailNotSent(LoyalinkError):
+    """A mail could not be sent; ``str()`` is the kind of the error, without the address that it quotes."""
 
 
 class InsideTransaction(LoyalinkError):

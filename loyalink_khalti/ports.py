@@ -34,6 +34,15 @@ class Why(StrEnum):
     REFUNDED = "refunded"
 
 
+class Private(str):
+    """A text about a person, a mobile say: error pages, which print the variables of every frame, show it as dots."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 class Method(StrEnum):
     """How a purchase is paid."""
 
@@ -60,9 +69,9 @@ class Line:
 class Customer:
     """Who pays, as typed at the checkout."""
 
-    name: str = ""
-    email: str = ""
-    phone: str = ""
+    name: str = field(default="", repr=False)  # error pages print the variables of every frame
+    email: str = field(default="", repr=False)
+    phone: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,6 +103,7 @@ INSTALLED_APPS = [
 MIGRATION_MODULES = {"address": "oscar.apps.address.migrations", "shipping": "oscar.apps.shipping.migrations"}
 
 MIDDLEWARE = [
+    "loyalink_khalti.storefront.middleware.DoorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

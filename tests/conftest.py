@@ -83,6 +83,14 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
         yield again
 
 
+@pytest.fixture(autouse=True)
+def _nobody_has_knocked() -> None:
+    """Forget the unknown tokens of the test before."""
+    from loyalink_khalti.storefront import throttle  # not before the apps are ready
+
+    throttle.forget()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_way_out() -> Iterator[None]:
     """Refuse every connection and every look-up of a name that leaves this machine."""

@@ -308,6 +308,23 @@ def test_a_server_that_may_not_be_called_is_a_misconfiguration(deployment):
         conf.khalti(conf.credentials("default"))
 
 
+@pytest.mark.django_db
+def test_rotation_tells_of_every_key_what_became_of_it_and_leaves_rows_without_one_alone(deployment):
+    """L03"""
+    deployment(KHALTI_SECRET_KEY=OTHER)
+    conf.credentials("books.example")
+    old = conf.save_key("default", conf.TEST, Secret(KEY))
+    deployment(FERNET_KEYS=[NEW, OLD])
+    new = conf.save_key("default", conf.LIVE, Secret(OTHER))
+
+    told = list(conf.rotate_keys())
+
+    assert told == [(old, conf.Rotated.NOW), (new, conf.Rotated.BEFORE)]
+    assert Credentials.objects.filter(ciphertext=b"").count() == 1
+    deployment(FERNET_KEYS=[NEW])
+    assert conf.secret_of(Credentials.objects.get(pk=old.pk)) == Secret(KEY)
+
+
 # What the checkout shows
 
 

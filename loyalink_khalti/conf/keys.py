@@ -1,6 +1,8 @@
 """Khalti's secret keys: kept encrypted, shown masked. The only module that decrypts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.core.exceptions import ImproperlyConfigured
@@ -88,6 +90,53 @@ def remove_key(key: str, environment: str) -> bool:
     """Retire the editors' key of a site, for payments that it opened; False where there is none."""
     kept = Credentials.objects.filter(site_key=key, environment=environment, retired_at=None).exclude(ciphertext=b"")
     return bool(kept.update(retired_at=timezone.now()))
+
+
+class Rotated(Enum):
+    """What became of a stored key when the Fernet keys were rotated."""
+
+    NOW = "now"
+    BEFORE = "before"
+    UNREADABLE = "unreadable"
+
+
+def rotate_keys() -> Iterator[tuple[Credentials, Rotated]]:
+    """Encrypt every stored key anew with the first of ``LOYALINK_FERNET_KEYS``, telling of each what became of it.
+
+    A row a statement: cut off anywhere, every key can be read with the old and the new list, and the next call goes
+    on. Raises ``ImproperlyConfigured`` before anything is written where there are no usable Fernet keys.
+    """
+    fernet()
+    kept, last = Credentials.objects.exclude(ciphertext=b"").order_by("pk"), 0
+    while row := kept.filter(pk__gt=last).first():  # one by one, so that what is saved meanwhile is met too
+        last = row.pk
+        yield row, _rotate(row)
+
+
+def _rotate(row: Credentials) -> Rotated:
+    """Write only over what was read: a key that was saved meanwhile is read again, and rotated in its turn."""
+    while True:
+        stored = bytes(row.ciphertext)
+        if _is_of_the_first(stored):
+            return Rotated.BEFORE
+        try:
+            secret = _decrypted(row)
+        except KeyUnreadable:
+            return Rotated.UNREADABLE
+        row.ciphertext = fernet().rotate(stored)
+        if _decrypted(row) != secret or not _is_of_the_first(row.ciphertext):
+            raise KeyUnreadable(f"the Khalti key {row.fingerprint} would not be readable again; it stays as it was")
+        if Credentials.objects.filter(pk=row.pk, ciphertext=stored).update(ciphertext=row.ciphertext):
+            return Rotated.NOW
+        row.refresh_from_db()
+
+
+def _is_of_the_first(ciphertext: bytes) -> bool:
+    try:
+        Fernet(get("FERNET_KEYS")[0]).decrypt(ciphertext)
+    except InvalidToken:
+        return False
+    return True
 
 
 def _current(key: str, environment: str) -> Credentials | None:

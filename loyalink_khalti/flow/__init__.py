@@ -23,7 +23,7 @@ itself and raises ``InsideTransaction`` when it is called inside a transaction.
 """
 
 from .begin import PaymentWaiting, begin
-from .claim import claim, claim_link, claim_quote, claim_worth
+from .claim import LinkNotValid, claim, claim_link, claim_quote, claim_worth
 from .decide import Decision, choices, decide
 from .finish import finish, start_again
 from .give_back import give_back
@@ -41,6 +41,7 @@ __all__ = [
     "Back",
     "Decision",
     "Health",
+    "LinkNotValid",
     "Pass",
     "PaymentWaiting",
     "PointsDoNotFit",

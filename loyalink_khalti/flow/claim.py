@@ -27,9 +27,16 @@ CLAIM_FOR = timedelta(days=30)
 _SALT = "loyalink_khalti.flow.claim"
 
 
+class LinkNotValid(CannotClaim):
+    """The link was never ours, or its order is gone, or is nobody's since its guest was erased."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This link is not valid."))
+
+
 def claim_link(purchase: Purchase) -> str:
     """The path at which a guest claims the points of a placed order; "" where there are none to claim."""
-    if not conf.get("GUEST_CLAIMS") or purchase.claimed_by or _obstacle(purchase):
+    if not conf.get("GUEST_CLAIMS") or purchase.claimed_by or _is_nobodys(purchase) or _obstacle(purchase):
         return ""
     return reverse("loyalink_khalti:claim", args=[signing.dumps(purchase.pk, salt=_SALT)])
 
@@ -80,11 +87,18 @@ def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
 def _check(purchase: Purchase, *, email: str) -> None:
     if not conf.get("GUEST_CLAIMS"):
         raise CannotClaim(_("Points of guests' orders cannot be claimed in this shop."))
+    if _is_nobodys(purchase):
+        raise LinkNotValid
     obstacle = _obstacle(purchase)
     if obstacle:
         raise CannotClaim(obstacle)
     if not email or email.casefold() != purchase.frozen_cart.customer.email.casefold():
         raise CannotClaim(_("This order was placed with another e-mail address. Log in with an account of that one."))
+
+
+def _is_nobodys(purchase: Purchase) -> bool:
+    """Whether no address is kept with which a guest's order could be claimed: its guest was erased, say."""
+    return not purchase.member_id and not purchase.frozen_cart.customer.email
 
 
 def _obstacle(purchase: Purchase) -> str:
@@ -104,7 +118,7 @@ def _purchase_id(token: str) -> int:
     try:
         purchase_id = int(signing.loads(token, salt=_SALT))
     except (signing.BadSignature, ValueError, TypeError) as exc:
-        raise CannotClaim(_("This link is not valid.")) from exc
+        raise LinkNotValid from exc
     if not Purchase.objects.filter(pk=purchase_id).exists():  # signed before the database was restored or made anew
-        raise CannotClaim(_("This link is not valid."))
+        raise LinkNotValid
     return purchase_id

@@ -1,4 +1,4 @@
-"""Members by the names that people know them by, and what is kept about one of them."""
+"""Members by the names that people know them by, and where they have points."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,9 +10,8 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Lower
 
-from loyalink_khalti.loyalty import ledger, programmes
+from loyalink_khalti.loyalty import programmes
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.payments.models import Purchase
 
 CHUNK = 500
 T = TypeVar("T")
@@ -76,19 +75,6 @@ def _pk(name: str) -> Any:
         return None
 
 
-def data_of(member_id: str, *, site_key: str | None = None) -> dict[str, Any]:
-    """All that is kept about a person, for them to take along: the points of every site, and the purchases."""
-    purchases = Purchase.objects.filter(member_id=member_id) | Purchase.objects.filter(claimed_by=member_id)
-    if site_key is not None:
-        purchases = purchases.filter(site_key=site_key)
-    return {
-        "member": member_id,
-        "email": emails([member_id]).get(member_id),
-        "points": {key: ledger.data_of(site_key=key, member_id=member_id) for key in sites_of(member_id, site_key)},
-        "purchases": [_purchase(purchase) for purchase in purchases.order_by("pk").iterator(chunk_size=CHUNK)],
-    }
-
-
 def sites_of(member_id: str, site_key: str | None = None) -> list[str]:
     """The sites on which a person has an account, or the one of them that is asked for."""
     accounts = Account.objects.filter(member_id=member_id, program__active=True)
@@ -102,19 +88,3 @@ def chunks(rows: Iterable[T]) -> Iterator[list[T]]:
     source = iter(rows)
     while chunk := list(islice(source, CHUNK)):
         yield chunk
-
-
-def _purchase(purchase: Purchase) -> dict[str, Any]:
-    customer = purchase.frozen_cart.customer
-    return {
-        "shop": purchase.shop,
-        "number": purchase.number,
-        "state": purchase.state,
-        "at": purchase.created_at.isoformat(),
-        "name": customer.name,
-        "email": customer.email,
-        "phone": customer.phone,
-        "paisa": purchase.payable,
-        "points_spent": purchase.spends,
-        "points_earned": purchase.earned,
-    }

@@ -49,6 +49,15 @@ _BY_WORD = {
 MONEY_MOVED = frozenset({Status.COMPLETED, Status.REFUNDED, Status.PARTIALLY_REFUNDED})
 
 
+class _Unshown(dict[str, str]):
+    """What goes to Khalti, and into no error page that prints the variables of every frame."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "{…}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Initiate:
     """Ask for a payment page; ``amount`` in paisa, the customer's particulars as they were typed."""
@@ -72,7 +81,7 @@ class Initiate:
             "purchase_order_name": _one_line(self.purchase_order_name) or self.purchase_order_id,
         }
         if customer := self._customer():
-            wire["customer_info"] = customer
+            wire["customer_info"] = _Unshown(customer)
         return wire
 
     def _customer(self) -> dict[str, str]:

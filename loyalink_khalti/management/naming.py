@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core.management.base import CommandError
 
 from loyalink_khalti import conf
-from loyalink_khalti.flow import people
+from loyalink_khalti.flow import payers, people
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.programmes import Program
 
@@ -27,9 +27,25 @@ def site(name: str) -> str:
 
 def member(name: str) -> str:
     """The pk of the one member with this e-mail address or pk; of a user since deleted, the account's will do."""
+    found = _user(name)
+    if found is None and not Account.objects.filter(member_id=name).exists():
+        raise CommandError(f"There is no member {name!r}: neither an e-mail address nor a pk of a user.")
+    return found or name
+
+
+def payer(name: str) -> payers.Payer:
+    """The one member with this e-mail address or pk, else the guest who has bought with this address."""
+    found = _user(name)
+    somebody = payers.known(name) if found is None else payers.member(found)
+    if somebody is None:
+        raise CommandError(
+            f"There is no member {name!r}, neither by e-mail address nor by pk, and no guest bought with that address."
+        )
+    return somebody
+
+
+def _user(name: str) -> str | None:
     found = people.members([name]).get(name, [])
     if len(found) > 1:
         raise CommandError(f"{len(found)} users have the address {name}; name one by its pk: {', '.join(found)}.")
-    if not found and not Account.objects.filter(member_id=name).exists():
-        raise CommandError(f"There is no member {name!r}: neither an e-mail address nor a pk of a user.")
-    return found[0] if found else name
+    return found[0] if found else None

@@ -8,23 +8,21 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.generic import View
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.browser import is_mine
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import State
 from loyalink_khalti.ports import Outcome
+
+from .doors import Door, UnknownToken
 
 DETAILS_FOR = timedelta(days=30)
 """How long a receipt shows more than state and reference."""
@@ -37,26 +35,17 @@ def nothing_here(_request: HttpRequest) -> NoReturn:
     raise Http404
 
 
-@method_decorator(transaction.non_atomic_requests, name="dispatch")
-@method_decorator(never_cache, name="dispatch")
-class PaymentView(View):
-    """A page of one payment, found by its token; says nothing to caches, referrers and frames."""
+class PaymentView(Door):
+    """A page of one payment, found by its token."""
 
     http_method_names = ("get", "options")
     referrer_policy = "no-referrer"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = super().dispatch(request, *args, **kwargs)
-        response["Referrer-Policy"] = self.referrer_policy
-        response["X-Frame-Options"] = "DENY"
-        response["X-Robots-Tag"] = "noindex"
-        return response
 
     def payment(self, token: str) -> Payment:
         try:
             return Payment.objects.select_related("purchase").get(token=token)
         except Payment.DoesNotExist as exc:
-            raise Http404(_("There is no such payment.")) from exc
+            raise UnknownToken from exc
 
 
 @method_decorator(csrf_exempt, name="dispatch")  # so that a POST is told 405, as it changes nothing
@@ -67,10 +56,13 @@ class LookView(PaymentView):
 class ReturnView(LookView):
     """Where Khalti sends the payer back: asks Khalti, then leads on to the shop's page or to the receipt."""
 
+    drops_query = True
+
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
         here = reverse("loyalink_khalti:return", args=[payment.token])
-        if request.META.get("QUERY_STRING") or request.path != here:
+        dropped = getattr(request, "_loyalink_query_dropped", False)
+        if dropped or request.META.get("QUERY_STRING") or request.path != here:
             return redirect(here)  # at once, so that what was glued on is in no history and no referrer
         outcome = flow.finish(payment, present=is_mine(request, payment))
         return redirect(next_page(payment, outcome))
@@ -79,8 +71,7 @@ class ReturnView(LookView):
 class StatusView(LookView):
     """The receipt, in any browser; while nothing is certain it looks again by itself, without JavaScript too."""
 
-    # The token stays here; a form of a page with "no-referrer" says "Origin: null", and its CSRF check refuses that.
-    referrer_policy = "same-origin"
+    referrer_policy = Door.referrer_policy  # it has a form
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
@@ -107,10 +98,13 @@ class StartAgainView(PaymentView):
 
     http_method_names = ("post", "options")
 
+    def look_at(self, request: HttpRequest, **found: Any) -> str:
+        return reverse("loyalink_khalti:status", kwargs=found)
+
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
         if not is_mine(request, payment):
-            raise Http404(_("There is no such payment."))
+            raise UnknownToken
         outcome = flow.start_again(payment)
         if outcome is Outcome.CONFIRMING:
             messages.warning(

@@ -1,6 +1,5 @@
 """``loyalty VERB``: one member's points, by staff at a keyboard."""
 
-import json
 from typing import Any
 
 import pytest
@@ -8,11 +7,10 @@ from django.core.management import CommandError
 
 from loyalink_khalti.errors import Frozen
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.loyalty.models import Account, Entry, EntryNote
+from loyalink_khalti.loyalty.models import Account, Entry
 from loyalink_khalti.money import Points
-from loyalink_khalti.testing import FakeShop
 
-from .conftest import Run, bought
+from .conftest import Run
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
@@ -91,34 +89,6 @@ def test_two_accounts_become_one(run: Run, user: Any, editor: Any) -> None:
     said = run("loyalty", "merge", "sita@example.com", "editor@example.com")
 
     assert said == "editor@example.com has 230 points now; the account of sita@example.com has ended.\n"
-
-
-def test_a_person_takes_along_all_that_is_kept(run: Run, shop: FakeShop, user: Any) -> None:
-    run("loyalty", "adjust", user.pk, 200, "--reason", "goodwill", "--note", "a torn notebook")
-    bought(shop, member_id=str(user.pk))
-    bought(shop, "order-2", member_id="another")
-
-    told = json.loads(run("loyalty", "person", "sita@example.com"))
-
-    assert (told["member"], told["email"]) == (str(user.pk), "sita@example.com")
-    assert told["points"]["default"]["balances"]["available"] == 450
-    assert [entry["note"] for entry in told["points"]["default"]["entries"]] == ["a torn notebook", ""]
-    assert [(order["number"], order["phone"], order["points_earned"]) for order in told["purchases"]] == [
-        ("N-order-1", "9800000001", 250)
-    ]
-
-
-def test_an_erased_person_is_gone_and_the_numbers_stay(run: Run, user: Any) -> None:
-    run("loyalty", "adjust", user.pk, 200, "--reason", "goodwill", "--note", "a torn notebook")
-    user.delete()
-
-    said = run("loyalty", "erase", user.pk or Account.objects.get().member_id)
-
-    assert said.startswith("1 account(s)")
-    account = Account.objects.get()
-    assert (account.member_id, account.available, EntryNote.objects.count()) == (None, 200, 0)
-    with pytest.raises(CommandError, match="There is no member"):
-        run("loyalty", "person", "1")
 
 
 def test_whose_points_are_held_for_a_payment_is_not_erased(run: Run, user: Any) -> None:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from oscar.core.loading import get_class
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.flow.mailing import unaddressed
 from loyalink_khalti.money import npr, paisa
 from loyalink_khalti.payments.models import Purchase
 
@@ -16,6 +17,8 @@ from . import receipt
 
 _TEMPLATES = "loyalink_khalti/oscar/mail/order_placed"
 _CODE = "ORDER_PLACED"
+_log = logging.getLogger(__name__)
+_log.addFilter(lambda record: "@" not in record.getMessage())  # Oscar's dispatcher logs whom it writes to
 
 
 def send(order: Any, purchase: Purchase) -> None:
@@ -27,8 +30,9 @@ def send(order: Any, purchase: Purchase) -> None:
         "html": render_to_string(f"{_TEMPLATES}_body.html", words),
         "sms": "",
     }
-    dispatcher = get_class("order.utils", "OrderDispatcher")(logger=logging.getLogger("oscar.order"))
-    dispatcher.dispatch_order_messages(order, messages, _CODE)
+    dispatcher = get_class("order.utils", "OrderDispatcher")(logger=_log)
+    with unaddressed():
+        dispatcher.dispatch_order_messages(order, messages, _CODE)
 
 
 def _words(order: Any, purchase: Purchase) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.money import Paisa, npr, paisa, rupees
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.ports import Method
+from loyalink_khalti.ports import Method, Private
 
 from .options import SHOP
 
@@ -43,12 +43,14 @@ class Asked:
     shipping: Paisa
     lines: tuple[tuple[str, int], ...]
     shelve: bool
-    mobile: str
+    mobile: Private
 
     @classmethod
     def all_of(cls, purchase: Purchase) -> "Asked":
         left = refunds.left(purchase)
-        return cls(goods=left.goods, shipping=left.shipping, lines=tuple(left.lines.items()), shelve=True, mobile="")
+        return cls(
+            goods=left.goods, shipping=left.shipping, lines=tuple(left.lines.items()), shelve=True, mobile=Private()
+        )
 
     def quote(self, purchase: Purchase) -> flow.Back:
         return flow.undo_quote(purchase, goods=self.goods, shipping=self.shipping, lines=self.lines)
@@ -141,7 +143,7 @@ class RefundForm(forms.Form):
             shipping=Paisa(0) if delivery is None else paisa(delivery),
             lines=tuple(lines.items()),
             shelve=bool(typed.get("shelve")),
-            mobile=typed.get("mobile") or "",
+            mobile=Private(typed.get("mobile") or ""),
         )
 
     def clean(self) -> dict[str, Any]:

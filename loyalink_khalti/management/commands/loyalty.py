@@ -1,16 +1,18 @@
-"""``loyalty VERB``: what staff do with one member's points, and what a person may ask of their data."""
+"""``loyalty VERB``: what staff do with one member's points, and what a payer may ask of their data."""
 
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable
+from contextlib import nullcontext
+from textwrap import indent
 from typing import Any
 from uuid import uuid4
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from loyalink_khalti.errors import LedgerError
-from loyalink_khalti.flow import people
+from loyalink_khalti.errors import CannotErase, LedgerError
+from loyalink_khalti.flow import payers
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.management import naming
 from loyalink_khalti.management.commands.loyalty_import import MOST
@@ -22,12 +24,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-        person = verbs.add_parser("person", help="print all that is kept about a person, as JSON")
-        person.set_defaults(work=self._person)
-        erase = verbs.add_parser("erase", help="forget whose account it is; the numbers stay")
-        erase.set_defaults(work=self._erase)
+        person = verbs.add_parser("person", help="print all that is kept about a member or a guest, as JSON")
+        person.set_defaults(work=self._person, commits=True)
+        erase = verbs.add_parser("erase", help="forget who bought and whose account it is; the numbers stay")
+        erase.set_defaults(work=self._erase, commits=True)
         for verb in (person, erase):
-            verb.add_argument("member")
+            verb.add_argument("payer", help="a member's e-mail address or pk, or a guest's e-mail address")
             naming.add_site(verb, default=None)
 
         merge = verbs.add_parser("merge", help="move all points of one member to another")
@@ -60,22 +62,30 @@ class Command(BaseCommand):
         if options["site"] is not None:
             naming.site(options["site"])
         try:
-            with transaction.atomic():
+            with nullcontext() if options.get("commits") else transaction.atomic():
                 words = work(options)
         except LedgerError as exc:
             raise CommandError(f"{exc}. Nothing was changed.") from exc
+        except CannotErase as exc:
+            raise CommandError(f"{options['payer']} cannot be erased yet: {exc}.") from exc
         self.stdout.write(words)
 
     def _person(self, options: dict[str, Any]) -> str:
-        told = people.data_of(naming.member(options["member"]), site_key=options["site"])
-        return json.dumps(told, ensure_ascii=False, indent=2)
+        """Write JSON purchase by purchase, as they are read."""
+        head, purchases = payers.told_of(naming.payer(options["payer"]), site_key=options["site"])
+        self.stdout.write(_json(head).removesuffix("\n}") + ',\n  "purchases": [', ending="")
+        comma = ""
+        for purchase in purchases:
+            self.stdout.write(f"{comma}\n{indent(_json(purchase), ' ' * 4)}", ending="")
+            comma = ","
+        return "\n  ]\n}" if comma else "]\n}"
 
     def _erase(self, options: dict[str, Any]) -> str:
-        member_id = naming.member(options["member"])
-        sites = people.sites_of(member_id, options["site"])
-        for site_key in sites:
-            ledger.erase(site_key=site_key, member_id=member_id)
-        return f"{len(sites)} account(s) of {options['member']} are nobody's now; the shop's own orders are untouched."
+        erased = payers.erase(naming.payer(options["payer"]), site_key=options["site"])
+        return (
+            f"{erased.accounts} account(s) and {erased.purchases} purchase(s) of {options['payer']} are nobody's now; "
+            "the shop's own orders are untouched."
+        )
 
     def _merge(self, options: dict[str, Any]) -> str:
         account = ledger.merge(
@@ -112,3 +122,7 @@ class Command(BaseCommand):
 
 def _actor(options: dict[str, Any]) -> str | None:
     return naming.member(options["actor"]) if options["actor"] else None
+
+
+def _json(told: dict[str, Any]) -> str:
+    return json.dumps(told, ensure_ascii=False, indent=2)

@@ -94,3 +94,18 @@ def test_without_a_bonus_nothing_is_written(store: Store, guest: Shopper) -> Non
     assert get_user_model().objects.filter(email=guest.email).exists()
     assert not Account.objects.exists()
     assert not Message.objects.filter(function__contains="welcome").exists()
+
+
+def test_the_log_does_not_say_whom_the_order_mail_went_to(
+    store: Store, guest: Shopper, khalti: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """I11"""
+    caplog.set_level("DEBUG")
+    payment = payment_of(guest.buy(store.notebook))
+    khalti.pay(payment.pidx or "")
+
+    guest.come_back(payment)
+
+    assert order_mail().to == [guest.email]
+    assert "/epayment/lookup/" in caplog.text
+    assert guest.email not in caplog.text
