@@ -5,6 +5,7 @@ import random
 import signal
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.apps import apps
@@ -78,8 +79,8 @@ def test_a_first_migration_killed_before_it_was_recorded_is_completed_with_fake_
     migrate(None)
 
     def dies_before_the_record() -> None:
-        MigrationRecorder.record_applied = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]  # in the child alone
-        migrate(end)
+        with patch.object(MigrationRecorder, "record_applied", lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
+            migrate(end)
 
     assert os.WIFSIGNALED(waited_for(fork(dies_before_the_record)))
 

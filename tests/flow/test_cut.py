@@ -76,7 +76,7 @@ def test_a_finish_cut_off_anywhere_is_completed_once_by_the_reconciler(
     assert not Flag.objects.exists()
 
 
-@in_every_way()
+@in_every_way(few=2)
 def test_a_finish_cut_off_anywhere_is_completed_once_by_the_shoppers_next_look(
     way: How, few: int | None, shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
 ) -> None:

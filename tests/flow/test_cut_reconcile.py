@@ -54,6 +54,6 @@ def test_a_pass_cut_off_anywhere_is_completed_by_the_next_which_skips_nobody(
         assert shop.released[2 * number :] == [(unsent.purchase.ref, "refused"), (cancelled.purchase.ref, "cancelled")]
         message.refresh_from_db()
         assert message.sent_at is not None
-        audited()
+    audited()
     sound()
     assert not Flag.objects.exists()

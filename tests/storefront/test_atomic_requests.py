@@ -77,7 +77,7 @@ def test_start_again_asks_khalti_outside_a_transaction(
     assert (khalti.asked, shop.released) == ([payment.pidx], [("order-1", "abandoned")])
 
 
-@in_every_way()
+@in_every_way(few=2)
 def test_a_return_cut_off_anywhere_is_completed_once_by_the_next(
     way: Way, few: int | None, shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
 ) -> None:
