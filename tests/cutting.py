@@ -38,6 +38,8 @@ ENOUGH = 600
 """More statements than any verb has."""
 NEVER = 10**9
 FEW = 3
+PATIENT = pytest.mark.timeout(900)
+"""A sweep on a busy machine takes its time."""
 LIFE = 30
 """seconds that a child may live, whatever becomes of its parent"""
 LONG_ENOUGH = timedelta(minutes=5)
@@ -62,11 +64,11 @@ def in_every_way(*in_full: str, few: int = FEW) -> pytest.MarkDecorator:
     """Cut off in all ways: in those named at every statement, in the others at a seeded few, at every with --all."""
     cases = []
     for way in WAYS:
-        sampled = way.by not in in_full
-        cases.append(pytest.param(way, few if sampled else None, id=f"{way}{'-sampled' if sampled else ''}"))
-        if sampled:
-            slow = [pytest.mark.slow, pytest.mark.timeout(900)]
-            cases.append(pytest.param(way, None, id=str(way), marks=slow))
+        if way.by in in_full:
+            cases.append(pytest.param(way, None, id=str(way), marks=PATIENT))
+        else:
+            cases.append(pytest.param(way, few, id=f"{way}-sampled", marks=PATIENT))
+            cases.append(pytest.param(way, None, id=str(way), marks=[PATIENT, pytest.mark.slow]))
     return pytest.mark.parametrize(("way", "few"), cases)
 
 
