@@ -1,58 +1,30 @@
-"""Cut off at every statement in turn, as by kill -9 or a lost connection; whoever comes next completes it."""
+"""Cut off at every statement in turn, by a lost connection or by kill -9; whoever comes next completes it, once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-import time_machine
-from django.db import OperationalError, connection, connections
-from django.utils import timezone
+from django.db import connection
 
 from loyalink_khalti import flow, outbox
-from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.loyalty.models import Account, Entry
+from loyalink_khalti.loyalty.orders import OrderAward
 from loyalink_khalti.money import Points
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.ports import Cart, Method, Outcome, Paid
+from loyalink_khalti.simulator import Simulator
 from loyalink_khalti.testing import FakeShop
+from tests.cutting import Clock, audited, clock, in_every_way, reconciled, sweep
+from tests.cutting import Way as How
 from tests.loyalty.conftest import sound
-from tests.purchases import Khalti
+from tests.purchases import stands
+
+__all__ = ["clock"]
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
-ENOUGH = 80
-"""More statements than any verb has."""
-lost = pytest.mark.parametrize("executed", [False, True], ids=["before", "after"])
-
-
-class Cut:
-    """Lets so many statements through, commits included; the next is lost, or only its answer, and so is all after."""
-
-    def __init__(self, after: int, *, executed: bool) -> None:
-        self.left, self.executed, self.happened = after, executed, False
-
-    def __call__(self, execute: Callable[..., Any], *statement: Any) -> Any:
-        self.left -= 1
-        if self.left >= 0:
-            return execute(*statement)
-        if self.executed and not self.happened:
-            execute(*statement)
-        self.happened = True
-        raise OperationalError("server closed the connection unexpectedly")
-
-
-@contextmanager
-def cut(after: int, monkeypatch: pytest.MonkeyPatch, *, executed: bool) -> Iterator[Cut]:
-    cutting = Cut(after, executed=executed)
-    database: Any = connections["default"]
-    commit = database._commit
-    with monkeypatch.context() as patch, connection.execute_wrapper(cutting):
-        patch.setattr(database, "_commit", lambda: cutting(commit))
-        with suppress(OperationalError, LoyalinkError):
-            yield cutting
+KILLED = ["kill"] if connection.vendor == "postgresql" else []
+"""Where a server has to notice it, kills are swept in full."""
 
 
 def announce(ref: str) -> None:
@@ -72,106 +44,113 @@ def announcing_shop(shop: FakeShop, monkeypatch: pytest.MonkeyPatch) -> FakeShop
 
 
 def cart(shop: FakeShop, number: int) -> Cart:
-    return shop.cart(f"order-{number:02}", member_id="7", spends=Points(100))
+    return shop.cart(f"order-{number:03}", member_id="7", spends=Points(100))
 
 
-def the_lease_has_run_out() -> None:
-    Payment.objects.update(leased_until=timezone.now())
+def is_awarded_exactly_if_placed(purchase: Purchase) -> None:
+    placed = Purchase.objects.filter(pk=purchase.pk, state="placed").exists()
+    assert OrderAward.objects.filter(purchase=purchase.key).exists() is placed
 
 
-@lost
-def test_a_finish_cut_off_anywhere_is_completed_once_by_the_next(
-    executed: bool, announcing_shop: FakeShop, khalti: Khalti, account: Account, monkeypatch: pytest.MonkeyPatch
+@in_every_way("lost", *KILLED)
+def test_a_finish_cut_off_anywhere_is_completed_once_by_the_reconciler(
+    way: How, few: int | None, announcing_shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
 ) -> None:
-    """B01, B02, B03, B10"""
-    for number in range(ENOUGH):
+    """B01, B02, B03, B04, B10"""
+    for number, cut_off in enumerate(sweep(way, few)):
         payment = flow.begin(announcing_shop.freeze(cart(announcing_shop, number)))
-        khalti.pay(payment.pidx)
-        with cut(number, monkeypatch, executed=executed) as cutting:
-            flow.finish(payment)
-        the_lease_has_run_out()
+        simulator.pay(payment.pidx or "")
+        cut_off(lambda payment=payment: flow.finish(payment))
+        is_awarded_exactly_if_placed(payment.purchase)
 
-        assert flow.finish(payment, insist=True) is Outcome.PAID
+        reconciled(clock)
 
         booked = Entry.objects.filter(purchase=payment.purchase.key).order_by("seq").values_list("kind", "amount")
         assert list(booked) == [("hold", 100), ("capture", 100), ("earn", 249)]
-        assert announcing_shop.confirmed == [(f"order-{each:02}", 249_000) for each in range(number + 1)]
+        assert stands(payment) == ("fulfilled", "placed")
+        assert announcing_shop.confirmed[number:] == [(f"order-{number:03}", 249_000)]
         assert Message.objects.count() == number + 1
-        if not cutting.happened:
-            break
-    else:
-        pytest.fail("the sweep never came to the end")
+        assert not Message.objects.filter(sent_at=None).exists()
+        audited()
     sound()
     assert not Flag.objects.exists()
-    Message.objects.filter(sent_at=None).update(due_at=timezone.now())  # what the dead had in hand is free again
-    outbox.deliver()
-    assert not Message.objects.filter(sent_at=None).exists()
 
 
-@lost
-def test_a_release_cut_off_anywhere_is_completed_once_by_the_next(
-    executed: bool, shop: FakeShop, khalti: Khalti, account: Account, monkeypatch: pytest.MonkeyPatch
+@in_every_way(few=2)
+def test_a_finish_cut_off_anywhere_is_completed_once_by_the_shoppers_next_look(
+    way: How, few: int | None, shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
+) -> None:
+    """B01, B02, B03"""
+    for number, cut_off in enumerate(sweep(way, few)):
+        payment = flow.begin(shop.freeze(cart(shop, number)))
+        simulator.pay(payment.pidx or "")
+        cut_off(lambda payment=payment: flow.finish(payment))
+        clock.passes()
+
+        assert flow.finish(payment) is Outcome.PAID
+
+        assert shop.confirmed[number:] == [(f"order-{number:03}", 249_000)]
+        audited()
+    sound()
+
+
+@in_every_way("lost")
+def test_a_release_cut_off_anywhere_is_completed_once_by_the_reconciler(
+    way: How, few: int | None, shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
 ) -> None:
     """B07, B08"""
-    for number in range(ENOUGH):
+    for number, cut_off in enumerate(sweep(way, few)):
         payment = flow.begin(shop.freeze(cart(shop, number)))
-        khalti.says(payment.pidx, "User canceled")
-        with cut(number, monkeypatch, executed=executed) as cutting:
-            flow.finish(payment)
-        the_lease_has_run_out()
+        simulator.cancel(payment.pidx or "")
+        cut_off(lambda payment=payment: flow.finish(payment))
 
-        assert flow.finish(payment, insist=True) is Outcome.CANCELLED
+        reconciled(clock)
 
         account.refresh_from_db()
         assert (account.available, account.held) == (1000, 0)
-        assert shop.released == [(f"order-{each:02}", "cancelled") for each in range(number + 1)]
-        if not cutting.happened:
-            break
-    else:
-        pytest.fail("the sweep never came to the end")
+        assert stands(payment) == ("released", "released")
+        assert shop.released[number:] == [(f"order-{number:03}", "cancelled")]
+    audited()
     sound()
     assert not Flag.objects.exists()
 
 
-@lost
-def test_a_begin_cut_off_anywhere_holds_nothing_after_the_next_pass(
-    executed: bool, shop: FakeShop, khalti: Khalti, account: Account, monkeypatch: pytest.MonkeyPatch
+@in_every_way("lost", *KILLED)
+def test_a_begin_cut_off_anywhere_holds_nothing_or_can_be_paid(
+    way: How, few: int | None, shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
 ) -> None:
-    """B05, B07: released, or watched until Khalti says that it expired."""
-    for number in range(ENOUGH):
-        with cut(number, monkeypatch, executed=executed) as cutting:
-            flow.begin(shop.freeze(cart(shop, number)))
-        for payment in Payment.objects.filter(state="initiated"):
-            khalti.says(payment.pidx, "Expired")
+    """B05, B07: released, or waiting with a page at Khalti; the basket is bought once, by this payment or the next."""
+    for number, cut_off in enumerate(sweep(way, few)):
+        basket, ref = cart(shop, number), f"order-{number:03}"
+        cut_off(lambda basket=basket: flow.begin(shop.freeze(basket)))
 
-        with time_machine.travel(timezone.now() + timedelta(minutes=2)):
-            list(flow.reconcile())
+        reconciled(clock)
 
+        waiting = Payment.objects.filter(state="initiated").first()
         account.refresh_from_db()
-        assert (account.available, account.held) == (1000, 0)
-        assert not Purchase.objects.exclude(state="released").exists()
-        assert not Payment.objects.exclude(state="released").exists()
-        if not cutting.happened:
-            break
-    else:
-        pytest.fail("the sweep never came to the end")
+        assert account.held == (100 if waiting else 0)
+        if waiting is None:
+            assert not Purchase.objects.filter(ref=ref).exclude(state="released").exists()
+            waiting = flow.begin(shop.freeze(shop.cart(f"{ref}-again", origin=basket.origin, member_id="7")))
+        simulator.pay(waiting.pidx or "")
+        assert flow.finish(waiting, insist=True) is Outcome.PAID
+        assert [confirmed for confirmed, _ in shop.confirmed if confirmed.startswith(ref)] == [waiting.purchase.ref]
+        audited()
     sound()
+    assert not Flag.objects.exists()
 
 
-@lost
+@in_every_way("lost")
 def test_a_purchase_cut_off_anywhere_is_placed_whole_or_not_at_all(
-    executed: bool, shop: FakeShop, account: Account, monkeypatch: pytest.MonkeyPatch
+    way: How, few: int | None, shop: FakeShop, account: Account
 ) -> None:
-    for number in range(ENOUGH):
-        with cut(number, monkeypatch, executed=executed) as cutting:
-            flow.place(shop.freeze(cart(shop, number)), method=Method.COD)
+    """B07"""
+    for number, cut_off in enumerate(sweep(way, few)):
+        cut_off(lambda number=number: flow.place(shop.freeze(cart(shop, number)), method=Method.COD))
 
         placed = Purchase.objects.filter(state="placed")
         account.refresh_from_db()
         assert [order.ref for order in shop.orders()] == [purchase.ref for purchase in placed.order_by("ref")]
         assert (account.available, account.held) == (1000 - 100 * placed.count(), 0)
-        if not cutting.happened:
-            break
-    else:
-        pytest.fail("the sweep never came to the end")
+    audited()
     sound()

@@ -1,0 +1,89 @@
+"""A migration that was killed half way is completed by running it again."""
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+
+from tests.cutting import Cut, Way, fork, waited_for
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+OURS = "loyalink_khalti"
+SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]
+INSIDE = random.Random("B11").sample(range(12, 100), 20)
+"""Statements of the first migration, which makes nearly all tables."""
+
+
+def migrate(to: str | None, *, fake_initial: bool = False) -> None:
+    """Go there, as ``manage.py migrate`` does; the apps' permissions stay as they are."""
+    MigrationExecutor(connection).migrate([(OURS, to)], fake_initial=fake_initial)
+
+
+def latest() -> str:
+    [(_label, name)] = MigrationExecutor(connection).loader.graph.leaf_nodes(OURS)
+    return str(name)
+
+
+def schema() -> dict[str, Any]:
+    """Columns and constraints of our tables, and what is recorded as applied."""
+    introspection, found = connection.introspection, {}
+    with connection.cursor() as cursor:
+        for model in apps.get_app_config(OURS).get_models():
+            table = model._meta.db_table
+            columns = sorted(column.name for column in introspection.get_table_description(cursor, table))
+            found[table] = columns, sorted(introspection.get_constraints(cursor, table))
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname")
+            found["triggers"] = cursor.fetchall()
+    return {**found, "applied": applied()}
+
+
+def applied() -> list[str]:
+    return sorted(name for label, name in MigrationRecorder(connection).applied_migrations() if label == OURS)
+
+
+@pytest.fixture
+def whole() -> Iterator[dict[str, Any]]:
+    """The schema as it was; it is so again for the tests after this one, which on PostgreSQL have the same tables."""
+    yield schema()
+    migrate(latest(), fake_initial=True)
+
+
+@pytest.mark.parametrize("at", [INSIDE[0], *(pytest.param(at, marks=SLOW) for at in INSIDE[1:])])
+def test_a_migration_killed_inside_is_completed_by_the_next(at: int, whole: dict[str, Any]) -> None:
+    """B11"""
+    end = latest()
+    migrate(None)
+    cut_off = Cut(Way(by="kill", executed=False), at)
+    cut_off(lambda: migrate(end))
+    assert (cut_off.landed, applied()) == (True, [])
+
+    migrate(end)
+
+    assert schema() == whole
+
+
+@pytest.mark.slow
+def test_a_first_migration_killed_before_it_was_recorded_is_completed_with_fake_initial(whole: dict[str, Any]) -> None:
+    """B11: Django commits the tables of a migration with foreign keys first, and records it after."""
+    end = latest()
+    migrate(None)
+
+    def dies_before_the_record() -> None:
+        with patch.object(MigrationRecorder, "record_applied", lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
+            migrate(end)
+
+    assert os.WIFSIGNALED(waited_for(fork(dies_before_the_record)))
+
+    migrate(end, fake_initial=True)
+
+    assert schema() == whole
