@@ -9,8 +9,8 @@ from django.db.models import Count, Q, Sum
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import PENDING_REFUND, RefundState
 from loyalink_khalti.ports import Method
-from loyalink_khalti.simulator import State
 from loyalink_khalti.simulator import Payment as AtKhalti
+from loyalink_khalti.simulator import State
 from sandbox.shop.people import CUSTOMERS
 from tests.stories.running import Store
 
