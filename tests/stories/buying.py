@@ -18,10 +18,10 @@ def at_khalti(page: Page) -> Payment:
     return Payment.objects.select_related("purchase").get(payment_url=page.url)
 
 
-def paid(store: Store, shopper: Shopper, *, email: str = "", points: str | None = None) -> str:
+def paid(shopper: Shopper, *, email: str = "", points: str | None = None) -> str:
     """Buy and pay, and stop before coming back; the address to come back to."""
     return shopper.pay(order(shopper, email=email, points=points).url, follow=False).url
 
 
 def guest_who_paid(store: Store, name: str) -> str:
-    return paid(store, store.shopper(), email=f"{name}@example.com")
+    return paid(store.shopper(), email=f"{name}@example.com")
