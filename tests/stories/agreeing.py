@@ -1,7 +1,7 @@
 """Khalti's books beside the store's: what each says of the money, compared payment by payment."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, Sum
@@ -20,11 +20,8 @@ UNPAID_HERE = frozenset({"created", "initiated", "released"})
 FOR_STAFF = frozenset({"paid", "mismatched"})
 
 
-def disagreements(store: Store, *, refunded_at_khalti: Collection[str] = ()) -> list[str]:
-    """Whatever the audit finds, and whatever Khalti's books tell otherwise; a sentence each.
-
-    ``refunded_at_khalti``: what was given back in Khalti's own dashboard after the store had fulfilled it.
-    """
+def disagreements(store: Store) -> list[str]:
+    """Whatever the audit finds, and whatever Khalti's books tell otherwise; a sentence each."""
     report = store.audit()
     found = [f"{row['invariant']} {row['subject']}: {row['detail']}" for row in report["violations"]]
     here = {
@@ -39,8 +36,7 @@ def disagreements(store: Store, *, refunded_at_khalti: Collection[str] = ()) -> 
             found += [f"{pidx}: paid, and the store knows nothing of it"] if books.state in PAID_THERE else []
             continue
         found += [f"{pidx} is {books.state.value}: {words}" for words in _payment(payment, books)]
-        if not (pidx in refunded_at_khalti and payment.fulfilled_at):
-            found += [f"{pidx} is {books.state.value}: {words}" for words in _refunds(payment, books)]
+        found += [f"{pidx} is {books.state.value}: {words}" for words in _refunds(payment, books)]
     paid = {order["number"]: order["paid"] for order in report["orders"]}
     return [*found, *_orders(paid, there), *_points(report["accounts"])]
 

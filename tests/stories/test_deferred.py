@@ -19,7 +19,7 @@ pytestmark = [
 
 PAYERS = 8
 VISITS = 5
-MEMBERS = ("sita@example.com", "ram@example.com", "gita@example.com")
+MEMBERS = ("sita@example.com", "ram@example.com")
 ALLOWED = {200, 302, 503}
 
 
@@ -27,16 +27,13 @@ def test_in_a_deferred_sqlite_a_crowd_that_buys_and_comes_back_loses_no_money(st
     """H05"""
     store.start_anew(workers=2, threads=8, DJANGO_SETTINGS_MODULE="tests.stories.settings", STORY_SQLITE="deferred")
     members = [store.shopper(email) for email in MEMBERS]
-    backs = [
-        paid(member, points="100" if store.points(email) else None)
-        for member, email in zip(members, MEMBERS, strict=True)
-    ]
+    backs = [paid(member, points="100") for member in members]
     backs += [paid(store.shopper(), email=f"deferred{number}@example.com") for number in range(PAYERS)]
 
     with ThreadPoolExecutor(len(backs) * 2) as crowd:
         returns = [crowd.submit(open_page, back) for back in backs * VISITS]
         purchases = [crowd.submit(buy_anyway, member) for member in members]
-        passes = [crowd.submit(store.reconcile) for _ in range(2)]
+        passes = [crowd.submit(store.manage, "khalti_reconcile") for _ in range(2)]  # which may find it locked
         statuses = {visit.result().status_code for visit in returns}
         for one in [*purchases, *passes]:
             one.result()
