@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, Signals
 from typing import Any
 
 import psycopg
@@ -39,6 +39,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
         self._log = folder / "log"
+        self._server: children.Child | None = None
         self._as = _unprivileged()
         self._bin = PROGRAMS / "pginstall" / "bin"
         if self._as and not self._can_run():
@@ -64,20 +65,34 @@ class Cluster:
     @contextmanager
     def running(self) -> Iterator[Mapping[str, str]]:
         """Run the server; yield what Django needs to know of it."""
+        global at_work
+        try:
+            self._start()
+            at_work = self
+            yield {"HOST": str(self.data)}
+        finally:
+            at_work = None
+            if self._server:
+                children.stop(self._server, farewell=SIGINT)
+
+    def restart(self, farewell: Signals) -> None:
+        """End the server, SIGINT for "fast" or SIGQUIT for "immediate", and start it on what it has written."""
+        assert self._server
+        self._server.send_signal(farewell)
+        self._server.wait(PATIENCE)
+        self._start()
+
+    def _start(self) -> None:
         settings = [part for name, value in QUICK.items() for part in ("-c", f"{name}={value}")]
-        with self._log.open("wb") as output:
-            server = children.start(
+        with self._log.open("ab") as output:
+            self._server = children.start(
                 [self._bin / "postgres", "-D", self.data, "-k", self.data, *settings],
                 farewell=SIGINT,  # PostgreSQL's "fast": do not wait for clients
                 stdout=output,
                 stderr=output,
                 **self._as,
             )
-        try:
-            self._wait(server)
-            yield {"HOST": str(self.data)}
-        finally:
-            children.stop(server, farewell=SIGINT)
+        self._wait(self._server)
 
     def execute(self, *statements: str) -> None:
         """Run ``statements`` one by one, each in a transaction of its own."""
@@ -124,6 +139,10 @@ def cluster(kept: Path | None) -> Iterator[Cluster]:
         made = Cluster(Path(folder))
         made.fill(kept)
         yield made
+
+
+at_work: Cluster | None = None
+"""The one that this session's tests use."""
 
 
 def _unprivileged() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django.db.models import F, QuerySet, Sum
+from django.utils.text import slugify
 from oscar.core.loading import get_model
 
 from loyalink_khalti.errors import ShopCannot
@@ -108,7 +109,10 @@ def _debit(source: Any, paid: Paid) -> None:
 
 
 def _open(order: Any, method: Method, amount: Decimal, *, reference: str = "", label: str = "") -> Any:
-    source_type, _created = get_model("payment", "SourceType").objects.get_or_create(name=_NAMES[method])
+    # By its code, which is unique: of two first orders at one moment each would make a type of that name.
+    source_type, _created = get_model("payment", "SourceType").objects.get_or_create(
+        code=slugify(_NAMES[method]), defaults={"name": _NAMES[method]}
+    )
     source = get_model("payment", "Source").objects.create(
         order=order,
         source_type=source_type,

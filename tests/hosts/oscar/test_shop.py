@@ -1,9 +1,11 @@
 """The verbs of the shop: each may be called again with the same words, and refunds never exceed what came in."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, connections, transaction
+from django.db.models.signals import pre_save
 from django.utils import timezone
 from oscar.core.loading import get_model
 
@@ -50,6 +52,27 @@ def test_confirm_twice_changes_nothing_the_second_time(held: Any) -> None:
         assert OscarShop().confirm(held.number, paid=PAID) == held.number
 
     assert snapshot() == once
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
+def test_the_first_orders_of_a_shop_at_one_moment_share_a_payment_source_type(held: Any) -> None:
+    """A01: another process makes it just after this one has found none."""
+    SourceType = get_model("payment", "SourceType")
+
+    def make() -> None:
+        SourceType.objects.create(name="Khalti")
+        connections.close_all()
+
+    def another_is_quicker(**_: Any) -> None:
+        pre_save.disconnect(another_is_quicker, sender=SourceType)
+        with ThreadPoolExecutor(1) as process:
+            process.submit(make).result()
+
+    pre_save.connect(another_is_quicker, sender=SourceType)
+    with transaction.atomic():
+        OscarShop().confirm(held.number, paid=PAID)
+
+    assert list(SourceType.objects.values_list("name", "code")) == [("Khalti", "khalti")]
 
 
 def test_release_twice_changes_nothing_the_second_time(store: Store, held: Any) -> None:
