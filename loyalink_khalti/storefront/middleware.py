@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 
 from loyalink_khalti import flow, tasks
-from loyalink_khalti.afterwards import afterwards
+from loyalink_khalti.afterwards import afterwards, until_closed
 from loyalink_khalti.browser import began_here
 
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
@@ -36,6 +37,11 @@ class WaitingPaymentMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if isinstance(request, ASGIRequest):
+            return until_closed(lambda: self._answer(request))
+        return self._answer(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if tasks.nudge.is_due() and _is_person(request):
             afterwards(tasks.nudge)
