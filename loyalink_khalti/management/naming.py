@@ -27,9 +27,23 @@ def site(name: str) -> str:
 
 def member(name: str) -> str:
     """The pk of the one member with this e-mail address or pk; of a user since deleted, the account's will do."""
-    found = people.members([name]).get(name, [])
-    if len(found) > 1:
-        raise CommandError(f"{len(found)} users have the address {name}; name one by its pk: {', '.join(found)}.")
+    found = _users(name)
     if not found and not Account.objects.filter(member_id=name).exists():
         raise CommandError(f"There is no member {name!r}: neither an e-mail address nor a pk of a user.")
     return found[0] if found else name
+
+
+def user(name: str) -> str:
+    """The pk of the one user with this e-mail address or pk, for whoever answers for something."""
+    found = _users(name)
+    if not found:
+        raise CommandError(f"There is no user {name!r}: neither an e-mail address nor a pk.")
+    return found[0]
+
+
+def _users(name: str) -> list[str]:
+    """The user with this name, or nobody."""
+    found = people.members([name]).get(name, [])
+    if len(found) > 1:
+        raise CommandError(f"{len(found)} users have the address {name}; name one by its pk: {', '.join(found)}.")
+    return found
