@@ -82,7 +82,7 @@ class Command(BaseCommand):
                 mobile=options["mobile"],
             )
         except (CannotDecide, CannotRefund) as exc:
-            raise CommandError(f"{exc} Nothing was changed.") from exc
+            raise CommandError(f"{str(exc).rstrip('.')}. Nothing was changed.") from exc
         if decided.resolved_at is None:
             refund = decided.payment.refunds.order_by("-pk").first()
             state = f"{refund.state}: {refund.words.rstrip('.')}" if refund else "not begun"
