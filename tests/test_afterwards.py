@@ -5,10 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
-from asgiref.testing import ApplicationCommunicator
 from django.core import mail
-from django.core.asgi import get_asgi_application
 from django.core.signals import request_finished, request_started
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -18,6 +15,7 @@ from django.urls import path
 from loyalink_khalti import outbox
 from loyalink_khalti.afterwards import afterwards, in_request
 from loyalink_khalti.outbox import Message
+from tests.asgi import served
 
 HERE = __name__
 told: list[Any] = []
@@ -199,18 +197,6 @@ def test_requests_of_other_threads_have_their_own() -> None:
     thread.join()
 
     assert (before, told) == ([("ours", False)], [("ours", False), ("theirs", False)])
-
-
-def served(name: str) -> None:
-    """Ask for a page as an ASGI server does."""
-    asked = {"type": "http", "method": "GET", "path": name, "query_string": b"", "headers": [], "http_version": "1.1"}
-
-    async def serve() -> None:
-        server = ApplicationCommunicator(get_asgi_application(), asked)
-        await server.send_input({"type": "http.request", "body": b""})
-        await server.wait()
-
-    async_to_sync(serve)()
 
 
 def test_under_asgi_it_waits_where_our_middleware_is(browser: Client, settings: Any) -> None:

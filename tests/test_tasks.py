@@ -19,6 +19,7 @@ from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments import watch
 from loyalink_khalti.payments.models import LastRun, Payment
 from loyalink_khalti.testing import FakeShop
+from tests.asgi import served
 from tests.flow.urls import urlpatterns as ways_back
 from tests.purchases import (
     Khalti,
@@ -287,6 +288,15 @@ def test_a_page_that_somebody_opens_makes_one_payment_be_looked_at_after_the_res
 
     assert happened == ["page", "the response is out", "asked", "page", "the response is out"]
     assert shop.confirmed == [("order-0", 250_000)]
+
+
+def test_under_asgi_nobody_waits_for_it_either(browser: Client, paid: list[Payment], khalti: Khalti) -> None:
+    """G06"""
+    khalti.while_looking_up = lambda: happened.append("asked")
+
+    served("/", user_agent=BROWSER, cookie=f"sessionid={browser.cookies['sessionid'].value}")
+
+    assert happened == ["page", "the response is out", "asked"]
 
 
 @pytest.mark.parametrize(
