@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -72,11 +72,10 @@ def post(function: str, **payload: Any) -> Message:
 
 def post_once(function: str, *, key: str, apart: timedelta = timedelta(0), **payload: Any) -> None:
     """Write a message unless one with this key waits already; it is sent ``apart`` from the last at the earliest."""
-    now = timezone.now()
-    before = Message.objects.filter(key=key, sent_at__gt=now - apart).order_by("-sent_at").first()
-    due_at = before.sent_at + apart if before and before.sent_at else now
-    message = Message(function=function, key=key, payload=payload, due_at=due_at)
-    Message.objects.bulk_create([message], ignore_conflicts=True)
+    with transaction.atomic(savepoint=False):
+        message = Message(function=function, key=key, payload=payload)
+        Message.objects.bulk_create([message], ignore_conflicts=True)
+        _put_off(key, apart)  # only now: what waited a moment ago may just have been sent
     transaction.on_commit(lambda: afterwards(lambda: _send_waiting(key)), robust=True)
 
 
@@ -126,6 +125,13 @@ def stuck() -> int:
 def forget() -> int:
     """Remove what was sent long ago, and return how many there were."""
     return Message.objects.filter(sent_at__lt=timezone.now() - KEPT_FOR).delete()[0]
+
+
+def _put_off(key: str, apart: timedelta) -> None:
+    """Let what waits under this key leave ``apart`` from the last that left."""
+    last = Message.objects.filter(key=key, sent_at__gt=timezone.now() - apart).aggregate(at=Max("sent_at"))["at"]
+    if last is not None:
+        Message.objects.filter(key=key, sent_at=None, tries=0, due_at__lt=last + apart).update(due_at=last + apart)
 
 
 def _send_waiting(key: str) -> None:

@@ -10,8 +10,6 @@ from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django_tasks import DEFAULT_TASK_BACKEND_ALIAS, TaskContext, task, task_backends
-from django_tasks.backends.dummy import DummyBackend
-from django_tasks.backends.immediate import ImmediateBackend
 
 from loyalink_khalti import flow
 from loyalink_khalti.flow.reconcile import summary
@@ -22,6 +20,9 @@ EVERY = timedelta(minutes=1)
 """The least time between two nudges, of all processes together."""
 NUDGE = "nudge"
 """The name of nudging in ``LastRun``."""
+
+_WITHOUT_WORKER = {"ImmediateBackend", "DummyBackend"}
+"""By name, for Django has brought these two of its own since 6.0, beside those of ``django_tasks``."""
 
 
 @task(takes_context=True)
@@ -35,7 +36,7 @@ def reconcile(context: TaskContext) -> str:
 
 def has_worker(backend: str = DEFAULT_TASK_BACKEND_ALIAS) -> bool:
     """Whether tasks are run by a process of their own."""
-    return not isinstance(task_backends[backend], ImmediateBackend | DummyBackend)
+    return _WITHOUT_WORKER.isdisjoint(kind.__name__ for kind in type(task_backends[backend]).__mro__)
 
 
 class Nudge:

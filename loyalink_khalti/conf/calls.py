@@ -101,10 +101,11 @@ def patience(lane: Lane) -> float:
 
 def _at(url: str, secret: Secret, lane: Lane) -> Khalti:
     seconds = deadline()
-    patience = {Lane.LOOK: 0.0, Lane.BEGIN: min(A_MOMENT, seconds), Lane.STAFF: seconds, Lane.JOB: 0.0}[lane]
     places = None if lane is Lane.JOB else _places(calls_at_once())
     try:
-        return Khalti(base_url=url, secret=secret, transport=_transport(seconds), places=places, patience=patience)
+        return Khalti(
+            base_url=url, secret=secret, transport=_transport(seconds), places=places, patience=patience(lane)
+        )
     except ValueError as exc:
         raise ImproperlyConfigured(f"Khalti cannot be called at {url}: {exc}") from exc
 

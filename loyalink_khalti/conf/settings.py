@@ -59,12 +59,13 @@ def deadline() -> float:
 
 def alerts_to() -> list[str]:
     """The addresses that hear of new Flags: ``ALERTS_TO``, else Django's ``MANAGERS``."""
-    chosen = get("ALERTS_TO")
-    if isinstance(chosen, str):
-        chosen = [chosen]
+    chosen = get("ALERTS_TO") or ()
+    if isinstance(chosen, str):  # as an environment has them
+        chosen = chosen.split(",")
+    addresses = [address for each in chosen if (address := str(each).strip())]
     # An entry of MANAGERS is a pair of name and address or, since Django 6.0, an address.
     managers: list[Any] = [each if isinstance(each, str) else each[1] for each in settings.MANAGERS]
-    return [str(address) for address in chosen] or managers
+    return addresses or managers
 
 
 def calls_at_once() -> int:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from loyalink_khalti import outbox
 from loyalink_khalti.payments import watch
 from loyalink_khalti.payments.models import Flag
+from loyalink_khalti.payments.states import SETTLED, State
 
 from .finish import unsent_after
 
@@ -15,6 +16,9 @@ LATE = timedelta(minutes=15)
 """A payment that should have been looked at so long ago says that nothing looks."""
 SELDOM = timedelta(hours=1)
 """A reconciler that was not at work for so long is not scheduled."""
+
+_SURE = SETTLED | {State.MISMATCHED}
+"""Where the money has come and its shopper, or staff, know of it; these are looked at for refunds alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,7 @@ class Health:
     last_run: datetime | None
     """When ``khalti_reconcile`` was last at work; None: never."""
     overdue_since: datetime | None
-    """Since when the payment waits that should have been looked at first; None where none is overdue."""
+    """When the oldest payment was begun that may have been paid and that nothing has looked at in time; None: none."""
     stuck: int
     """Messages (mails, say) that fail again and again."""
 
@@ -43,7 +47,8 @@ class Health:
 
 def health() -> Health:
     """How the shop does just now; four statements, whatever the history."""
-    overdue = watch.due(watch.watched(unsent_after=unsent_after()), by=timezone.now() - LATE)
+    waiting = watch.watched(unsent_after=unsent_after()).exclude(state__in=_SURE)
+    overdue = watch.due(waiting, by=timezone.now() - LATE)
     return Health(
         flags=Flag.objects.filter(resolved_at=None).count(),
         last_run=watch.last_run(watch.RECONCILE),

@@ -48,7 +48,7 @@ class Gate:
 
         ``can_wait``: it may be asked later just as well, and so gives way where the server asks for patience.
         """
-        self._enter(can_wait=can_wait)
+        is_trial = self._enter(can_wait=can_wait)
         try:
             yield
         except KhaltiUnreachable:
@@ -60,25 +60,27 @@ class Gate:
         except KhaltiRejected:
             self._heard(silent=False)
             raise
-        except BaseException:
-            self._is_tried = False
-            raise
-        self._heard(silent=False)
+        else:
+            self._heard(silent=False)
+        finally:
+            if is_trial:  # and not where a call that began long ago ends beside the one that tries
+                self._is_tried = False
 
-    def _enter(self, *, can_wait: bool) -> None:
+    def _enter(self, *, can_wait: bool) -> bool:
+        """Say whether this call is the one that tries a server which has been silent."""
         with self._lock:
             if can_wait and self.pause:
                 raise KhaltiNotAsked("Khalti asks for a little patience")
             if self._silences < SILENCES:
-                return
+                return False
             if self._is_tried or self.is_shut:
                 raise KhaltiNotAsked("Khalti has not been answering")
             self._is_tried = True
+            return True
 
     def _heard(self, *, silent: bool, pause: float = 0.0) -> None:
         now = self._clock()
         with self._lock:
-            self._is_tried = False
             self._silences = self._silences + 1 if silent else 0
             if self._silences >= SILENCES:
                 self._shut_until = now + REST * random.uniform(1.0, 1.2)  # noqa: S311 - spread, not secret

@@ -44,6 +44,14 @@ def payer(name: str) -> payers.Payer:
     return somebody
 
 
+def user(name: str) -> str:
+    """The pk of the one user with this e-mail address or pk, for whoever answers for something."""
+    found = _user(name)
+    if found is None:
+        raise CommandError(f"There is no user {name!r}: neither an e-mail address nor a pk.")
+    return found
+
+
 def _user(name: str) -> str | None:
     found = people.members([name]).get(name, [])
     if len(found) > 1:

@@ -18,14 +18,17 @@ def shown(rows: Iterable[T], *, total: int, stream: Any, what: str) -> Iterator[
             yield row
             _draw(stream, number, max(total, number), what)
     finally:
-        stream.write("\r" + " " * (_columns() - 1) + "\r", ending="")
-        stream.flush()
+        _write(stream, " " * (_columns() - 1) + "\r")
 
 
 def _draw(stream: Any, number: int, total: int, what: str) -> None:
     done = WIDTH * number // total
     line = f"{what} {'█' * done}{'·' * (WIDTH - done)} {number}/{total}"
-    stream.write("\r" + line[: _columns() - 1], ending="")
+    _write(stream, line[: _columns() - 1])
+
+
+def _write(stream: Any, line: str) -> None:
+    stream.write("\r" + line, style_func=str, ending="")  # as it is: on stderr Django writes in red
     stream.flush()
 
 

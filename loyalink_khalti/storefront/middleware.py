@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from django.core.handlers.asgi import ASGIRequest
 from django.core.signals import got_request_exception
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from loyalink_khalti import flow, tasks
-from loyalink_khalti.afterwards import afterwards
+from loyalink_khalti.afterwards import afterwards, until_closed
 from loyalink_khalti.browser import began_here
 
 from .doors import DATABASE_GONE, Door
@@ -42,6 +43,11 @@ class WaitingPaymentMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if isinstance(request, ASGIRequest):
+            return until_closed(lambda: self._answer(request))
+        return self._answer(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if tasks.nudge.is_due() and _is_person(request):
             afterwards(tasks.nudge)

@@ -11,9 +11,9 @@ from loyalink_khalti import flow
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import Method
 from loyalink_khalti.testing import FakeShop
-from tests.purchases import account, fake_shop, member, shop
+from tests.purchases import account, fake_shop, khalti, member, no_call_in_a_transaction, shop
 
-__all__ = ["account", "fake_shop", "member", "shop"]
+__all__ = ["account", "fake_shop", "khalti", "member", "no_call_in_a_transaction", "shop"]
 
 Run = Callable[..., str]
 

@@ -8,13 +8,15 @@ from responses import matchers
 
 from loyalink_khalti.errors import (
     KhaltiKeyRejected,
+    KhaltiNotAsked,
     KhaltiNotFound,
     KhaltiRejected,
     KhaltiThrottled,
     KhaltiUnreachable,
     KhaltiUnreadable,
 )
-from loyalink_khalti.khalti import Initiate, Khalti, Secret, Status
+from loyalink_khalti.khalti import Initiate, Khalti, Places, Secret, Status
+from loyalink_khalti.khalti.gate import SILENCES
 
 from . import vectors
 from .conftest import KEY
@@ -372,3 +374,126 @@ def test_the_environment_has_no_say_in_where_a_call_goes(sandbox, khalti, monkey
     assert seen["authorization"] == f"Key {KEY}"
     assert seen["verify"] is True
     assert not seen["proxies"]
+
+
+# Whether it is asked at all
+
+
+@pytest.fixture
+def silent(sandbox, khalti):
+    """A server that has been silent as often as it takes to be left alone."""
+    for _time in range(SILENCES):
+        sandbox.post(LOOKUP, status=503)
+        with pytest.raises(KhaltiUnreachable):
+            khalti.lookup(PIDX)
+    sandbox.reset()
+
+
+@each_verb
+def test_a_server_that_was_silent_is_sent_nothing_by_any_verb(url, ask, silent, sandbox, khalti, secret):
+    """C01, I14: nor by another merchant of this process."""
+    for one in (khalti, Khalti(base_url=BASE, secret=Secret("f" * 32))):
+        with pytest.raises(KhaltiNotAsked):
+            ask(one)
+
+    assert len(sandbox.calls) == 0
+
+
+def test_another_server_is_asked_all_the_same(silent, sandbox, secret):
+    sandbox.post("https://khalti.com/api/v2/epayment/lookup/", json=vectors.looked_up("Pending"))
+
+    assert Khalti(base_url="https://khalti.com/api/v2/", secret=secret).lookup(PIDX).status is Status.PENDING
+
+
+@pytest.mark.parametrize("body", ["<html>Maintenance</html>", "{}"])
+@each_verb
+def test_answers_that_cannot_be_read_are_silences_too(url, ask, body, sandbox, khalti):
+    """C09, C15"""
+    sandbox.post(url, body=body)
+    for _time in range(SILENCES):
+        with pytest.raises(KhaltiUnreadable):
+            ask(khalti)
+
+    assert khalti.gate.is_shut
+
+
+def test_a_payment_url_of_strangers_is_a_silence_too(sandbox, khalti):
+    """C24"""
+    sandbox.post(INITIATE, json=vectors.INITIATED | {"payment_url": "https://evil.example/"})
+    for _time in range(SILENCES):
+        with pytest.raises(KhaltiUnreadable):
+            khalti.initiate(ORDER)
+
+    assert khalti.gate.is_shut
+
+
+@pytest.mark.parametrize("word", ["Expired", "User canceled"])
+def test_a_400_that_answers_a_lookup_ends_a_row_of_silences(word, sandbox, khalti):
+    """C10"""
+    for answer in ({"status": 503}, {"status": 400, "json": vectors.looked_up(word)}):
+        for _time in range(SILENCES - 1):
+            sandbox.post(LOOKUP, **answer)
+    for _time in range(SILENCES - 1):
+        with pytest.raises(KhaltiUnreachable):
+            khalti.lookup(PIDX)
+    khalti.lookup(PIDX)
+    sandbox.reset()
+    sandbox.post(LOOKUP, status=503)
+    with pytest.raises(KhaltiUnreachable):
+        khalti.lookup(PIDX)
+
+    assert not khalti.gate.is_shut
+
+
+def test_words_that_never_leave_are_no_silences(sandbox, khalti):
+    for _time in range(SILENCES):
+        with pytest.raises(ValueError, match="transaction id"):
+            khalti.refund("..")
+
+    assert not khalti.gate.is_shut
+
+
+def test_a_throttled_lookup_makes_lookups_wait_and_no_shopper(sandbox, khalti):
+    """C13"""
+    sandbox.post(LOOKUP, json={"detail": "Request was throttled."}, status=429, headers={"Retry-After": "60"})
+    sandbox.post(INITIATE, json=vectors.INITIATED)
+    with pytest.raises(KhaltiThrottled):
+        khalti.lookup(PIDX)
+
+    with pytest.raises(KhaltiNotAsked, match="patience"):
+        khalti.lookup(PIDX)
+
+    assert khalti.initiate(ORDER).pidx
+    assert len(sandbox.calls) == 2
+
+
+@each_verb
+def test_a_call_without_a_place_sends_nothing_and_is_no_silence(url, ask, sandbox, secret):
+    """I14"""
+    places = Places(1)
+    khalti = Khalti(base_url=BASE, secret=secret, places=places)
+
+    with places.taken(patience=0.0):
+        for _time in range(SILENCES):
+            with pytest.raises(KhaltiNotAsked, match="too many"):
+                ask(khalti)
+
+    assert (len(sandbox.calls), khalti.gate.is_shut) == (0, False)
+
+
+def test_a_place_is_held_while_khalti_is_asked_and_given_back_after_silence(sandbox, secret):
+    khalti = Khalti(base_url=BASE, secret=secret, places=Places(1))
+    beside = []
+
+    def note(request):
+        with pytest.raises(KhaltiNotAsked) as caught:
+            khalti.lookup(PIDX)
+        beside.append(str(caught.value))
+        return 503, {}, ""
+
+    sandbox.add_callback(responses.POST, LOOKUP, callback=note)
+    for _time in range(2):
+        with pytest.raises(KhaltiUnreachable):
+            khalti.lookup(PIDX)
+
+    assert beside == ["too many calls to Khalti are under way"] * 2

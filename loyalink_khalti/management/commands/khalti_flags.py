@@ -75,18 +75,18 @@ class Command(BaseCommand):
             decided = flow.decide(
                 flag,
                 flow.Decision(options["decision"]),
-                by=naming.member(options["actor"]),
+                by=naming.user(options["actor"]),
                 reason=options["reason"],
                 cash=options["rupees"],
                 shipping=options["shipping"],
                 mobile=options["mobile"],
             )
         except (CannotDecide, CannotRefund) as exc:
-            raise CommandError(f"{exc} Nothing was changed.") from exc
+            raise CommandError(f"{str(exc).rstrip('.')}. Nothing was changed.") from exc
         if decided.resolved_at is None:
             refund = decided.payment.refunds.order_by("-pk").first()
-            state = f"{refund.state}: {refund.words}" if refund else "not begun"
-            raise CommandError(f"The refund is {state} The flag stays open.")
+            state = f"{refund.state}: {refund.words.rstrip('.')}" if refund else "not begun"
+            raise CommandError(f"The refund is {state}. The flag stays open.")
         decided.payment.refresh_from_db()
         self.stdout.write(f"#{decided.pk} is decided: {decided.resolution}. The payment is {decided.payment.state}.")
 

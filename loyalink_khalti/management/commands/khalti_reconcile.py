@@ -4,6 +4,7 @@ import random
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -39,6 +40,10 @@ class Command(BaseCommand):
         if not options["loop"]:
             self._pass(options, due_only=False)
             return
+        with suppress(KeyboardInterrupt):
+            self._go_on(options)
+
+    def _go_on(self, options: dict[str, Any]) -> None:
         while True:
             close_old_connections()
             try:
@@ -50,9 +55,10 @@ class Command(BaseCommand):
     def _pass(self, options: dict[str, Any], *, due_only: bool) -> None:
         told: Counter[str] = Counter()
         round_ = Pass(workers=options["workers"], due_only=due_only)
-        for looked in shown(round_, total=round_.total, stream=self.stderr, what="payments"):
+        lines = options["verbosity"] > 1
+        for looked in round_ if lines else shown(round_, total=round_.total, stream=self.stderr, what="payments"):
             told[looked.told] += 1
-            if options["verbosity"] > 1:
+            if lines:
                 self.stdout.write(f"{looked.payment.purchase_order_id}: {looked.told}")
         if told or not due_only:
             self.stdout.write(summary(told))

@@ -1,8 +1,12 @@
 """The payment page: what it shows, and what it says to bad input."""
 
+import time
+
 import pytest
 from pytest_django import Settings
 
+from loyalink_khalti.errors import KhaltiUnreachable
+from loyalink_khalti.khalti.gate import SILENCES, gate
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.simulator import Simulator
 
@@ -249,3 +253,49 @@ def test_khalti_that_is_not_set_up_is_greyed_with_the_reason(
     assert "Khalti is not set up in this shop yet" in text(page)
     assert at_payment.choose("khalti").status_code == 200
     assert at_payment.choose("cod").status_code == 302
+
+
+def silence(khalti: Simulator) -> None:
+    """This process has asked in vain as often as it takes."""
+    for _time in range(SILENCES):
+        with pytest.raises(KhaltiUnreachable), gate(khalti.base_url).asking(can_wait=False):
+            raise KhaltiUnreachable("no answer")
+
+
+def test_khalti_that_does_not_answer_is_greyed_with_the_reason(at_payment: Shopper, khalti: Simulator) -> None:
+    """C01, I14: nobody is sent into a wall, and the other methods sell on."""
+    silence(khalti)
+
+    page = at_payment.browser.get("/shop/checkout/payment-method/")
+
+    assert "Khalti does not answer just now. Try again in a minute, or pay another way." in text(page)
+    assert [method.code for method in page.context["form"].methods if method.off] == ["khalti"]
+    assert at_payment.choose("khalti").status_code == 200
+    assert at_payment.choose("cod").status_code == 302
+
+
+def test_whoever_has_chosen_khalti_before_it_fell_silent_is_told_and_holds_nothing(
+    store: Store, at_payment: Shopper, khalti: Simulator
+) -> None:
+    """C01, C03"""
+    at_payment.choose(points=500)
+    silence(khalti)
+
+    answer = at_payment.browser.post("/shop/checkout/preview/", {"action": "place_order"}, follow=True)
+
+    assert answer.redirect_chain[-1][0] == "/shop/checkout/payment-method/"
+    assert "Khalti does not answer just now" in text(answer)
+    assert at_payment.lines() == [("Lokta notebook", 1)]
+    assert available(at_payment) == 1200
+    assert not Purchase.objects.exists()
+
+
+def test_once_khalti_may_be_tried_again_it_is_offered(
+    store: Store, at_payment: Shopper, khalti: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence(khalti)
+    clock = time.monotonic
+    monkeypatch.setattr(gate(khalti.base_url), "_clock", lambda: clock() + 60)
+
+    assert at_payment.choose("khalti", points=0).status_code == 302
+    assert payment_of(at_payment.place()).amount == 50_000
