@@ -16,7 +16,6 @@
     ├── CannotDecide                staff cannot do this about a payment, in words for them
     ├── CannotClaim                 the points of this order cannot be claimed, in words for the shopper
     ├── CannotErase                 this payer cannot be forgotten yet, in words for staff
-    ├── MailNotSent                 a mail could not be sent: which kind of error, and never to whom
     ├── InsideTransaction           a verb that must commit by itself was called inside a transaction
     ├── ShopCannot                  the shop cannot do what it was asked (sold out, say)
     └── LedgerError                 the points cannot be moved
@@ -103,10 +102,6 @@ class CannotClaim(LoyalinkError):
 
 class CannotErase(LoyalinkError):
     """This payer cannot be forgotten while money of theirs is undecided; ``str()`` says which."""
-
-
-class MailNotSent(LoyalinkError):
-    """A mail could not be sent; ``str()`` is the kind of the error, without the address that it quotes."""
 
 
 class InsideTransaction(LoyalinkError):

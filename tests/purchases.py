@@ -56,6 +56,7 @@ def shop(fake_shop: FakeShop, settings: Any) -> FakeShop:
         "DEADLINE": 10,
         "CALLS_AT_ONCE": 50,
         "LIVE_PAYMENTS_PER_ADDRESS": 1000,
+        "ALERTS_TO": (),
     }
     return fake_shop
 

@@ -1,21 +1,26 @@
 """Each numbered check speaks up for its own fault, and keeps quiet about the demo store."""
 
 import types
+from datetime import timedelta
 
 import pytest
+import time_machine
 from cryptography.fernet import Fernet
 from django.apps import apps
 from django.conf.urls.i18n import i18n_patterns
 from django.core import checks
-from django.db import connection
+from django.db import connection, router
 from django.http import HttpResponse
 from django.urls import include, path, re_path
+from django.utils import timezone
 from oscar.apps.checkout.apps import CheckoutConfig
 from oscar.apps.customer.apps import CustomerConfig
 from wagtail.models import Site
 
 from loyalink_khalti import conf
 from loyalink_khalti.khalti import Secret
+from loyalink_khalti.payments import services
+from loyalink_khalti.payments.models import Payment, Purchase
 
 KEY = "live_secret_key_00000000000040008000000000c0ffee"
 SIMULATED = "http://127.0.0.1:9911/api/v2/"
@@ -43,6 +48,7 @@ def shop(settings, monkeypatch):
         "SITE_URL": "https://shop.example",
         "KHALTI_SECRET_KEY": KEY,
         "FERNET_KEYS": [Fernet.generate_key().decode()],
+        "ALERTS_TO": ["shopkeeper@shop.example"],
     }
 
     def but(**given):
@@ -51,6 +57,18 @@ def shop(settings, monkeypatch):
     but()
     settings.DEBUG = False
     return but
+
+
+def a_payment():
+    """One that waits at Khalti."""
+    purchase = Purchase.objects.create(
+        shop="oscar", ref="1", origin="1", site_key="default", language="en", method="khalti", cart={}, total=1000,
+        payable=1000,
+    )  # fmt: skip
+    payment = services.open_payment(purchase, credentials=conf.credentials("default"))
+    Payment.objects.update(state="initiated", pidx="pidx1", watch_after=timezone.now())
+    payment.refresh_from_db()
+    return payment
 
 
 @pytest.mark.django_db
@@ -208,6 +226,13 @@ def test_a_deadline_that_is_no_number_of_seconds(shop, found, value):
     assert "DEADLINE" in found()["E015"]
 
 
+@pytest.mark.parametrize("number", [-1, "2", 0.5, None])
+def test_a_number_of_calls_that_is_none_is_told(shop, found, number):
+    shop(CALLS_AT_ONCE=number)
+
+    assert "CALLS_AT_ONCE" in found()["E015"]
+
+
 def test_a_setting_that_nobody_reads(shop, found):
     shop(SECRET_KEY=KEY)
 
@@ -231,7 +256,7 @@ def test_a_shop_that_cannot_be_used(shop, found, path_to_it):
 
 
 def test_no_bar_for_a_payment_under_way(shop, found, settings):
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "loyalink_khalti" not in name]
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.endswith("WaitingPaymentMiddleware")]
 
     assert set(found()) == {"W019"}
 
@@ -328,3 +353,43 @@ def test_wagtail_without_its_settings(shop, found, monkeypatch):
     monkeypatch.setattr(apps, "is_installed", lambda app: app != "wagtail.contrib.settings" and everything(app))
 
     assert list(found()) == ["E031"]
+
+
+@pytest.mark.django_db
+def test_payments_that_nobody_asks_about_are_told_with_their_age(shop, found, monkeypatch):
+    """G06"""
+    waiting = a_payment()
+    before = set(found(databases=["default"]))
+    with time_machine.travel(timezone.now() + timedelta(hours=3)):
+        message = found(databases=["default"])["W032"]
+
+    assert waiting.state == "initiated"
+    assert before == set()
+    assert "3\xa0hours" in message
+    assert "has never run" in message
+
+
+def test_a_shop_in_which_nobody_hears_of_flags_is_told(shop, found, settings):
+    shop(ALERTS_TO=[])
+    nobody = set(found())
+    settings.MANAGERS = [("Sita", "sita@shop.example")]
+
+    assert (nobody, found()) == ({"W033"}, {})
+
+
+class ReadsElsewhere:
+    def db_for_read(self, model, **hints):
+        return "replica" if model._meta.app_label == "loyalink_khalti" else None
+
+
+def test_money_that_would_be_read_from_a_replica_is_an_error(shop, found, monkeypatch):
+    """H08: what was just written may not be there yet."""
+    monkeypatch.setattr(router, "routers", [ReadsElsewhere()])
+
+    assert "'replica'" in found()["E034"]
+
+
+def test_a_shop_without_the_door_is_told_where_it_belongs(shop, found, settings):
+    settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if not path.endswith("DoorMiddleware")]
+
+    assert set(found()) == {"W035"}

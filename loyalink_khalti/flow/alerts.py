@@ -1,5 +1,7 @@
 """Tell staff of new Flags by e-mail: each once, all of an hour in one mail."""
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import QuerySet
@@ -55,7 +57,7 @@ def _mail(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
     with translation.override(settings.LANGUAGE_CODE):
         subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", words).split())
         body = render_to_string(f"{_TEMPLATE}.txt", words)
-    # Named after the message of the outbox: should it leave twice, a mail program shows it once.
-    domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ")
-    headers = {"Message-ID": f"<loyalink-khalti.{message_id}@{domain}>"}
+    # Named after the message of the outbox and its first Flag: should it leave twice, a mail program shows it once.
+    named = f"{message_id}.{flags[0].raised_at:%Y%m%d%H%M%S}"
+    headers = {"Message-ID": f"<loyalink-khalti.{named}@{urlsplit(site).hostname}>"}
     return EmailMessage(subject, body, to=to, headers=headers)

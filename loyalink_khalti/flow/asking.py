@@ -3,9 +3,9 @@
 import logging
 import time
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.utils import timezone
 
 from loyalink_khalti import conf
@@ -24,7 +24,7 @@ from loyalink_khalti.payments import services
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.states import Reason
 
-from .transactions import in_one_block
+from .transactions import in_one_block, is_only_busy
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +52,24 @@ def lease(
     patience = time.monotonic() + seconds + (pause.total_seconds() if pause else 0) + 1
     while True:
         before = timezone.now() - pause if pause else asked_before
-        taken = in_one_block(partial(_take, payment, seconds=seconds, asked_before=before, lane=lane))
+        taken = _take(payment, seconds=seconds, asked_before=before, lane=lane)
         if taken or lane is not Lane.STAFF or time.monotonic() > patience or read(payment).is_settled:
             return taken
         time.sleep(POLL)
 
 
 def _take(payment: Payment, *, seconds: float, asked_before: datetime | None, lane: Lane) -> str:
-    return services.take_lease(
-        payment, seconds=seconds, asked_before=asked_before, visitor=lane is Lane.LOOK, granted=lane is Lane.JOB
-    )
+    def take() -> str:
+        return services.take_lease(
+            payment, seconds=seconds, asked_before=asked_before, visitor=lane is Lane.LOOK, granted=lane is Lane.JOB
+        )
+
+    try:
+        return in_one_block(take)
+    except DatabaseError as exc:
+        if not is_only_busy(exc):
+            raise
+        return ""  # somebody else is at this row
 
 
 def ask(payment: Payment, lease: str, *, lane: Lane) -> Lookup | None:

@@ -15,14 +15,16 @@ Every decision has its reason, and is written under the lock of the purchase, so
 the other was quicker.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from loyalink_khalti.errors import CannotDecide, LedgerError, ShopCannot
+from loyalink_khalti.errors import CannotDecide, LedgerError, LoyalinkError, ShopCannot, traced
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
@@ -34,6 +36,8 @@ from .give_back import give_back
 from .refunding import write_done
 from .transactions import forbid_transaction, in_one_block
 from .undo import goods_for
+
+log = logging.getLogger(__name__)
 
 
 class Decision(StrEnum):
@@ -122,6 +126,11 @@ def decide(
         raise CannotDecide(_("The shop cannot do this: %(why)s") % {"why": exc.detail or exc.reason}) from exc
     except LedgerError as exc:
         raise CannotDecide(_("The points cannot follow: %(why)s") % {"why": exc}) from exc
+    except (LoyalinkError, DatabaseError, InterfaceError):
+        raise
+    except Exception as exc:
+        log.error("flag %s, %s: %s", flag.pk, decision, traced(exc))
+        raise CannotDecide(_("The shop failed (%(why)s); its log says where.") % {"why": type(exc).__name__}) from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

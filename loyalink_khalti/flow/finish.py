@@ -41,12 +41,11 @@ def finish(payment: Payment, *, present: bool = False, insist: bool = False) -> 
         return payment.outcome
     if payment.state == State.CREATED:
         return give_up_unsent(payment, present=present)
-    return _or_confirming(payment, lambda: _finish(payment, lane=Lane.STAFF if insist else Lane.LOOK, present=present))
-
-
-def _finish(payment: Payment, *, lane: Lane, present: bool) -> Outcome:
+    lane = Lane.STAFF if insist else Lane.LOOK
     taken = lease(payment, lane=lane)
-    return ask_and_settle(payment, taken, lane=lane, present=present) if taken else read(payment).outcome
+    if not taken:
+        return read(payment).outcome
+    return _or_confirming(payment, lambda: ask_and_settle(payment, taken, lane=lane, present=present))
 
 
 def ask_and_settle(payment: Payment, lease: str, *, lane: Lane, present: bool = False) -> Outcome:
@@ -71,12 +70,14 @@ def start_again(payment: Payment) -> Outcome:
         return payment.outcome
     if payment.state == State.CREATED:
         return give_up_unsent(payment, present=True)
-    return _or_confirming(payment, lambda: _start_again(payment))
-
-
-def _start_again(payment: Payment) -> Outcome:
     taken = lease(payment, lane=Lane.STAFF, pause=OWNERS_PAUSE)
-    answer = ask(payment, taken, lane=Lane.BEGIN) if taken else None
+    if not taken:
+        return read(payment).outcome
+    return _or_confirming(payment, lambda: _ask_and_release(payment, taken))
+
+
+def _ask_and_release(payment: Payment, lease: str) -> Outcome:
+    answer = ask(payment, lease, lane=Lane.BEGIN)
     if answer is None:
         return read(payment).outcome
     stands = settle(payment, answer, present=True)

@@ -7,6 +7,7 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.states import RefundState, State
+from loyalink_khalti.ports import Private
 
 from .refunding import end_what_was_left_behind, send
 from .transactions import forbid_transaction, in_one_block
@@ -21,6 +22,7 @@ def give_back(payment: Payment, *, by: str, mobile: str = "") -> Refund:
     and what to look at in the Refund: as ``undo``. Raises ``CannotRefund`` with words for staff.
     """
     forbid_transaction("give_back")
+    mobile = Private(mobile)
     end_what_was_left_behind(payment.purchase_id)
     refund = in_one_block(lambda: _request(payment, by=by))
     return send(refund, mobile=mobile) if refund.state == RefundState.REQUESTED else refund

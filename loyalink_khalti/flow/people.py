@@ -46,7 +46,8 @@ def standings(*, site_key: str | None = None, members_only: bool = False) -> Ite
 
 def emails(member_ids: Iterable[str | None]) -> dict[str, str]:
     """The e-mail addresses of members by their pks; the pk itself where a user has none."""
-    users = get_user_model().objects.filter(pk__in={pk for pk in member_ids if pk})
+    pks = {_pk(name) for name in member_ids if name} - {None}  # a shop may name members by what is no pk here
+    users = get_user_model().objects.filter(pk__in=pks)
     return {str(user.pk): str(getattr(user, user.get_email_field_name(), "") or user.pk) for user in users}
 
 

@@ -66,12 +66,15 @@ class Pass:
     other waiting.
     """
 
-    def __init__(self, *, workers: int = 1, due_only: bool = False, most: int | None = None) -> None:
+    def __init__(
+        self, *, workers: int = 1, due_only: bool = False, most: int | None = None, waits: bool = True
+    ) -> None:
         forbid_transaction("reconcile")
         rows = watch.watched(unsent_after=unsent_after())
         self._pks = list((watch.due(rows) if due_only else rows).values_list("pk", flat=True)[:most])
         self._workers = min(workers, max(len(self._pks), 1))
         self._due_only = due_only
+        self._waits = waits
         self._began = timezone.now()
         self._stopped = threading.Event()
 
@@ -166,8 +169,8 @@ class Pass:
         return _looked(payment, ask_and_settle(payment, taken, lane=Lane.JOB))
 
     def _has_paused(self, gate: Gate) -> bool:
-        """Be patient where Khalti has asked for it."""
-        while 0 < gate.pause <= LONGEST_PAUSE:
+        """Be patient where Khalti has asked for it, but for a nudge, for which a page's thread would wait."""
+        while self._waits and 0 < gate.pause <= LONGEST_PAUSE:
             self._stopped.wait(gate.pause)
             if self._stopped.is_set():
                 return False
@@ -195,7 +198,7 @@ def reconcile(*, workers: int = 1, due_only: bool = False) -> Iterator[Looked]:
 
 def nudge() -> None:
     """Look at the one payment that is due for longest, and send a few messages that were not sent."""
-    for _looked_at in Pass(due_only=True, most=1).looks():
+    for _looked_at in Pass(due_only=True, most=1, waits=False).looks():
         pass
     outbox.deliver(most=FEW)
     alerts.remind()

@@ -13,6 +13,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_TOOK_TOO_LONG = frozenset({"55P03", "57014"})
+"""PostgreSQL's lock_not_available and query_canceled, for whoever has set lock_timeout or statement_timeout."""
+
 
 def forbid_transaction(verb: str) -> None:
     """Refuse to go on inside a transaction: what is written must be committed before Khalti hears of it."""
@@ -32,6 +35,12 @@ def is_the_databases_own(exc: BaseException) -> bool:
         return True
     sqlstate = getattr(exc.__cause__, "sqlstate", None) or ""
     return isinstance(exc, DatabaseError) and sqlstate.startswith("40")
+
+
+def is_only_busy(exc: BaseException) -> bool:
+    """Whether the database is there and others were quicker: a lock or a statement took too long, a race was lost."""
+    sqlstate = getattr(exc.__cause__, "sqlstate", None) or ""
+    return sqlstate.startswith("40") or sqlstate in _TOOK_TOO_LONG or "database is locked" in str(exc)
 
 
 def in_one_block(work: Callable[[], T]) -> T:

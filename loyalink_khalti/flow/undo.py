@@ -17,7 +17,7 @@ from loyalink_khalti.money import Paisa, Points, npr
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import RefundState
-from loyalink_khalti.ports import Method
+from loyalink_khalti.ports import Method, Private
 
 from .refunding import carry, end_what_was_left_behind, send
 from .transactions import forbid_transaction, in_one_block
@@ -124,6 +124,7 @@ def undo(
     ``unknown``. Raises ``CannotRefund`` with words for staff; then nothing was sent.
     """
     forbid_transaction("undo")
+    mobile = Private(mobile)
     asked: list[list[str | int]] = [[sku, quantity, shelve] for sku, quantity in lines]
     end_what_was_left_behind(purchase.pk)
     try:

@@ -16,8 +16,6 @@ from loyalink_khalti.loyalty.ledger import ExpiringSoon
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.signals import points_expiring
 
-from .mailing import unaddressed
-
 _HERE = "loyalink_khalti.flow.warn"
 _TEMPLATE = "loyalink_khalti/mail/points_expiring"
 
@@ -70,5 +68,4 @@ def mail(*, site_key: str, member_id: str, points: int, worth: int, last_day: st
         subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", words).split())
         message = EmailMultiAlternatives(subject, render_to_string(f"{_TEMPLATE}.txt", words), to=[address])
         message.attach_alternative(render_to_string(f"{_TEMPLATE}.html", words), "text/html")
-    with unaddressed():
-        message.send()
+    message.send()

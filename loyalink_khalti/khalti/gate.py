@@ -88,20 +88,32 @@ class Gate:
 
 
 class Places:
-    """How many calls may be under way at once, so that a server that hangs cannot keep all of a shop's threads."""
+    """How many calls may be under way at once, so that a server that hangs cannot keep all of a shop's threads.
+
+    Who waits for a place keeps a thread too, so half as many may wait.
+    """
 
     def __init__(self, number: int) -> None:
         self._free = threading.BoundedSemaphore(number)
+        self._waiting = threading.BoundedSemaphore(max(number // 2, 1))
 
     @contextmanager
     def taken(self, *, patience: float) -> Iterator[None]:
         """Hold a place in this block; ``KhaltiNotAsked`` where none is free within ``patience`` seconds."""
-        if not self._free.acquire(timeout=patience):
+        if not (self._free.acquire(blocking=False) or self._wait(patience)):
             raise KhaltiNotAsked("too many calls to Khalti are under way")
         try:
             yield
         finally:
             self._free.release()
+
+    def _wait(self, patience: float) -> bool:
+        if patience <= 0 or not self._waiting.acquire(blocking=False):
+            return False
+        try:
+            return self._free.acquire(timeout=patience)
+        finally:
+            self._waiting.release()
 
 
 _gates: dict[str, Gate] = {}

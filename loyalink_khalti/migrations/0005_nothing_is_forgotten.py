@@ -14,9 +14,12 @@ class Migration(migrations.Migration):
             name='LastRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40, unique=True)),
+                ('name', models.CharField(max_length=40)),
                 ('at', models.DateTimeField()),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('name',), name='loyalink_last_run_name')],
+            },
         ),
         migrations.RemoveIndex(
             model_name='payment',

@@ -279,8 +279,11 @@ class Flag(models.Model):
 class LastRun(models.Model):
     """When a job was last at work, so that a check and a badge can say that it no longer is."""
 
-    name = models.CharField(max_length=40, unique=True)
+    name = models.CharField(max_length=40)
     at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name"], name="loyalink_last_run_name")]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.at:%Y-%m-%d %H:%M}"

@@ -19,7 +19,7 @@ from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import Reason
 from loyalink_khalti.ports import Cart, Customer
 from loyalink_khalti.testing import FakeShop
-from tests.flow.test_cut import cut, lost
+from tests.cutting import Way, in_every_way, sweep
 from tests.purchases import Khalti, khalti
 
 from .conftest import Run, bought
@@ -249,25 +249,20 @@ def test_only_one_site_is_looked_at_where_one_is_named(run: Run, shop: FakeShop,
     ]
 
 
-@lost
+@in_every_way("lost")
 def test_an_erasure_cut_off_anywhere_goes_on_when_it_is_run_again(
-    executed: bool, shop: FakeShop, monkeypatch: pytest.MonkeyPatch
+    way: Way, few: int | None, shop: FakeShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(payers, "CHUNK", 2)
-    for number in range(60):
+    for number, cut in enumerate(sweep(way, few)):
         sita = payers.Payer(member_id=str(1000 + number))
         for order in range(3):
             bought(shop, f"order-{number}-{order}", customer=SITA, member_id=sita.member_id)
 
-        with cut(number, monkeypatch, executed=executed) as cutting:
-            payers.erase(sita)
+        cut(lambda who=sita: payers.erase(who))
 
         payers.erase(sita)
         assert [canary for canary in CANARIES if canary in kept()] == []
-        if not cutting.happened:
-            break
-    else:
-        pytest.fail("the sweep never came to the end")
     assert audit()["ok"]
 
 

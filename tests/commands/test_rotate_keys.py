@@ -14,7 +14,7 @@ from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.payments.models import Credentials
 from loyalink_khalti.testing import FakeShop
-from tests.flow.test_cut import cut, lost
+from tests.cutting import Way, in_every_way, sweep
 from tests.purchases import Khalti, khalti
 
 __all__ = ["khalti"]
@@ -100,28 +100,23 @@ def test_dropped_before_the_rotation_nothing_is_sent_to_khalti(
     assert (len(khalti.opened), khalti.asked) == (1, [])
 
 
-@lost
+@in_every_way("lost")
 def test_a_rotation_cut_off_anywhere_loses_no_key_and_the_next_goes_on(
-    executed: bool, kept: list[Credentials], deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+    way: Way, few: int | None, kept: list[Credentials], deploy: Deploy
 ) -> None:
     """B12"""
-    for number in range(30):
+    for cut in sweep(way, few):
         Credentials.objects.all().delete()
         deploy(OLD)
         rows = [conf.save_key(f"site-{n % 2}", conf.TEST, secret) for n, secret in enumerate(KEYS)]
         deploy(NEW, OLD)
 
-        with cut(number, monkeypatch, executed=executed) as cutting:
-            rotate()
+        cut(rotate)
 
         assert readable(rows) == KEYS
         assert rotate()[1:] == ("", 0)
         deploy(NEW)
         assert readable(rows) == KEYS
-        if not cutting.happened:
-            break
-    else:
-        pytest.fail("the sweep never came to the end")
 
 
 def test_a_key_that_cannot_be_read_is_named_and_stays_as_it_is(kept: list[Credentials], deploy: Deploy) -> None:

@@ -300,6 +300,16 @@ def test_a_restock_closes_the_flag_by_itself(payment: Payment, khalti: Khalti, s
     assert (flag.resolution, flag.actor) == ("fulfilled", None)
 
 
+def test_a_shop_that_fails_is_told_in_words_and_nothing_is_changed(late: Payment, shop: FakeShop) -> None:
+    shop.fail("confirm", RuntimeError("a bug of the shop's, about Sita"))
+
+    with pytest.raises(CannotDecide, match="RuntimeError") as caught:
+        decide(flag_of(late), "fulfil")
+
+    assert "Sita" not in str(caught.value)
+    assert (stands(late), open_flags()) == (("paid", "released"), ["paid_after_cancel"])
+
+
 @pytest.mark.parametrize("decision", ["accept", "give_up", "made", "not_made", "amount"])
 def test_what_does_not_fit_the_payment_cannot_be_decided(late: Payment, decision: str) -> None:
     with pytest.raises(CannotDecide):

@@ -1,6 +1,7 @@
 """Many payments, workers and passes: each is asked about once a round, and a Khalti in trouble is left alone."""
 
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -204,6 +205,20 @@ def test_a_khalti_that_asks_for_patience_is_waited_for_in_the_same_pass(shop: Fa
 
     assert found == ["confirming", "paid", "paid"]
     assert khalti.asked == [payment.pidx for payment in payments]
+
+
+def test_a_nudge_waits_for_nobody(shop: FakeShop, khalti: Khalti) -> None:
+    """C13: a page's thread would wait with it."""
+    begin(shop, 0)
+    khalti.next_lookup = [(429, {"Retry-After": "50"}, '{"detail": "slow down"}')]
+    told()
+    Payment.objects.update(watch_after=None, created_at=timezone.now() - timedelta(minutes=5))
+
+    before = time.monotonic()
+    flow.nudge()
+
+    assert time.monotonic() - before < 10
+    assert len(khalti.asked) == 1
 
 
 def test_who_asks_for_an_hour_has_it(shop: FakeShop, khalti: Khalti) -> None:

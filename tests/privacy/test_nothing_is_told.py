@@ -20,6 +20,7 @@ from django.test import Client
 from django.utils.log import AdminEmailHandler
 
 from loyalink_khalti import flow, outbox
+from loyalink_khalti.khalti import gate
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.simulator import Simulator
 from loyalink_khalti.testing import FakeShop
@@ -72,7 +73,7 @@ class Told:
 
     @property
     def text(self) -> str:
-        mails = [str(message.message()) + "".join(str(part) for part, _kind in message.alternatives)  # type: ignore[attr-defined]
+        mails = [str(message.message()) + "".join(str(part) for part, _kind in getattr(message, "alternatives", ()))
                  for message in mail.outbox]  # fmt: skip
         return "\n".join([self.caplog.text, *self.capfd.readouterr(), *mails, *self.pages])
 
@@ -160,6 +161,7 @@ def test_whatever_khalti_answers_names_nobody(
     payment = Payment.objects.get(purchase__ref="order-2")
     come_back(told, browser, payment.token)
     khalti.next_lookup.clear()
+    gate.forget()
     khalti.pay(payment.pidx)
     flow.finish(payment, insist=True)
     khalti.next_refund.append(fault)
@@ -188,7 +190,8 @@ def test_whatever_goes_wrong_in_the_shop_names_nobody(
     whole_purchase(told, browser, "order-1")
 
     said = told.text
-    assert "the shop is broken" in said
+    assert "RuntimeError" in said
+    assert "the shop is broken" in said or verb in {"confirm", "release", "reverse"}  # of those the flow tells
     assert named(said) == []
 
 
@@ -239,7 +242,7 @@ def test_a_mail_that_cannot_be_sent_names_nobody(
     outbox.post("loyalink_khalti.flow.warn.mail", **words)
 
     said = told.text
-    assert "MailNotSent: SMTPRecipientsRefused" in said
+    assert "SMTPRecipientsRefused in" in said
     assert named(said) == []
 
 

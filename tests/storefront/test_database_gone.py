@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection
+from django.db.backends.signals import connection_created
 from django.test import Client
 from django.utils import timezone
 
@@ -84,9 +85,15 @@ def refusing_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def read_only() -> Iterator[None]:
     """A full disk, or a server that has become a replica."""
     say = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET default_transaction_read_only = on"}
-    with connection.cursor() as cursor:
-        cursor.execute(say[connection.vendor])
+
+    def refuse_writes(connection: Any, **_signal: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(say[connection.vendor])
+
+    connection_created.connect(refuse_writes)
+    connection.close()
     yield
+    connection_created.disconnect(refuse_writes)
     connection.close()
 
 

@@ -9,7 +9,6 @@ from django.urls import reverse
 from oscar.core.loading import get_class
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.flow.mailing import unaddressed
 from loyalink_khalti.money import npr, paisa
 from loyalink_khalti.payments.models import Purchase
 
@@ -31,8 +30,7 @@ def send(order: Any, purchase: Purchase) -> None:
         "sms": "",
     }
     dispatcher = get_class("order.utils", "OrderDispatcher")(logger=_log)
-    with unaddressed():
-        dispatcher.dispatch_order_messages(order, messages, _CODE)
+    dispatcher.dispatch_order_messages(order, messages, _CODE)
 
 
 def _words(order: Any, purchase: Purchase) -> dict[str, Any]:
