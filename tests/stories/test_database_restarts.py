@@ -57,7 +57,7 @@ def test_a_database_that_restarts_in_a_flood_of_returns_costs_a_503_and_no_money
     store: Store, database: postgres.Cluster, farewell: signal.Signals
 ) -> None:
     """H01"""
-    store.start_anew(workers=2, threads=4)  # connections that are on disk
+    store.start_anew(workers=2, threads=4)  # with new connections, which ask the role
     with ThreadPoolExecutor(2) as shoppers:
         backs = list(shoppers.map(lambda number: guest_who_paid(store, f"flood{number}"), range(PAYERS)))
     over, asked = Event(), store.khalti.count("lookup")

@@ -55,5 +55,5 @@ def told_after(back: str) -> tuple[str, float]:
     """What the payer reads in the end, and after how many seconds."""
     begun = time.monotonic()
     page = open_page(back)
-    heading = page.text.partition("<h1>")[2].partition("</h1>")[0]
+    heading = page.text.partition("<h1>")[2].partition("</h1>")[0].strip()
     return heading, time.monotonic() - begun
