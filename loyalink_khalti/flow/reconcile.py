@@ -14,7 +14,7 @@ from datetime import timedelta
 from queue import Empty, Queue, SimpleQueue
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from loyalink_khalti import conf, outbox
@@ -30,7 +30,7 @@ from . import alerts, noticed
 from .asking import lease, read
 from .finish import ask_and_settle, give_up_unsent, unsent_after
 from .settle import release_payment
-from .transactions import forbid_transaction, in_one_block
+from .transactions import forbid_transaction, in_one_block, is_the_databases_own
 from .undo import undo_again
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,10 @@ class Pass:
             return self._ask(payment)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the others go on
             log.error("reconcile: payment %s: %s", pk, traced(exc))
-            self._set_aside(payment, exc)
+            if is_the_databases_own(exc):  # it says nothing of this payment
+                connection.close_if_unusable_or_obsolete()
+            else:
+                self._set_aside(payment, exc)
             return Looked(payment=payment, outcome=None, told=FAILED)
 
     def _wait_and_look(self, pk: int) -> Looked:

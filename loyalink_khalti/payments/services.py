@@ -111,8 +111,7 @@ def take_lease(
     back_off: dict[str, Any] = {}
     if visitor:
         free = free.filter(Q(ask_after=None) | Q(ask_after__lte=now))
-        wait = VISITOR_BACK_OFF[min(payment.asked, len(VISITOR_BACK_OFF) - 1)]
-        back_off = {"ask_after": now + wait, "asked": F("asked") + 1}
+        back_off = {"ask_after": now + _back_off(payment), "asked": F("asked") + 1}
     if asked_before is not None:
         free = free.filter(Q(asked_at=None) | Q(asked_at__lte=asked_before) | ~Q(lease=""))
     lease = secrets.token_hex(16)
@@ -120,9 +119,18 @@ def take_lease(
     return lease if taken else ""
 
 
+def _back_off(payment: Payment) -> timedelta:
+    return VISITOR_BACK_OFF[min(payment.asked, len(VISITOR_BACK_OFF) - 1)]
+
+
 def drop_lease(payment: Payment, lease: str, *, by_job: bool = False) -> None:
-    """Let others ask again, now that nothing was learned; a job that has failed comes back ever later."""
+    """Let others ask again, now that nothing was learned.
+
+    A job that has failed comes back ever later; a visitor's back-off begins now, or the next page would wait as long.
+    """
     fields: dict[str, Any] = {"lease": "", "leased_until": None}
+    if not by_job:
+        fields["ask_after"] = timezone.now() + _back_off(payment)
     if by_job:
         failures = payment.failures + 1
         fields |= {

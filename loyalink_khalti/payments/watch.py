@@ -87,8 +87,10 @@ def _end(payment: Payment, state: State) -> datetime | None:
 
 
 def ran(name: str) -> None:
-    """Note that a job is at work."""
-    LastRun.objects.update_or_create(name=name, defaults={"at": timezone.now()})
+    """Note that a job is at work; a write comes first, for SQLite to wait for its turn."""
+    now = timezone.now()
+    if not LastRun.objects.filter(name=name).update(at=now):
+        LastRun.objects.get_or_create(name=name, defaults={"at": now})
 
 
 def last_run(name: str) -> datetime | None:
