@@ -18,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.browser import is_mine
+from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import State
 from loyalink_khalti.ports import Outcome
@@ -140,6 +141,7 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
         "mine": mine,
         "fresh": fresh,
         "paid_twice": settled_elsewhere,
+        "goes_back": outcome is Outcome.FLAGGED and bool(refunds.of_payment(payment)),
         "flags": set(payment.flags.filter(resolved_at=None).values_list("reason", flat=True))
         if outcome is Outcome.FLAGGED
         else set(),

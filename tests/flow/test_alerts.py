@@ -67,7 +67,7 @@ def test_a_new_flag_is_mailed_with_what_is_needed_to_find_the_payment(
     flagged(shop, khalti)
 
     (message,) = mail.outbox
-    assert (message.to, message.subject) == ([staff], "A payment needs a decision")
+    assert (message.to, message.subject) == ([staff], "1 payment needs a decision")
     flag = Flag.objects.get()
     assert f"#{flag.pk}  order-1-1, Rs 2,500.00, 25 February 2026, 12:00" in message.body
     assert "Khalti took another amount than was asked for." in message.body
@@ -92,7 +92,7 @@ def test_each_flag_is_told_once(staff: str, shop: FakeShop, khalti: Khalti, cloc
         flow.finish(payment, insist=True)
         list(flow.reconcile())
 
-    assert (flags(), told()) == (["amount_mismatch"], ["A payment needs a decision"])
+    assert (flags(), told()) == (["amount_mismatch"], ["1 payment needs a decision"])
 
 
 def test_what_is_new_within_an_hour_waits_for_one_mail(
@@ -108,7 +108,7 @@ def test_what_is_new_within_an_hour_waits_for_one_mail(
     clock.move_to(start + HOUR)
     outbox.deliver()
 
-    assert within == ["A payment needs a decision"]
+    assert within == ["1 payment needs a decision"]
     assert told() == [*within, "3 payments need a decision"]
     assert [f"order-{number}-1" in mail.outbox[1].body for number in range(4)] == [False, True, True, True]
 
@@ -138,7 +138,7 @@ def test_a_flag_that_was_decided_before_the_mail_is_not_told(
     clock.shift(HOUR)
     outbox.deliver()
 
-    assert told() == ["A payment needs a decision"] * 2
+    assert told() == ["1 payment needs a decision"] * 2
     assert "order-3-1" in mail.outbox[1].body
 
 
@@ -170,7 +170,7 @@ def test_flags_of_a_process_that_died_before_telling_are_told_by_the_next_pass(
     list(flow.reconcile())
     list(flow.reconcile())
 
-    assert told() == ["A payment needs a decision"]
+    assert told() == ["1 payment needs a decision"]
 
 
 def test_a_flag_raised_while_the_mail_is_written_is_told_by_the_next(
@@ -183,7 +183,7 @@ def test_a_flag_raised_while_the_mail_is_written_is_told_by_the_next(
 
     list(flow.reconcile(due_only=True))
 
-    assert told() == ["A payment needs a decision"] * 2
+    assert told() == ["1 payment needs a decision"] * 2
     assert "Paid after the goods were let go of." in mail.outbox[1].body
 
 
@@ -194,7 +194,7 @@ def test_a_nudge_tells_as_well(staff: str, shop: FakeShop, khalti: Khalti) -> No
 
     flow.nudge()
 
-    assert told() == ["A payment needs a decision"]
+    assert told() == ["1 payment needs a decision"]
 
 
 def test_where_nobody_is_named_the_managers_hear(settings: Any, shop: FakeShop, khalti: Khalti) -> None:
@@ -229,7 +229,7 @@ def test_a_mail_that_cannot_be_sent_is_tried_again_and_the_payment_stands(
     outbox.deliver()
 
     payment.refresh_from_db()
-    assert (payment.state, told()) == ("mismatched", ["A payment needs a decision"])
+    assert (payment.state, told()) == ("mismatched", ["1 payment needs a decision"])
 
 
 def test_of_very_many_the_first_fifty_are_told_and_the_number_of_the_rest(
@@ -261,7 +261,7 @@ def test_it_is_written_in_the_language_of_the_shop_not_of_whoever_clicked(
     with translation.override("ne"):
         flagged(shop, khalti)
 
-    assert told() == ["A payment needs a decision"]
+    assert told() == ["1 payment needs a decision"]
     assert "25 February 2026, 12:00" in mail.outbox[0].body
 
 
@@ -274,4 +274,4 @@ def test_a_flag_that_is_raised_again_after_it_was_resolved_by_itself_is_told_aga
 
     services.raise_flag(payment, Reason.AMOUNT_MISMATCH, {"total_amount": 100})
 
-    assert told() == ["A payment needs a decision"] * 2
+    assert told() == ["1 payment needs a decision"] * 2

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import requests
 from django.test import Client
 
 from loyalink_khalti import flow
@@ -137,3 +138,21 @@ def test_who_was_given_the_money_back_is_not_told_that_nothing_was_taken(
 
     assert "Your payment was given back" in receipt
     assert "nothing was taken" not in receipt
+
+
+def test_whose_money_is_being_given_back_reads_just_that(
+    client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """E02, F03: while nobody knows whether Khalti has heard of it, too."""
+    flow.start_again(payment)
+    khalti.pay(payment.pidx)
+    flow.finish(payment, insist=True)
+    khalti.next_refund = [requests.ReadTimeout("silence")]
+    waiting = client.get(f"/khalti/status/{payment.token}/").content.decode()
+
+    flow.give_back(payment, by="1")
+    page = client.get(f"/khalti/status/{payment.token}/").content.decode()
+
+    assert "Your money has arrived." in waiting
+    assert "The shop is giving it back to you by Khalti" in page
+    assert "Your money has arrived." not in page
