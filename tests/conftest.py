@@ -86,7 +86,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
 @pytest.fixture(autouse=True)
 def _nobody_has_knocked() -> None:
     """Forget the unknown tokens of the test before."""
-    from loyalink_khalti.storefront import throttle  # not before the apps are ready
+    from loyalink_khalti.door import throttle  # not before the apps are ready
 
     throttle.forget()
 

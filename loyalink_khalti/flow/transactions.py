@@ -1,6 +1,8 @@
 """How the flow commits: on its own, never inside somebody else's transaction, and once more after a lost race."""
 
 import logging
+import random
+import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -13,6 +15,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+A_WHILE = 0.05
+"""seconds"""
 _TOOK_TOO_LONG = frozenset({"55P03", "57014"})
 """PostgreSQL's lock_not_available and query_canceled, for whoever has set lock_timeout or statement_timeout."""
 
@@ -52,6 +56,8 @@ def in_one_block(work: Callable[[], T]) -> T:
         if not is_the_databases_own(exc):
             raise
         connection.close_if_unusable_or_obsolete()
+        if is_only_busy(exc):  # whoever it ran into tries again too: not at the same moment
+            time.sleep(random.uniform(0, A_WHILE))  # noqa: S311 - spread, not secret
     with transaction.atomic(durable=True):
         return work()
 

@@ -8,10 +8,8 @@ from django.shortcuts import render
 from django.views.generic import View
 
 from loyalink_khalti import flow
+from loyalink_khalti.door import Door, plain, throttle
 from loyalink_khalti.errors import CannotClaim
-
-from . import plain, throttle
-from .doors import Door
 
 
 class ClaimView(Door, LoginRequiredMixin, View):

@@ -16,8 +16,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from loyalink_khalti import flow, tasks
 from loyalink_khalti.afterwards import afterwards, until_closed
 from loyalink_khalti.browser import began_here
-
-from .doors import DATABASE_GONE, Door
+from loyalink_khalti.door import DATABASE_GONE, Door
 
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
 MACHINES = re.compile(

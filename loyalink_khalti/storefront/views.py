@@ -18,12 +18,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.browser import is_mine
+from loyalink_khalti.door import Door, UnknownToken
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import State
 from loyalink_khalti.ports import Outcome
-
-from .doors import Door, UnknownToken
 
 DETAILS_FOR = timedelta(days=30)
 """How long a receipt shows more than state and reference."""

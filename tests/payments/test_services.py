@@ -88,7 +88,7 @@ def test_visitors_make_no_call_within_3_then_10_then_30_seconds(payment: Payment
 def test_a_job_that_asked_keeps_no_visitor_waiting(payment: Payment) -> None:
     with time_machine.travel(NOW, tick=False):
         for _ in range(5):
-            services.drop_lease(payment, services.take_lease(payment, seconds=15))
+            services.drop_lease(payment, services.take_lease(payment, seconds=15), by_job=True)
 
         assert services.take_lease(payment, seconds=15, visitor=True)
 

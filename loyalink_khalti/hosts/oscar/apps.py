@@ -36,10 +36,10 @@ class CheckoutConfig(OscarCheckoutConfig):
         self.thankyou_view = checkout.ThankYouView
 
     def get_urls(self) -> list[Any]:
-        from .back import back
+        from .back import BackView
 
         # Beside Oscar's own, which may all ask for a log-in: the token is the proof here.
-        return [path("khalti/<str:token>/", back, name="khalti"), *super().get_urls()]
+        return [path("khalti/<str:token>/", BackView.as_view(), name="khalti"), *super().get_urls()]
 
 
 class CustomerConfig(OscarCustomerConfig):

@@ -4,12 +4,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from loyalink_khalti.browser import is_mine
+from loyalink_khalti.door import Door, UnknownToken
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Outcome, Why
 
@@ -25,18 +24,22 @@ _FAILED = _("Khalti could not take the payment. Nothing was paid; your basket is
 _SAVED = _("That payment was not made. What you had picked is kept under your saved basket.")
 
 
-@never_cache
-@require_safe
-def back(request: HttpRequest, token: str) -> HttpResponse:
+class BackView(Door):
     """Lead the member, or the browser that began the payment, on; any other browser sees the receipt only."""
-    payment = get_object_or_404(Payment.objects.select_related("purchase"), token=token, purchase__shop=SHOP)
-    purchase = payment.purchase
-    if is_mine(request, payment):
-        if purchase.state == Purchase.State.PLACED and payment.outcome is Outcome.PAID:
-            return again.thank_you(request, purchase.ref)
-        if purchase.state == Purchase.State.RELEASED and payment.outcome is not Outcome.FLAGGED:
-            return _to_basket(request, payment)
-    return redirect("loyalink_khalti:status", token)
+
+    http_method_names = ("get", "head", "options")
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        payment = Payment.objects.select_related("purchase").filter(token=token, purchase__shop=SHOP).first()
+        if payment is None:
+            raise UnknownToken
+        purchase = payment.purchase
+        if is_mine(request, payment):
+            if purchase.state == Purchase.State.PLACED and payment.outcome is Outcome.PAID:
+                return again.thank_you(request, purchase.ref)
+            if purchase.state == Purchase.State.RELEASED and payment.outcome is not Outcome.FLAGGED:
+                return _to_basket(request, payment)
+        return redirect("loyalink_khalti:status", token)
 
 
 def _to_basket(request: Any, payment: Payment) -> HttpResponse:

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.urls import path
 
-from .back import back
+from .back import BackView
 from .checkout import PaymentMethodView
 
 _payment_method = PaymentMethodView.as_view()
@@ -15,5 +15,5 @@ urlpatterns = [
         _payment_method if settings.OSCAR_ALLOW_ANON_CHECKOUT else login_required(_payment_method),
         name="payment-method",
     ),
-    path("khalti/<str:token>/", back, name="khalti"),
+    path("khalti/<str:token>/", BackView.as_view(), name="khalti"),
 ]

@@ -1,6 +1,7 @@
 """Placing an order while the database is busy."""
 
 import pytest
+from django.db import connection
 
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.simulator import Simulator
@@ -8,7 +9,10 @@ from tests.flow.test_giving_way import holding, limited
 
 from .conftest import Basket, Shopper, Store
 
-pytestmark = pytest.mark.money
+pytestmark = [
+    pytest.mark.money,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer, and no lock_timeout"),
+]
 
 
 def test_who_places_an_order_while_the_basket_is_locked_is_asked_to_try_again(

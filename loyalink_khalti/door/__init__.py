@@ -1,4 +1,7 @@
-"""What all pages here have in common: anybody may knock; caches, referrers, frames and guesses learn nothing."""
+"""What all pages of a payment have in common: anybody may knock; caches, referrers, frames and guesses learn nothing.
+
+For the storefront, and for hosts that lead on from it by the same token.
+"""
 
 import logging
 from typing import Any

@@ -16,7 +16,13 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>{title}</title>
-<style>body {{ font: 1.125rem/1.5 system-ui, sans-serif; margin: 4rem auto; max-width: 36rem }}</style>
+<style>
+body {{ margin: 0; background: #f6f2ec; color: #241b2f;
+  font: 1.0625rem/1.55 system-ui, "Noto Sans Devanagari", sans-serif }}
+main {{ max-width: 30rem; margin: 12vh auto; padding: 1.75rem 1.5rem; text-align: center; background: #fff;
+  border: 1px solid #e4dcd0; border-radius: 16px }}
+h1 {{ margin: 0; font-size: 1.45rem }}
+</style>
 </head>
 <body>
 <main>
