@@ -59,9 +59,16 @@ def lease(
 
 
 def _take(payment: Payment, *, seconds: float, asked_before: datetime | None, lane: Lane) -> str:
+    name = services.new_lease()  # one for both tries: of the first, the answer alone may have been lost
+
     def take() -> str:
         return services.take_lease(
-            payment, seconds=seconds, asked_before=asked_before, visitor=lane is Lane.LOOK, granted=lane is Lane.JOB
+            payment,
+            seconds=seconds,
+            lease=name,
+            asked_before=asked_before,
+            visitor=lane is Lane.LOOK,
+            granted=lane is Lane.JOB,
         )
 
     try:

@@ -90,32 +90,38 @@ def _link_expiry(told: datetime | None, *, now: datetime) -> datetime:
     return told
 
 
+def new_lease() -> str:
+    """A name for a lease that nobody else has."""
+    return secrets.token_hex(16)
+
+
 def take_lease(
     payment: Payment,
     *,
     seconds: float,
+    lease: str = "",
     asked_before: datetime | None = None,
     visitor: bool = False,
     granted: bool = False,
 ) -> str:
     """Become the one who asks Khalti about a payment for ``seconds``; "" where another is, it is too soon or settled.
 
-    One conditional UPDATE, so that any number of processes may try. A visitor honours ``ask_after`` and puts it off;
-    ``asked_before`` refuses where somebody has asked since, unless they died of it. ``granted``: whoever looks for
-    refunds asks about settled payments too.
+    One conditional UPDATE, so that any number of processes may try; with the same ``lease`` twice, where the answer to
+    the first was lost. A visitor honours ``ask_after`` and puts it off; ``asked_before`` refuses where somebody has
+    asked since, unless they died of it. ``granted``: whoever looks for refunds asks about settled payments too.
     """
-    now = timezone.now()
-    free = Payment.objects.filter(Q(leased_until=None) | Q(leased_until__lte=now), pk=payment.pk)
+    now, lease = timezone.now(), lease or new_lease()
+    free = Q(leased_until=None) | Q(leased_until__lte=now)
     if not granted:
-        free = free.exclude(state__in=SETTLED)
+        free &= ~Q(state__in=SETTLED)
     back_off: dict[str, Any] = {}
     if visitor:
-        free = free.filter(Q(ask_after=None) | Q(ask_after__lte=now))
+        free &= Q(ask_after=None) | Q(ask_after__lte=now)
         back_off = {"ask_after": now + _back_off(payment), "asked": F("asked") + 1}
     if asked_before is not None:
-        free = free.filter(Q(asked_at=None) | Q(asked_at__lte=asked_before) | ~Q(lease=""))
-    lease = secrets.token_hex(16)
-    taken = free.update(lease=lease, leased_until=now + timedelta(seconds=seconds), asked_at=now, **back_off)
+        free &= Q(asked_at=None) | Q(asked_at__lte=asked_before) | ~Q(lease="")
+    mine = Payment.objects.filter(free | Q(lease=lease), pk=payment.pk)
+    taken = mine.update(lease=lease, leased_until=now + timedelta(seconds=seconds), asked_at=now, **back_off)
     return lease if taken else ""
 
 

@@ -85,6 +85,15 @@ def test_visitors_make_no_call_within_3_then_10_then_30_seconds(payment: Payment
     assert asked == [0, 3, 13, 43, 73, 103]
 
 
+def test_a_lease_whose_answer_was_lost_is_taken_at_the_second_try(payment: Payment) -> None:
+    """B02: and by nobody else."""
+    lease = services.new_lease()
+    services.take_lease(payment, seconds=15, lease=lease)
+
+    assert services.take_lease(payment, seconds=15, lease=lease) == lease
+    assert services.take_lease(payment, seconds=15) == ""
+
+
 def test_a_job_that_asked_keeps_no_visitor_waiting(payment: Payment) -> None:
     with time_machine.travel(NOW, tick=False):
         for _ in range(5):

@@ -17,8 +17,8 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's transactions are never deferred"),
 ]
 
-PAYERS = 8
-VISITS = 5
+PAYERS = 5
+VISITS = 3
 MEMBERS = ("sita@example.com", "ram@example.com")
 ALLOWED = {200, 302, 503}
 
