@@ -4,7 +4,7 @@ Everything is read when it is asked for, from the dict ``LOYALINK_KHALTI`` and, 
 environment: ``KHALTI_SECRET_KEY``, ``KHALTI_BASE_URL``, ``LOYALINK_FERNET_KEYS``.
 """
 
-from .calls import KhaltiOptions, Lane, client, khalti, khalti_options, patience
+from .calls import KhaltiOptions, Lane, client, khalti, khalti_options, patience, successor
 from .keys import (
     DEPLOYMENT,
     EDITORS,
@@ -63,4 +63,5 @@ __all__ = [
     "shops",
     "site_key",
     "site_url",
+    "successor",
 ]

@@ -1,5 +1,6 @@
 """Khalti as a site uses it: whether and how it is offered, and the live object that calls it."""
 
+import logging
 import os
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,8 @@ from loyalink_khalti.payments.models import Credentials
 from .keys import key_in_use, secret_in_use, secret_of
 from .servers import LIVE, SERVERS, base_url, chosen, environment_of, is_khaltis_own, is_simulated
 from .settings import calls_at_once, deadline
+
+log = logging.getLogger(__name__)
 
 A_MOMENT = 2.0
 """seconds that a shopper's click waits for its turn to call Khalti"""
@@ -66,6 +69,8 @@ def _why_off(key: str, environment: str, *, enabled: bool) -> str:
     if not enabled:
         return translation.gettext_noop("Khalti is switched off in this shop just now.")
     used = key_in_use(key, environment)
+    if used.fault:
+        log.error("Khalti cannot be paid with at %s: %s", key, used.fault)
     if not used.source or used.fault:
         return translation.gettext_noop("Khalti is not set up in this shop yet.")
     if gate(base_url(environment)).is_shut:
@@ -87,6 +92,12 @@ def khalti(row: Credentials, lane: Lane = Lane.LOOK) -> tuple[Khalti, bool]:
     if stand_in is None:
         raise ImproperlyConfigured(f"the Khalti key {row.fingerprint} is gone, and no other stands in for it")
     return client(row.environment, stand_in, lane), False
+
+
+def successor(row: Credentials, lane: Lane) -> Khalti | None:
+    """Khalti with the key that took the place of one that Khalti no longer takes; None where none did."""
+    other = secret_in_use(row.site_key, row.environment)
+    return None if other is None or other.fingerprint == row.fingerprint else client(row.environment, other, lane)
 
 
 def client(environment: str, secret: Secret, lane: Lane = Lane.STAFF) -> Khalti:

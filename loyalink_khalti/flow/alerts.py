@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
@@ -52,7 +53,7 @@ def _mail(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
         }
         for flag in flags[:MOST]
     ]
-    site = conf.site_url(flags[0].payment.purchase.site_key)
+    site = _address(flags[0].payment.purchase.site_key)
     words = {"flags": told, "number": len(flags), "more": len(flags) - len(told), "site_url": site}
     with translation.override(settings.LANGUAGE_CODE):
         subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", words).split())
@@ -61,3 +62,11 @@ def _mail(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
     named = f"{message_id}.{flags[0].raised_at:%Y%m%d%H%M%S}"
     headers = {"Message-ID": f"<loyalink-khalti.{named}@{urlsplit(site).hostname}>"}
     return EmailMessage(subject, body, to=to, headers=headers)
+
+
+def _address(site_key: str) -> str:
+    """The address of a site or, where it is no longer there, of the default one."""
+    try:
+        return conf.site_url(site_key)
+    except ImproperlyConfigured:
+        return conf.site_url(conf.DEFAULT_SITE)

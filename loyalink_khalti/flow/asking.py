@@ -36,8 +36,9 @@ GRACE = 5.0
 
 
 def read(payment: Payment) -> Payment:
-    """The payment as the database has it, with its purchase and the key that opened it."""
-    return Payment.objects.select_related("purchase", "credentials").get(pk=payment.pk)
+    """The payment as the database has it, with its purchase, the key that opened it and whether it is flagged."""
+    found: Payment = services.with_flags().select_related("purchase", "credentials").get(pk=payment.pk)
+    return found
 
 
 def lease(
@@ -81,28 +82,49 @@ def _take(payment: Payment, *, seconds: float, asked_before: datetime | None, la
 
 def ask(payment: Payment, lease: str, *, lane: Lane) -> Lookup | None:
     """Look the payment up, no transaction open; None where nothing was learned, and the lease is over."""
-    by_job = lane is Lane.JOB
     try:
-        client, same_key = conf.khalti(payment.credentials, lane)
+        return _lookup(payment, lane=lane)
     except ImproperlyConfigured as exc:
+        services.drop_lease(payment, lease, by_job=lane is Lane.JOB)
         _tell(payment, Reason.KEY_GONE, {"key": str(exc)})
-        services.drop_lease(payment, lease, by_job=by_job)
-        return None
-    try:
-        return client.lookup(payment.pidx or "")
     except KhaltiRejected as exc:
-        services.drop_lease(payment, lease, by_job=by_job)
-        _refused(payment, exc, same_key=same_key)
+        services.drop_lease(payment, lease, by_job=lane is Lane.JOB)
+        _refused(payment, exc)
     except KhaltiNotAsked as exc:
         log.info("lookup of payment %s: %s", payment.pk, exc)
         services.drop_lease(payment, lease)
     except KhaltiError as exc:
-        log.info("lookup of payment %s: %s", payment.pk, exc)
-        services.drop_lease(payment, lease, by_job=by_job)
+        log.warning("lookup of payment %s: %s", payment.pk, exc)
+        services.drop_lease(payment, lease, by_job=lane is Lane.JOB)
     return None
 
 
-def _refused(payment: Payment, exc: KhaltiRejected, *, same_key: bool) -> None:
+class _NotThisKeys(KhaltiNotFound):
+    """Another key than the one that opened the payment does not know it: that says nothing."""
+
+
+def _lookup(payment: Payment, *, lane: Lane) -> Lookup:
+    """Ask with the key that opened the payment or, where it is gone or revoked, with the one in its place."""
+    client, same_key = conf.khalti(payment.credentials, lane)
+    try:
+        return client.lookup(payment.pidx or "")
+    except KhaltiKeyRejected:
+        successor = conf.successor(payment.credentials, lane)
+        if successor is None:
+            raise
+    except KhaltiNotFound as exc:
+        raise exc if same_key else _not_this_keys(exc) from exc
+    try:
+        return successor.lookup(payment.pidx or "")
+    except KhaltiNotFound as exc:
+        raise _not_this_keys(exc) from exc
+
+
+def _not_this_keys(exc: KhaltiNotFound) -> _NotThisKeys:
+    return _NotThisKeys(exc.path, status_code=exc.status_code, detail=exc.detail)
+
+
+def _refused(payment: Payment, exc: KhaltiRejected) -> None:
     """A "no" to lookup says nothing about the money; staff are told when it does not pass."""
     evidence = {"status_code": exc.status_code, "khalti": exc.words[:500]}
     if isinstance(exc, KhaltiThrottled):
@@ -110,7 +132,7 @@ def _refused(payment: Payment, exc: KhaltiRejected, *, same_key: bool) -> None:
     log.warning("lookup of payment %s: %s", payment.pk, exc)
     if isinstance(exc, KhaltiKeyRejected):
         _tell(payment, Reason.KEY_REFUSED, evidence)
-    elif isinstance(exc, KhaltiNotFound) and not same_key:
+    elif isinstance(exc, _NotThisKeys):
         _tell(payment, Reason.KEY_GONE, evidence)
     elif isinstance(exc, KhaltiNotFound) and services.count_not_found(payment) >= NOT_FOUND_BEFORE_FLAG:
         _tell(payment, Reason.UNKNOWN_AT_KHALTI, evidence)

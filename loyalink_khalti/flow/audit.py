@@ -151,7 +151,8 @@ def _payments_hold() -> Iterator[Violation]:
             yield _broken("I2", str(payment), "fulfilled without exactly its amount and a transaction id")
         if payment.fulfilled_at and not placed:
             yield _broken("I1", str(payment), "fulfilled, but its purchase is not placed")
-        if state in {State.PAID, State.MISMATCHED} and not (payment.is_told or payment.goes_back):
+        unspent = state == State.PART_REFUNDED and payment.fulfilled_at is None
+        if (unspent or state in {State.PAID, State.MISMATCHED}) and not (payment.is_told or payment.goes_back):
             yield _broken("I3", str(payment), f"{state}, but neither fulfilled, flagged nor on its way back")
         if state != State.CREATED and not payment.pidx and state != State.RELEASED:
             yield _broken("I2", str(payment), f"{state} without a pidx")
@@ -162,7 +163,9 @@ def _purchases_hold() -> Iterator[Violation]:
         # Distinct: with several flags a payment comes in as many rows.
         fulfilled=Count("payments", filter=Q(payments__fulfilled_at__isnull=False), distinct=True),
         holding=Count("payments", filter=Q(payments__state__in=sorted(HOLDING)), distinct=True),
-        flagged=Count("payments", filter=Q(payments__flags__isnull=False), distinct=True),
+        flagged=Count(
+            "payments", filter=Q(payments__flags__isnull=False, payments__flags__resolved_at=None), distinct=True
+        ),
     )
     for chunk in chunks(purchases.order_by("pk").iterator(chunk_size=CHUNK)):
         keys = [purchase.key for purchase in chunk]

@@ -28,7 +28,7 @@ from loyalink_khalti.errors import CannotDecide, LedgerError, LoyalinkError, Sho
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
-from loyalink_khalti.payments.states import ANSWERS, LIVE, Reason, RefundState, State
+from loyalink_khalti.payments.states import ANSWERS, LIVE, NOBODY_KNEW, PENDING_REFUND, Reason, RefundState, State
 from loyalink_khalti.ports import Why
 
 from . import settle
@@ -53,8 +53,10 @@ class Decision(StrEnum):
     DISMISS = "dismiss"
 
 
-_LOST = frozenset({Reason.UNKNOWN_AT_KHALTI, Reason.UNKNOWN_STATUS, Reason.KEY_GONE, Reason.PIDX_MISMATCH})
-
+_LOST = NOBODY_KNEW | {Reason.PIDX_MISMATCH}
+"""Khalti says nothing of the payment that could be believed; maybe its dashboard does."""
+_NO_SUCH_MONEY = frozenset({Reason.PIDX_MISMATCH, Reason.NO_TRANSACTION_ID, Reason.DUPLICATE_TRANSACTION_ID})
+"""Khalti speaks of money, but its dashboard may show that none of it came for this payment."""
 
 _OF_PAID = {
     Purchase.State.OPEN: (Decision.FULFIL, Decision.REFUND),  # it holds goods, so that nothing else ends it
@@ -70,15 +72,36 @@ def choices(flag: Flag) -> tuple[Decision, ...]:
         return ()
     if reason is Reason.REFUND_UNKNOWN:
         return (Decision.MADE, Decision.NOT_MADE)
+    if "refund" in flag.evidence or waits_for(payment):  # the next pass tries again, or its own flag is answered first
+        return ()
     if payment.state == State.MISMATCHED:
-        return (Decision.ACCEPT, Decision.REFUND)
+        none_came = (Decision.GIVE_UP,) if reason in _NO_SUCH_MONEY else ()
+        return (Decision.ACCEPT, Decision.REFUND, *none_came)
     if payment.state == State.PAID:
         return _OF_PAID[Purchase.State(payment.purchase.state)]
     if payment.state == State.INITIATED and reason in _LOST:
         return (Decision.GIVE_UP, Decision.DISMISS)
-    if reason is Reason.REFUNDED_AT_KHALTI and _is_part(payment):
-        rest = payment.fulfilled_at is None and payment.refunded
-        return (Decision.REFUND,) if rest else (Decision.AMOUNT,)
+    if payment.state in {State.FULFILLED, State.PART_REFUNDED}:
+        return _of_part(flag, payment)
+    return (Decision.DISMISS,)
+
+
+def waits_for(payment: Payment) -> Refund | None:
+    """The refund of a payment that bought nothing which must end before anything else is decided about it."""
+    if payment.fulfilled_at is not None:
+        return None
+    return payment.refunds.filter(state__in=PENDING_REFUND).first()
+
+
+def _of_part(flag: Flag, payment: Payment) -> tuple[Decision, ...]:
+    """A part is back at the payer: how much the dashboard says; and what becomes of a rest that bought nothing."""
+    unsaid = flag.reason == Reason.REFUNDED_AT_KHALTI and "status" in flag.evidence
+    if unsaid and payment.refunded < (payment.captured or 0):
+        ours = (Decision.DISMISS,) if payment.refunded and payment.fulfilled_at is not None else ()
+        return (Decision.AMOUNT, *ours)
+    if payment.fulfilled_at is None and payment.refunded:
+        holds_goods = payment.purchase.state == Purchase.State.OPEN
+        return (Decision.REFUND,) if holds_goods else (Decision.REFUND, Decision.DISMISS)
     return (Decision.DISMISS,)
 
 
@@ -174,9 +197,20 @@ def _open(answer: Answer) -> Case:
     flag.payment = payment = next(one for one in payments if one.pk == flag.payment_id)
     if flag.resolved_at is not None:
         raise CannotDecide(_("This was decided before: “%(resolution)s”.") % {"resolution": flag.resolution})
-    if answer.decision not in choices(flag):
-        raise CannotDecide(_("This cannot be decided about a payment that is “%(state)s”.") % {"state": payment.state})
+    if answer.decision not in (may := choices(flag)):
+        raise CannotDecide(_not_one_of(may, payment))
     return Case(flag=flag, purchase=purchase, payments=payments, payment=payment, given=answer)
+
+
+def _not_one_of(may: tuple[Decision, ...], payment: Payment) -> str:
+    if may:
+        return _("This cannot be decided about a payment that is “%(state)s”, but this can: %(may)s.") % {
+            "state": payment.state,
+            "may": ", ".join(may),
+        }
+    if waits_for(payment):
+        return _("This payment is being given back.")
+    return _("Nothing can be decided while a refund is not finished; the next pass of khalti_reconcile tries again.")
 
 
 def _fulfil(case: Case) -> None:
@@ -205,7 +239,8 @@ def _dismiss(_case: Case) -> None:
 
 
 def _give_up(case: Case) -> None:
-    if case.payment.state in LIVE:
+    if case.payment.state in LIVE or case.payment.state == State.MISMATCHED:
+        case.answer_all(State.RELEASED)
         services.mark_released(case.payment, Why.ABANDONED)
     settle.release_purchase(case.purchase, case.payments, case.payment, Why.ABANDONED, present=False)
 
@@ -249,13 +284,9 @@ def _amount(case: Case, *, cash: Paisa, shipping: Paisa) -> None:
         actor=case.given.by,
     )
     write_done(case.purchase, case.payments, refund, _("Khalti's dashboard shows it."))
-
-
-def _is_part(payment: Payment) -> bool:
-    """Whether Khalti has said that a part went back of which nobody has said how much, or what becomes of the rest."""
-    if payment.fulfilled_at is None:
-        return payment.state == State.PART_REFUNDED
-    return not payment.refunded
+    if not bought and left > cash:  # of the rest somebody must decide, too
+        case.answer(case.flag)
+        services.raise_flag(payment, Reason.REFUNDED_AT_KHALTI, {"rest": left - cash})
 
 
 def _refund(answer: Answer, *, mobile: str) -> Flag:

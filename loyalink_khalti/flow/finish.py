@@ -18,7 +18,7 @@ from loyalink_khalti.payments.states import LIVE, Kind, State, judge
 from loyalink_khalti.ports import Outcome, Why
 
 from .asking import ask, lease, read
-from .settle import release_payment, settle
+from .settle import is_long_over, release_payment, settle
 from .transactions import forbid_transaction, is_the_databases_own
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ def finish(payment: Payment, *, present: bool = False, insist: bool = False) -> 
         return payment.outcome
     if payment.state == State.CREATED:
         return give_up_unsent(payment, present=present)
+    if payment.pidx is None:  # Khalti has never heard of it
+        return payment.outcome
     lane = Lane.STAFF if insist else Lane.LOOK
     taken = lease(payment, lane=lane)
     if not taken:
@@ -104,7 +106,8 @@ def give_up_unsent(payment: Payment, *, present: bool) -> Outcome:
 
 def _waits(payment: Payment, answer: Lookup) -> bool:
     verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
-    return payment.state == State.INITIATED and verdict.kind is Kind.WAITING
+    quiet = not services.is_flagged(payment) and not is_long_over(payment)
+    return payment.state == State.INITIATED and verdict.kind is Kind.WAITING and quiet
 
 
 def _or_confirming(payment: Payment, work: Callable[[], Outcome]) -> Outcome:

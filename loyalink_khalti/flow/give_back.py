@@ -1,5 +1,6 @@
 """Give back a payment that bought nothing: paid twice, too late, or another amount than was asked for."""
 
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.errors import CannotRefund
@@ -24,7 +25,10 @@ def give_back(payment: Payment, *, by: str, mobile: str = "") -> Refund:
     forbid_transaction("give_back")
     mobile = Private(mobile)
     end_what_was_left_behind(payment.purchase_id)
-    refund = in_one_block(lambda: _request(payment, by=by))
+    try:
+        refund = in_one_block(lambda: _request(payment, by=by))
+    except IntegrityError as exc:  # somebody else's came first, and this transaction could not see it
+        raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
     return send(refund, mobile=mobile) if refund.state == RefundState.REQUESTED else refund
 
 
@@ -38,7 +42,9 @@ def _request(payment: Payment, *, by: str) -> Refund:
         raise CannotRefund(_("This payment has bought something, or brought no money: there is nothing to give back."))
     if refunds.pending(purchase):
         raise CannotRefund(_("Another refund of this order is not finished yet."))
-    return Refund.objects.create(
+    if services.has_unsaid_part(mine):
+        raise CannotRefund(_("A part was given back in Khalti's dashboard; say first how much it was."))
+    return refunds.write_down(
         purchase=purchase,
         payment=mine,
         kind=Refund.Kind.PAYMENT,

@@ -13,7 +13,7 @@ from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
-from loyalink_khalti.payments.states import Reason, RefundState, State
+from loyalink_khalti.payments.states import NOBODY_KNEW, Reason, RefundState, State
 from loyalink_khalti.ports import Outcome, Why
 
 from .asking import ask
@@ -39,6 +39,8 @@ def look(payment: Payment, lease: str) -> Outcome | None:
 def _compare(payment: Payment, answer: Lookup) -> Outcome:
     purchase, payments = services.lock(payment.purchase_id)
     mine = next(one for one in payments if one.pk == payment.pk)
+    if services.is_flagged(mine):
+        services.resolve_flags(mine, NOBODY_KNEW, "answered")
     pending = [refund for refund in refunds.pending(purchase) if refund.payment_id == mine.pk]
     if answer.pidx == mine.pidx and mine.state != State.REFUNDED:
         if any(refund.state == RefundState.UNKNOWN for refund in pending):
@@ -52,7 +54,7 @@ def _compare(payment: Payment, answer: Lookup) -> Outcome:
 
 def _resolve(purchase: Purchase, payments: list[Payment], payment: Payment, refund: Refund, answer: Lookup) -> None:
     """Say what became of a refund after which Khalti was silent, where lookup can tell."""
-    is_first = not payment.refunded
+    is_first = not payment.refunded and not services.has_unsaid_part(payment)
     is_last = payment.refunded + refund.cash == payment.captured
     old = (refund.sent_at or refund.requested_at) + SURE_AFTER <= timezone.now()
     part = answer.status is Status.PARTIALLY_REFUNDED
@@ -60,7 +62,7 @@ def _resolve(purchase: Purchase, payments: list[Payment], payment: Payment, refu
         write_done(purchase, payments, refund, answer.status_text)
         if not is_last:
             _notice(purchase, payments, payment, answer)
-    elif part and is_first:  # a part went back, but not by this refund
+    elif part and not payment.refunded:  # a part went back, but maybe not by this refund
         services.raise_flag(payment, Reason.REFUNDED_AT_KHALTI, services.evidence_of(answer))
     elif old and ((answer.status is Status.COMPLETED and is_first) or (part and is_last)):
         refunds.resolve(refund, RefundState.REFUSED, answer.status_text)
@@ -80,11 +82,19 @@ def _carry_all(purchase: Purchase, payments: list[Payment], payment: Payment, an
         services.mark_refunded(payment, answer, State.REFUNDED)
         release_purchase(purchase, payments, payment, Why.REFUNDED, present=False)
         return
-    left, cash = refunds.left(purchase), Paisa((payment.captured or 0) - payment.refunded)
+    left, all_of_it = refunds.left(purchase), Paisa((payment.captured or 0) - payment.refunded)
+    cash = Paisa(min(all_of_it, refunds.came_in(purchase) - refunds.so_far(purchase).cash))
+    key = f"khalti:{payment.pk}"
+    if all_of_it > cash:  # more was accepted than was asked for: the rest of it was for no goods
+        over = Refund.objects.create(
+            purchase=purchase, payment=payment, kind=Refund.Kind.PAYMENT, key=f"{key}:over", state=RefundState.DONE,
+            goods=0, shipping=0, cash=all_of_it - cash,
+        )  # fmt: skip
+        write_done(purchase, payments, over, answer.status_text)
     refund = Refund.objects.create(
         purchase=purchase,
         payment=payment,
-        key=f"khalti:{payment.pk}",
+        key=key,
         state=RefundState.DONE,
         goods=left.goods,
         shipping=min(left.shipping, cash),
@@ -92,4 +102,4 @@ def _carry_all(purchase: Purchase, payments: list[Payment], payment: Payment, an
         lines=[[sku, quantity, False] for sku, quantity in left.lines.items()],  # whether they come back, staff see
     )
     write_done(purchase, payments, refund, answer.status_text)
-    services.raise_flag(payment, Reason.REFUNDED_AT_KHALTI, services.evidence_of(answer) | {"cash": cash})
+    services.raise_flag(payment, Reason.REFUNDED_AT_KHALTI, services.evidence_of(answer) | {"cash": all_of_it})

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from loyalink_khalti.errors import CannotErase
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
-from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUND
+from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUND, State
 from loyalink_khalti.ports import Customer
 
 from .people import CHUNK, emails, sites_of
@@ -95,6 +95,9 @@ def _bought(payer: Payer, site_key: str | None = None) -> QuerySet[Purchase]:
 
 def _refuse_undecided(purchases: QuerySet[Purchase]) -> None:
     payments = Payment.objects.filter(purchase__in=purchases.order_by(), state__in=HOLDING)
+    told = Flag.objects.filter(payment=OuterRef("pk"))
+    decided = Exists(told.exclude(actor=None)) & ~Exists(told.filter(resolved_at=None))  # then nothing waits any more
+    payments = payments.exclude(decided, state__in=[State.PAID, State.MISMATCHED])
     payment = payments.select_related("purchase").order_by("pk").first()
     if payment is not None and payment.state in LIVE:
         raise CannotErase(f"payment {payment.purchase_order_id} is still under way; try again when it is done")

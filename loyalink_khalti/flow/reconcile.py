@@ -7,6 +7,7 @@ nothing behind; the next one begins with those that were not asked about for lon
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from loyalink_khalti.conf import Lane
 from loyalink_khalti.errors import traced
 from loyalink_khalti.khalti import Gate
 from loyalink_khalti.payments import refunds, services, watch
-from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import Reason, State
 from loyalink_khalti.ports import Outcome, Why
 
@@ -39,6 +40,8 @@ LONGEST_PAUSE = 60.0
 """seconds for which a pass waits because Khalti asks it to; for longer, the rest is left to the next pass"""
 POLL = 0.1
 """seconds"""
+SEEN_EVERY = 60.0
+"""seconds after which a pass that is still at work says so"""
 FORGET, HOURLY = "forget", timedelta(hours=1)
 """The name in ``LastRun`` of removing messages that were sent long ago, and how often it is done."""
 FEW = 5
@@ -85,7 +88,12 @@ class Pass:
 
     def __iter__(self) -> Iterator[Looked]:
         watch.ran(watch.RECONCILE)
-        yield from self.looks()
+        seen = time.monotonic()
+        for looked in self.looks():
+            if time.monotonic() - seen > SEEN_EVERY:  # a long pass is at work, too
+                seen = time.monotonic()
+                watch.ran(watch.RECONCILE)
+            yield looked
         outbox.deliver(insist=not self._due_only)
         alerts.remind()
         if watch.claim(FORGET, every=HOURLY):
@@ -155,8 +163,10 @@ class Pass:
         return looked
 
     def _ask(self, payment: Payment) -> Looked:
+        if payment.state == State.REFUNDED and payment.purchase.state == Purchase.State.OPEN:
+            return self._let_go(payment, Why.REFUNDED)
         if payment.state == State.RELEASED and payment.pidx is None:
-            return _looked(payment, release_payment(payment, Why(payment.why), present=False))
+            return self._let_go(payment, Why(payment.why))
         if payment.state == State.CREATED:
             return _looked(payment, give_up_unsent(payment, present=False))
         gate = _gate(payment)
@@ -171,6 +181,14 @@ class Pass:
             return _look_for_refunds(payment, taken)
         return _looked(payment, ask_and_settle(payment, taken, lane=Lane.JOB))
 
+    def _let_go(self, payment: Payment, why: Why) -> Looked:
+        """Ask the shop again to take back what a payment holds that can bring no money; ever later while it fails."""
+        stands = release_payment(payment, why, present=False, states=())
+        if not Purchase.objects.filter(pk=payment.purchase_id, state=Purchase.State.OPEN).exists():
+            return _looked(payment, stands)
+        self._put_off(payment)
+        return Looked(payment=payment, outcome=stands, told=FAILED)
+
     def _has_paused(self, gate: Gate) -> bool:
         """Be patient where Khalti has asked for it, but for a nudge, for which a page's thread would wait."""
         while self._waits and 0 < gate.pause <= LONGEST_PAUSE:
@@ -182,13 +200,16 @@ class Pass:
     def _set_aside(self, payment: Payment, exc: Exception) -> None:
         """Come back ever later to a payment that nobody can deal with, and tell staff once."""
         try:
-            failures = payment.failures + 1
-            then = watch.next_look(payment, State(payment.state), failures=failures)
-            Payment.objects.filter(pk=payment.pk).update(failures=failures, watch_after=then)
+            self._put_off(payment)
             evidence = {"error": type(exc).__name__}
             in_one_block(lambda: services.raise_flag(payment, Reason.HOST_FAILED, evidence))
         except Exception as worse:  # noqa: BLE001 - it is logged above, and comes back in the next pass
             log.error("reconcile: payment %s cannot be set aside: %s", payment.pk, traced(worse))
+
+    def _put_off(self, payment: Payment) -> None:
+        failures = payment.failures + 1
+        then = watch.next_look(payment, State(payment.state), failures=failures)
+        Payment.objects.filter(pk=payment.pk).update(asked_at=self._began, failures=failures, watch_after=then)
 
 
 _PAID = frozenset({State.PAID, State.MISMATCHED})

@@ -13,7 +13,16 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.conf import Lane
-from loyalink_khalti.errors import KhaltiError, KhaltiNotAsked, KhaltiRejected, LedgerError, ShopCannot, traced
+from loyalink_khalti.errors import (
+    KhaltiError,
+    KhaltiKeyRejected,
+    KhaltiNotAsked,
+    KhaltiRejected,
+    LedgerError,
+    ShopCannot,
+    traced,
+)
+from loyalink_khalti.khalti import Khalti
 from loyalink_khalti.khalti.wire import is_id
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import Paisa
@@ -63,8 +72,9 @@ def _ask_khalti(refund: Refund, *, mobile: str) -> Refund:
             raise ImproperlyConfigured(_("Khalti gave no transaction id: refund it in Khalti's dashboard."))
     except ImproperlyConfigured as exc:  # nothing was sent
         return resolved(refund, RefundState.REFUSED, str(exc))
+    amount = None if all_of_it else Paisa(refund.cash)
     try:
-        words = client.refund(transaction_id, amount=None if all_of_it else Paisa(refund.cash), mobile=mobile or None)
+        words = _refund(client, payment, transaction_id, amount=amount, mobile=mobile or None)
     except KhaltiNotAsked:
         return resolved(refund, RefundState.REFUSED, _("Khalti does not answer just now, so nothing was sent."))
     except KhaltiRejected as exc:
@@ -73,6 +83,17 @@ def _ask_khalti(refund: Refund, *, mobile: str) -> Refund:
         log.warning("refund %s: %s", refund.pk, exc)
         return resolved(refund, RefundState.UNKNOWN, str(exc))
     return done(refund, words)
+
+
+def _refund(client: Khalti, payment: Payment, transaction_id: str, *, amount: Paisa | None, mobile: str | None) -> str:
+    """Ask with the key that opened the payment; where Khalti no longer takes it, with the one in its place."""
+    try:
+        return client.refund(transaction_id, amount=amount, mobile=mobile)
+    except KhaltiKeyRejected:  # a "no": nothing was given back
+        other = conf.successor(payment.credentials, Lane.STAFF)
+        if other is None:
+            raise
+        return other.refund(transaction_id, amount=amount, mobile=mobile)
 
 
 def resolved(refund: Refund, state: RefundState, words: str) -> Refund:
@@ -112,7 +133,8 @@ def write_done(purchase: Purchase, payments: list[Payment], refund: Refund, word
     refunds.resolve_flag(refund, Reason.REFUND_UNKNOWN)
     payment = next(one for one in payments if one.pk == refund.payment_id)
     if payment.refunded + refund.cash == payment.captured:
-        services.resolve_flags(payment, ANSWERS[State.REFUNDED], State.REFUNDED.value, by=refund.actor)
+        told = frozenset() if payment.fulfilled_at else frozenset({Reason.REFUNDED_AT_KHALTI})  # of the rest
+        services.resolve_flags(payment, ANSWERS[State.REFUNDED] | told, State.REFUNDED.value, by=refund.actor)
     refunds.give_back(payment, refund.cash)
     if refund.kind == Refund.Kind.ORDER:
         carry(purchase, refund)
@@ -136,6 +158,7 @@ def carry(purchase: Purchase, refund: Refund) -> None:
         refund.refresh_from_db()
         why = str(exc) if isinstance(exc, ShopCannot | LedgerError) else type(exc).__name__
         services.raise_flag(refund.payment, Reason.HOST_FAILED, {"refund": refund.key, "shop": why})
+        services.look_soon(refund.payment)
 
 
 def _follow(purchase: Purchase, refund: Refund) -> None:

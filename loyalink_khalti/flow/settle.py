@@ -7,6 +7,7 @@ rolls back, the paid fact stays and a Flag tells staff.
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -20,7 +21,7 @@ from loyalink_khalti.loyalty.ledger import Bought
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.states import LIVE, Kind, Reason, State, Verdict, judge
+from loyalink_khalti.payments.states import LIVE, NOBODY_KNEW, Kind, Reason, State, Verdict, judge
 from loyalink_khalti.payments.watch import TRIES
 from loyalink_khalti.ports import Method, Outcome, Paid, Why
 
@@ -32,6 +33,9 @@ WRITTEN = ["number", "state", "placed_at", "earned"]
 """Fields of a purchase that change when it is placed and awarded."""
 
 _KHALTI_HAS_PAID = frozenset({State.PAID, State.MISMATCHED})
+
+PATIENCE = timedelta(days=1)
+"""How long after its link expired a payment may be neither paid nor expired before staff are told."""
 
 FROM_KHALTI = frozenset({Why.EXPIRED, Why.CANCELLED})
 """Khalti itself had said that nobody paid: a payment that is Completed after all may be fulfilled without staff."""
@@ -72,7 +76,7 @@ def release_payment(
             services.mark_released(mine, why)
             if flag is not None:
                 services.raise_flag(mine, *flag)
-        if mine.state == State.RELEASED:  # also where the shop could not give the basket back the last time
+        if mine.state in {State.RELEASED, State.REFUNDED}:  # also where the shop could not give it back the last time
             release_purchase(purchase, payments, mine, why, present=present)
         return mine.outcome
 
@@ -91,26 +95,39 @@ def _write(purchase: Purchase, payments: list[Payment], payment: Payment, told: 
     if payment.state in _KHALTI_HAS_PAID and refunds.of_payment(payment):  # staff give it back: see ``noticed``
         services.save(payment)
         return
-    answer, present = told.answer, told.present
+    answer = told.answer
     verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
+    if verdict.kind is not Kind.UNKNOWN and services.is_flagged(payment):  # Khalti knows it, and says so
+        services.resolve_flags(payment, NOBODY_KNEW, "answered")
     match verdict.kind:
         case Kind.PAID:
             _paid(purchase, payment, told)
         case Kind.MISMATCHED:
             _mismatched(payment, answer, verdict)
         case Kind.UNPAID:
-            _unpaid(purchase, payments, payment, verdict.why or Why.FAILED, present=present)
+            _unpaid(purchase, payments, payment, verdict.why or Why.FAILED, present=told.present)
         case Kind.REFUNDED | Kind.PART_REFUNDED:
             services.mark_refunded(payment, answer, State(verdict.kind.value))
             if verdict.kind is Kind.REFUNDED:  # of a part refund the rest of the money is still there: staff decide
-                release_purchase(purchase, payments, payment, Why.REFUNDED, present=present)
+                release_purchase(purchase, payments, payment, Why.REFUNDED, present=told.present)
         case Kind.UNKNOWN:
             services.raise_flag(payment, verdict.reason or Reason.UNKNOWN_STATUS, services.evidence_of(answer))
             services.save(payment)
         case Kind.WAITING:
-            services.save(payment)
-            if payment.state == State.RELEASED:  # given up, and the shop could not give the basket back the last time
-                release_purchase(purchase, payments, payment, Why(payment.why), present=present)
+            _waiting(purchase, payments, payment, told)
+
+
+def _waiting(purchase: Purchase, payments: list[Payment], payment: Payment, told: Told) -> None:
+    services.save(payment)
+    if payment.state == State.INITIATED and is_long_over(payment):  # by now Khalti should say one thing or the other
+        services.raise_flag(payment, Reason.UNKNOWN_STATUS, services.evidence_of(told.answer))
+    if payment.state == State.RELEASED:  # given up, and the shop could not give the basket back the last time
+        release_purchase(purchase, payments, payment, Why(payment.why), present=told.present)
+
+
+def is_long_over(payment: Payment) -> bool:
+    """Whether the time to pay was over so long ago that Khalti should know what became of it."""
+    return payment.expires_at is not None and payment.expires_at + PATIENCE < timezone.now()
 
 
 def _one(payments: list[Payment], pk: int) -> Payment:
@@ -153,6 +170,7 @@ def release_purchase(
 
 def _paid(purchase: Purchase, payment: Payment, told: Told) -> None:
     if payment.state == State.MISMATCHED:  # staff decide, by name and with a reason
+        services.keep_transaction(payment, told.answer)
         services.save(payment)
         return
     was_released = payment.state == State.RELEASED

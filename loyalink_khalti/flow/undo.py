@@ -7,6 +7,7 @@ written in one block with the shop's books and the points. Where no cash goes ba
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.errors import CannotRefund, ShopCannot
@@ -131,6 +132,8 @@ def undo(
         refund = in_one_block(
             lambda: _request(purchase.pk, goods=goods, shipping=shipping, key=key, by=by, lines=asked)
         )
+    except IntegrityError as exc:  # somebody else's came first, and this transaction could not see it
+        raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
     except ShopCannot as exc:
         raise CannotRefund(_("The shop cannot take this back: %(why)s") % {"why": exc.detail or exc.reason}) from exc
     if refund.state != RefundState.REQUESTED:  # a second click, or no cash for Khalti to give back
@@ -169,13 +172,14 @@ def _request(
         raise CannotRefund(_("An earlier refund of this order is not in the shop's books yet."))
     back = undo_quote(purchase, goods=goods, shipping=shipping, lines=[(str(sku), int(n)) for sku, n, _ in lines])
     payment = _payer(payments, back) if back.by_khalti else None
-    refund = Refund.objects.create(
+    cash = back.cash if payment is None else min(back.cash, (payment.captured or 0) - payment.refunded)
+    refund = refunds.write_down(
         purchase=purchase,
         payment=payment,
         key=key,
         goods=goods,
         shipping=shipping,
-        cash=back.cash,
+        cash=cash,
         lines=lines,
         actor=by,
     )
@@ -186,11 +190,14 @@ def _request(
 
 
 def _payer(payments: Sequence[Payment], back: Back) -> Payment:
-    """The payment that Khalti gives cash back of, if it has so much left."""
+    """The payment that Khalti gives cash back of, as much as it has left: less came in where staff accepted less."""
     payment = refunds.paid_by(payments)
     if payment is None:
         raise CannotRefund(_("No payment at Khalti has paid for this order."))
-    if payment.refunded + back.cash > (payment.captured or 0):
+    if services.has_unsaid_part(payment):
+        raise CannotRefund(_("A part was given back in Khalti's dashboard; say first how much it was."))
+    captured = payment.captured or 0
+    if payment.refunded >= captured or payment.refunded + back.cash > max(captured, payment.amount):
         raise CannotRefund(
             _("Khalti has given back %(refunded)s already.") % {"refunded": npr(Paisa(payment.refunded))}
         )

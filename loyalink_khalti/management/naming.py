@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from loyalink_khalti import conf
@@ -50,6 +51,19 @@ def user(name: str) -> str:
     if found is None:
         raise CommandError(f"There is no user {name!r}: neither an e-mail address nor a pk.")
     return found
+
+
+def staff(name: str) -> str:
+    """As ``user``, for somebody who may log in to the shop's own pages."""
+    found = user(name)
+    if not getattr(get_user_model()._default_manager.get(pk=found), "is_staff", True):
+        raise CommandError(f"{name} is not one of the shop's staff.")
+    return found
+
+
+def address(pk: str) -> str:
+    """What a user's pk is printed as: their e-mail address, while there is one."""
+    return people.emails([pk]).get(pk) or pk
 
 
 def _user(name: str) -> str | None:

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
@@ -33,6 +34,10 @@ class Left:
     shipping: Paisa
     lines: "Counter[str]"
     """How many of each sku."""
+
+
+LEFT_BEHIND = timedelta(minutes=2)
+"""How long after it was written down whoever sends a refund may have died."""
 
 
 def so_far(purchase: Purchase) -> SoFar:
@@ -126,6 +131,14 @@ def of_payment(payment: Payment) -> "list[Refund]":
 def not_carried(purchase: Purchase) -> "list[Refund]":
     """Refunds whose cash is back, while shop and points have not followed."""
     return list(_done(purchase).filter(carried_at=None).order_by("pk"))
+
+
+def write_down(**fields: Any) -> Refund:
+    """Write a refund before anybody hears of it; should its sender die, the next pass looks what became of it."""
+    refund = Refund.objects.create(**fields)
+    if refund.payment is not None:
+        Payment.objects.filter(pk=refund.payment.pk).update(watch_after=timezone.now() + LEFT_BEHIND)
+    return refund
 
 
 def send(refund: Refund) -> bool:

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, Max, OuterRef, Q
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from loyalink_khalti import outbox
-from loyalink_khalti.khalti.wire import Initiated, Lookup
+from loyalink_khalti.khalti.wire import Initiated, Lookup, Status
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, Method, Why
 
@@ -164,13 +164,17 @@ def count_not_found(payment: Payment) -> int:
     return Payment.objects.values_list("not_found", flat=True).get(pk=payment.pk)
 
 
+def with_flags() -> "QuerySet[Any]":
+    """Payments, each read together with whether a Flag of it is open: ``is_flagged``."""
+    return Payment.objects.annotate(is_flagged=Exists(Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None)))
+
+
 def lock(purchase_id: int) -> tuple[Purchase, list[Payment]]:
     """Lock a purchase, whatever else came from its basket, and then its payments; all are as the database has them."""
     mine = Purchase.objects.filter(pk=purchase_id)
     basket = Purchase.objects.filter(shop__in=mine.values("shop"), origin__in=mine.values("origin"))
     purchase = next(row for row in basket.select_for_update(of=("self",)).order_by("pk") if row.pk == purchase_id)
-    flags = Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None)
-    rows = Payment.objects.annotate(is_flagged=Exists(flags)).select_for_update(of=("self",))
+    rows = with_flags().select_for_update(of=("self",))
     payments: list[Payment] = [*rows.filter(purchase=purchase).order_by("pk")]
     for payment in payments:
         payment.purchase = purchase
@@ -178,7 +182,7 @@ def lock(purchase_id: int) -> tuple[Purchase, list[Payment]]:
 
 
 def is_flagged(payment: Payment) -> bool:
-    """Whether a Flag of a locked payment was open; the lock has read it along."""
+    """Whether a Flag of a payment was open when it was read ``with_flags``."""
     return bool(getattr(payment, "is_flagged", True))
 
 
@@ -226,13 +230,14 @@ def mark_mismatched(payment: Payment, answer: Lookup, reason: Reason) -> None:
     """Keep Khalti's figure beside the stored one, and tell staff."""
     if State.MISMATCHED in EDGES[State(payment.state)]:
         move(payment, State.MISMATCHED, captured=answer.total_amount, fee=answer.fee)
-        if answer.pidx == payment.pidx:  # the money is this payment's own: staff can give it back
-            _keep_transaction(payment, answer)
+    keep_transaction(payment, answer)
     raise_flag(payment, reason, evidence_of(answer))
 
 
-def _keep_transaction(payment: Payment, answer: Lookup) -> None:
-    """Store the transaction id unless another payment has it."""
+def keep_transaction(payment: Payment, answer: Lookup) -> None:
+    """Store the transaction id of a payment that has none, so that staff can give it back, unless another has it."""
+    if payment.transaction_id or not answer.transaction_id or answer.pidx != payment.pidx:
+        return
     try:
         with transaction.atomic():
             save(payment, transaction_id=answer.transaction_id, paid_at=timezone.now())
@@ -257,9 +262,13 @@ def mark_refunded(payment: Payment, answer: Lookup, to: State) -> None:
     if to is State.REFUNDED and not payment.why:
         fields |= {"why": Why.REFUNDED, "released_at": timezone.now()}
     move(payment, to, **fields)
-    if payment.transaction_id is None and answer.transaction_id:
-        _keep_transaction(payment, answer)
+    keep_transaction(payment, answer)
     raise_flag(payment, Reason.REFUNDED_AT_KHALTI, evidence_of(answer))
+
+
+def look_soon(payment: Payment) -> None:
+    """Let the next pass look at a payment, whatever its back-off: something must still become of it."""
+    Payment.objects.filter(pk=payment.pk).update(watch_after=None)
 
 
 def raise_flag(payment: Payment, reason: Reason, evidence: Mapping[str, Any]) -> None:
@@ -288,6 +297,12 @@ def resolve_flags(
     flags = flags.exclude(evidence__has_key="refund")
     noted = {"note": note} if note else {}
     return flags.update(resolved_at=timezone.now(), resolution=resolution, actor=by, **noted)
+
+
+def has_unsaid_part(payment: Payment) -> bool:
+    """Whether Khalti has said that a part went back in its dashboard, and nobody has said yet how much."""
+    flags = Flag.objects.filter(payment=payment, reason=Reason.REFUNDED_AT_KHALTI, resolved_at=None)
+    return flags.filter(evidence__status=Status.PARTIALLY_REFUNDED.value).exists()
 
 
 def evidence_of(answer: Lookup) -> dict[str, Any]:

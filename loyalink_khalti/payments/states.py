@@ -34,7 +34,7 @@ EDGES: dict[State, frozenset[State]] = {
     State.INITIATED: frozenset({State.PAID, State.RELEASED, State.MISMATCHED, State.PART_REFUNDED, State.REFUNDED}),
     State.RELEASED: frozenset({State.PAID, State.MISMATCHED, State.PART_REFUNDED, State.REFUNDED}),
     State.PAID: frozenset({State.FULFILLED, State.PART_REFUNDED, State.REFUNDED}),
-    State.MISMATCHED: frozenset({State.PAID, State.PART_REFUNDED, State.REFUNDED}),
+    State.MISMATCHED: frozenset({State.PAID, State.RELEASED, State.PART_REFUNDED, State.REFUNDED}),
     State.FULFILLED: frozenset({State.PART_REFUNDED, State.REFUNDED}),
     State.PART_REFUNDED: frozenset({State.REFUNDED}),
     State.REFUNDED: frozenset(),
@@ -77,7 +77,7 @@ class Reason(StrEnum):
     INITIATE_REFUSED = "initiate_refused"
 
 
-_NOBODY_KNEW = frozenset({Reason.UNKNOWN_AT_KHALTI, Reason.UNKNOWN_STATUS, Reason.KEY_GONE, Reason.KEY_REFUSED})
+NOBODY_KNEW = frozenset({Reason.UNKNOWN_AT_KHALTI, Reason.UNKNOWN_STATUS, Reason.KEY_GONE, Reason.KEY_REFUSED})
 _UNDECIDED = frozenset(
     {Reason.LATE, Reason.SECOND_PAYMENT, Reason.PAID_AFTER_CANCEL, Reason.SOLD_OUT, Reason.HOST_FAILED}
 )
@@ -88,9 +88,9 @@ _DOUBTED = frozenset(
 )  # fmt: skip
 
 ANSWERS: dict[State, frozenset[Reason]] = {
-    State.FULFILLED: _NOBODY_KNEW | _UNDECIDED | _DOUBTED,
-    State.RELEASED: _NOBODY_KNEW,
-    State.REFUNDED: _NOBODY_KNEW | _UNDECIDED | _DOUBTED,
+    State.FULFILLED: NOBODY_KNEW | _UNDECIDED | _DOUBTED,
+    State.RELEASED: NOBODY_KNEW | _DOUBTED,
+    State.REFUNDED: NOBODY_KNEW | _UNDECIDED | _DOUBTED,
 }
 """Which open Flags a payment that comes into a state has answered by that."""
 

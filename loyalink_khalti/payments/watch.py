@@ -23,6 +23,9 @@ TRIES = 10
 RECONCILE = "khalti_reconcile"
 """The name of the job in ``LastRun``."""
 
+UNFINISHED = Q(state__in=sorted(PENDING_REFUND)) | Q(state=RefundState.DONE, carried_at=None)
+"""Refunds that something must still become of."""
+
 _GRANTED = (State.FULFILLED, State.PART_REFUNDED)
 
 
@@ -32,26 +35,25 @@ def watched(*, unsent_after: timedelta) -> QuerySet[Payment]:
     One that has no payment page is left alone for ``unsent_after``, while Khalti may still answer.
     """
     now = timezone.now()
-    refunds = Refund.objects.filter(payment=OuterRef("pk")).filter(
-        Q(state__in=sorted(PENDING_REFUND)) | Q(state=RefundState.DONE, carried_at=None)
-    )
+    refunds = Refund.objects.filter(UNFINISHED, payment=OuterRef("pk"))
     return Payment.objects.filter(
         Q(state=State.CREATED, created_at__lte=now - unsent_after)
         | Q(state__in=[State.INITIATED, State.PAID, State.MISMATCHED])
         | Q(state=State.RELEASED, pidx__isnull=False, expires_at__gt=now - RELEASED_FOR)
         | Q(state=State.RELEASED, purchase__state=Purchase.State.OPEN)
         | Q(state__in=_GRANTED, paid_at__gt=now - REFUNDS_FOR)
-        | Q(state=State.PART_REFUNDED, purchase__state=Purchase.State.OPEN)
+        | Q(state__in=[State.PART_REFUNDED, State.REFUNDED], purchase__state=Purchase.State.OPEN)
         | Q(Exists(refunds), state__in=[*_GRANTED, State.PAID, State.MISMATCHED, State.REFUNDED])
     ).order_by(F("asked_at").asc(nulls_first=True), "pk")
 
 
 def due(payments: QuerySet[Payment], *, by: datetime | None = None) -> QuerySet[Payment]:
-    """Those whose back-off has passed, now or ``by`` an earlier moment, and about whom nobody asks just now."""
+    """Those whose back-off has passed, now or ``by`` an earlier moment, the longest ago first; leased ones apart."""
     now = timezone.now()
     by = by or now
     never = Q(watch_after=None, created_at__lte=by)
-    return payments.filter(never | Q(watch_after__lte=by)).filter(Q(leased_until=None) | Q(leased_until__lte=now))
+    found = payments.filter(never | Q(watch_after__lte=by)).filter(Q(leased_until=None) | Q(leased_until__lte=now))
+    return found.order_by(F("watch_after").asc(nulls_first=True), "pk")
 
 
 def next_look(payment: Payment, state: State, *, failures: int = 0) -> datetime:
@@ -72,13 +74,19 @@ def next_look(payment: Payment, state: State, *, failures: int = 0) -> datetime:
     end = _end(payment, state)
     if end is None or then < end:
         return then
-    return end - SOONEST if now < end - 2 * SOONEST else NEVER  # once more, at the very last
+    if now < end - 2 * SOONEST:
+        return end - SOONEST  # once more, at the very last
+    return then if payment.refunds.filter(UNFINISHED).exists() else NEVER
 
 
 def _end(payment: Payment, state: State) -> datetime | None:
     """Until when a payment is watched, None where it is until something becomes of it."""
+    if payment.purchase.state == Purchase.State.OPEN:
+        return None  # it holds goods and points
     if state is State.REFUNDED:
         return timezone.now()
+    if state is State.PAID and payment.tries >= TRIES and payment.paid_at is not None:
+        return payment.paid_at + REFUNDS_FOR
     if state is State.RELEASED and payment.expires_at is not None:
         return payment.expires_at + RELEASED_FOR
     if state in _GRANTED and payment.paid_at is not None and payment.fulfilled_at is not None:

@@ -33,7 +33,7 @@ def run(db: None) -> Run:
 @pytest.fixture
 def user(db: None, django_user_model: Any) -> Any:
     """Sita, who has an e-mail address and no points."""
-    return django_user_model.objects.create_user(username="sita", email="sita@example.com")
+    return django_user_model.objects.create_user(username="sita", email="sita@example.com", is_staff=True)
 
 
 def bought(shop: FakeShop, ref: str = "order-1", **changes: Any) -> Purchase:

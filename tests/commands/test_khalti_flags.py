@@ -70,7 +70,7 @@ def test_the_list_tells_what_is_wrong_what_is_known_and_what_may_be_decided(run:
 
     assert lines[0] == f"#{number()} order-1-1, Rs 2,500.00, mismatched"
     assert lines[1].endswith("Khalti took another amount than was asked for.")
-    assert "total_amount=100000" in lines[2]
+    assert "total_amount=Rs 1,000.00" in lines[2]
     assert lines[3] == "    to decide: accept, refund"
     assert len(lines) == 4
 
@@ -81,7 +81,7 @@ def test_what_was_decided_is_not_in_the_list_and_can_be_shown(run: Run, mismatch
     shown = run("khalti_flags", number())
 
     assert run("khalti_flags") == "Nothing waits for a decision.\n"
-    assert f"accept, by {user.pk}: The customer pays the rest in cash" in shown
+    assert "accept, by sita@example.com: The customer pays the rest in cash" in shown
 
 
 def test_one_flag_is_shown_alone(run: Run, mismatched: Payment, shop: FakeShop) -> None:
@@ -272,3 +272,25 @@ def test_a_refund_that_khalti_did_not_make_leaves_the_flag_open_and_says_so(
     assert str(caught.value) == words
     assert Flag.objects.get(reason="amount_mismatch").resolved_at is None
     assert stands(mismatched) == ("mismatched", "open")
+
+
+def test_only_staff_decide(run: Run, mismatched: Payment, django_user_model: Any) -> None:
+    django_user_model.objects.create_user(username="gita", email="gita@example.com")
+
+    words = words_of(run, number(), "accept", "--actor", "gita@example.com", "--reason", "as agreed")
+
+    assert words == "gita@example.com is not one of the shop's staff."
+    assert stands(mismatched) == ("mismatched", "open")
+
+
+def test_while_it_is_being_given_back_there_is_nothing_to_decide(
+    run: Run, mismatched: Payment, khalti: Khalti, user: Any
+) -> None:
+    khalti.next_refund.append(requests.ReadTimeout("silence"))
+    with pytest.raises(CommandError, match="The flag stays open"):
+        decide(run, "refund")
+
+    listed = run("khalti_flags")
+
+    assert "    waits for a refund that is not finished; khalti_reconcile tries again" in listed.splitlines()
+    assert "    to decide: made, not_made" in listed.splitlines()

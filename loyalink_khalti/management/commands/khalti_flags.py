@@ -1,10 +1,11 @@
 """``khalti_flags``: the payments that wait for somebody to decide, and the decision."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotDecide, CannotRefund
@@ -63,19 +64,23 @@ class Command(BaseCommand):
     def _show(self, flag: Flag) -> None:
         payment, choices = flag.payment, flow.choices(flag)
         self.stdout.write(f"#{flag.pk} {payment.purchase_order_id}, {npr(Paisa(payment.amount))}, {payment.state}")
-        self.stdout.write(f"    {flag.raised_at:%Y-%m-%d %H:%M} {REASONS[Reason(flag.reason)]}")
-        self.stdout.write(f"    {', '.join(f'{name}={value}' for name, value in flag.evidence.items())}")
-        if choices:
+        raised = timezone.localtime(flag.raised_at)
+        self.stdout.write(f"    {raised:%Y-%m-%d %H:%M %Z} {REASONS[Reason(flag.reason)]}")
+        self.stdout.write(f"    {', '.join(f'{name}={_told(name, value)}' for name, value in flag.evidence.items())}")
+        if flag.resolved_at is not None:
+            who = naming.address(flag.actor) if flag.actor else "itself"
+            self.stdout.write(f"    {flag.resolution}, by {who}: {flag.note}")
+        elif choices:
             self.stdout.write(f"    to decide: {', '.join(choices)}")
         else:
-            self.stdout.write(f"    {flag.resolution}, by {flag.actor or 'itself'}: {flag.note}")
+            self.stdout.write("    waits for a refund that is not finished; khalti_reconcile tries again")
 
     def _decide(self, flag: Flag, options: dict[str, Any]) -> None:
         try:
             decided = flow.decide(
                 flag,
                 flow.Decision(options["decision"]),
-                by=naming.user(options["actor"]),
+                by=naming.staff(options["actor"]),
                 reason=options["reason"],
                 cash=options["rupees"],
                 shipping=options["shipping"],
@@ -91,8 +96,15 @@ class Command(BaseCommand):
         self.stdout.write(f"#{decided.pk} is decided: {decided.resolution}. The payment is {decided.payment.state}.")
 
 
+_IN_PAISA = frozenset({"cash", "rest", "total_amount"})
+
+
+def _told(name: str, value: Any) -> Any:
+    return npr(Paisa(value)) if name in _IN_PAISA and isinstance(value, int) else value
+
+
 def _rupees(text: str) -> Paisa:
     try:
         return paisa(Decimal(text))
     except (InvalidOperation, ValueError) as exc:
-        raise CommandError(f"{text!r} is not an amount in rupees like 250 or 99.50.") from exc
+        raise ArgumentTypeError(f"{text!r} is not an amount in rupees like 250 or 99.50.") from exc
