@@ -6,7 +6,7 @@
     accept       the money is not as it was asked for, and is taken all the same; then as fulfil
     refund       give back all of a payment that bought nothing
     give_up      nobody knows of this payment at Khalti: let go of what it holds
-    made         the refund after which Khalti was silent was made, says Khalti's dashboard
+    made         the refund after which Khalti was silent was made, says Khalti's dashboard, and lookup not otherwise
     not_made     … was not made
     amount       so much was given back in Khalti's dashboard
     dismiss      nothing more is to be done, for a reason
@@ -24,7 +24,9 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.conf import Lane
 from loyalink_khalti.errors import CannotDecide, LedgerError, LoyalinkError, ShopCannot, traced
+from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
@@ -32,6 +34,7 @@ from loyalink_khalti.payments.states import ANSWERS, LIVE, NOBODY_KNEW, PENDING_
 from loyalink_khalti.ports import Why
 
 from . import settle
+from .asking import ask, lease, read
 from .give_back import give_back
 from .refunding import write_done
 from .transactions import forbid_transaction, in_one_block
@@ -125,6 +128,10 @@ def decide(
     if not reason.strip():
         raise CannotDecide(_("Say why: whoever reads this next year will want to know."))
     answer = Answer(flag_id=flag.pk, decision=decision, by=by, note=reason.strip())
+    if decision is Decision.MADE and Decision.MADE in choices(flag) and _khalti_denies(flag.payment):
+        raise CannotDecide(
+            _("Khalti itself still says that nothing went back. Look again in its dashboard, or decide later.")
+        )
     if decision is Decision.REFUND:
         return _refund(answer, mobile=mobile)
     works: dict[Decision, Callable[[Case], None]] = {
@@ -243,6 +250,17 @@ def _give_up(case: Case) -> None:
         case.answer_all(State.RELEASED)
         services.mark_released(case.payment, Why.ABANDONED)
     settle.release_purchase(case.purchase, case.payments, case.payment, Why.ABANDONED, present=False)
+
+
+def _khalti_denies(payment: Payment) -> bool:
+    """Whether lookup says that no refund was made, of which somebody says that it was; not where it is silent."""
+    payment = read(payment)
+    taken = lease(payment, lane=Lane.JOB)  # whatever its state: no other lane asks about what is settled
+    answer = ask(payment, taken, lane=Lane.JOB) if taken else None
+    if answer is None:
+        return False
+    services.drop_lease(payment, taken)
+    return answer.pidx == payment.pidx and answer.status is Status.COMPLETED and not answer.refunded
 
 
 def _made(case: Case) -> None:

@@ -174,6 +174,25 @@ def test_a_payment_whose_purchase_holds_goods_is_looked_at_for_ever(payment: Pay
 # Somebody can decide
 
 
+def test_that_a_refund_was_made_is_not_believed_while_khalti_says_that_nothing_went_back(
+    paid: Payment, khalti: Khalti
+) -> None:
+    """F03, I2: the books would say that the money is back, and nothing would look again."""
+    khalti.next_refund.append(SILENCE)
+    refund = back(paid.purchase, 250_000)
+    khalti.pay(paid.pidx)
+
+    with pytest.raises(CannotDecide, match="nothing went back"):
+        decide(flag_of(paid), Decision.MADE)
+
+    refund.refresh_from_db()
+    assert (refund.state, stands(paid)) == ("unknown", ("fulfilled", "placed"))
+    khalti.next_lookup.append(SILENCE)  # then a person's word is all there is
+    decide(flag_of(paid), Decision.MADE)
+    assert stands(paid) == ("refunded", "placed")
+    assert all_is_well()
+
+
 def test_a_part_that_nobody_has_told_of_yet_is_told_of_before_more_is_given_back(
     paid: Payment, khalti: Khalti
 ) -> None:

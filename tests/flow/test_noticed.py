@@ -186,6 +186,7 @@ def test_staff_say_what_the_dashboard_shows_of_it(
 ) -> None:
     """F03"""
     undo(paid, 50_000)
+    khalti.says(paid.pidx, "Partially Refunded", refunded=True, transaction_id=f"T-{paid.pidx}")
     khalti.next_refund = [SILENCE]
     refund = undo(paid, 50_000, key="second")
 
