@@ -85,10 +85,12 @@ def begin(shop: FakeShop, ref: str = "order-1", **changes: Any) -> Payment:
 
 @pytest.fixture
 def paid(shop: FakeShop, khalti: Khalti) -> Iterator[list[Payment]]:
-    """Three payments whose shoppers have paid and closed the page, ten minutes ago."""
+    """Three payments whose shoppers have paid and closed the page, ten minutes ago; due one after the other."""
     payments = [begin(shop, f"order-{number}") for number in range(3)]
-    for payment in payments:
+    for number, payment in enumerate(payments):
         khalti.pay(payment.pidx)
+        due_at = timezone.now() + timedelta(seconds=number)  # not when chance has it
+        Payment.objects.filter(pk=payment.pk).update(watch_after=due_at)
     with time_machine.travel(timezone.now() + LATER, tick=True):
         yield payments
 
