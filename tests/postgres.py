@@ -142,7 +142,7 @@ def cluster(kept: Path | None) -> Iterator[Cluster]:
 
 
 at_work: Cluster | None = None
-"""The one that this session's tests use."""
+"""The server that the tests of this process use."""
 
 
 def _unprivileged() -> dict[str, Any]:

@@ -221,16 +221,12 @@ def _not_one_of(may: tuple[Decision, ...], payment: Payment) -> str:
 
 
 def _fulfil(case: Case) -> None:
-    if refunds.of_payment(case.payment):
-        raise CannotDecide(_("This payment is being given back."))
     case.answer_all(State.FULFILLED)
     settle.fulfil(case.purchase, case.payment, on_credit=True)
 
 
 def _accept(case: Case) -> None:
     """Take the money as it came; where the goods cannot be granted, that is another Flag."""
-    if refunds.of_payment(case.payment):
-        raise CannotDecide(_("This payment is being given back."))
     case.answer_all(State.FULFILLED)
     services.mark_accepted(case.payment)
     if case.purchase.state == Purchase.State.PLACED or services.rivals(case.purchase, was_released=False):
