@@ -1,6 +1,10 @@
 """The door that Django opens first."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.conf import settings
+from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
 
 
@@ -16,3 +20,12 @@ class LoyalinkKhaltiConfig(AppConfig):
         )
 
         afterwards.listen()
+        post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="loyalink_khalti.rename")
+
+
+def _user_saved(instance: Any, *, created: bool, update_fields: Any = None, **_signal: Any) -> None:
+    """Members are found by what their users are called now."""
+    from .flow import people  # not before the apps are ready
+
+    if not created and people.is_named_by(update_fields):
+        people.rename(instance)

@@ -1,6 +1,6 @@
 """Where Django looks for models; each lives in its own room."""
 
-from .backoffice.models import KhaltiSettings
+from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings
 from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .loyalty.programmes import Program, ProgramVersion
@@ -10,6 +10,7 @@ from .payments.models import Credentials, Flag, LastRun, Payment, Purchase, Refu
 __all__ = [
     "Account",
     "Allocation",
+    "Campaign",
     "Credentials",
     "Entry",
     "EntryNote",
@@ -19,6 +20,7 @@ __all__ = [
     "KhaltiSettings",
     "LastRun",
     "Lot",
+    "LoyaltySettings",
     "Message",
     "OrderAward",
     "OrderRedemption",

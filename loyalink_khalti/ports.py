@@ -176,3 +176,9 @@ class Shop(Protocol):
 
     def orders(self) -> Iterator[HostOrder]:
         """Every placed order, streamed, for the audit."""
+
+    def page_for_staff(self, ref: str) -> str:
+        """Where staff see an order, as a path of the host's own back office, or all of them (``ref`` ""); or ""."""
+
+    def tags(self) -> Mapping[str, str]:
+        """What goods are sorted by: each ``tag`` of a Line (a category, say) and the name that people know it by."""

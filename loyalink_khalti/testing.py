@@ -183,6 +183,12 @@ class FakeShop:
     def orders(self) -> Iterator[HostOrder]:
         return (self.look(ref) for ref, purchase in self._purchases() if purchase["state"] == "placed")
 
+    def page_for_staff(self, ref: str) -> str:
+        return f"/fake/orders/{ref}"
+
+    def tags(self) -> dict[str, str]:
+        return {"pens": "Pens", "paper": "Paper"}
+
     # Its memory
 
     def _take(self, cart: Cart) -> None:

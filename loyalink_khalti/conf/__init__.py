@@ -4,7 +4,7 @@ Everything is read when it is asked for, from the dict ``LOYALINK_KHALTI`` and, 
 environment: ``KHALTI_SECRET_KEY``, ``KHALTI_BASE_URL``, ``LOYALINK_FERNET_KEYS``.
 """
 
-from .calls import KhaltiOptions, Lane, client, khalti, khalti_options, patience, successor
+from .calls import EVERYBODY, MEMBERS, STAFF, KhaltiOptions, Lane, client, khalti, khalti_options, patience, successor
 from .keys import (
     DEPLOYMENT,
     EDITORS,
@@ -21,6 +21,7 @@ from .keys import (
     secret_in_use,
     secret_of,
 )
+from .limits import adjust_limit, refund_limit
 from .servers import LIVE, SERVERS, TEST, base_url, is_simulated
 from .settings import DEFAULTS, alerts_to, calls_at_once, deadline, get, oscar_options, shop, shops
 from .sites import DEFAULT_SITE, key_of_site, site_key, site_url
@@ -30,14 +31,18 @@ __all__ = [
     "DEFAULT_SITE",
     "DEPLOYMENT",
     "EDITORS",
+    "EVERYBODY",
     "LIVE",
+    "MEMBERS",
     "SERVERS",
+    "STAFF",
     "TEST",
     "KeyInUse",
     "KeyUnreadable",
     "KhaltiOptions",
     "Lane",
     "Rotated",
+    "adjust_limit",
     "alerts_to",
     "base_url",
     "calls_at_once",
@@ -54,6 +59,7 @@ __all__ = [
     "khalti_options",
     "oscar_options",
     "patience",
+    "refund_limit",
     "remove_key",
     "rotate_keys",
     "save_key",

@@ -13,6 +13,7 @@ from loyalink_khalti.khalti.client import Khalti
 from loyalink_khalti.khalti.gate import Places, gate
 from loyalink_khalti.khalti.secret import Secret
 from loyalink_khalti.khalti.transport import Transport
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Credentials
 
 from .keys import key_in_use, secret_in_use, secret_of
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 
 A_MOMENT = 2.0
 """seconds that a shopper's click waits for its turn to call Khalti"""
+
+
+EVERYBODY, MEMBERS, STAFF = "everybody", "members", "staff"
+"""To whom a site offers Khalti."""
 
 
 class Lane(Enum):
@@ -48,6 +53,10 @@ class KhaltiOptions:
     text: str
     test_mode: bool
     why_off: str
+    audience: str = EVERYBODY
+    """Who may pay with it: ``EVERYBODY``, ``MEMBERS`` or ``STAFF``."""
+    minimum_order: Paisa = Paisa(0)
+    maximum_order: Paisa | None = None
 
 
 def khalti_options(key: str) -> KhaltiOptions:
@@ -62,6 +71,9 @@ def khalti_options(key: str) -> KhaltiOptions:
         text=found.text if found else "Pay with your Khalti wallet, mobile banking or card.",
         test_mode=base_url(environment) != SERVERS[LIVE],
         why_off=_why_off(key, environment, enabled=enabled),
+        audience=str(found.audience) if found else EVERYBODY,
+        minimum_order=Paisa(found.minimum_order) if found else Paisa(0),
+        maximum_order=Paisa(found.maximum_order) if found and found.maximum_order is not None else None,
     )
 
 

@@ -15,8 +15,12 @@ SERVERS = {TEST: "https://dev.khalti.com/api/v2/", LIVE: "https://khalti.com/api
 
 def chosen(key: str) -> Any:
     """The editors' settings of a site, None where nobody has saved any."""
-    sites = {"site__is_default_site": True} if key == DEFAULT_SITE else {"site__hostname": key}
-    return apps.get_model("loyalink_khalti", "KhaltiSettings").objects.filter(**sites).first()
+    return apps.get_model("loyalink_khalti", "KhaltiSettings").objects.filter(**of_site(key)).first()
+
+
+def of_site(key: str) -> dict[str, Any]:
+    """What filters settings to those of a site."""
+    return {"site__is_default_site": True} if key == DEFAULT_SITE else {"site__hostname": key}
 
 
 def environment_of(chosen: Any) -> str:

@@ -29,6 +29,7 @@ from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import LIVE, Reason
 from loyalink_khalti.ports import Cart, Method, Why
 
+from .offering import khalti_off
 from .settle import release_payment
 from .transactions import forbid_transaction, in_one_block, in_one_block_or_busy, one_at_a_time
 
@@ -86,9 +87,9 @@ def _open(cart: Cart, *, visitor: str) -> Payment:
     worth = redeeming.worth(version.rules, cart.spends)
     if cart.total - worth < KHALTI_MINIMUM:
         raise CannotPay(_("Khalti takes no less than %(least)s.") % {"least": npr(KHALTI_MINIMUM)})
-    options = conf.khalti_options(cart.site_key)
-    if options.why_off:
-        raise CannotPay(_(options.why_off))
+    payable = Paisa(cart.total - worth)
+    if off := khalti_off(site_key=cart.site_key, member_id=cart.member_id, total=cart.total, payable=payable):
+        raise CannotPay(off)
     _cap(cart, visitor)
     credentials = conf.credentials(cart.site_key)
     purchase = services.open_purchase(

@@ -55,6 +55,7 @@ def ask_and_settle(payment: Payment, lease: str, *, lane: Lane, present: bool = 
     answer = ask(payment, lease, lane=lane)
     if answer is None:
         return read(payment).outcome
+    services.hear(payment, answer)
     if _waits(payment, answer) and services.still_waits(payment, lease):
         return payment.outcome
     # A visitor may reload the page as often as they like: that uses up no try.

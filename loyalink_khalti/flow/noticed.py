@@ -39,6 +39,7 @@ def look(payment: Payment, lease: str) -> Outcome | None:
 def _compare(payment: Payment, answer: Lookup) -> Outcome:
     purchase, payments = services.lock(payment.purchase_id)
     mine = next(one for one in payments if one.pk == payment.pk)
+    services.hear(mine, answer)
     if services.is_flagged(mine):
         services.resolve_flags(mine, NOBODY_KNEW, "answered")
     pending = [refund for refund in refunds.pending(purchase) if refund.payment_id == mine.pk]

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from loyalink_khalti.errors import CannotErase
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments import services
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUND, State
 from loyalink_khalti.ports import Customer
@@ -123,10 +124,11 @@ def _forget(pks: list[int]) -> int:
     Flag.objects.filter(payment__purchase__in=pks).exclude(note="").update(note="")
     forgotten = 0
     for purchase in purchases:
-        nobody = replace(purchase.frozen_cart, customer=Customer()).to_json()
-        if (purchase.cart, purchase.visitor) != (nobody, ""):
-            purchase.cart, purchase.visitor = nobody, ""
-            purchase.save(update_fields=["cart", "visitor"])
+        cart = replace(purchase.frozen_cart, customer=Customer())
+        nobody = (cart.to_json(), "", services.words_for(cart, purchase.number))
+        if (purchase.cart, purchase.visitor, purchase.words) != nobody:
+            purchase.cart, purchase.visitor, purchase.words = nobody
+            purchase.save(update_fields=["cart", "visitor", "words"])
             forgotten += 1
     return forgotten
 

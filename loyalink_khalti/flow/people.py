@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Lower
 
+from loyalink_khalti.finding import words_of
 from loyalink_khalti.loyalty import programmes
 from loyalink_khalti.loyalty.models import Account
 
@@ -46,8 +47,7 @@ def standings(*, site_key: str | None = None, members_only: bool = False) -> Ite
 
 def emails(member_ids: Iterable[str | None]) -> dict[str, str]:
     """The e-mail addresses of members by their pks; the pk itself where a user has none."""
-    pks = {_pk(name) for name in member_ids if name} - {None}  # a shop may name members by what is no pk here
-    users = get_user_model().objects.filter(pk__in=pks)
+    users = _users(member_ids)
     return {str(user.pk): str(getattr(user, user.get_email_field_name(), "") or user.pk) for user in users}
 
 
@@ -64,6 +64,43 @@ def members(names: Iterable[str]) -> dict[str, list[str]]:
         pks = [pk for pk in map(_pk, chunk) if pk is not None]
         found |= {str(pk): [str(pk)] for pk in users.filter(pk__in=pks).values_list("pk", flat=True)}
     return {name: found[key] for name in names if (key := name.casefold()) in found}
+
+
+def is_staff(member_id: str | None) -> bool:
+    """Whether a member is one of the shop's staff."""
+    return any(getattr(user, "is_staff", False) for user in _users([member_id]))
+
+
+def name_accounts(*, most: int = 20_000) -> None:
+    """Write down what the accounts are found by that nobody has looked for yet; ``loyalty_run`` does the same."""
+    nameless = Account.objects.filter(words=None).order_by("pk").values_list("pk", "member_id")
+    for chunk in chunks(nameless[:most]):
+        known = {str(user.pk): _words(user) for user in _users(member_id for _pk, member_id in chunk)}
+        named = [Account(pk=pk, words=known.get(member_id or "", words_of([member_id]))) for pk, member_id in chunk]
+        Account.objects.bulk_update(named, ["words"])
+
+
+def rename(user: Any) -> None:
+    """Whatever is known of a user has changed: their accounts are found by it from now on."""
+    Account.objects.filter(member_id=str(user.pk)).update(words=_words(user))
+
+
+def is_named_by(fields: Iterable[str] | None) -> bool:
+    """Whether any of these fields of a user (None: all) says what they are called; a log-in saves none of them."""
+    return fields is None or not _SAYS_NO_NAME.issuperset(fields)
+
+
+_SAYS_NO_NAME = frozenset({"last_login", "password", "is_active", "is_staff"})
+
+
+def _words(user: Any) -> str:
+    names = (str(getattr(user, name, "") or "") for name in ("email", "phone", "phone_number"))
+    return words_of([user.get_username(), user.get_full_name() if hasattr(user, "get_full_name") else "", *names])
+
+
+def _users(member_ids: Iterable[str | None]) -> Any:
+    pks = {_pk(name) for name in member_ids if name} - {None}  # a shop may name members by what is no pk here
+    return get_user_model().objects.filter(pk__in=pks)
 
 
 def _pk(name: str) -> Any:

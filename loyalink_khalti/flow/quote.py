@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.loyalty import ledger, programmes, redeeming
 from loyalink_khalti.loyalty.ledger import Bought
@@ -14,6 +13,8 @@ from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points, grouped, npr
 from loyalink_khalti.ports import Line, Method
+
+from .offering import khalti_off
 
 
 class PointsDoNotFit(CannotPay):
@@ -79,7 +80,7 @@ def quote(
         points=points,
         worth=worth,
         payable=Paisa(total - worth),
-        khalti_off=_khalti_off(site_key, Paisa(total - worth)),
+        khalti_off=khalti_off(site_key=site_key, member_id=member_id, total=total, payable=Paisa(total - worth)),
     )
 
 
@@ -126,15 +127,3 @@ def _offer(nearest: tuple[Points, ...]) -> str:
         return _("No points can be spent on this purchase.")
     numbers = _(" or ").join(grouped(number) for number in nearest)
     return _("You can spend %(numbers)s points on this purchase.") % {"numbers": numbers}
-
-
-def _khalti_off(site_key: str, payable: Paisa) -> str:
-    options = conf.khalti_options(site_key)
-    if options.why_off:
-        return _(options.why_off)
-    if 0 < payable < KHALTI_MINIMUM:
-        return _("Khalti takes no less than %(least)s, and %(payable)s is to be paid.") % {
-            "least": npr(KHALTI_MINIMUM),
-            "payable": npr(payable),
-        }
-    return ""

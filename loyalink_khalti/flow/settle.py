@@ -29,7 +29,7 @@ from .transactions import in_one_block, is_the_databases_own
 
 log = logging.getLogger(__name__)
 
-WRITTEN = ["number", "state", "placed_at", "earned"]
+WRITTEN = ["number", "state", "placed_at", "earned", "words"]
 """Fields of a purchase that change when it is placed and awarded."""
 
 _KHALTI_HAS_PAID = frozenset({State.PAID, State.MISMATCHED})
@@ -87,6 +87,7 @@ def _settle(payment_id: int, purchase_id: int, told: Told) -> Outcome:
     purchase, payments = services.lock(purchase_id)
     payment = _one(payments, payment_id)
     if not payment.is_settled:
+        services.hear(payment, told.answer)
         _write(purchase, payments, payment, told)
     return payment.outcome
 
@@ -220,6 +221,7 @@ def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> 
 def confirm(purchase: Purchase, paid: Paid, *, on_credit: bool = False) -> None:
     """Let the shop place the order and spend the points held for it; the caller saves ``WRITTEN``."""
     purchase.number = conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
+    purchase.words = services.words_for(purchase.frozen_cart, purchase.number)
     if purchase.spends and purchase.member_id:  # after the shop's rows: the account is locked last
         _spend(purchase, purchase.member_id, on_credit=on_credit)
     purchase.state = Purchase.State.PLACED

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.errors import LedgerError
+from loyalink_khalti.finding import WordsField
 
 from .programmes import Program, ProgramVersion
 
@@ -107,8 +108,22 @@ class Account(models.Model):
     successor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged")
     joined_at = models.DateTimeField(default=timezone.now)
     touched_at = models.DateTimeField(default=timezone.now)
+    words = WordsField(null=True, default=None, help_text="what staff find it by; null until somebody looks")
 
     class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        permissions = [
+            ("adjust_account", _("Can add and take points by hand")),
+            ("adjust_beyond_limit", _("Can adjust more points than the limit in the loyalty settings")),
+            ("export_account", _("Can export members, their data, and the reports about points")),
+        ]
+        indexes = [
+            models.Index("program", condition=Q(owed__gt=0), name="loyalink_account_owing"),
+            models.Index("program", condition=Q(frozen=True), name="loyalink_account_frozen"),
+            models.Index(fields=["id"], condition=Q(words=None), name="loyalink_account_nameless"),
+            models.Index("member_id", name="loyalink_account_of_member"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["program", "member_id"], name="loyalink_account_member"),
             models.CheckConstraint(
@@ -246,7 +261,10 @@ class Entry(models.Model):
             models.CheckConstraint(condition=Q(amount__gt=0), name="loyalink_entry_positive"),
             models.CheckConstraint(condition=_allowed_moves(), name="loyalink_entry_move"),
         ]
-        indexes = [models.Index("account", "kind", "at", name="loyalink_entry_kind")]
+        indexes = [
+            models.Index("account", "kind", "at", name="loyalink_entry_kind"),
+            models.Index(fields=["-at"], condition=Q(kind="adjust"), name="loyalink_entry_adjusted"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.seq} {self.kind} {self.amount}"

@@ -117,7 +117,7 @@ def erase(*, site_key: str, member_id: str) -> bool:
     if Hold.objects.filter(account=account, state=Hold.State.ACTIVE).exists():
         raise LedgerError("points are held for a payment; try again when it is done")
     EntryNote.objects.filter(entry__account=account).delete()
-    Account.objects.filter(pk=account.pk).update(member_id=None, frozen=True)
+    Account.objects.filter(pk=account.pk).update(member_id=None, frozen=True, words="")
     return True
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from django.utils import timezone
 
@@ -18,7 +17,6 @@ from loyalink_khalti.money import Points
 
 NEEDED = ("member", "points")
 KNOWN = (*NEEDED, "expires", "note")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # full width, which some spreadsheets take too
 
 
 class Unreadable(Exception):
@@ -65,12 +63,6 @@ def read(path: Path, *, most: int) -> Sheet:
         if not found:
             rows.append(_row(row, members))
     return Sheet(rows=tuple(rows), faults=tuple(faults), digest=sha256(content).hexdigest())
-
-
-def safe(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int) else text
 
 
 def _typed(text: str) -> Iterator[_Typed]:

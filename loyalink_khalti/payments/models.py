@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyalink_khalti.finding import WordsField
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.ports import Cart, Method, Outcome, Why
 
@@ -80,6 +81,7 @@ class Purchase(models.Model):
     released_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.CharField(max_length=64, null=True, blank=True, help_text="whose points a guest's became")
     claimed_at = models.DateTimeField(null=True, blank=True)
+    words = WordsField(help_text="what staff find it by: reference, number, name, e-mail address, phone")
 
     class Meta:
         constraints = [
@@ -96,6 +98,8 @@ class Purchase(models.Model):
             models.Index("shop", "origin", name="loyalink_purchase_origin"),
             models.Index("member_id", condition=Q(state="open"), name="loyalink_purchase_member_open"),
             models.Index("visitor", condition=Q(state="open"), name="loyalink_purchase_visitor_open"),
+            models.Index(fields=["member_id", "-created_at"], name="loyalink_purchase_of_member"),
+            models.Index("number", name="loyalink_purchase_number"),
         ]
 
     def __str__(self) -> str:
@@ -155,8 +159,12 @@ class Payment(models.Model):
     watch_after = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)
     tries = models.PositiveIntegerField(default=0, help_text="how often the shop could not grant the goods")
+    heard = models.JSONField(default=list, blank=True, help_text="what Khalti has said of it, and when")
 
     class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        permissions = [("export_payment", _("Can export payments and the reports about them"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["environment", "transaction_id"], name="loyalink_one_payment_per_transaction"
@@ -176,6 +184,9 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index("watch_after", name="loyalink_payment_watch"),
+            models.Index(fields=["-created_at", "-id"], name="loyalink_payment_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="loyalink_payment_state"),
+            models.Index("paid_at", name="loyalink_payment_paid"),
         ]
 
     def __str__(self) -> str:
@@ -236,6 +247,8 @@ class Refund(models.Model):
     carried_at = models.DateTimeField(null=True, blank=True, help_text="when shop and points followed")
 
     class Meta:
+        permissions = [("refund_beyond_limit", _("Can give back more than the limit in Khalti's settings"))]
+        indexes = [models.Index("done_at", name="loyalink_refund_done")]
         constraints = [
             models.UniqueConstraint(
                 fields=["purchase"],

@@ -11,6 +11,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from loyalink_khalti import outbox
+from loyalink_khalti.finding import words_of
 from loyalink_khalti.khalti.wire import Initiated, Lookup, Status
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, Method, Why
@@ -25,6 +26,9 @@ VISITOR_BACK_OFF = (timedelta(seconds=3), timedelta(seconds=10), timedelta(secon
 OWN_LINK_LIFETIME = timedelta(minutes=60)
 """How long a link is taken to live where Khalti names no usable time (its documented default in production)."""
 LONGEST_LINK_LIFETIME = timedelta(days=1)
+
+MOST_HEARD = 50
+"""Changes of what Khalti says of one payment that are kept; it has a handful."""
 
 ALERT = "loyalink_khalti.flow.alerts.digest"
 """What tells staff of new Flags; called by the outbox."""
@@ -51,7 +55,13 @@ def open_purchase(
         worth=worth,
         rules_version=rules_version,
         payable=cart.total - worth,
+        words=words_for(cart),
     )
+
+
+def words_for(cart: Cart, number: str = "") -> str:
+    """What staff find a purchase by."""
+    return words_of((cart.ref, number, cart.customer.name, cart.customer.email, cart.customer.phone))
 
 
 def open_payment(purchase: Purchase, *, credentials: Credentials) -> Payment:
@@ -149,6 +159,7 @@ def still_waits(payment: Payment, lease: str) -> bool:
     """End the lease of a payment that nobody has paid yet, without a lock; False where it has moved on meanwhile."""
     mine = Payment.objects.filter(pk=payment.pk, lease=lease, state=State.INITIATED)
     looked = {"watch_after": next_look(payment, State.INITIATED), "failures": 0, "not_found": 0}
+    looked["heard"] = payment.heard
     return bool(mine.update(lease="", leased_until=None, **looked))
 
 
@@ -204,7 +215,22 @@ def save(payment: Payment, **fields: Any) -> None:
     fields = looked | {"watch_after": next_look(payment, State(payment.state))} | fields
     for name, value in fields.items():
         setattr(payment, name, value)
-    payment.save(update_fields=list(fields))
+    payment.save(update_fields=[*fields, "heard"])
+
+
+def hear(payment: Payment, answer: Lookup) -> None:
+    """Remember what Khalti has said, where it is news; whoever holds the row saves it with what follows from it."""
+    told = {
+        "status": answer.status_text,
+        "pidx": answer.pidx,
+        "total_amount": answer.total_amount,
+        "transaction_id": answer.transaction_id,
+        "fee": answer.fee,
+        "refunded": answer.refunded,
+    }
+    last = payment.heard[-1] if payment.heard else {}
+    if told != {name: last.get(name) for name in told}:
+        payment.heard = [*payment.heard, {"at": timezone.now().isoformat(), **told}][-MOST_HEARD:]
 
 
 def mark_paid(payment: Payment, answer: Lookup) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.management.sheet import safe
+from loyalink_khalti.staff.cells import safe
 
 from .conftest import Run
 

@@ -1,6 +1,6 @@
 """The shop as the flow sees it: what is held is placed, let go of, or given back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.db.models import DecimalField, Exists, OuterRef, Subquery, Sum
@@ -83,6 +83,19 @@ class OscarShop:
 
     def orders(self) -> Iterator[HostOrder]:
         return _told(orders.placed().order_by("pk"))
+
+    def page_for_staff(self, ref: str) -> str:
+        return reverse("dashboard:order-detail", args=[ref]) if ref else reverse("dashboard:index")
+
+    def tags(self) -> Mapping[str, str]:
+        above: list[str] = []
+        found = {}
+        for depth, slug, name in (
+            get_model("catalogue", "Category").objects.order_by("path").values_list("depth", "slug", "name")
+        ):
+            above = [*above[: depth - 1], name]
+            found[slug] = " › ".join(above)
+        return found
 
 
 def _place(order: Any, paid: Paid) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from loyalink_khalti.flow import people
-from loyalink_khalti.management import naming, sheet
+from loyalink_khalti.management import naming
+from loyalink_khalti.staff.cells import safe
 
 COLUMNS = ("member", "available", "pending", "held", "owed", "earned", "spent", "tier", "frozen")
 
@@ -44,14 +45,14 @@ class Command(BaseCommand):
             number += 1
             table.writerow(
                 [
-                    sheet.safe(standing.member),
+                    safe(standing.member),
                     account.available,
                     account.pending,
                     account.held,
                     account.owed,
                     account.lifetime_earned + account.inherited,
                     account.lifetime_redeemed,
-                    sheet.safe(standing.tier),
+                    safe(standing.tier),
                     "yes" if account.frozen else "no",
                 ]
             )

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from loyalink_khalti import flow
+from loyalink_khalti.flow import people
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.sweeping import FAILED
 from loyalink_khalti.management.progress import shown
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         for soon in shown(flow.warn(), total=0, stream=self.stderr, what="warnings"):
             accounts["warned"] += 1
             points["warned"] += soon.points
+        people.name_accounts()
         self.stdout.write(summary(accounts, points))
         if accounts[FAILED]:
             self.stderr.write("The log says what failed; loyalink_audit says what is wrong with those accounts.")
