@@ -46,7 +46,7 @@ class WordsField(models.TextField):  # type: ignore[type-arg]  # Django's own is
 
 
 @WordsField.register_lookup
-class HasWords(models.Lookup):  # type: ignore[type-arg]
+class HasWords(models.Lookup):
     """Each typed word begins a word of the row; nothing typed finds nothing."""
 
     lookup_name = "has_words"
@@ -57,11 +57,11 @@ class HasWords(models.Lookup):  # type: ignore[type-arg]
         query = " & ".join(f"'{word}':*" for word in self._typed())
         return f"{lexemes(field)} @@ CAST(%s AS tsquery)", [*params, query]
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         field, params = self.process_lhs(compiler, connection)
         patterns = [f"% {_ANY.sub(_ESCAPED, word)}%" for word in self._typed()]
         test = f"(' ' || {field}) LIKE %s ESCAPE '!'"
-        each = [value for pattern in patterns for value in (*params, pattern)]
+        each = tuple(value for pattern in patterns for value in (*params, pattern))
         return " AND ".join([test] * len(patterns)) or "1 = 0", each
 
     def _typed(self) -> list[str]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -23,7 +22,7 @@ MOST_COUNTED = 10_000
 CHUNK = 2_000
 
 
-class BoundedPaginator(WagtailPaginator):  # type: ignore[misc]  # Wagtail is untyped
+class BoundedPaginator(WagtailPaginator):
     """Counts no further than ``MOST_COUNTED``, along the list's own index, and says so."""
 
     @cached_property
@@ -37,7 +36,7 @@ class BoundedPaginator(WagtailPaginator):  # type: ignore[misc]  # Wagtail is un
         return _("the first %(items)s") % {"items": label} if self.count == MOST_COUNTED else label
 
 
-class Exported(SpreadsheetExportMixin):  # type: ignore[misc]  # Wagtail is untyped
+class Exported(SpreadsheetExportMixin):
     """A list that leaves as CSV or XLSX, streamed, for whoever may; nothing in a cell runs."""
 
     export_permission: str
@@ -47,7 +46,7 @@ class Exported(SpreadsheetExportMixin):  # type: ignore[misc]  # Wagtail is unty
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.is_export and not self.may(self.export_permission):  # type: ignore[attr-defined]  # Guarded's
             return refused(request)
-        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # a view's
         return response
 
     @cached_property
@@ -91,9 +90,9 @@ class Streamed:
         return iter(self._rows.iterator(chunk_size=CHUNK))
 
 
-class Listing(Exported, Guarded, BaseListingView):  # type: ignore[misc]  # Wagtail is untyped
+class Listing(Exported, Guarded, BaseListingView):  # type: ignore[override]  # as Wagtail's own mixture
     """A list of Wagtail's, guarded, bounded and exported."""
 
     template_name = "wagtailadmin/generic/listing.html"
     paginate_by = 20
-    paginator_class: type[Paginator[Any]] = BoundedPaginator
+    paginator_class = BoundedPaginator
