@@ -4,14 +4,22 @@ from typing import Any
 
 from django.apps import apps
 from django.http import HttpRequest
-from django.urls import URLPattern, path
+from django.templatetags.static import static
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
+from wagtail.admin.admin_url_finder import register_admin_url_finder
+from wagtail.admin.menu import MenuItem
 from wagtail.contrib.settings.models import register_setting
-from wagtail.log_actions import LogActionRegistry, LogFormatter
 
-from loyalink_khalti.backoffice import attention, forms, views
+from loyalink_khalti.backoffice import attention, log, views
+from loyalink_khalti.backoffice.finder import PaymentFinder
 from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.backoffice.payments import urls as payments
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.staff import may
 
 if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would break all of Wagtail's admin
     register_setting(KhaltiSettings, icon="key", order=50)
@@ -29,26 +37,35 @@ def keep_the_key_out_of_error_reports(request: HttpRequest, instance: Any) -> No
         request.sensitive_post_parameters = ["secret_key"]  # type: ignore[attr-defined]  # Django sets it so
 
 
-def log_actions(actions: LogActionRegistry) -> None:
-    """Show in the site history who has changed a key, by its fingerprint."""
+def icons(names: list[str]) -> list[str]:
+    return [*names, "loyalink_khalti/icons/loyalink-rupee.svg"]
 
-    class KeyFormatter(LogFormatter):
-        label: Any
 
-        def format_message(self, log_entry: Any) -> str:
-            return f"{self.label}: {log_entry.data.get('environment', '')}, {log_entry.data.get('fingerprint', '')}"
+def stylesheet() -> SafeString:
+    """Small, and the same on every page, so that a chip is a chip wherever it stands."""
+    return format_html('<link rel="stylesheet" href="{}">', static("loyalink_khalti/desk.css"))
 
-    class KeySaved(KeyFormatter):
-        label = _("Save a Khalti key")
 
-    class KeyRemoved(KeyFormatter):
-        label = _("Remove a Khalti key")
+class PaymentsItem(MenuItem):
+    """The payments, for whoever may see them."""
 
-    actions.register_action(forms.SAVED)(KeySaved)
-    actions.register_action(forms.REMOVED)(KeyRemoved)
+    def is_shown(self, request: HttpRequest) -> bool:
+        return may.may(request.user, may.VIEW_PAYMENTS)
+
+
+def payments_item() -> MenuItem:
+    url = reverse("loyalink_khalti_payments")
+    return PaymentsItem(_("Payments"), url, name="loyalink-payments", icon_name="loyalink-rupee", order=310)
 
 
 hooks.register("construct_homepage_panels", attention.add_panel)
 hooks.register("register_admin_urls", admin_urls)
 hooks.register("before_edit_setting", keep_the_key_out_of_error_reports)
-hooks.register("register_log_actions", log_actions)
+hooks.register("register_log_actions", log.register)
+hooks.register("register_icons", icons)
+hooks.register("insert_global_admin_css", stylesheet)
+
+# Payments
+hooks.register("register_admin_urls", payments.admin_urls)
+hooks.register("register_admin_menu_item", payments_item)
+register_admin_url_finder(Payment, PaymentFinder)

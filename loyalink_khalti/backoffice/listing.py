@@ -93,6 +93,16 @@ class Streamed:
 class Listing(Exported, Guarded, BaseListingView):  # type: ignore[override]  # as Wagtail's own mixture
     """A list of Wagtail's, guarded, bounded and exported."""
 
+    # Wagtail is untyped: what it sets to None is a text, a tuple or a class in a list that has it.
+    page_title: Any
+    index_url_name: Any
+    index_results_url_name: Any
+    verbose_name: Any
+    verbose_name_plural: Any
+    default_ordering: Any
+    is_searchable: Any
+    filterset_class: Any
+    columns: Any
     template_name = "wagtailadmin/generic/listing.html"
     paginate_by = 20
     paginator_class = BoundedPaginator

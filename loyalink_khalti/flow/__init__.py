@@ -12,6 +12,7 @@
     undo       a Refund is committed; Khalti gives the cash back; the shop and the points follow
     give_back  the same for a payment that bought nothing: no goods and no points move
     decide     staff answer a Flag: fulfil, accept, refund, dismiss, with a reason
+    look       staff have Khalti asked about one payment, now
     reconcile  a look at everything that nobody came back for
     claim      a guest, who has made an account since, has the points of an order
     warn       members are told that points expire soon
@@ -28,6 +29,7 @@ from .decide import Decision, choices, decide
 from .finish import finish, start_again
 from .give_back import give_back
 from .health import Health, health
+from .look import Said, look
 from .member import member
 from .place import place
 from .quote import PointsDoNotFit, Quote, quote
@@ -46,6 +48,7 @@ __all__ = [
     "PaymentWaiting",
     "PointsDoNotFit",
     "Quote",
+    "Said",
     "begin",
     "choices",
     "claim",
@@ -57,6 +60,7 @@ __all__ = [
     "give_back",
     "health",
     "join",
+    "look",
     "member",
     "nudge",
     "place",

@@ -55,11 +55,16 @@ def ask_and_settle(payment: Payment, lease: str, *, lane: Lane, present: bool = 
     answer = ask(payment, lease, lane=lane)
     if answer is None:
         return read(payment).outcome
+    # A visitor may reload the page as often as they like: that uses up no try.
+    return write_down(payment, lease, answer, present=present, counts=lane is not Lane.LOOK)
+
+
+def write_down(payment: Payment, lease: str, answer: Lookup, *, present: bool, counts: bool) -> Outcome:
+    """Write down what Khalti has answered to whoever holds the lease; see ``settle``."""
     services.hear(payment, answer)
     if _waits(payment, answer) and services.still_waits(payment, lease):
         return payment.outcome
-    # A visitor may reload the page as often as they like: that uses up no try.
-    return settle(payment, answer, present=present, counts=lane is not Lane.LOOK)
+    return settle(payment, answer, present=present, counts=counts)
 
 
 def start_again(payment: Payment) -> Outcome:

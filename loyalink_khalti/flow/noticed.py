@@ -33,6 +33,11 @@ def look(payment: Payment, lease: str) -> Outcome | None:
     answer = ask(payment, lease, lane=Lane.JOB)
     if answer is None:
         return None
+    return compare(payment, answer)
+
+
+def compare(payment: Payment, answer: Lookup) -> Outcome:
+    """Write down what an answer about such a payment says of its refunds."""
     return in_one_block(lambda: _compare(payment, answer))
 
 

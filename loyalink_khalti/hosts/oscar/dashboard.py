@@ -26,9 +26,11 @@ from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
+from loyalink_khalti.staff import refunding
 
-from . import orders, refunding, sources
+from . import orders, sources
 from .options import SHOP, options
+from .refunding import may_refund, purchase_of
 
 
 class OrderSearchForm(OscarOrderSearchForm):
@@ -47,11 +49,11 @@ def not_by_hand() -> set[str]:
 
 def cancel(request: HttpRequest, order: Any) -> bool:
     """Cancel an order that nobody has paid, points and stock included; False where it was made without us."""
-    purchase = refunding.purchase_of(order)
+    purchase = purchase_of(order)
     if purchase is None:
         return False
     words = {"number": order.number}
-    if not refunding.may_refund(request):
+    if not may_refund(request):
         messages.error(request, _("%(number)s: you may not cancel orders.") % words)
         return True
     if not refunds.is_awaited(purchase):
@@ -122,9 +124,9 @@ class OrderDetailView(OscarOrderDetailView):
 
     def _refund(self, request: HttpRequest, order: Any) -> HttpResponse:
         """Preview, confirm, cancel, or let the books follow a refund of before."""
-        if not refunding.may_refund(request):
+        if not may_refund(request):
             raise PermissionDenied
-        purchase = refunding.purchase_of(order)
+        purchase = purchase_of(order)
         if purchase is None:
             return self._reload(_("This order was not bought here: it cannot be refunded."))
         step = request.POST["refund"]
@@ -143,6 +145,9 @@ class OrderDetailView(OscarOrderDetailView):
     def _confirmed(
         self, request: HttpRequest, order: Any, purchase: Purchase, form: refunding.RefundForm
     ) -> HttpResponse:
+        if why := refunding.beyond(request.user, purchase, form.cash):
+            messages.error(request, why)
+            return self._refunded()
         try:
             refund = form.asked.undo(purchase, key=form.cleaned_data["key"], by=str(request.user.pk))
         except LoyalinkError as exc:
@@ -204,8 +209,8 @@ class OrderDetailView(OscarOrderDetailView):
         )
 
     def _refund_context(self) -> dict[str, Any]:
-        purchase = refunding.purchase_of(self.object)
-        if purchase is None or not refunding.may_refund(self.request):
+        purchase = purchase_of(self.object)
+        if purchase is None or not may_refund(self.request):
             return {}
         left, awaited = refunds.left(purchase), refunds.is_awaited(purchase)
         open_ = left.goods + left.shipping > 0 or not refunds.has_any(purchase)

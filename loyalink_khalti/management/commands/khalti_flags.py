@@ -14,24 +14,14 @@ from loyalink_khalti.money import Paisa, npr, paisa
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import Reason
 from loyalink_khalti.payments.words import REASONS
-
-DECISIONS = {
-    flow.Decision.FULFIL: "the money has come: grant the goods",
-    flow.Decision.ACCEPT: "take the money as it came, and grant the goods",
-    flow.Decision.REFUND: "give the payment back at Khalti",
-    flow.Decision.GIVE_UP: "let go of what a payment holds that Khalti does not know",
-    flow.Decision.MADE: "Khalti's dashboard shows the refund",
-    flow.Decision.NOT_MADE: "Khalti's dashboard does not show the refund",
-    flow.Decision.AMOUNT: "so much (--rupees) was given back in Khalti's dashboard",
-    flow.Decision.DISMISS: "nothing more is to be done",
-}
+from loyalink_khalti.staff.words import DECISIONS
 
 
 class Command(BaseCommand):
     help = "List the payments that wait for a decision; with a number and a decision, decide."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        told = "; ".join(f"{decision}: {words}" for decision, words in DECISIONS.items())
+        told = "; ".join(f"{decision}: {str(words).rstrip('.')}" for decision, words in DECISIONS.items())
         parser.add_argument("flag", nargs="?", type=int, help="the number of a flag, from the list")
         parser.add_argument("decision", nargs="?", choices=[each.value for each in DECISIONS], help=told)
         parser.add_argument("--actor", help="who decides: e-mail address or pk")

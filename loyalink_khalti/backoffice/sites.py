@@ -1,0 +1,11 @@
+"""The sites of this Wagtail by the text under which their payments and points are kept."""
+
+from wagtail.models import Site
+
+from loyalink_khalti import conf
+
+
+def site_choices() -> list[tuple[str, str]]:
+    """Each site's key and its name, the default one first."""
+    sites = Site.objects.order_by("-is_default_site", "site_name", "hostname")
+    return [(conf.key_of_site(site), site.site_name or site.hostname) for site in sites]

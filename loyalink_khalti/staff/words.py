@@ -1,0 +1,59 @@
+"""What staff read of a payment: where it stands, and what they may decide. In their own language."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from loyalink_khalti.flow import Decision
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.states import State
+from loyalink_khalti.ports import Why
+
+DECISIONS: dict[Decision, Promise] = {
+    Decision.FULFIL: _("The money has come: grant the goods."),
+    Decision.ACCEPT: _("Take the money as it came, and grant the goods."),
+    Decision.REFUND: _("Give the payment back at Khalti."),
+    Decision.GIVE_UP: _("Let go of what a payment holds that Khalti does not know."),
+    Decision.MADE: _("Khalti's dashboard shows the refund."),
+    Decision.NOT_MADE: _("Khalti's dashboard does not show the refund."),
+    Decision.AMOUNT: _("So much was given back in Khalti's dashboard."),
+    Decision.DISMISS: _("Nothing more is to be done."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A state as a chip: its words, a mark that needs no colour, and whether it stands out."""
+
+    label: Promise
+    mark: str
+    loud: bool = False
+
+
+STATES: dict[State, Standing] = {
+    State.CREATED: Standing(label=_("Being begun"), mark="…"),
+    State.INITIATED: Standing(label=_("Waiting for the shopper"), mark="…"),
+    State.PAID: Standing(label=_("Paid, goods not granted"), mark="!", loud=True),
+    State.FULFILLED: Standing(label=_("Paid"), mark="✓"),
+    State.RELEASED: Standing(label=_("Not paid"), mark="–"),
+    State.MISMATCHED: Standing(label=_("Does not match"), mark="!", loud=True),
+    State.PART_REFUNDED: Standing(label=_("Partly given back"), mark="↩"),
+    State.REFUNDED: Standing(label=_("Given back"), mark="↩"),
+}
+
+NOT_PAID: dict[Why, Standing] = {
+    Why.REFUSED: Standing(label=_("Not begun"), mark="–"),
+    Why.CANCELLED: Standing(label=_("Cancelled by the shopper"), mark="–"),
+    Why.EXPIRED: Standing(label=_("Expired"), mark="–"),
+    Why.FAILED: Standing(label=_("Failed"), mark="–"),
+    Why.ABANDONED: Standing(label=_("Given up"), mark="–"),
+}
+
+
+def standing(payment: Payment) -> Standing:
+    """Where a payment stands, in a word or two."""
+    state = State(payment.state)
+    if state is State.RELEASED and payment.why:
+        return NOT_PAID.get(Why(payment.why), STATES[state])
+    return STATES[state]
