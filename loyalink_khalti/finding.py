@@ -22,20 +22,20 @@ _ANY, _ESCAPED = re.compile(r"([!%_])"), r"!\1"
 
 
 def words_of(texts: Iterable[str | None]) -> str:
-    """All words of some texts, each once, as a ``WordsField`` keeps them; a phone also without its country."""
-    found: dict[str, None] = {}
-    for text in texts:
-        for word in _words(text or ""):
-            found[word] = None
-            if word.isdigit() and word.startswith(_COUNTRY) and len(word) > len(_COUNTRY) + 6:
-                found[word.removeprefix(_COUNTRY)] = None
-    return " ".join(found)
+    """All words of some texts, each once, as a ``WordsField`` keeps them."""
+    return " ".join(dict.fromkeys(word for text in texts for word in _words(text or "")))
 
 
 def _words(text: str) -> list[str]:
-    """Lower case, one form of each letter, nothing that a query could take for an operator; phones as digits."""
+    """Lower case, one form of each letter, no quotes, which a query has for itself; phones as digits."""
     cleaned = unicodedata.normalize("NFKC", text).casefold().replace("\\", " ").replace("'", " ").replace("\0", " ")
-    return [re.sub(r"\D", "", word) if _PHONE.match(word) else word[:_LONGEST] for word in cleaned.split()]
+    return [_digits(word) if _PHONE.match(word) else word[:_LONGEST] for word in cleaned.split()]
+
+
+def _digits(phone: str) -> str:
+    """A number as it is dialled within the country, however it was typed."""
+    digits = re.sub(r"\D", "", phone)
+    return digits.removeprefix(_COUNTRY) if len(digits) > len(_COUNTRY) + 6 else digits
 
 
 class WordsField(models.TextField):  # type: ignore[type-arg]  # Django's own is no generic

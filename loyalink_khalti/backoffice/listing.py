@@ -28,7 +28,7 @@ class BoundedPaginator(WagtailPaginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows[:MOST_COUNTED].count()) if hasattr(rows, "query") else len(rows)
+        return int(rows.values("pk")[:MOST_COUNTED].count()) if hasattr(rows, "query") else len(rows)
 
     @property
     def items_count_label(self) -> str:
@@ -48,6 +48,11 @@ class Exported(SpreadsheetExportMixin):
             return refused(request)
         response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # a view's
         return response
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        if self.is_export:
+            return self.as_spreadsheet(context["object_list"], self.request.GET["export"])
+        return super().render_to_response(context, **kwargs)
 
     @cached_property
     def show_export_buttons(self) -> bool:

@@ -5,6 +5,11 @@ from wagtail.models import Site
 from loyalink_khalti import conf
 
 
+def has_several() -> bool:
+    """Whether there is more than one; Wagtail remembers it, so that no list asks the database."""
+    return len({path.site_id for path in Site.get_site_root_paths()}) > 1
+
+
 def site_choices() -> list[tuple[str, str]]:
     """Each site's key and its name, the default one first."""
     sites = Site.objects.order_by("-is_default_site", "site_name", "hostname")
