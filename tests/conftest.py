@@ -23,6 +23,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", action="store_true", help="let the browser's tests make docs/pictures anew")
     parser.addoption("--all", action="store_true", help="run the exhaustive sweeps (marked slow) too")
 
 

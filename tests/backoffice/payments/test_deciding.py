@@ -11,7 +11,7 @@ from .conftest import Desk, words
 from .test_giving_back import limit
 from .test_page import logged
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 FLAG = "loyalink_khalti_flag"
 

@@ -15,7 +15,7 @@ from tests.purchases import Khalti, stands
 
 from .conftest import Desk, words
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ASK = "loyalink_khalti_payment_ask"
 

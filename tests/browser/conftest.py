@@ -1,0 +1,127 @@
+"""A running store and a real browser, which can make a picture of what it shows."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import DjangoDbBlocker
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from tests.stories.running import Store, running
+from tests.stories.shopper import PASSWORD
+
+PICTURES = Path(__file__).parent.parent.parent / "docs" / "pictures"
+QUIET = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--lang=en",
+)  # fmt: skip
+WIDTH, TALLEST = 1280, 2400
+PATIENCE = 15
+"""Seconds within which what a page does by itself is done."""
+
+
+class Browser:
+    """Somebody at a browser: opens pages, reads them, types and presses buttons by the words on them."""
+
+    def __init__(self, driver: Chrome, store: Store, *, keeps_pictures: bool) -> None:
+        self.driver = driver
+        self.store = store
+        self._keeps_pictures = keeps_pictures
+
+    def open(self, path: str) -> "Browser":
+        self.driver.get(path if path.startswith("http") else self.store.url + path)
+        return self
+
+    def log_in(self, name: str) -> "Browser":
+        self.driver.delete_all_cookies()
+        self.open("/admin/login/")
+        self.type("username", name)
+        self.type("password", PASSWORD)
+        self.find("button[type=submit]").click()
+        self.until(lambda: "/login" not in self.driver.current_url)
+        return self
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.driver.find_element(By.TAG_NAME, "body").text.split())
+
+    def find(self, selector: str) -> WebElement:
+        """The first that can be seen, waited for a moment."""
+        return self.until(lambda: self._seen(selector))
+
+    def _seen(self, selector: str) -> WebElement | None:
+        return next((e for e in self.driver.find_elements(By.CSS_SELECTOR, selector) if e.is_displayed()), None)
+
+    def type(self, name: str, text: str) -> None:
+        """Type into the field of a form, over whatever stands there."""
+        field = self.find(f"[name='{name}']")
+        if field.tag_name == "select":
+            Select(field).select_by_visible_text(text)
+            return
+        # As a person does, so that whatever listens to typing hears it; ``clear`` is silent.
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].select()", field)
+        field.send_keys(text)
+
+    def choose(self, name: str, value: str) -> None:
+        """Tick one of several."""
+        self.press_element(self.find(f"[name='{name}'][value='{value}']"))
+
+    def press(self, words: str) -> "Browser":
+        """Press the button, or follow the link, with these words on it."""
+        self.press_element(self.until(lambda: self._worded(words)))
+        return self
+
+    def press_element(self, element: WebElement) -> None:
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    def _worded(self, words: str) -> WebElement | None:
+        pressable = self.driver.find_elements(By.CSS_SELECTOR, "main button, main a, main input[type=submit], header a")
+        return next((e for e in pressable if e.is_displayed() and words in (e.text or e.get_attribute("value"))), None)
+
+    def until(self, true: Callable[[], Any]) -> Any:
+        """Wait until it is so, and give what it is."""
+        return WebDriverWait(self.driver, PATIENCE, poll_frequency=0.05).until(lambda _driver: true())
+
+    def reads(self, words: str) -> bool:
+        """Whether the page comes to say so."""
+        self.until(lambda: words in self.words)
+        return True
+
+    def picture(self, name: str) -> None:
+        """Keep what is shown, whole, in docs/pictures: only where the run was asked to."""
+        if not self._keeps_pictures:
+            return
+        self.driver.execute_script("window.scrollTo(0, 0); document.activeElement && document.activeElement.blur()")
+        tall = self.driver.execute_script("return (document.querySelector('main') || document.body).scrollHeight")
+        self.driver.set_window_size(WIDTH, min(max(int(tall), 700), TALLEST))
+        self.driver.save_screenshot(str(PICTURES / f"{name}.png"))
+        self.driver.set_window_size(WIDTH, 1000)
+
+
+@pytest.fixture(scope="module")
+def store(
+    django_db_setup: Callable[[], None], django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    with django_db_blocker.unblock():
+        with running(tmp_path_factory.mktemp("store")) as store:
+            yield store
+        django_db_setup()
+
+
+@pytest.fixture
+def browser(store: Store, request: pytest.FixtureRequest) -> Iterator[Browser]:
+    options = ChromeOptions()
+    for option in (*QUIET, f"--window-size={WIDTH},1000"):
+        options.add_argument(option)
+    driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        yield Browser(driver, store, keeps_pictures=request.config.getoption("--pictures"))
+    finally:
+        driver.quit()
