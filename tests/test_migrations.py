@@ -63,3 +63,19 @@ def test_all_tables_of_the_package_go_and_come_back():
 
     assert gone == []
     assert len(back) == len({model._meta.db_table for model in apps.get_app_config("loyalink_khalti").get_models()})
+
+
+OLDEST_WAGTAIL = {"wagtailcore": "0097_baselogentry_uuid_action_timestamp_indexes", "wagtailadmin": "0006_formstate"}
+"""The last migrations of Wagtail 7.4, the oldest that the package is made for."""
+
+
+def test_the_package_migrates_on_the_oldest_wagtail_it_is_made_for():
+    """Django names the newest migration that is there when it writes one of ours."""
+    newer = [
+        f"{migration} needs {app}.{name}"
+        for migration in ours()
+        if migration.app_label == "loyalink_khalti"
+        for app, name in migration.dependencies
+        if app in OLDEST_WAGTAIL and name > OLDEST_WAGTAIL[app]
+    ]
+    assert not newer

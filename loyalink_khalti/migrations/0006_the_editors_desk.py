@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('loyalink_khalti', '0005_nothing_is_forgotten'),
-        ('wagtailcore', '0098_apitoken'),
+        ('wagtailcore', '0078_referenceindex'),
     ]
 
     operations = [
