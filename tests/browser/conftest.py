@@ -82,7 +82,8 @@ class Browser:
         element.click()
 
     def _worded(self, words: str) -> WebElement | None:
-        pressable = self.driver.find_elements(By.CSS_SELECTOR, "main button, main a, main input[type=submit], header a")
+        css = "main button, main a, main input[type=submit], header a"
+        pressable = self.driver.find_elements(By.CSS_SELECTOR, css)
         return next((e for e in pressable if e.is_displayed() and words in (e.text or e.get_attribute("value"))), None)
 
     def until(self, true: Callable[[], Any]) -> Any:
