@@ -12,6 +12,7 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from loyalink_khalti.backoffice import attention, forms, views
 from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.backoffice.shop_link import ShopMenuItem
 
 if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would break all of Wagtail's admin
     register_setting(KhaltiSettings, icon="key", order=50)
@@ -52,3 +53,6 @@ hooks.register("construct_homepage_panels", attention.add_panel)
 hooks.register("register_admin_urls", admin_urls)
 hooks.register("before_edit_setting", keep_the_key_out_of_error_reports)
 hooks.register("register_log_actions", log_actions)
+
+# The shop's own back office
+hooks.register("register_admin_menu_item", ShopMenuItem)

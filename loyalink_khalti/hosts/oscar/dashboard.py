@@ -27,7 +27,7 @@ from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
 
-from . import orders, refunding, sources
+from . import orders, payment_links, refunding, sources
 from .options import SHOP, options
 
 
@@ -199,6 +199,7 @@ class OrderDetailView(OscarOrderDetailView):
                 "unplaced": not orders.is_placed(self.object),
                 "payment_waits": purchase is not None and self.request.user.is_staff and sources.waits(self.object),
                 "to_come": npr(Paisa(purchase.payable)) if purchase else "",
+                "payments_in_wagtail": payment_links.of(purchase, self.request.user),
             }
             | self._refund_context()
         )
