@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidde
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from oscar.apps.dashboard.nav import default_access_fn as may_open
 from wagtail.admin.forms.choosers import BaseFilterForm
 from wagtail.admin.ui.tables import Column
 from wagtail.admin.views.generic import chooser as views
@@ -68,7 +69,7 @@ class Shelf(ForEditors):
     @property
     def columns(self) -> list[Column]:
         return [
-            PictureColumn("picture", label="", accessor=goods.picture, width="1%"),
+            PictureColumn("picture", label="", accessor=goods.picture, width="64px"),
             self.title_column,
             Column("upc", label=gettext_lazy("UPC")),
             Column("price", label=gettext_lazy("Price"), accessor=goods.price),
@@ -128,9 +129,8 @@ class ProductURLFinder:
         self.user = user
 
     def get_edit_url(self, product: Any) -> str | None:
-        if self.user is not None and not self.user.is_staff:
-            return None
+        page = "dashboard:catalogue-product", [product.parent_id or product.pk]
         try:
-            return reverse("dashboard:catalogue-product", args=[product.parent_id or product.pk])
-        except NoReverseMatch:
+            return reverse(page[0], args=page[1]) if self.user is None or may_open(self.user, *page) else None
+        except (NoReverseMatch, LookupError):  # no dashboard, or one whose permissions are not Oscar's
             return None

@@ -180,14 +180,20 @@ def test_whoever_may_not_edit_pages_may_not_look(shelves: Store, accountant: Cli
         assert "Gel pen" not in answer.content.decode()
 
 
-def test_a_chosen_product_comes_back_with_its_title_and_where_to_edit_it(shelves: Store, editor: Client) -> None:
+def test_a_chosen_product_comes_back_by_its_title(shelves: Store, editor: Client) -> None:
     answer = json.loads(editor.get(f"{CHOOSE}chosen/{shelves.pen.pk}/").content)
 
-    assert answer["result"] == {
-        "id": str(shelves.pen.pk),
-        "title": "Gel pen",
-        "edit_url": f"/shop/dashboard/catalogue/products/{shelves.pen.pk}/",
-    }
+    assert answer["result"] == {"id": str(shelves.pen.pk), "title": "Gel pen", "edit_url": None}
+
+
+def test_whoever_may_edit_products_is_led_to_oscars_page_of_it(shelves: Store, editor: Client) -> None:
+    ours = Permission.objects.filter(content_type__app_label="catalogue")
+    User.objects.get(username="maya").user_permissions.set(ours)
+
+    answer = json.loads(editor.get(f"{CHOOSE}chosen/{shelves.pen.pk}/").content)
+
+    assert answer["result"]["edit_url"] == f"/shop/dashboard/catalogue/products/{shelves.pen.pk}/"
+    assert editor.get(answer["result"]["edit_url"]).status_code == 200
 
 
 @pytest.mark.parametrize("pk", ["999999", "x", "-1", "1e5"])
