@@ -96,14 +96,9 @@ class SearchConfig(OscarSearchConfig):
 
 
 def _open_in_wagtail() -> None:
-    """Bring the goods into Wagtail's admin and its pages into Oscar's, where there is one."""
+    """Bring the goods into Wagtail's admin and its pages into Oscar's menu, where there is one."""
     if apps.is_installed("wagtail.admin"):
-        from . import (
-            navigation,
-            wagtail_hooks,  # noqa: F401 - registers the hooks
-        )
-
-        navigation.lead_to_wagtail()
+        from . import wagtail_hooks  # noqa: F401 - registers the hooks
 
 
 def misplaced() -> list[str]:
