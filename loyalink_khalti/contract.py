@@ -123,3 +123,16 @@ class ShopContract:
         page = shop.page_for(cart.ref, outcome, "a-token")
 
         assert page == "" or (page.startswith("/") and not page.startswith(("//", "/\\")))
+
+    def test_staff_find_the_order_under_a_path_of_the_shops_own(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart))
+
+        for page in (shop.page_for_staff(cart.ref), shop.page_for_staff("")):
+            assert page == "" or (page.startswith("/") and not page.startswith(("//", "/\\")))
+
+    def test_tags_map_texts_to_the_names_that_people_know(self, shop: Shop, cart: Cart) -> None:
+        tags = shop.tags()
+
+        assert {type(each) for pair in tags.items() for each in pair} <= {str}
+        assert {tag for line in cart.lines for tag in line.tags} <= set(tags)

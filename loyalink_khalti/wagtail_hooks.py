@@ -18,6 +18,7 @@ from loyalink_khalti.backoffice import attention, log, views
 from loyalink_khalti.backoffice.finder import PaymentFinder
 from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.backoffice.payments import urls as payments
+from loyalink_khalti.backoffice.shop_link import ShopMenuItem
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.staff import may
 
@@ -69,3 +70,6 @@ hooks.register("insert_global_admin_css", stylesheet)
 hooks.register("register_admin_urls", payments.admin_urls)
 hooks.register("register_admin_menu_item", payments_item)
 register_admin_url_finder(Payment, PaymentFinder)
+
+# The shop's own back office
+hooks.register("register_admin_menu_item", ShopMenuItem)

@@ -1,6 +1,7 @@
 """Pages that stand on nothing: no template of the host's, no query, no session. For when there is nothing to show."""
 
 from django.http import HttpResponse
+from django.urls import get_script_prefix
 from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import get_language, get_language_bidi
@@ -22,13 +23,14 @@ body {{ margin: 0; background: #f6f2ec; color: #241b2f;
 main {{ max-width: 30rem; margin: 12vh auto; padding: 1.75rem 1.5rem; text-align: center; background: #fff;
   border: 1px solid #e4dcd0; border-radius: 16px }}
 h1 {{ margin: 0; font-size: 1.45rem }}
+a {{ color: #5c2d91 }}
 </style>
 </head>
 <body>
 <main>
 <h1>{title}</h1>
 <p>{text}</p>
-</main>
+{way_out}</main>
 </body>
 </html>
 """
@@ -36,12 +38,14 @@ h1 {{ margin: 0; font-size: 1.45rem }}
 
 def not_found() -> HttpResponse:
     """The one answer to every token that is nobody's, so that no two can be told apart."""
-    return _page(404, _("There is no such payment."), _("Perhaps the link was cut short. Please open it again."))
+    return _page(
+        404, _("There is no such payment."), _("Perhaps the link was cut short. Please open it again."), home=True
+    )
 
 
 def too_many(*, wait: int) -> HttpResponse:
     """The answer to who tries tokens."""
-    response = _page(429, _("Too many tries"), _("Please wait a minute before you open the link again."))
+    response = _page(429, _("Too many tries"), _("Please wait a minute before you open the link again."), home=True)
     response["Retry-After"] = str(wait)
     return response
 
@@ -56,7 +60,10 @@ def unavailable(*, look_at: str) -> HttpResponse:
     return response
 
 
-def _page(status: int, title: str, text: str) -> HttpResponse:
+def _page(status: int, title: str, text: str, *, home: bool = False) -> HttpResponse:
     direction = "rtl" if get_language_bidi() else "ltr"
-    page = format_html(PAGE, language=get_language() or "en", direction=direction, title=title, text=text)
+    way_out = format_html('<p><a href="{}">{}</a></p>\n', get_script_prefix(), _("To the home page")) if home else ""
+    page = format_html(
+        PAGE, language=get_language() or "en", direction=direction, title=title, text=text, way_out=way_out
+    )
     return HttpResponse(page, status=status)

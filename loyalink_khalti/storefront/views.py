@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from loyalink_khalti import conf, flow
 from loyalink_khalti.browser import is_mine
 from loyalink_khalti.door import Door, UnknownToken
+from loyalink_khalti.khalti.gate import gate
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import State
@@ -38,7 +39,7 @@ def nothing_here(_request: HttpRequest) -> NoReturn:
 class PaymentView(Door):
     """A page of one payment, found by its token."""
 
-    http_method_names = ("get", "options")
+    http_method_names: tuple[str, ...] = ("get", "options")
     referrer_policy = "no-referrer"
 
     def payment(self, token: str) -> Payment:
@@ -96,7 +97,11 @@ class PayView(LookView):
 class StartAgainView(PaymentView):
     """The shopper gives the payment up and has the basket back, unless Khalti says that it was paid."""
 
-    http_method_names = ("post", "options")
+    http_method_names = ("get", "post", "options")
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Whoever reloads, or opens the address of the button, sees where the payment stands; nothing is given up."""
+        return redirect("loyalink_khalti:status", token=self.payment(token).token)
 
     def look_at(self, request: HttpRequest, **found: Any) -> str:
         return reverse("loyalink_khalti:status", kwargs=found)
@@ -131,6 +136,7 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
     purchase = payment.purchase
     mine = is_mine(request, payment)
     fresh = payment.created_at + DETAILS_FOR > timezone.now()
+    can_continue = mine and payment.state == State.INITIATED
     settled_elsewhere = outcome is Outcome.FLAGGED and purchase.state == Purchase.State.PLACED
     return {
         "payment": payment,
@@ -144,7 +150,8 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
         "flags": set(payment.flags.filter(resolved_at=None).values_list("reason", flat=True))
         if outcome is Outcome.FLAGGED
         else set(),
-        "can_continue": mine and payment.state == State.INITIATED,
+        "can_continue": can_continue,
+        "khalti_is_silent": can_continue and gate(conf.base_url(payment.credentials.environment)).is_shut,
         "refresh": refresh_after(payment),
         "shop_page": _shop_page(payment, outcome) if mine else "",
     }

@@ -7,13 +7,10 @@ from oscar.core.loading import get_model
 from wagtail import blocks
 from wagtail.blocks.field_block import CharBlock, ChoiceBlock, RichTextBlock, TextBlock
 
+from loyalink_khalti.hosts.oscar.blocks import ProductBlock, ProductChooserBlock
+from loyalink_khalti.hosts.oscar.cards import shown
+
 TONES = [("vermilion", _("Vermilion")), ("marigold", _("Marigold")), ("indigo", _("Indigo"))]
-
-
-def goods() -> list[tuple[str, str]]:
-    """Everything on sale, for an editor to choose from."""
-    products = get_model("catalogue", "Product").objects.browsable().exclude(upc=None)
-    return list(products.order_by("title").values_list("upc", "title"))
 
 
 class PromoBlock(blocks.StructBlock):
@@ -30,20 +27,17 @@ class PromoBlock(blocks.StructBlock):
 
 
 class GoodsBlock(blocks.StructBlock):
-    """A shelf of chosen goods."""
+    """A shelf of chosen goods, with the store's own cards and their buttons."""
 
     heading = CharBlock(max_length=80)
-    upcs = blocks.ListBlock(ChoiceBlock(choices=goods), label=_("goods"))
+    products = blocks.ListBlock(ProductChooserBlock(), label=_("goods"))
 
     class Meta:
         icon = "pick"
         template = "home/goods.html"
 
     def get_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
-        wanted = list(value["upcs"])
-        found = get_model("catalogue", "Product").objects.browsable().base_queryset().filter(upc__in=wanted)
-        products = sorted(found, key=lambda product: wanted.index(product.upc))
-        return {**super().get_context(value, parent_context), "products": products}
+        return {**super().get_context(value, parent_context), "products": shown(value["products"])}
 
 
 class ShelvesBlock(blocks.StructBlock):
@@ -63,6 +57,7 @@ class ShelvesBlock(blocks.StructBlock):
 HOME_BLOCKS = [
     ("promos", blocks.ListBlock(PromoBlock(), icon="tag", template="home/promos.html")),
     ("goods", GoodsBlock()),
+    ("product", ProductBlock()),
     ("shelves", ShelvesBlock()),
     ("text", RichTextBlock()),
 ]

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.sites.models import Site as DjangoSite
+from oscar.core.loading import get_model
 from wagtail.images import get_image_model
 from wagtail.models import Collection, Locale, Page, Site
 
@@ -79,7 +80,7 @@ def follow_address() -> None:
 
 
 def _home(locale: Any) -> HomePage:
-    window = [good.sku for good in catalogue.PRODUCTS if good.featured][:8]
+    window = _products([good.sku for good in catalogue.PRODUCTS if good.featured][:8])
     return HomePage(
         title=settings.OSCAR_SHOP_NAME,
         slug="saraswati",
@@ -94,10 +95,16 @@ def _home(locale: Any) -> HomePage:
         hero_image=_hero(),
         body=[
             ("promos", PROMOS),
-            ("goods", {"heading": "From the front window", "upcs": window}),
+            ("goods", {"heading": "From the front window", "products": window}),
             ("shelves", {"heading": "On the shelves"}),
         ],
     )
+
+
+def _products(upcs: list[str]) -> list[Any]:
+    """The products of these UPCs, in their order."""
+    found = {product.upc: product for product in get_model("catalogue", "Product").objects.filter(upc__in=upcs)}
+    return [found[upc] for upc in upcs]
 
 
 def _terms(locale: Any) -> TermsPage:

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from oscar.core.loading import get_model
 
+from sandbox.home.models import HomePage
 from sandbox.shop.people import PASSWORD
 
 PUBLIC = {
@@ -170,3 +171,25 @@ def test_the_editor_gets_into_wagtail_and_to_the_orders(store):
 
     for address in ("/admin/", "/admin/pages/", "/shop/dashboard/", "/shop/dashboard/orders/"):
         assert client.get(address, follow=True).status_code == 200, address
+
+
+def test_the_front_window_shows_its_goods_in_both_languages(visitor):
+    for language, button in (("en", "Add to basket"), ("ne", "झोलामा हाल्नुहोस्")):
+        page = html(visitor.get("/", headers={"accept-language": language}))
+        window = page[page.index("From the front window") :]
+
+        assert window.count('class="card-product"') == 8
+        assert window.count(button) == 8
+
+
+def test_the_editor_fills_the_front_window_from_the_shop(store):
+    client = Client()
+    assert client.login(username="editor", password=PASSWORD)
+    home = HomePage.objects.get()
+    HomePage.objects.update(hero_image=None)  # of which Wagtail leaves a file open
+
+    page = html(client.get(f"/admin/pages/{home.pk}/edit/"))
+
+    assert "/admin/shop/products/" in page
+    assert "Choose a product" in page
+    assert client.get("/admin/shop/products/").status_code == 200

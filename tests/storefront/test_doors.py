@@ -209,3 +209,21 @@ def test_a_bots_look_may_settle_what_was_paid(payment: Payment, khalti: Khalti, 
     Client(headers={"user-agent": "WhatsApp/2.23", "purpose": "prefetch"}).get(f"/khalti/return/{payment.token}/")
 
     assert shop.confirmed == [("order-1", 250_000)]
+
+
+@pytest.mark.parametrize("page", ["status", "again"])
+def test_a_page_that_is_not_there_leads_home(page: str, client: Client) -> None:
+    answers = [knock(client, page) for _ in range(MOST + 1)]
+
+    assert [answer.status_code for answer in (answers[0], answers[-1])] == [404, 429]
+    assert all('href="/"' in answer.content.decode() for answer in answers)
+
+
+def test_who_opens_the_address_of_start_again_sees_where_the_payment_stands(
+    client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    answer = client.get(f"/khalti/again/{payment.token}/")
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/khalti/status/{payment.token}/")
+    assert closed(answer)
+    assert (shop.released, khalti.asked) == ([], [])

@@ -7,7 +7,8 @@
 
 They keep Oscar's names and labels and only set other views, so nothing is forked and nothing migrates. Lines stay
 where Oscar's were: ours follow those of ``catalogue``, ``dashboard``, ``dashboard.users`` and ``dashboard.reports``,
-whose pages they correct. A shop that has forked ``checkout`` leaves that line alone and reads ``checkout``.
+whose pages they correct. A shop that has forked ``checkout`` leaves that line alone and reads ``checkout``, and
+``wagtail_hooks`` where it has forked ``dashboard.orders`` too.
 """
 
 from typing import Any
@@ -31,6 +32,7 @@ class CheckoutConfig(OscarCheckoutConfig):
         from .checks import run
 
         register(run)
+        _open_in_wagtail()
         self.payment_method_view = checkout.PaymentMethodView
         self.payment_details_view = checkout.PaymentDetailsView
         self.thankyou_view = checkout.ThankYouView
@@ -71,6 +73,7 @@ class OrdersDashboardConfig(OscarOrdersDashboardConfig):
         super().ready()
         from . import dashboard, overview
 
+        _open_in_wagtail()
         self.order_list_view = dashboard.OrderListView
         self.order_detail_view = dashboard.OrderDetailView
         self.order_stats_view = dashboard.OrderStatsView
@@ -90,6 +93,12 @@ class SearchConfig(OscarSearchConfig):
         catalogue: Any = apps.get_app_config("catalogue")
         catalogue.catalogue_view = search.CatalogueView
         catalogue.category_view = search.ProductCategoryView
+
+
+def _open_in_wagtail() -> None:
+    """Bring the goods into Wagtail's admin and its pages into Oscar's menu, where there is one."""
+    if apps.is_installed("wagtail.admin"):
+        from . import wagtail_hooks  # noqa: F401 - registers the hooks
 
 
 def misplaced() -> list[str]:

@@ -167,8 +167,9 @@ class PaymentMethodView(PricedCheckoutMixin, OscarPaymentMethodView):
     def _form(self, typed: Any = None) -> PaymentMethodForm:
         methods = offered(conf.site_key(self.request), khalti_off=self._khalti_off())
         chosen = self.choice
-        open_ones = [method.code for method in methods if not method.off]
-        method = chosen.method if chosen.method in open_ones else next(iter(open_ones), None)
+        # Where what they chose, or the shop's first method, is off, another is theirs to choose, not ours.
+        wanted = chosen.method or methods[0].code
+        method = next((each.code for each in methods if each.code == wanted and not each.off), None)
         initial = {"payment_method": method, "points": chosen.points or None}
         return PaymentMethodForm(typed, methods=methods, member=self.request.user.is_authenticated, initial=initial)
 

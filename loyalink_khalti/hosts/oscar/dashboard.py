@@ -28,7 +28,7 @@ from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.staff import refunding
 
-from . import orders, sources
+from . import orders, payment_links, sources
 from .options import SHOP, options
 from .refunding import may_refund, purchase_of
 
@@ -204,6 +204,7 @@ class OrderDetailView(OscarOrderDetailView):
                 "unplaced": not orders.is_placed(self.object),
                 "payment_waits": purchase is not None and self.request.user.is_staff and sources.waits(self.object),
                 "to_come": npr(Paisa(purchase.payable)) if purchase else "",
+                "payments_in_wagtail": payment_links.of(purchase, self.request.user),
             }
             | self._refund_context()
         )

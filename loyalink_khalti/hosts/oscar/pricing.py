@@ -4,7 +4,7 @@ Points are a discount on the whole order, goods and shipping, so they enter Osca
 could be swallowed by an exclusive offer, would stay on a basket that is given back, and cannot pay shipping.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -87,7 +87,7 @@ def costs(basket: Any, shipping_charge: Any, surcharges: Any = None) -> Costs:
 
 def _lines(basket: Any, goods: Paisa) -> tuple[Line, ...]:
     lines = list(basket.all_lines())
-    tags = _categories([line.product_id for line in lines])
+    tags = categories([line.product for line in lines])
     totals = shares([line.line_price_incl_tax_incl_discounts for line in lines], goods)
     return tuple(
         Line(
@@ -103,12 +103,14 @@ def _lines(basket: Any, goods: Paisa) -> tuple[Line, ...]:
     )
 
 
-def _categories(products: list[int]) -> dict[int, tuple[str, ...]]:
-    through = get_model("catalogue", "ProductCategory").objects.filter(product__in=products).order_by("category__path")
+def categories(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:
+    """The slugs of products' categories, by their pks; a child is in those of its parent."""
+    shelved = {product.pk: product.parent_id or product.pk for product in products}
+    through = get_model("catalogue", "ProductCategory").objects.filter(product__in=set(shelved.values()))
     found: dict[int, tuple[str, ...]] = {}
-    for product, slug in through.values_list("product_id", "category__slug"):
-        found[product] = (*found.get(product, ()), slug)
-    return found
+    for pk, slug in through.order_by("category__path").values_list("product_id", "category__slug"):
+        found[pk] = (*found.get(pk, ()), slug)
+    return {pk: found[owner] for pk, owner in shelved.items() if owner in found}
 
 
 def rounded(amount: Decimal) -> Paisa:

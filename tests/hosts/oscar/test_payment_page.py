@@ -1,6 +1,8 @@
 """The payment page: what it shows, and what it says to bad input."""
 
+import re
 import time
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -274,6 +276,36 @@ def test_khalti_that_does_not_answer_is_greyed_with_the_reason(at_payment: Shopp
     assert at_payment.choose("cod").status_code == 302
 
 
+def preselected(page: Any) -> str | None:
+    found = re.search(r'value="(\w+)"\s+checked', page.content.decode())
+    return found[1] if found else None
+
+
+def test_the_shops_first_method_is_preselected(at_payment: Shopper) -> None:
+    assert preselected(at_payment.browser.get("/shop/checkout/payment-method/")) == "khalti"
+
+
+@pytest.mark.parametrize("chosen_before", [True, False])
+def test_where_it_is_off_nobody_is_led_to_pay_another_way_unasked(
+    at_payment: Shopper, khalti: Simulator, chosen_before: bool
+) -> None:
+    if chosen_before:
+        at_payment.choose("khalti")
+    silence(khalti)
+
+    page = at_payment.browser.get("/shop/checkout/payment-method/")
+
+    assert preselected(page) is None
+    assert "Please choose how to pay" in text(at_payment.browser.post("/shop/checkout/payment-method/", {}))
+
+
+def test_what_was_chosen_stays_chosen(at_payment: Shopper, khalti: Simulator) -> None:
+    at_payment.choose("cod")
+    silence(khalti)
+
+    assert preselected(at_payment.browser.get("/shop/checkout/payment-method/")) == "cod"
+
+
 def test_whoever_has_chosen_khalti_before_it_fell_silent_is_told_and_holds_nothing(
     store: Store, at_payment: Shopper, khalti: Simulator
 ) -> None:
@@ -299,3 +331,17 @@ def test_once_khalti_may_be_tried_again_it_is_offered(
 
     assert at_payment.choose("khalti", points=0).status_code == 302
     assert payment_of(at_payment.place()).amount == 50_000
+
+
+def test_a_payment_is_not_continued_into_silence(store: Store, at_payment: Shopper, khalti: Simulator) -> None:
+    at_payment.choose("khalti")
+    payment = payment_of(at_payment.place())
+    address = f"/khalti/status/{payment.token}/"
+    assert "Continue to Khalti" in text(at_payment.browser.get(address))
+    silence(khalti)
+
+    page = text(at_payment.browser.get(address))
+
+    assert "Khalti does not answer just now." in page
+    assert "Continue to Khalti" not in page
+    assert "Look again now" in page

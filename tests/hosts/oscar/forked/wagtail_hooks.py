@@ -1,0 +1,3 @@
+"""What such a shop writes to have its goods in Wagtail."""
+
+import loyalink_khalti.hosts.oscar.wagtail_hooks  # noqa: F401 - registers the hooks

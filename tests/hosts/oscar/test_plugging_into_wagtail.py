@@ -1,0 +1,51 @@
+"""Whatever a shop has forked or left out, it starts, and its goods are in Wagtail where they can be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+START = """
+import os, sys
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+from django.conf import settings
+
+instead = dict(each.split("=") for each in sys.argv[1:])
+settings.INSTALLED_APPS = [app for each in settings.INSTALLED_APPS if (app := instead.get(each, each))]
+import django
+
+django.setup()
+from django.urls import NoReverseMatch, reverse
+
+if "wagtail.admin" in settings.INSTALLED_APPS:
+    try:
+        print("chooser:", reverse("loyalink_khalti_products:choose"))
+    except NoReverseMatch:
+        print("chooser: nowhere")
+print("menu:", "Content and points" in [str(each["label"]) for each in settings.OSCAR_DASHBOARD_NAVIGATION])
+"""
+CHECKOUT = "loyalink_khalti.hosts.oscar.apps.CheckoutConfig=oscar.apps.checkout.apps.CheckoutConfig"
+ORDERS = (
+    "loyalink_khalti.hosts.oscar.apps.OrdersDashboardConfig=oscar.apps.dashboard.orders.apps.OrdersDashboardConfig"
+)
+FORKED = "django.contrib.humanize=tests.hosts.oscar.forked"
+THERE, NOWHERE = "chooser: /admin/shop/products/", "chooser: nowhere"
+
+
+@pytest.mark.parametrize(
+    ("instead", "told"),
+    [
+        pytest.param([], [THERE, "menu: True"], id="stock Oscar"),
+        pytest.param([CHECKOUT], [THERE, "menu: True"], id="a forked checkout"),
+        pytest.param([CHECKOUT, ORDERS], [NOWHERE, "menu: False"], id="both forked"),
+        pytest.param([CHECKOUT, ORDERS, FORKED], [THERE, "menu: True"], id="both forked, and the one line"),
+        pytest.param(["wagtail.admin=", "sandbox.home="], ["menu: False"], id="no Wagtail admin"),
+    ],
+)
+def test_a_shop_starts_with_its_goods_where_they_can_be(instead: list[str], told: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", START, *instead], cwd=ROOT, capture_output=True, text=True)
+
+    assert (done.stdout.splitlines(), done.returncode) == (told, 0), done.stderr
