@@ -12,7 +12,7 @@ from loyalink_khalti.conf import Lane
 from loyalink_khalti.errors import traced
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import services
+from loyalink_khalti.payments import heard, services
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.states import LIVE, Kind, State, judge
 from loyalink_khalti.ports import Outcome, Why
@@ -61,7 +61,7 @@ def ask_and_settle(payment: Payment, lease: str, *, lane: Lane, present: bool = 
 
 def write_down(payment: Payment, lease: str, answer: Lookup, *, present: bool, counts: bool) -> Outcome:
     """Write down what Khalti has answered to whoever holds the lease; see ``settle``."""
-    services.hear(payment, answer)
+    heard.hear(payment, answer)
     if _waits(payment, answer) and services.still_waits(payment, lease):
         return payment.outcome
     return settle(payment, answer, present=present, counts=counts)

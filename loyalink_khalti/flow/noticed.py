@@ -11,7 +11,7 @@ from django.utils import timezone
 from loyalink_khalti.conf import Lane
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import refunds, services
+from loyalink_khalti.payments import heard, refunds, services
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import NOBODY_KNEW, Reason, RefundState, State
 from loyalink_khalti.ports import Outcome, Why
@@ -44,7 +44,7 @@ def compare(payment: Payment, answer: Lookup) -> Outcome:
 def _compare(payment: Payment, answer: Lookup) -> Outcome:
     purchase, payments = services.lock(payment.purchase_id)
     mine = next(one for one in payments if one.pk == payment.pk)
-    services.hear(mine, answer)
+    heard.hear(mine, answer)
     if services.is_flagged(mine):
         services.resolve_flags(mine, NOBODY_KNEW, "answered")
     pending = [refund for refund in refunds.pending(purchase) if refund.payment_id == mine.pk]

@@ -19,7 +19,7 @@ from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import Bought
 from loyalink_khalti.money import Paisa, Points
-from loyalink_khalti.payments import refunds, services
+from loyalink_khalti.payments import heard, refunds, services
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import LIVE, NOBODY_KNEW, Kind, Reason, State, Verdict, judge
 from loyalink_khalti.payments.watch import TRIES
@@ -87,7 +87,7 @@ def _settle(payment_id: int, purchase_id: int, told: Told) -> Outcome:
     purchase, payments = services.lock(purchase_id)
     payment = _one(payments, payment_id)
     if not payment.is_settled:
-        services.hear(payment, told.answer)
+        heard.hear(payment, told.answer)
         _write(purchase, payments, payment, told)
     return payment.outcome
 

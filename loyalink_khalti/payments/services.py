@@ -27,9 +27,6 @@ OWN_LINK_LIFETIME = timedelta(minutes=60)
 """How long a link is taken to live where Khalti names no usable time (its documented default in production)."""
 LONGEST_LINK_LIFETIME = timedelta(days=1)
 
-MOST_HEARD = 50
-"""Changes of what Khalti says of one payment that are kept; it has a handful."""
-
 ALERT = "loyalink_khalti.flow.alerts.digest"
 """What tells staff of new Flags; called by the outbox."""
 ALERTS_APART = timedelta(hours=1)
@@ -216,21 +213,6 @@ def save(payment: Payment, **fields: Any) -> None:
     for name, value in fields.items():
         setattr(payment, name, value)
     payment.save(update_fields=[*fields, "heard"])
-
-
-def hear(payment: Payment, answer: Lookup) -> None:
-    """Remember what Khalti has said, where it is news; whoever holds the row saves it with what follows from it."""
-    told = {
-        "status": answer.status_text,
-        "pidx": answer.pidx,
-        "total_amount": answer.total_amount,
-        "transaction_id": answer.transaction_id,
-        "fee": answer.fee,
-        "refunded": answer.refunded,
-    }
-    last = payment.heard[-1] if payment.heard else {}
-    if told != {name: last.get(name) for name in told}:
-        payment.heard = [*payment.heard, {"at": timezone.now().isoformat(), **told}][-MOST_HEARD:]
 
 
 def mark_paid(payment: Payment, answer: Lookup) -> bool:

@@ -104,13 +104,16 @@ def _lines(basket: Any, goods: Paisa) -> tuple[Line, ...]:
 
 
 def categories(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:
-    """The slugs of products' categories, by their pks; a child is in those of its parent."""
+    """The slugs of products' categories and of those above them, by their pks; a child is in those of its parent."""
+    Category, through = get_model("catalogue", "Category"), get_model("catalogue", "ProductCategory")
     shelved = {product.pk: product.parent_id or product.pk for product in products}
-    through = get_model("catalogue", "ProductCategory").objects.filter(product__in=set(shelved.values()))
-    found: dict[int, tuple[str, ...]] = {}
-    for pk, slug in through.order_by("category__path").values_list("product_id", "category__slug"):
-        found[pk] = (*found.get(pk, ()), slug)
-    return {pk: found[owner] for pk, owner in shelved.items() if owner in found}
+    paths: dict[int, set[str]] = {}
+    for pk, path in through.objects.filter(product__in=set(shelved.values())).values_list("product", "category__path"):
+        above = {path[:end] for end in range(Category.steplen, len(path) + 1, Category.steplen)}
+        paths[pk] = paths.get(pk, set()) | above
+    every = Category.objects.filter(path__in=set().union(*paths.values())).order_by("path")
+    slugs = dict(every.values_list("path", "slug"))
+    return {pk: tuple(slugs[path] for path in slugs if path in paths.get(owner, ())) for pk, owner in shelved.items()}
 
 
 def rounded(amount: Decimal) -> Paisa:

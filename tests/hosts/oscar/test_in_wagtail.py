@@ -360,3 +360,11 @@ def test_a_child_earns_as_what_its_parents_category_earns(shelves: Store) -> Non
     child = family(shelves).children.first()
 
     assert categories([child, shelves.pen]) == {child.pk: ("paper",), shelves.pen.pk: ("paper",)}
+
+
+def test_goods_on_a_shelf_within_a_shelf_are_on_both(shelves: Store) -> None:
+    """So that a campaign on paper covers what is kept under "Paper › Handmade" alone."""
+    below = shelves.category.add_child(name="Handmade", slug="handmade")
+    shelves.pen.categories.set([below])
+
+    assert categories([shelves.pen]) == {shelves.pen.pk: ("paper", "handmade")}
