@@ -10,8 +10,9 @@ from wagtail import hooks
 from wagtail.contrib.settings.models import register_setting
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
-from loyalink_khalti.backoffice import attention, forms, views
+from loyalink_khalti.backoffice import attention, forms, summary, views
 from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.backoffice.reports import urls as reports
 
 if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would break all of Wagtail's admin
     register_setting(KhaltiSettings, icon="key", order=50)
@@ -52,3 +53,9 @@ hooks.register("construct_homepage_panels", attention.add_panel)
 hooks.register("register_admin_urls", admin_urls)
 hooks.register("before_edit_setting", keep_the_key_out_of_error_reports)
 hooks.register("register_log_actions", log_actions)
+
+# Reports and what the first page of the admin sums up.
+hooks.register("register_admin_urls", reports.urls)
+for item in reports.menu_items():
+    hooks.register("register_reports_menu_item", item)
+hooks.register("construct_homepage_summary_items", summary.add_items)

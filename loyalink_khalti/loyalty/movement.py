@@ -33,6 +33,7 @@ GOES_TO = {**COMES_FROM, Bucket.REDEEMED: "redeemed"}
 COLUMNS = ("earned", "restored", "adjusted", "redeemed", "expired", "clawed_back", "written_off")
 
 _Moved = tuple[int, str, str, int]
+_MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def movements(*, since: date, until: date, site_key: str | None = None) -> list[
     for first, last in _months(since, until):
         opening = sum(_outstanding(book) for book in books.values())
         columns = _book(books, moved[first.replace(day=1)])
-        gross = sum(worth(known, pk, midnight_after(last), _outstanding(book)) for pk, book in books.items())
+        gross = sum(worth(known, pk, midnight_after(last) - _MOMENT, _outstanding(book)) for pk, book in books.items())
         month = Movement(since=first, until=last, opening=opening, gross=Paisa(gross), **columns, **_buckets(books))
         if found or month.opening or any(columns.values()):  # months before the first point say nothing
             found.append(month)

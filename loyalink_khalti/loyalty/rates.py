@@ -1,6 +1,6 @@
 """What points were worth when, and where the days and months of Kathmandu begin: what the reports share."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from datetime import UTC, date, datetime, time
 from typing import TypeVar
@@ -36,9 +36,9 @@ def rates(site_key: str | None) -> Rates:
 
 
 def worth(known: Rates, program: int, at: datetime, points: int) -> Paisa:
-    """What points of a programme were worth just before ``at``; by its first rules, where there were none yet."""
+    """What points of a programme were worth at a moment; by its first rules, where there were none yet."""
     held = known[program]
-    _since, value, per = held[max(bisect_left(held, at, key=lambda rate: rate[0]) - 1, 0)]
+    _since, value, per = held[max(bisect_right(held, at, key=lambda rate: rate[0]) - 1, 0)]
     return Paisa(points * value // per)
 
 

@@ -96,7 +96,7 @@ def adjustments(
     *, since: date | None = None, until: date | None = None, site_key: str | None = None, reason: str = ""
 ) -> "QuerySet[Entry]":
     """What people added and took by hand, the newest first; each is read with its note and its account."""
-    entries = Entry.objects.filter(kind=Kind.ADJUST, actor__isnull=False).select_related("account", "note")
+    entries = Entry.objects.filter(kind=Kind.ADJUST, actor__isnull=False).select_related("account__program", "note")
     if since:
         entries = entries.filter(at__gte=midnight(since))
     if until:
