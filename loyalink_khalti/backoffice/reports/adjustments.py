@@ -19,7 +19,7 @@ from loyalink_khalti.staff import may
 
 from .base import Figure, Report
 from .charts import Bars, chart
-from .columns import Cell, Member, Number, When, signed
+from .columns import Cell, Member, Named, Number, ReportTable, When, signed
 from .filters import AskedOfDays
 
 MOST_DRAWN = 12
@@ -40,6 +40,10 @@ class Adjusted:
     @property
     def note(self) -> str:
         return self.entry.note.text if hasattr(self.entry, "note") else ""
+
+
+def name_of(sum_of: reports.ByReason) -> str:
+    return sum_of.reason or gettext("no reason")
 
 
 class AskedOfAdjustments(AskedOfDays):
@@ -101,11 +105,22 @@ class AdjustmentsReport(Report):
         ]
 
     @property
+    def drawn_table(self) -> ReportTable:
+        columns = [
+            Named("reason", _("Reason"), read=name_of),
+            Number("number", _("Adjustments")),
+            Number("added", _("Added")),
+            Number("taken", _("Taken")),
+            Number("net", _("Net")),
+        ]
+        return ReportTable(columns, self.sums, caption=_("Sums by reason"))
+
+    @property
     def chart(self) -> SafeString:
         drawn = self.sums[:MOST_DRAWN]
         kinds = [
             Bars(name=gettext("Added"), values=[row.added for row in drawn]),
             Bars(name=gettext("Taken"), values=[-row.taken for row in drawn]),
         ]
-        labels = [row.reason or gettext("no reason") for row in drawn]
-        return chart("adjustments-by-reason", gettext("Points added and taken by reason"), labels, kinds, signed)
+        title, labels = gettext("Points added and taken by reason"), [name_of(row) for row in drawn]
+        return chart("adjustments-by-reason", title, labels, kinds, signed)

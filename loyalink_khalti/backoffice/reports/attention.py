@@ -20,7 +20,7 @@ from loyalink_khalti.staff import may
 
 from .base import Figure, Report
 from .charts import Bars, chart
-from .columns import Cell, Money, Payment, When, signed
+from .columns import Cell, Money, Named, Number, Payment, ReportTable, When, signed
 from .filters import AskedOfPayments
 
 DECISIONS = {
@@ -106,6 +106,14 @@ class AttentionReport(Report):
     @property
     def figures(self) -> list[Figure]:
         return [Figure(label=_("Waiting"), value=signed(sum(number for _reason, number in self.sums)))]
+
+    @property
+    def drawn_table(self) -> ReportTable:
+        columns = [
+            Named("reason", _("What happened"), read=lambda row: str(REASONS[row[0]])),
+            Number("number", _("Waiting"), read=lambda row: row[1]),
+        ]
+        return ReportTable(columns, self.sums, caption=_("Sums by what happened"))
 
     @property
     def chart(self) -> SafeString:

@@ -42,6 +42,8 @@ class Report(Listing):
     index_url_name: Any
     index_results_url_name: Any
     filterset_class: Any
+    rows: Any
+    """All of them, in their order: a list, or a queryset where there may be very many."""
     columns: Any
     """Cells, each of which is said on the page and written in the spreadsheet."""
     sheet_only: Sequence[Cell] = ()
@@ -60,11 +62,6 @@ class Report(Listing):
 
     def get_queryset(self) -> Any:
         return self.rows
-
-    @cached_property
-    def rows(self) -> Any:
-        """All rows, in their order: a list, or a queryset where there may be very many."""
-        raise NotImplementedError(self)
 
     def told(self, rows: Iterable[Any]) -> Sequence[Any]:
         """Rows as the columns read them, some at a time."""
@@ -85,6 +82,11 @@ class Report(Listing):
     @property
     def chart(self) -> SafeString:
         return SafeString("")
+
+    @property
+    def drawn_table(self) -> Any:
+        """What the chart draws, as a table, where it is not the rows themselves."""
+        return None
 
     @property
     def warning(self) -> str:

@@ -102,7 +102,7 @@ class MovementReport(Report):
         ends = month.until.day == monthrange(month.until.year, month.until.month)[1] or month.until == self.today
         if month.since.day == 1 and ends:
             return date_format(month.since, "F Y")
-        return gettext("%(since)s to %(until)s") % {"since": day(month.since), "until": day(month.until)}
+        return f"{month.since.day}–{day(month.until)}"
 
     @property
     def totals(self) -> reports.Movement | None:

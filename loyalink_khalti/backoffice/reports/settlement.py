@@ -31,7 +31,10 @@ class SettlementReport(Report):
         "Payments on the day of Kathmandu on which they were paid, and refunds on the day on which they were done."
         " Compare it with Khalti's statement."
     )
-    empty = _("As soon as the first payment has come, each day is here with what Khalti took, kept and gave back.")
+    empty = _(
+        "Nothing has come or gone in these days. As soon as a payment comes, its day is here with what Khalti took,"
+        " kept and gave back; for earlier days, choose them in the filters."
+    )
     columns = (
         Day("day", _("Day")),
         Number("payments", _("Payments")),
