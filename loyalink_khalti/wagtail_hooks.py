@@ -14,10 +14,11 @@ from wagtail.admin.admin_url_finder import register_admin_url_finder
 from wagtail.admin.menu import MenuItem
 from wagtail.contrib.settings.models import register_setting
 
-from loyalink_khalti.backoffice import attention, log, views
+from loyalink_khalti.backoffice import attention, log, summary, views
 from loyalink_khalti.backoffice.finder import PaymentFinder
 from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.backoffice.payments import urls as payments
+from loyalink_khalti.backoffice.reports import urls as reports
 from loyalink_khalti.backoffice.shop_link import ShopMenuItem
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.staff import may
@@ -73,3 +74,9 @@ register_admin_url_finder(Payment, PaymentFinder)
 
 # The shop's own back office
 hooks.register("register_admin_menu_item", ShopMenuItem)
+
+# Reports and what the first page of the admin sums up.
+hooks.register("register_admin_urls", reports.urls)
+for item in reports.menu_items():
+    hooks.register("register_reports_menu_item", item)
+hooks.register("construct_homepage_summary_items", summary.add_items)

@@ -1,4 +1,4 @@
-"""Where the desk's pages are, for those that lead to each other."""
+"""Where the desk's pages are, for those that lead to each other; "" where a page is not there."""
 
 from django.urls import NoReverseMatch, reverse
 
@@ -16,6 +16,11 @@ def member_url(pk: int) -> str:
     return _url("loyalink_khalti_member", pk)
 
 
+def members_url() -> str:
+    """The list of members."""
+    return _url("loyalink_khalti_members")
+
+
 def order_url(purchase: Purchase) -> str:
     """The order in its shop's own back office; "" where it has none, or the shop is gone."""
     shop = conf.shops().get(purchase.shop)
@@ -27,8 +32,8 @@ def order_url(purchase: Purchase) -> str:
         return ""
 
 
-def _url(name: str, pk: int) -> str:
+def _url(name: str, *args: int) -> str:
     try:
-        return reverse(name, args=[pk])
+        return reverse(name, args=args)
     except NoReverseMatch:
         return ""

@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone, translation
 
 from loyalink_khalti import conf
@@ -54,7 +55,10 @@ def _mail(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
         for flag in flags[:MOST]
     ]
     site = _address(flags[0].payment.purchase.site_key)
-    words = {"flags": told, "number": len(flags), "more": len(flags) - len(told), "site_url": site}
+    words = {
+        "flags": told, "number": len(flags), "more": len(flags) - len(told), "site_url": site,
+        "attention": _attention(site),
+    }  # fmt: skip
     with translation.override(settings.LANGUAGE_CODE):
         subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", words).split())
         body = render_to_string(f"{_TEMPLATE}.txt", words)
@@ -70,3 +74,11 @@ def _address(site_key: str) -> str:
         return conf.site_url(site_key)
     except ImproperlyConfigured:
         return conf.site_url(conf.DEFAULT_SITE)
+
+
+def _attention(site: str) -> str:
+    """Where staff see all that waits, or "" in a shop without Wagtail's admin."""
+    try:
+        return site + reverse("loyalink_khalti_report_attention")
+    except NoReverseMatch:
+        return ""

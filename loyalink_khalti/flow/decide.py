@@ -93,7 +93,7 @@ def waits_for(payment: Payment) -> Refund | None:
     """The refund of a payment that bought nothing which must end before anything else is decided about it."""
     if payment.fulfilled_at is not None:
         return None
-    return payment.refunds.filter(state__in=PENDING_REFUND).first()
+    return next((refund for refund in payment.refunds.all() if refund.state in PENDING_REFUND), None)
 
 
 def _of_part(flag: Flag, payment: Payment) -> tuple[Decision, ...]:

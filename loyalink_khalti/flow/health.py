@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Count, Min
 from django.utils import timezone
 
 from loyalink_khalti import outbox
@@ -27,6 +28,8 @@ class Health:
 
     flags: int
     """Payments' Flags that are open."""
+    flagged_since: datetime | None
+    """When the oldest of them was raised; None: there is none."""
     last_run: datetime | None
     """When ``khalti_reconcile`` was last at work; None: never."""
     overdue_since: datetime | None
@@ -49,8 +52,10 @@ def health() -> Health:
     """How the shop does just now; four statements, whatever the history."""
     waiting = watch.watched(unsent_after=unsent_after()).exclude(state__in=_SURE)
     overdue = watch.due(waiting, by=timezone.now() - LATE)
+    flags = Flag.objects.filter(resolved_at=None).aggregate(number=Count("pk"), oldest=Min("raised_at"))
     return Health(
-        flags=Flag.objects.filter(resolved_at=None).count(),
+        flags=flags["number"],
+        flagged_since=flags["oldest"],
         last_run=watch.last_run(watch.RECONCILE),
         overdue_since=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
         stuck=outbox.stuck(),

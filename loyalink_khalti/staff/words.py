@@ -22,6 +22,19 @@ DECISIONS: dict[Decision, Promise] = {
 }
 
 
+IN_SHORT: dict[Decision, Promise] = {
+    Decision.FULFIL: _("grant the goods"),
+    Decision.ACCEPT: _("take the money as it came"),
+    Decision.REFUND: _("give the money back"),
+    Decision.GIVE_UP: _("let go of what it holds"),
+    Decision.MADE: _("say that the refund was made"),
+    Decision.NOT_MADE: _("say that the refund was not made"),
+    Decision.AMOUNT: _("say how much went back"),
+    Decision.DISMISS: _("nothing more to do"),
+}
+"""The same in a word or two, for a list."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A state as a chip: its words, a mark that needs no colour, and whether it stands out."""

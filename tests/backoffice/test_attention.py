@@ -71,18 +71,31 @@ def test_where_all_is_well_it_says_nothing(shopkeeper: User, scheduled: None, fi
     assert HEADING not in first_page()
 
 
-def test_it_counts_the_payments_that_wait_for_a_decision_and_names_the_command(
+def test_it_counts_the_payments_that_wait_for_a_decision_and_names_the_oldest_and_the_command(
     shopkeeper: User, scheduled: None, first_page: Callable[[], str]
 ) -> None:
     """I16"""
-    flag("order-1")
+    flag("order-1", raised_at=timezone.now() - timedelta(days=2))
     flag("order-2", resolved_at=timezone.now())
     one = first_page()
     flag("order-3")
 
     assert "1 payment waits for a decision." in one
     assert "2 payments wait for a decision." in first_page()
-    assert "Whoever runs the server sees each with khalti_flags ." in one
+    assert "The oldest has waited for 2 days." in one
+    assert "Whoever runs the server sees each, and decides, with: python manage.py khalti_flags" in one
+
+
+def test_it_leads_to_the_list_of_what_waits(
+    shopkeeper: User, scheduled: None, browser: Client, first_page: Callable[[], str]
+) -> None:
+    flag("order-1")
+    first_page()
+
+    assert (
+        f'href="{reverse("loyalink_khalti_report_attention")}" class="button'
+        in browser.get(reverse("wagtailadmin_home")).content.decode()
+    )
 
 
 def test_who_may_not_see_payments_sees_none_of_it(editor: User, first_page: Callable[[], str]) -> None:

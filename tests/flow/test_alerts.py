@@ -71,9 +71,20 @@ def test_a_new_flag_is_mailed_with_what_is_needed_to_find_the_payment(
     flag = Flag.objects.get()
     assert f"#{flag.pk}  order-1-1, Rs 2,500.00, 25 February 2026, 12:00" in message.body
     assert "Khalti took another amount than was asked for." in message.body
-    assert "khalti_flags" in message.body
+    assert f"python manage.py khalti_flags {flag.pk}\n" in message.body
     assert message.body.rstrip().endswith("https://shop.example")
     assert flag.mailed_at == timezone.now()
+
+
+def test_in_a_shop_with_wagtails_admin_it_leads_to_the_list_of_what_waits(
+    staff: str, shop: FakeShop, khalti: Khalti, settings: Any
+) -> None:
+    settings.ROOT_URLCONF = "sandbox.urls"
+
+    flagged(shop, khalti)
+
+    (message,) = mail.outbox
+    assert message.body.rstrip().endswith("https://shop.example/admin/khalti/reports/attention/")
 
 
 def test_nobody_is_named_in_it(staff: str, shop: FakeShop, khalti: Khalti) -> None:

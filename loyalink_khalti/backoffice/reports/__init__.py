@@ -1,0 +1,1 @@
+"""Reports in Wagtail's own menu of reports: a module each, over the questions of ``loyalty`` and ``payments``."""
