@@ -58,8 +58,8 @@ class WithExample(ObjectList):
 
         @property
         def media(self) -> Media:
-            desk = Media(css={"all": ("loyalink_khalti/desk.css",)}, js=("loyalink_khalti/example.js",))
-            return super().media + desk
+            media: Media = super().media
+            return media + Media(css={"all": ("loyalink_khalti/desk.css",)}, js=("loyalink_khalti/example.js",))
 
         def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
             return {**super().get_context_data(parent_context), "example": self.form.example()}

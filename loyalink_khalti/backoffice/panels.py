@@ -111,7 +111,7 @@ KHALTI = ObjectList(
                 )
             ],
             heading=_("Refunds"),
-            icon="undo",
+            icon="rotate",
         ),
     ],
     base_form_class=KhaltiSettingsForm,

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from wagtail.admin.widgets import SwitchInput
 
 from loyalink_khalti.loyalty.arithmetic import Rounding
 from loyalink_khalti.loyalty.rules import Shortfall, TierBasis
@@ -108,8 +109,8 @@ class RuleFields(forms.Form):
     shortfall = forms.TypedChoiceField(label=_("Points that are spent already"), choices=_SHORTFALLS, coerce=Shortfall)
     restore_grace_days = WholeField(label=_("Days for points that come back"), most=A_YEAR)
 
-    earn_paused = _ticked(_("Earning is paused"))
-    redeem_paused = _ticked(_("Spending is paused"))
+    earn_paused = forms.BooleanField(label=_("Earning is paused"), required=False, widget=SwitchInput)
+    redeem_paused = forms.BooleanField(label=_("Spending is paused"), required=False, widget=SwitchInput)
 
 
 class TierRow(forms.Form):

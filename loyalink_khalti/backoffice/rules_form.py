@@ -54,8 +54,8 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
         before = self.version.rules
         self.rules: Rules | None = None if self.is_bound else before
         self.tags = known([*before.excluded_tags, *(tag for tag, _factor in before.boosts)])
-        self.initial = {name: getattr(before, name) for name in RULES} | self.initial
-        self.initial |= {"seen": self.version.number}
+        rules = {name: getattr(before, name) for name in RULES}
+        self.initial = {**rules, **self.initial, "seen": self.version.number}
         self.fields["excluded_tags"].choices = list(self.tags.items())  # type: ignore[attr-defined]  # it has them
         self.rows = {"tiers": self._tiers(before), "boosts": self._boosts(before)}
 
@@ -95,7 +95,8 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
 
     def _typed_rows(self) -> dict[str, Any]:
         """Levels and boosts, where each row is right by itself and beside the others."""
-        tiers, boosts, found = self.rows["tiers"], self.rows["boosts"], {}
+        tiers, boosts = self.rows["tiers"], self.rows["boosts"]
+        found: dict[str, Any] = {}
         if tiers.is_valid():
             levels = tuple(
                 Tier(name=row["name"], threshold=Points(row["threshold"]), multiplier=row["multiplier"] or Fraction(1))
@@ -116,9 +117,10 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
     def _each_once(self, boosts: Any) -> None:
         seen: set[str] = set()
         for form in boosts.staying():
-            if form.cleaned_data["tag"] in seen:
+            tag = form.cleaned_data["tag"]
+            if tag in seen:
                 form.add_error("tag", _("This category is here already."))
-            seen.add(form.cleaned_data["tag"])
+            seen.add(tag)
 
     def _make(self, chosen: dict[str, Any]) -> None:
         try:
@@ -133,7 +135,7 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
         shown = self.version.program.versions.filter(number=seen).first()
         others = changes(shown.rules, self.version.rules, self) if shown else []
         if others:
-            self.data = self.data.copy()
+            self.data: Any = self.data.copy()
             self.data["seen"] = str(self.version.number)
             words = {"number": self.version.number, "changes": "; ".join(others)}
             text = _("Somebody else has changed the rules meanwhile (version %(number)s: %(changes)s).") % words
@@ -142,7 +144,7 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
 
     def complaints(self) -> Iterator[str]:
         """What is wrong with the rules as they are typed, each with its field's name."""
-        yield from (text for text in self.errors.get("__all__", []))
+        yield from (str(text) for text in self.errors.get("__all__", []))
         forms_of_rows = [form for rows in self.rows.values() for form in rows.forms]
         for form, names in ((self, RULES), *((row, tuple(row.fields)) for row in forms_of_rows)):
             for name in names:

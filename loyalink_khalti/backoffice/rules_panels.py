@@ -91,12 +91,13 @@ REFUNDS = MultiFieldPanel(
         Sentence(_("Where they are spent already, {shortfall}.")),
         Sentence(
             _(
-                "Points that were spent on the goods come back; those that have expired live {restore_grace_days} days more."
+                "Points that were spent on the goods come back; those that have expired live {restore_grace_days} days"
+                " more."
             )
         ),
     ],
     heading=_("Refunds"),
-    icon="undo",
+    icon="rotate",
 )
 TEXTS = MultiFieldPanel(
     [

@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 from wagtail.admin.panels import Panel
 
 _FIELD = re.compile(r"\{(\w+)\}")
+_BEHIND = re.compile(r"[^\s\w]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class Part:
     """A piece of a sentence: words, or a field; ``names`` is the tick box that the words are for."""
 
     text: str = ""
+    """Words; of a field the letters right behind it, a comma say, which stay on its line."""
     field: Any = None
     names: str = ""
     invalid: str = ""
@@ -45,17 +47,24 @@ def names(text: Any) -> list[str]:
 
 def parts(text: Any, form: forms.BaseForm) -> Iterator[Part]:
     """Cut a sentence at its fields; a field that the form leaves out is left out of the words, too."""
-    tick = ""
-    for index, piece in enumerate(_FIELD.split(str(text))):
-        if index % 2 == 0:
-            if piece.strip():
-                yield Part(text=piece, names=tick)
-                tick = ""
-        elif piece in form.fields:
-            bound = form[piece]
-            part = Part(field=bound, invalid=f"{bound.auto_id}-errors" if bound.errors else "")
-            tick = str(bound.id_for_label) if part.is_tick else ""
-            yield part
+    words, *rest = _FIELD.split(str(text))
+    if words.strip():
+        yield Part(text=words)
+    for name, after in zip(rest[::2], rest[1::2], strict=True):
+        behind = _BEHIND.match(after)
+        glued = behind.group() if behind else ""
+        bound = form[name] if name in form.fields else None
+        if bound is not None:
+            yield Part(field=bound, text=glued, invalid=f"{bound.auto_id}-errors" if bound.errors else "")
+        if after[len(glued) :].strip():
+            yield _words(after[len(glued) :], bound)
+
+
+def _words(text: str, behind: Any) -> Part:
+    """Words behind a field: of a tick box its label, which does not begin on another line."""
+    if behind is None or not isinstance(behind.field.widget, forms.CheckboxInput):
+        return Part(text=text)
+    return Part(text=f"\u00a0{text.lstrip()}", names=str(behind.id_for_label))
 
 
 class Sentence(Panel):

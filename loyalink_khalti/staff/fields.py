@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalink_khalti.money import Paisa, grouped, npr, paisa, rupees
+from loyalink_khalti.money import Paisa, grouped, npr, paisa
 
 MOST_RUPEES = Paisa(100_000_000_000)
 """Rs 100 crore: what is more was mistyped."""
@@ -60,7 +60,7 @@ class RupeesField(_Typed, forms.DecimalField):
             **kwargs,
         )
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Any:
         return super().to_python(_bare(value))
 
     def clean(self, value: Any) -> Any:
@@ -75,7 +75,7 @@ class RupeesField(_Typed, forms.DecimalField):
         return amount
 
     def prepare_value(self, value: Any) -> Any:
-        return str(rupees(Paisa(value))).removesuffix(".00") if isinstance(value, int) else value
+        return npr(Paisa(value)).removeprefix("Rs ").removesuffix(".00") if isinstance(value, int) else value
 
 
 class WholeField(_Typed, forms.IntegerField):
@@ -108,6 +108,9 @@ class WholeField(_Typed, forms.IntegerField):
         if number is not None and number > self.most:
             raise ValidationError(self.too_much or _("At most %(most)s.") % {"most": grouped(self.most)})
         return number
+
+    def prepare_value(self, value: Any) -> Any:
+        return grouped(value) if isinstance(value, int) and value >= 0 else value
 
 
 class FactorField(_Typed):

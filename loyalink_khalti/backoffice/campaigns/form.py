@@ -180,12 +180,12 @@ PANELS = WithExample(
                 Sentence(gettext_lazy("In the shop {site}")),
                 FieldPanel("name"),
                 Sentence(
-                    gettext_lazy("From {starts_at} to {ends_at},"),
+                    gettext_lazy("From {starts_at} to {ends_at}"),
                     help_text=gettext_lazy("By the clocks of Nepal; the end is the first minute without it."),
                 ),
                 Sentence(
                     gettext_lazy(
-                        "goods earn {multiplier} times the points, and an order gets {addition} points more."
+                        "Goods earn {multiplier} times the points, and an order gets {addition} points more."
                     ),
                     help_text=gettext_lazy("One of the two is enough: 1 times and 0 points are as usual."),
                 ),

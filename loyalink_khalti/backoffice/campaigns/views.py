@@ -171,7 +171,7 @@ class ConfirmView(CampaignPage):
 class EndView(ConfirmView):
     """End a running campaign now."""
 
-    page_title = gettext_lazy("End campaign")
+    page_title: Any = gettext_lazy("End campaign")
     wanted = State.RUNNING
     question = gettext_lazy("From now on, new orders have nothing of it. Orders that wait for their payment keep it.")
     button = gettext_lazy("Yes, end it now")
@@ -185,7 +185,7 @@ class EndView(ConfirmView):
 class DeleteView(ConfirmView):
     """Delete a campaign that has not begun."""
 
-    page_title = gettext_lazy("Delete campaign")
+    page_title: Any = gettext_lazy("Delete campaign")
     wanted = State.SCHEDULED
     question = gettext_lazy("It has not begun, so nobody has had anything of it.")
     button = gettext_lazy("Yes, delete it")

@@ -40,12 +40,17 @@ class PointsView(PageTitleMixin, TemplateView):
     page_title: Any = _("Points")
     active_tab: Any = "points"
 
+    def get_page_title(self) -> Any:
+        """The programme's name, where it has one."""
+        return conf.programme_texts(conf.site_key(self.request)).name or self.page_title
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        member = str(self.request.user.pk)
-        card = flow.member(conf.site_key(self.request), member)
+        member, site_key = str(self.request.user.pk), conf.site_key(self.request)
+        card = flow.member(site_key, member)
         context = cast(dict[str, Any], super().get_context_data(**kwargs))
         return context | {
             "card": card,
+            "programme": conf.programme_texts(site_key),
             "worth": npr(card.worth),
             "history": self._history(card),
         }
