@@ -28,6 +28,9 @@ class CampaignPage(ForSites, WagtailAdminTemplateMixin, View):
     """A page of one campaign, of a site for which somebody may."""
 
     campaign: Campaign
+    name: str
+    stands: State | None
+    """As it is stored, whatever a form puts on it."""
     header_icon = "calendar-alt"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -37,10 +40,12 @@ class CampaignPage(ForSites, WagtailAdminTemplateMixin, View):
                 return refused(request)
         else:
             self.campaign = Campaign()
+        self.name = self.campaign.name
+        self.stands = state(self.campaign) if self.campaign.pk else None
         return super().dispatch(request, *args, **kwargs)
 
     def get_page_subtitle(self) -> str:
-        return str(self.campaign.name)
+        return self.name
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
         here = {"url": "", "label": self.get_page_title(), "sublabel": self.get_page_subtitle()}
@@ -56,8 +61,10 @@ class CampaignPage(ForSites, WagtailAdminTemplateMixin, View):
 class EditView(CampaignPage):
     """Add or edit a campaign."""
 
-    page_title: Any = gettext_lazy("Edit campaign")
     template_name = "wagtailadmin/generic/form.html"
+
+    def get_page_title(self) -> str:
+        return _("Edit campaign") if self.campaign.pk else _("Add campaign")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self._over(request) or self._page(self._form())
@@ -77,9 +84,9 @@ class EditView(CampaignPage):
         return redirect(LIST)
 
     def _over(self, request: HttpRequest) -> HttpResponse | None:
-        if not self.campaign.pk or state(self.campaign) is not State.ENDED:
+        if self.stands is not State.ENDED:
             return None
-        return self.back(request, _("“%(name)s” is over and stays as it was.") % {"name": self.campaign.name})
+        return self.back(request, _("“%(name)s” is over and stays as it was.") % {"name": self.name})
 
     def _form(self, typed: Any = None) -> CampaignForm:
         form: CampaignForm = panels().get_form_class()(typed, instance=self.campaign, for_user=self.request.user)
@@ -107,22 +114,13 @@ class EditView(CampaignPage):
     @property
     def header_buttons(self) -> list[HeaderButton]:  # type: ignore[override]  # of this campaign
         args = (self.campaign.pk,)
-        if not self.campaign.pk or state(self.campaign) is State.ENDED:
+        if self.stands in (None, State.ENDED):
             return []
-        if state(self.campaign) is State.RUNNING:
+        if self.stands is State.RUNNING:
             return [
                 HeaderButton(_("End now"), url=reverse("loyalink_khalti_campaign_end", args=args), icon_name="cross")
             ]
         return [HeaderButton(_("Delete"), url=reverse("loyalink_khalti_campaign_delete", args=args), icon_name="bin")]
-
-
-class AddView(EditView):
-    """Add a campaign."""
-
-    page_title = gettext_lazy("Add campaign")
-
-    def get_page_subtitle(self) -> str:
-        return ""
 
 
 class ExampleView(EditView):
@@ -149,15 +147,15 @@ class ConfirmView(CampaignPage):
     done: Any
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if state(self.campaign) is not self.wanted:
-            return self.back(request, self.too_late % {"name": self.campaign.name})
+        if self.stands is not self.wanted:
+            return self.back(request, self.too_late % {"name": self.name})
         edit = reverse("loyalink_khalti_campaign_edit", args=(self.campaign.pk,))
         return self.render_to_response(
             self.get_context_data(question=self.question, button=self.button, edit_url=edit, campaign=self.campaign)
         )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        name = {"name": self.campaign.name}
+        name = {"name": self.name}
         if not self.do():
             return self.back(request, self.too_late % name)
         messages.success(request, self.done % name)
