@@ -13,6 +13,9 @@ from loyalink_khalti.backoffice.sentence import Sentence
 from loyalink_khalti.staff.fields import FactorField, RupeesField, WholeField, written
 
 
+pytestmark = pytest.mark.django_db
+
+
 class SiteForm(forms.ModelForm):
     points = WholeField(label="Points earned", least=1)
     shipping = forms.BooleanField(label="Delivery earns", required=False)
