@@ -65,9 +65,9 @@ class WithExample(ObjectList):
             return {**super().get_context_data(parent_context), "example": self.form.example()}
 
 
-def typed(data: Any, kind: Any = ExampleForm, initial: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+def typed(data: Any, kind: Any = ExampleForm, **kwargs: Any) -> Any:
     """The form of the example, as it was posted or, where it was not, as it begins."""
-    blank = kind(initial=initial or {}, **kwargs)
+    blank = kind(**kwargs)
     given = {name: data.get(name) if data else None for name in blank.fields}
     begins = {
         name: field.prepare_value(blank.get_initial_for_field(field, name)) for name, field in blank.fields.items()

@@ -15,12 +15,11 @@ _BEHIND = re.compile(r"[^\s\w]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A piece of a sentence: words, or a field; ``names`` is the tick box that the words are for."""
+    """A piece of a sentence: words, or a field."""
 
     text: str = ""
-    """Words; of a field the letters right behind it, a comma say, which stay on its line."""
+    """Words; of a field the letters right behind it, a comma say; of a tick box all that it stands for."""
     field: Any = None
-    names: str = ""
     invalid: str = ""
     """The id of the line that says what is wrong with it."""
 
@@ -51,20 +50,16 @@ def parts(text: Any, form: forms.BaseForm) -> Iterator[Part]:
     if words.strip():
         yield Part(text=words)
     for name, after in zip(rest[::2], rest[1::2], strict=True):
+        if name not in form.fields:
+            yield Part(text=after)
+            continue
+        bound = form[name]
+        is_tick = isinstance(bound.field.widget, forms.CheckboxInput)
         behind = _BEHIND.match(after)
-        glued = behind.group() if behind else ""
-        bound = form[name] if name in form.fields else None
-        if bound is not None:
-            yield Part(field=bound, text=glued, invalid=f"{bound.auto_id}-errors" if bound.errors else "")
+        glued = after if is_tick else behind.group() if behind else ""
+        yield Part(field=bound, text=glued, invalid=f"{bound.auto_id}-errors" if bound.errors else "")
         if after[len(glued) :].strip():
-            yield _words(after[len(glued) :], bound)
-
-
-def _words(text: str, behind: Any) -> Part:
-    """Words behind a field: of a tick box its label, which does not begin on another line."""
-    if behind is None or not isinstance(behind.field.widget, forms.CheckboxInput):
-        return Part(text=text)
-    return Part(text=f"\u00a0{text.lstrip()}", names=str(behind.id_for_label))
+            yield Part(text=after[len(glued) :])
 
 
 class Sentence(Panel):

@@ -22,7 +22,9 @@ Fault = tuple[str, str]
 def faults(chosen: Mapping[str, Any]) -> Iterator[Fault]:
     """What cannot be, of rules that are each right by themselves; those that are missing are not looked at."""
     if _has(chosen, "redeem_points", "redeem_value", "step"):
-        yield from _steps(chosen["redeem_points"], chosen["redeem_value"], chosen["step"])
+        for fault in _steps(chosen["redeem_points"], chosen["redeem_value"], chosen["step"]):
+            yield fault
+            chosen = {name: value for name, value in chosen.items() if name != "step"}  # of no use to the others
     if _has(chosen, "step", "least_spent"):
         yield from _least(chosen["step"], chosen["least_spent"])
     if _has(chosen, "step", "least_spent", "most_spent"):

@@ -385,7 +385,13 @@ def test_the_example_is_what_such_an_order_then_earns(browser, site, add):
     points = earned(nepal(2026, 10, 10, 10), "pens")
 
     assert points == 403
-    assert "earns 403 points as usual 199 by this campaign 204" in said
+    assert "it earns 403 points as usual 199 by this campaign 204" in said
+
+
+def test_left_alone_the_example_is_of_its_goods_at_its_first_minute(browser, site):
+    said = example(browser, DASHAIN | {"example_tag": "", "example_at": ""})
+
+    assert "On 10 Oct 2026, 10:00, Nepal time, it earns 398 points" in said
 
 
 def test_the_example_of_an_edited_one_does_not_count_it_twice(browser, campaign):
@@ -395,7 +401,7 @@ def test_the_example_of_an_edited_one_does_not_count_it_twice(browser, campaign)
 
 
 @pytest.mark.parametrize(
-    "order", [{"example_at": "2026-10-10 09:59"}, {"example_at": "2026-10-25 18:30"}, {"example_tag": ""}]
+    "order", [{"example_at": "2026-10-10 09:59"}, {"example_at": "2026-10-25 18:30"}, {"example_tag": "-"}]
 )
 def test_the_example_says_where_an_order_has_nothing_of_it(browser, site, order):
     assert "Nothing more on this order" in example(browser, DASHAIN | order)

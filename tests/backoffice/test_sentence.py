@@ -12,7 +12,6 @@ from wagtail.models import Site
 from loyalink_khalti.backoffice.sentence import Sentence
 from loyalink_khalti.staff.fields import FactorField, RupeesField, WholeField, written
 
-
 pytestmark = pytest.mark.django_db
 
 

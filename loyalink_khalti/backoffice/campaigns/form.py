@@ -18,7 +18,7 @@ from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.admin.widgets import AdminDateTimeInput
 
 from loyalink_khalti.backoffice.categories import known
-from loyalink_khalti.backoffice.example import ORDER, Example, ExampleForm, WithExample, typed
+from loyalink_khalti.backoffice.example import Example, ExampleForm, WithExample, typed
 from loyalink_khalti.backoffice.models import Campaign
 from loyalink_khalti.backoffice.sentence import Sentence
 from loyalink_khalti.loyalty import programmes
@@ -30,9 +30,11 @@ from loyalink_khalti.staff.fields import FactorField, WholeField
 
 from .rows import others, rule
 from .sites import editable
-from .words import overlaps
+from .words import moment, overlaps
 
 MOST_TIMES = 100
+OTHER = "-"
+"""The choice of goods in no category."""
 
 
 class TimesField(FactorField):
@@ -67,12 +69,17 @@ class CampaignExampleForm(ExampleForm):
     """An order to try a campaign on."""
 
     example_tag = forms.ChoiceField(label=gettext_lazy("Category of the example"), required=False)
-    example_at = NepalTimeField(label=gettext_lazy("When it is placed"))
+    example_at = NepalTimeField(
+        label=gettext_lazy("When it is placed"),
+        required=False,
+        widget=AdminDateTimeInput(attrs={"placeholder": gettext_lazy("as soon as it runs")}),
+    )
     sentence = gettext_lazy("An order of Rs {example_order} of {example_tag} placed on {example_at}")
 
     def __init__(self, *args: Any, tags: dict[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["example_tag"].choices = [("", _("other goods")), *tags.items()]  # type: ignore[attr-defined]
+        choices = [("", _("its goods")), (OTHER, _("other goods")), *tags.items()]
+        self.fields["example_tag"].choices = choices  # type: ignore[attr-defined]  # it has them
 
 
 class CampaignForm(WagtailAdminModelForm):
@@ -133,11 +140,7 @@ class CampaignForm(WagtailAdminModelForm):
     def example(self) -> Example:
         """What an order would earn with this campaign, and what without it."""
         right = self.is_valid() if self.is_bound else bool(self.instance.pk)
-        starts_at = self.instance.starts_at if right else timezone.now()
-        initial = {"example_order": ORDER, "example_at": max(starts_at, timezone.now()), "example_tag": ""}
-        if right and self.instance.tags:
-            initial["example_tag"] = self.instance.tags[0]
-        form = typed(self.data if self.is_bound else None, CampaignExampleForm, initial, tags=self.names)
+        form = typed(self.data if self.is_bound else None, CampaignExampleForm, tags=self.names)
         order = form.order()
         context: dict[str, Any] = {"complaints": self._complaints(), "is_new": not right and not self.is_bound}
         if right and order:
@@ -159,14 +162,20 @@ class CampaignForm(WagtailAdminModelForm):
         ]
 
     def _compared(self, form: ExampleForm, order: Paisa) -> dict[str, Any]:
-        at, tag = form.cleaned_data["example_at"], form.cleaned_data["example_tag"]
-        bought = order_of(order, at=at, tags=(tag,) if tag else ())
+        at = form.cleaned_data["example_at"] or max(self.instance.starts_at, timezone.now())
+        bought = order_of(order, at=at, tags=self._goods(form.cleaned_data["example_tag"]))
         plain = programmes.current(self.instance.site_key).rules
         names = {self.instance.name, *Campaign.objects.filter(pk=self.instance.pk).values_list("name", flat=True)}
         without = replace(plain, campaigns=tuple(one for one in plain.campaigns if one.name not in names))
         with_it = replace(without, campaigns=(*without.campaigns, rule(self.instance)))
         earned, usual = (_points(rules, bought) for rules in (with_it, without))
-        return {"earned": earned, "usual": usual, "more": earned - usual, "rules": plain}
+        return {"earned": earned, "usual": usual, "more": earned - usual, "rules": plain, "at": moment(at)}
+
+    def _goods(self, tag: str) -> tuple[str, ...]:
+        """The tags of the example's goods; those of the campaign where none are chosen."""
+        if tag == OTHER:
+            return ()
+        return (tag,) if tag else tuple(self.instance.tags[:1])
 
 
 def _points(rules: Rules, bought: Any) -> int:
