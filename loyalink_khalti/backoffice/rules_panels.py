@@ -69,7 +69,7 @@ TIERS = MultiFieldPanel(
     [
         Rows(
             "tiers",
-            _("{name} from {threshold} points on, with {multiplier} times the points. {DELETE} Remove"),
+            _("{name} from {threshold} points on: {multiplier} times the points. {DELETE} Remove"),
             add=_("Another level"),
             help_text=_("From the lowest, at 0 points, to the highest."),
         ),

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import timezone
+from wagtail import hooks
 from wagtail.log_actions import registry as log_registry
 from wagtail.models import GroupSitePermission, Site
 from wagtail.users.models import UserProfile
@@ -452,6 +453,20 @@ def test_staff_without_the_permission_find_no_item_and_every_page_refused(browse
     assert {browser.get(page).status_code for page in pages} == {403}
     assert {browser.post(page, DASHAIN).status_code for page in pages[1:]} == {403}
     assert (Campaign.objects.get().name, running()) == ("Dashain", ["Dashain"])
+
+
+def test_whoever_may_finds_campaigns_and_settings_in_the_menu_and_nobody_else(browser, editor, site):
+    items = [make() for make in hooks.get_hooks("register_loyalink_khalti_loyalty_menu_item")]
+    ours = {str(item.label): item for item in items if str(item.label) in {"Campaigns", "Loyalty settings"}}
+    request = browser.get(reverse(LIST)).wsgi_request
+    shown = [item.is_shown(request) for item in ours.values()]
+    editor.groups.get().permissions.set(Permission.objects.filter(codename="access_admin"))
+
+    refused = browser.get(reverse(LIST)).wsgi_request
+
+    assert (len(ours), shown) == (2, [True, True])
+    assert [item.is_shown(refused) for item in ours.values()] == [False, False]
+    assert ours["Campaigns"].url == reverse(LIST)
 
 
 def test_a_grant_for_one_site_holds_for_that_site_alone(browser, editor, site, campaign):
