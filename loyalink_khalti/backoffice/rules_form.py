@@ -44,7 +44,9 @@ class Let:
 class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
     """Everything that an editor says of the points of a site."""
 
-    adjust_limit = WholeField(label=gettext_lazy("Adjustments up to"), required=False, placeholder=_("any number of"))
+    adjust_limit = WholeField(
+        label=gettext_lazy("Adjustments up to"), required=False, placeholder=gettext_lazy("any number of")
+    )
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
     """The version that was shown."""
 

@@ -20,10 +20,10 @@ _FURNITURE = re.compile(r"[\s,]|^\s*(?:Rs|NPR|रु)\.?", re.IGNORECASE)
 _FACTOR = re.compile(r"\d{1,4}(?:\.\d{1,4}|/[1-9]\d{0,3})?", re.ASCII)
 
 
-def box(mode: str, width: int, placeholder: Any = "") -> forms.TextInput:
+def box(mode: str, width: int, placeholder: Any = None) -> forms.TextInput:
     """A text box, as wide as what is typed into it; not a number's, which loses what is no number."""
     attrs = {"inputmode": mode, "autocomplete": "off", "size": str(width)}
-    return forms.TextInput(attrs=attrs | ({"placeholder": placeholder} if placeholder else {}))
+    return forms.TextInput(attrs=attrs | ({} if placeholder is None else {"placeholder": placeholder}))
 
 
 def _bare(value: Any) -> Any:
@@ -44,7 +44,7 @@ class _Typed(forms.Field):
 class RupeesField(_Typed, forms.DecimalField):
     """Rupees as typed, paisa as given: exact."""
 
-    def __init__(self, *, least: Paisa = Paisa(0), too_little: Any = "", placeholder: Any = "", **kwargs: Any) -> None:
+    def __init__(self, *, least: Paisa = Paisa(0), too_little: Any = "", placeholder: Any = None, **kwargs: Any) -> None:
         self.least, self.too_little = least, too_little
         kwargs.setdefault("widget", box("decimal", 9, placeholder))
         super().__init__(
@@ -88,11 +88,11 @@ class WholeField(_Typed, forms.IntegerField):
         most: int = MOST_WHOLE,
         too_little: Any = "",
         too_much: Any = "",
-        placeholder: Any = "",
+        placeholder: Any = None,
         **kwargs: Any,
     ) -> None:
         self.least, self.most, self.too_little, self.too_much = least, most, too_little, too_much
-        width = max(len(str(most)) if most < MOST_WHOLE else 6, len(str(placeholder)), 3)
+        width = 12 if placeholder is not None else max(len(str(most)), 3) if most < MOST_WHOLE else 6
         kwargs.setdefault("widget", box("numeric", width, placeholder))
         invalid = gettext_lazy("Enter a whole number, without a fraction.")
         required = gettext_lazy("Enter a whole number.")

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from wagtail.admin.menu import MenuItem
 
 from .sites import may_somewhere
@@ -16,9 +16,16 @@ class LoyaltyMenuItem(MenuItem):
 
     @classmethod
     def campaigns(cls) -> "LoyaltyMenuItem":
-        return cls(_("Campaigns"), reverse("loyalink_khalti_campaigns"), icon_name="calendar-alt", order=300)
+        return cls(
+            _("Campaigns"),
+            reverse("loyalink_khalti_campaigns"),
+            name="loyalink-khalti-campaigns",
+            icon_name="calendar-alt",
+            order=300,
+        )
 
     @classmethod
     def settings(cls) -> "LoyaltyMenuItem":
         address = reverse("wagtailsettings:edit", args=("loyalink_khalti", "loyaltysettings"))
-        return cls(_("Loyalty settings"), address, icon_name="tag", order=900)
+        name = "loyalink-khalti-loyalty-settings"
+        return cls(_("Loyalty settings"), address, name=name, icon_name="tag", order=900)

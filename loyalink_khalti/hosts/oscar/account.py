@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 from oscar.apps.customer.mixins import PageTitleMixin
@@ -42,15 +43,19 @@ class PointsView(PageTitleMixin, TemplateView):
 
     def get_page_title(self) -> Any:
         """The programme's name, where it has one."""
-        return conf.programme_texts(conf.site_key(self.request)).name or self.page_title
+        return self.programme.name or self.page_title
+
+    @cached_property
+    def programme(self) -> conf.ProgrammeTexts:
+        return conf.programme_texts(conf.site_key(self.request))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        member, site_key = str(self.request.user.pk), conf.site_key(self.request)
-        card = flow.member(site_key, member)
+        member = str(self.request.user.pk)
+        card = flow.member(conf.site_key(self.request), member)
         context = cast(dict[str, Any], super().get_context_data(**kwargs))
         return context | {
             "card": card,
-            "programme": conf.programme_texts(site_key),
+            "programme": self.programme,
             "worth": npr(card.worth),
             "history": self._history(card),
         }
