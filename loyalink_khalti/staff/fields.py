@@ -44,7 +44,9 @@ class _Typed(forms.Field):
 class RupeesField(_Typed, forms.DecimalField):
     """Rupees as typed, paisa as given: exact."""
 
-    def __init__(self, *, least: Paisa = Paisa(0), too_little: Any = "", placeholder: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, least: Paisa = Paisa(0), too_little: Any = "", placeholder: Any = None, **kwargs: Any
+    ) -> None:
         self.least, self.too_little = least, too_little
         kwargs.setdefault("widget", box("decimal", 9, placeholder))
         super().__init__(
