@@ -11,6 +11,8 @@ from wagtail.log_actions import log
 
 from loyalink_khalti import conf
 from loyalink_khalti.khalti import Secret
+from loyalink_khalti.money import KHALTI_MINIMUM
+from loyalink_khalti.staff.fields import RupeesField
 
 SHORTEST_KEY, LONGEST_KEY = 16, 200
 """Characters. Khalti's own have 32 or 48; the margin is for what it may come to."""
@@ -78,6 +80,14 @@ class KhaltiSettingsForm(WagtailAdminModelForm):
         ),
     )
 
+    minimum_order = RupeesField(
+        label=_("Smallest order"),
+        least=KHALTI_MINIMUM,
+        too_little=_("Khalti itself takes nothing below Rs 10."),
+    )
+    maximum_order = RupeesField(label=_("Largest order"), required=False, placeholder=_("no limit"))
+    refund_limit = RupeesField(label=_("Refunds up to"), required=False, placeholder=_("no limit"))
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not any(found.source == conf.EDITORS for found in self.keys().values()):
@@ -99,6 +109,9 @@ class KhaltiSettingsForm(WagtailAdminModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        least, most = cleaned.get("minimum_order"), cleaned.get("maximum_order")
+        if least is not None and most is not None and most < least:
+            self.add_error("maximum_order", _("This is below the smallest order, so that Khalti would take none."))
         if not cleaned.get("secret_key"):
             return cleaned
         if cleaned.get("remove_key"):
@@ -129,5 +142,6 @@ class KhaltiSettingsForm(WagtailAdminModelForm):
             conf.save_key(self.site_key, environment, secret)
             told = {"environment": environment, "fingerprint": secret.fingerprint}
             log(instance=self.instance, action=SAVED, data=told)
+            self.instance.new_key = True  # for the page, to say so
         elif self.cleaned_data.get("remove_key") and conf.remove_key(self.site_key, environment):
             log(instance=self.instance, action=REMOVED, data={"environment": environment, "fingerprint": before})

@@ -8,7 +8,8 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from loyalink_khalti.money import Paisa, npr
 
-from . import forms
+from . import forms, rules_form
+from .campaigns import rows as campaigns
 from .payments import ask, deciding, giving_back
 
 
@@ -59,6 +60,19 @@ class Decided(_Told):
         return f"{data.get('flag', '')} ({data.get('reason', '')}): {data.get('decision', '')}"
 
 
+class RulesChanged(_Told):
+    label: Any = gettext_lazy("Change the rules of the points")
+
+    def format_message(self, log_entry: Any) -> str:
+        changes = "; ".join(log_entry.data.get("changes", []))
+        return f"{self.label} ({log_entry.data.get('version', '')}): {changes}"
+
+
+class _Campaign(_Told):
+    def told(self, data: dict[str, Any]) -> str:
+        return f"{data.get('name', '')} ({data.get('version', '')})"
+
+
 def register(actions: LogActionRegistry) -> None:
     """Show in the site history who has done what, with figures and fingerprints alone: no name and no key."""
     formatters = {
@@ -67,6 +81,8 @@ def register(actions: LogActionRegistry) -> None:
         ask.ASKED: Asked,
         giving_back.REFUNDED: Refunded,
         deciding.DECIDED: Decided,
+        rules_form.CHANGED: RulesChanged,
+        **{action: type("CampaignTold", (_Campaign,), {"label": label}) for action, label in campaigns.LABELS.items()},
     }
     for action, formatter in formatters.items():
         actions.register_action(action)(formatter)

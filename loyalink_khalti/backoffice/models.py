@@ -14,6 +14,7 @@ from wagtail.contrib.settings.models import BaseSiteSetting
 from loyalink_khalti import conf
 
 from .panels import KHALTI
+from .rules_panels import LOYALTY
 
 
 class Environment(models.TextChoices):
@@ -70,6 +71,8 @@ class LoyaltySettings(BaseSiteSetting):
         _("adjustments up to"), null=True, blank=True, validators=[MinValueValidator(0)]
     )
     """Points of one member that who may adjust moves in a day without another permission; null: no limit."""
+
+    edit_handler = LOYALTY
 
     class Meta:
         verbose_name = _("Loyalty points")

@@ -11,6 +11,7 @@ from wagtail.admin.panels import FieldPanel, MultiFieldPanel, ObjectList, Panel
 from loyalink_khalti import conf
 
 from .forms import KhaltiSettingsForm
+from .sentence import Sentence
 
 
 class SimulatedPanel(Panel):
@@ -74,6 +75,12 @@ KHALTI = ObjectList(
                 FieldPanel("enabled"),
                 FieldPanel("title", help_text=_("The name beside the button, among the other ways to pay.")),
                 FieldPanel("text", help_text=_("One line under it; may be empty.")),
+                Sentence(
+                    _("Khalti is offered to {audience} for orders from Rs {minimum_order} to Rs {maximum_order}."),
+                    help_text=_(
+                        "What goods and delivery cost before points. Where it is not offered, the checkout says why."
+                    ),
+                ),
             ],
             heading=_("At the checkout"),
             icon="desktop",
@@ -95,6 +102,16 @@ KHALTI = ObjectList(
             ],
             heading=_("The shop's account at Khalti"),
             icon="key",
+        ),
+        MultiFieldPanel(
+            [
+                Sentence(
+                    _("Staff give back up to Rs {refund_limit} of one order; more needs a permission."),
+                    help_text=_("Empty: no limit. The permission is “Can give back more than the limit …”."),
+                )
+            ],
+            heading=_("Refunds"),
+            icon="rotate",
         ),
     ],
     base_form_class=KhaltiSettingsForm,

@@ -25,6 +25,7 @@ from .limits import adjust_limit, refund_limit
 from .servers import LIVE, SERVERS, TEST, base_url, is_simulated
 from .settings import DEFAULTS, alerts_to, calls_at_once, deadline, get, oscar_options, shop, shops
 from .sites import DEFAULT_SITE, key_of_site, site_key, site_url
+from .texts import ProgrammeTexts, programme_texts
 
 __all__ = [
     "DEFAULTS",
@@ -41,6 +42,7 @@ __all__ = [
     "KeyUnreadable",
     "KhaltiOptions",
     "Lane",
+    "ProgrammeTexts",
     "Rotated",
     "adjust_limit",
     "alerts_to",
@@ -59,6 +61,7 @@ __all__ = [
     "khalti_options",
     "oscar_options",
     "patience",
+    "programme_texts",
     "refund_limit",
     "remove_key",
     "rotate_keys",

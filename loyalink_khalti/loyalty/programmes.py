@@ -1,11 +1,14 @@
 """Programmes and the versions of their rules."""
 
+from collections.abc import Callable, Container, Iterable
+from dataclasses import replace
+
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from .arithmetic import Rounding
-from .rules import Rules
+from .rules import Campaign, Rules
 
 
 class Program(models.Model):
@@ -65,15 +68,36 @@ def rounding_of(pk: int | None) -> Rounding:
 
 def change(site_key: str, rules: Rules, *, actor: str | None = None) -> ProgramVersion:
     """Let other rules hold from now on; what was awarded or held before keeps its own. The same again is no change."""
+    return revise(site_key, lambda _before: rules, actor=actor)
+
+
+def revise(site_key: str, revised: Callable[[Rules], Rules], *, actor: str | None = None) -> ProgramVersion:
+    """The same, from the rules as they are under lock: nobody's change in between is lost."""
     with transaction.atomic():
         before = current(site_key)
         Program.objects.select_for_update().get(pk=before.program_id)
         before = current(site_key)
+        rules = revised(before.rules)
         if before.rules == rules:
             return before
         return ProgramVersion.objects.create(
             program=before.program, number=before.number + 1, stored=rules.to_json(), actor=actor
         )
+
+
+def run_campaigns(
+    site_key: str, campaigns: Iterable[Campaign], *, instead_of: Container[str] = (), actor: str | None = None
+) -> ProgramVersion:
+    """Let these campaigns run, as far as they are not over, and none of the names ``instead_of`` but them."""
+    wanted, now = tuple(campaigns), timezone.now()
+    names = {campaign.name for campaign in wanted}
+
+    def revised(before: Rules) -> Rules:
+        others = (one for one in before.campaigns if one.name not in names and one.name not in instead_of)
+        runs = (one for one in (*others, *wanted) if one.ends_at > now)
+        return replace(before, campaigns=tuple(sorted(runs, key=lambda one: (one.starts_at, one.name))))
+
+    return revise(site_key, revised, actor=actor)
 
 
 def _begin(site_key: str) -> ProgramVersion:

@@ -81,4 +81,5 @@ def khalti() -> Iterator[responses.RequestsMock]:
 def typed() -> dict[str, str]:
     """The form as it stands, with nothing in the field of the key."""
     default = KhaltiSettings()
-    return {"enabled": "on", "environment": "test", "title": default.title, "text": default.text, "secret_key": ""}
+    shown = {"enabled": "on", "environment": "test", "title": default.title, "text": default.text, "secret_key": ""}
+    return shown | {"audience": "everybody", "minimum_order": "10", "maximum_order": "", "refund_limit": ""}

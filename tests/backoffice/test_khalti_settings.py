@@ -15,9 +15,9 @@ from wagtail.models import GroupSitePermission, Site
 
 from loyalink_khalti import conf
 from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.backoffice.views import keep_the_key_out_of_error_reports
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.payments.models import Credentials
-from loyalink_khalti.wagtail_hooks import keep_the_key_out_of_error_reports
 
 from .conftest import KEY, OTHER
 
@@ -155,6 +155,59 @@ def test_a_key_is_not_entered_and_removed_at_once(browser, page, typed):
 
     assert "not both" in text_of(response)
     assert conf.secret_in_use("default", conf.TEST) == Secret(KEY)
+
+
+def test_to_whom_and_for_which_orders_is_typed_in_rupees_and_kept_in_paisa(browser, page, typed):
+    browser.post(
+        page,
+        typed
+        | {"audience": "members", "minimum_order": "Rs 250", "maximum_order": "1,00,000.50", "refund_limit": "5,000"},
+    )
+
+    saved = KhaltiSettings.objects.get()
+    assert (saved.audience, saved.minimum_order, saved.maximum_order) == ("members", 25_000, 10_000_050)
+    assert conf.refund_limit("default") == 500_000
+    shown = text_of(browser.get(page))
+    assert [f'value="{amount}"' in shown for amount in ("250", "1,00,000.50", "5,000")] == [True] * 3
+
+
+def test_no_limit_is_an_empty_field(browser, page, typed):
+    browser.post(page, typed | {"maximum_order": "500", "refund_limit": "0"})
+    limited = KhaltiSettings.objects.get()
+    browser.post(page, typed)
+
+    assert (limited.maximum_order, limited.refund_limit) == (50_000, 0)
+    assert (KhaltiSettings.objects.get().maximum_order, conf.refund_limit("default")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("nonsense", "words"),
+    [
+        ({"minimum_order": "9.99"}, "Khalti itself takes nothing below Rs 10."),
+        ({"minimum_order": ""}, "Enter an amount in rupees."),
+        ({"minimum_order": "ten"}, "Enter an amount in rupees, 250 or 250.50 say."),
+        ({"minimum_order": "500", "maximum_order": "499.99"}, "This is below the smallest order"),
+        ({"maximum_order": "10.005"}, "Rupees have two decimals"),
+        ({"refund_limit": "-1"}, "At least Rs 0.00."),
+        ({"refund_limit": "9" * 60}, "This is more than any shop takes."),
+        ({"audience": "nobody"}, "Select a valid choice."),
+    ],
+)
+def test_limits_that_cannot_be_are_refused_in_words_and_nothing_is_lost(browser, page, typed, nonsense, words):
+    response = browser.post(page, typed | {"title": "Typed before"} | nonsense)
+
+    assert response.status_code == 200
+    assert words in text_of(response)
+    assert 'value="Typed before"' in text_of(response)
+    assert not KhaltiSettings.objects.filter(title="Typed before").exists()
+
+
+def test_after_a_new_key_the_page_says_to_test_it_and_asks_nobody_by_itself(browser, page, typed, khalti):
+    with_key = browser.post(page, typed | {"secret_key": KEY}, follow=True)
+    without = browser.post(page, typed, follow=True)
+
+    hint = "A new key is in use. Press “Test this key” to see whether Khalti knows it."
+    assert (hint in text_of(with_key), hint in text_of(without)) == (True, False)
 
 
 def test_each_site_has_its_own_key(browser, page, typed, site):

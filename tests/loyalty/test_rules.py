@@ -1,10 +1,12 @@
 """A programme's rules: what can be chosen, how it is kept, and that awards and holds keep their own."""
 
+from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 
 from loyalink_khalti.loyalty import programmes
@@ -13,6 +15,7 @@ from loyalink_khalti.loyalty.orders import OrderAward
 from loyalink_khalti.loyalty.programmes import Program, ProgramVersion
 from loyalink_khalti.loyalty.rules import Campaign, Rules, Tier
 from loyalink_khalti.money import Points
+from tests.purchases import at_once
 
 from .conftest import SITE, award, nepal, rules
 from .test_any_order import chosen_rules
@@ -117,6 +120,36 @@ def test_every_change_is_a_version_and_the_same_again_is_none() -> None:
     assert (first.number, second.number, again) == (1, 2, second)
     assert (second.actor, first.rules.points, ProgramVersion.objects.count()) == ("1", 1, 2)
     assert Program.objects.count() == 1
+
+
+@money
+@pytest.mark.django_db
+def test_campaigns_that_are_over_leave_the_rules_and_others_stay() -> None:
+    now = timezone.now()
+    over, old, new = (
+        campaign(name=name, starts_at=now - timedelta(days=9), ends_at=now + timedelta(hours=hours))
+        for name, hours in (("over", -1), ("old", 1), ("new", 2))
+    )
+    programmes.change(SITE, Rules(campaigns=(over, old)))
+
+    kept = programmes.run_campaigns(SITE, [new])
+    renamed = programmes.run_campaigns(SITE, [new], instead_of={"old"})
+
+    assert [version.rules.campaigns for version in (kept, renamed)] == [(new, old), (new,)]
+
+
+@money
+@pytest.mark.django_db(transaction=True)
+def test_changes_at_once_are_each_made_from_the_one_before() -> None:
+    programmes.current(SITE)
+
+    at_once(
+        5,
+        lambda _index: programmes.revise(SITE, lambda before: replace(before, waiting_days=before.waiting_days + 1)),
+    )
+
+    newest = programmes.current(SITE)
+    assert (newest.number, newest.rules.waiting_days) == (6, 5)
 
 
 @money

@@ -1,6 +1,11 @@
-"""The addresses of the payments' pages, under Wagtail's own."""
+"""The addresses of the payments' pages, under Wagtail's own, and their place in the menu."""
 
-from django.urls import URLPattern, path
+from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.menu import MenuItem
+
+from loyalink_khalti.staff import may
 
 from .ask import AskView
 from .deciding import FlagView
@@ -19,3 +24,15 @@ def admin_urls() -> list[URLPattern]:
         path("khalti/payments/<int:pk>/refund/", RefundView.as_view(), name="loyalink_khalti_payment_refund"),
         path("khalti/flags/<int:pk>/", FlagView.as_view(), name="loyalink_khalti_flag"),
     ]
+
+
+class PaymentsMenuItem(MenuItem):
+    """The payments, for whoever may see them."""
+
+    def is_shown(self, request: HttpRequest) -> bool:
+        return may.may(request.user, may.VIEW_PAYMENTS)
+
+
+def menu_item() -> MenuItem:
+    url = reverse("loyalink_khalti_payments")
+    return PaymentsMenuItem(_("Payments"), url, name="loyalink-payments", icon_name="loyalink-rupee", order=310)

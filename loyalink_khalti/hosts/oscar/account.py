@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 from oscar.apps.customer.mixins import PageTitleMixin
@@ -40,12 +41,21 @@ class PointsView(PageTitleMixin, TemplateView):
     page_title: Any = _("Points")
     active_tab: Any = "points"
 
+    def get_page_title(self) -> Any:
+        """The programme's name, where it has one."""
+        return self.programme.name or self.page_title
+
+    @cached_property
+    def programme(self) -> conf.ProgrammeTexts:
+        return conf.programme_texts(conf.site_key(self.request))
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         member = str(self.request.user.pk)
         card = flow.member(conf.site_key(self.request), member)
         context = cast(dict[str, Any], super().get_context_data(**kwargs))
         return context | {
             "card": card,
+            "programme": self.programme,
             "worth": npr(card.worth),
             "history": self._history(card),
         }

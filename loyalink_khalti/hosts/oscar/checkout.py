@@ -205,6 +205,7 @@ class PaymentMethodView(PricedCheckoutMixin, OscarPaymentMethodView):
             context
             | {
                 "plain": quote,
+                "programme": conf.programme_texts(conf.site_key(self.request)),
                 "spendable_worth": npr(worth),
                 "payable": npr(quote.payable),
                 "test_mode": any(method.test_mode and not method.off for method in form.methods),

@@ -2,6 +2,9 @@
 
 import re
 
+from wagtail.models import Site
+
+from loyalink_khalti.backoffice.models import LoyaltySettings
 from loyalink_khalti.simulator import Simulator
 
 from .conftest import Shopper, Store, only_order, payment_of, text
@@ -37,6 +40,29 @@ def test_points_set_aside_for_a_waiting_payment_are_shown_without_a_link_to_the_
 
 def test_the_card_is_in_the_account_navigation(store: Store, sita: Shopper) -> None:
     assert 'href="/shop/accounts/points/"' in sita.browser.get("/shop/accounts/profile/").content.decode()
+
+
+def test_the_programmes_name_and_text_are_read_on_the_card_and_at_the_checkout(store: Store, sita: Shopper) -> None:
+    site = Site.objects.get(is_default_site=True)
+    before = text(sita.browser.get("/shop/accounts/points/"))
+    LoyaltySettings.objects.create(site=site, name="Lokta <b>stars</b>", text="Thank you for reading")
+
+    sita.add(store.notebook)
+    card, checkout = sita.browser.get("/shop/accounts/points/"), sita.go_to_payment()
+
+    assert "stars" not in before
+    assert "Thank you for reading" in text(card)
+    assert re.search(r"<h1[^>]*>\s*Lokta &lt;b&gt;stars&lt;/b&gt;", card.content.decode())
+    assert "<legend>Lokta &lt;b&gt;stars&lt;/b&gt;</legend>" in checkout.content.decode()
+
+
+def test_a_programme_without_a_name_is_called_points(store: Store, sita: Shopper) -> None:
+    sita.add(store.notebook)
+
+    checkout = sita.go_to_payment()
+
+    assert re.search(r"<h1[^>]*>\s*Points\s*</h1>", sita.browser.get("/shop/accounts/points/").content.decode())
+    assert "<legend>Spend points</legend>" in checkout.content.decode()
 
 
 def test_a_guest_is_asked_to_log_in(store: Store, guest: Shopper) -> None:

@@ -5,8 +5,11 @@ import time
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from pytest_django import Settings
+from wagtail.models import Site
 
+from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.errors import KhaltiUnreachable
 from loyalink_khalti.khalti.gate import SILENCES, gate
 from loyalink_khalti.payments.models import Purchase
@@ -96,6 +99,51 @@ def test_a_method_that_is_not_offered_shows_the_form_again(at_payment: Shopper, 
 
     assert answer.status_code == 200
     assert "lease choose" in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "why"),
+    [
+        ({"minimum_order": 60_000}, "This shop takes Khalti for orders from Rs 600.00 on."),
+        ({"maximum_order": 40_000}, "This shop takes Khalti for orders up to Rs 400.00."),
+        ({"audience": "staff"}, "Khalti is being tried out in this shop and is not open to customers yet."),
+    ],
+)
+def test_where_editors_do_not_offer_khalti_it_is_greyed_with_its_reason_and_not_taken(
+    at_payment: Shopper, chosen: dict[str, Any], why: str
+) -> None:
+    KhaltiSettings.objects.create(site=Site.objects.get(is_default_site=True), **chosen)
+
+    page = at_payment.browser.get("/shop/checkout/payment-method/")
+    answer = at_payment.choose("khalti")
+
+    greyed = BeautifulSoup(page.content.decode(), "html.parser").select_one(".lk-off")
+    assert greyed is not None
+    assert why in greyed.get_text()
+    assert str(greyed.select("input[disabled]")).count('value="khalti"') == 1
+    assert (answer.status_code, why in text(answer)) == (200, True)
+    assert at_payment.choose("cod").status_code == 302
+
+
+def test_a_guest_is_asked_to_log_in_where_khalti_is_for_members(store: Store, guest: Shopper, sita: Shopper) -> None:
+    KhaltiSettings.objects.create(site=Site.objects.get(is_default_site=True), audience="members")
+    guest.add(store.notebook)
+    sita.add(store.notebook)
+
+    pages = text(guest.go_to_payment()), text(sita.go_to_payment())
+
+    assert ["Log in to pay with Khalti." in page for page in pages] == [True, False]
+
+
+def test_khalti_chosen_before_editors_withdrew_it_is_not_begun(at_payment: Shopper, khalti: Simulator) -> None:
+    at_payment.choose("khalti")
+    KhaltiSettings.objects.create(site=Site.objects.get(is_default_site=True), minimum_order=60_000)
+
+    answer = at_payment.place()
+
+    assert answer["Location"] == "/shop/checkout/payment-method/"
+    assert Purchase.objects.count() == 0
+    assert at_payment.lines() == [("Lokta notebook", 1)]
 
 
 def test_the_methods_offered_are_a_setting(at_payment: Shopper, settings: Settings) -> None:

@@ -1,0 +1,14 @@
+// Another row of a formset. Without this, each save offers one more.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const rows of document.querySelectorAll("[data-lk-rows]")) {
+    const total = rows.querySelector(`[name="${rows.dataset.lkRows}-TOTAL_FORMS"]`);
+    const button = rows.querySelector("[data-lk-rows-add]");
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const blank = rows.querySelector("[data-lk-rows-blank]").innerHTML.replaceAll("__prefix__", total.value);
+      rows.querySelector("[data-lk-rows-list]").insertAdjacentHTML("beforeend", blank);
+      total.value = Number(total.value) + 1;
+      rows.querySelector("[data-lk-rows-list]").lastElementChild.querySelector("input:not([type=hidden]), select").focus();
+    });
+  }
+});
