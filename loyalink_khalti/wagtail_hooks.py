@@ -14,12 +14,15 @@ from wagtail.admin.admin_url_finder import register_admin_url_finder
 from wagtail.admin.menu import MenuItem
 from wagtail.contrib.settings.models import register_setting
 
-from loyalink_khalti.backoffice import attention, log, summary, views
-from loyalink_khalti.backoffice.finder import PaymentFinder
+from loyalink_khalti.backoffice import attention, log, menu, summary, views
+from loyalink_khalti.backoffice.finder import MemberFinder, PaymentFinder
+from loyalink_khalti.backoffice.members import logged as members_logged
+from loyalink_khalti.backoffice.members import urls as members
 from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.backoffice.payments import urls as payments
 from loyalink_khalti.backoffice.reports import urls as reports
 from loyalink_khalti.backoffice.shop_link import ShopMenuItem
+from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.staff import may
 
@@ -80,3 +83,10 @@ hooks.register("register_admin_urls", reports.urls)
 for item in reports.menu_items():
     hooks.register("register_reports_menu_item", item)
 hooks.register("construct_homepage_summary_items", summary.add_items)
+
+# Members
+hooks.register("register_admin_menu_item", menu.loyalty_item)
+hooks.register(menu.LOYALTY_HOOK, menu.members_item)
+hooks.register("register_admin_urls", members.admin_urls)
+hooks.register("register_log_actions", members_logged.register)
+register_admin_url_finder(Account, MemberFinder)
