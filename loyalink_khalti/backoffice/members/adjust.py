@@ -52,7 +52,7 @@ class AdjustForm(forms.Form):
     key = forms.UUIDField(
         widget=forms.HiddenInput,
         initial=uuid4,
-        error_messages=dict.fromkeys(("required", "invalid"), STALE),  # type: ignore[arg-type]  # Django takes promises
+        error_messages=dict.fromkeys(("required", "invalid"), STALE),
     )
 
     @property
