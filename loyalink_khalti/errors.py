@@ -19,6 +19,8 @@
     ├── InsideTransaction           a verb that must commit by itself was called inside a transaction
     ├── ShopCannot                  the shop cannot do what it was asked (sold out, say)
     └── LedgerError                 the points cannot be moved
+        ├── CannotAdjust            staff cannot do this to a member's points, in words for them
+        │   └── BeyondLimit         more than this member of staff may move of one member in a day
         ├── Insufficient            fewer points than asked for
         ├── Frozen                  the account is frozen
         └── Conflict                the same cause once more, with other figures
@@ -119,6 +121,14 @@ class ShopCannot(LoyalinkError):
 
 class LedgerError(LoyalinkError):
     """Points cannot be moved as asked; nothing was."""
+
+
+class CannotAdjust(LedgerError):
+    """Staff cannot do this to a member's points; ``str()`` is a sentence for them, nothing was changed."""
+
+
+class BeyondLimit(CannotAdjust):
+    """More than this member of staff may move of one member's points in a day, without another permission."""
 
 
 class Insufficient(LedgerError):

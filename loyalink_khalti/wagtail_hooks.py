@@ -5,14 +5,17 @@ from wagtail import hooks
 from wagtail.admin.admin_url_finder import register_admin_url_finder
 from wagtail.contrib.settings.models import register_setting
 
-from loyalink_khalti.backoffice import attention, frame, log, rules_views, saved, summary, views
+from loyalink_khalti.backoffice import attention, frame, log, menu, rules_views, saved, summary, views
 from loyalink_khalti.backoffice.campaigns import urls as campaigns
 from loyalink_khalti.backoffice.campaigns.menu import LoyaltyMenuItem
-from loyalink_khalti.backoffice.finder import PaymentFinder
+from loyalink_khalti.backoffice.finder import MemberFinder, PaymentFinder
+from loyalink_khalti.backoffice.members import logged as members_logged
+from loyalink_khalti.backoffice.members import urls as members
 from loyalink_khalti.backoffice.models import KhaltiSettings, LoyaltySettings
 from loyalink_khalti.backoffice.payments import urls as payments
 from loyalink_khalti.backoffice.reports import urls as reports
 from loyalink_khalti.backoffice.shop_link import ShopMenuItem
+from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Payment
 
 if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would break all of Wagtail's admin
@@ -37,10 +40,15 @@ hooks.register("register_admin_urls", payments.admin_urls)
 hooks.register("register_admin_menu_item", payments.menu_item)
 register_admin_url_finder(Payment, PaymentFinder)
 
-# Campaigns
+# Members and campaigns
+hooks.register("register_admin_menu_item", menu.loyalty_item)
+hooks.register(menu.LOYALTY_HOOK, menu.members_item)
+hooks.register(menu.LOYALTY_HOOK, LoyaltyMenuItem.campaigns)
+hooks.register(menu.LOYALTY_HOOK, LoyaltyMenuItem.settings)
+hooks.register("register_admin_urls", members.admin_urls)
 hooks.register("register_admin_urls", campaigns.admin_urls)
-hooks.register("register_loyalink_khalti_loyalty_menu_item", LoyaltyMenuItem.campaigns)
-hooks.register("register_loyalink_khalti_loyalty_menu_item", LoyaltyMenuItem.settings)
+hooks.register("register_log_actions", members_logged.register)
+register_admin_url_finder(Account, MemberFinder)
 
 # Reports
 hooks.register("register_admin_urls", reports.urls)

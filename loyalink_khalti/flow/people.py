@@ -51,6 +51,22 @@ def emails(member_ids: Iterable[str | None]) -> dict[str, str]:
     return {str(user.pk): str(getattr(user, user.get_email_field_name(), "") or user.pk) for user in users}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody as the shop knows them; empty where it knows nothing."""
+
+    name: str = ""
+    email: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+def who(member_ids: Iterable[str | None]) -> dict[str, Person]:
+    """People by their pks, one query for all; whom the shop knows no more is not there."""
+    return {str(user.pk): _person(user) for user in _users(member_ids)}
+
+
 def members(names: Iterable[str]) -> dict[str, list[str]]:
     """The pks of the users that go by each e-mail address or pk; a name that nobody has is not there."""
     names, users = set(names), get_user_model().objects
@@ -96,6 +112,12 @@ _SAYS_NO_NAME = frozenset({"last_login", "password", "is_active", "is_staff"})
 def _words(user: Any) -> str:
     names = (str(getattr(user, name, "") or "") for name in ("email", "phone", "phone_number"))
     return words_of([user.get_username(), user.get_full_name() if hasattr(user, "get_full_name") else "", *names])
+
+
+def _person(user: Any) -> Person:
+    full = user.get_full_name() if hasattr(user, "get_full_name") else ""
+    email = str(getattr(user, user.get_email_field_name(), "") or "")
+    return Person(name=full or ("" if email else user.get_username()), email=email)
 
 
 def _users(member_ids: Iterable[str | None]) -> Any:

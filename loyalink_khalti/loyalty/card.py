@@ -62,12 +62,17 @@ def card(site_key: str, member_id: str) -> Card:
     """Read one member's card; a member who never earned has an empty one."""
     rules = programmes.current(site_key).rules
     account = ledger.find(site_key, member_id)
-    climb = _climb(account, rules)
     if account is None:
-        return climb
+        return _climb(None, rules)
+    latest = tuple(movement(entry) for entry in account.entries.order_by("-seq")[:LATEST])
+    return replace(stands(account, rules), entries=latest)
+
+
+def stands(account: Account, rules: Rules) -> Card:
+    """The card of an account without its history."""
     available = Points(account.available - ledger.due_points(account))
     return replace(
-        climb,
+        _climb(account, rules),
         available=available,
         worth=redeeming.worth(rules, available),
         pending=Points(account.pending),
@@ -76,7 +81,6 @@ def card(site_key: str, member_id: str) -> Card:
         lifetime_earned=Points(account.lifetime_earned + account.inherited),
         lifetime_redeemed=Points(account.lifetime_redeemed),
         expiring=_expiring(account),
-        entries=tuple(_movement(entry) for entry in account.entries.order_by("-seq")[:LATEST]),
     )
 
 
@@ -106,7 +110,8 @@ def _expiring(account: Account) -> tuple[Expiring, ...]:
     return tuple(Expiring(points=Points(points), last_day=day) for day, points in days.items())
 
 
-def _movement(entry: Entry) -> Movement:
+def movement(entry: Entry) -> Movement:
+    """An entry as its member sees it."""
     sign = (entry.dst in _OWN) - (entry.src in _OWN)  # 0 where what was taken off before is only settled
     return Movement(
         at=entry.at,

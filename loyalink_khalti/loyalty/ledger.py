@@ -8,7 +8,7 @@ Repeating a verb with the same figures changes nothing and gives the same answer
 from .accounts import due_points, find
 from .awarding import Bought, award, sign_up
 from .importing import import_points, imported
-from .people import adjust, data_of, erase, freeze, merge
+from .people import adjust, data_of, erase, freeze, merge, was_adjusted
 from .refunding import Returned, refund
 from .spending import capture, hold, late_capture, release
 from .sweeping import accounts_to_sweep, downgrade, expire, sweep
@@ -40,4 +40,5 @@ __all__ = [
     "sign_up",
     "sweep",
     "warn",
+    "was_adjusted",
 ]

@@ -52,10 +52,15 @@ def adjust(
     return Points(points)
 
 
-def freeze(*, site_key: str, member_id: str, frozen: bool) -> None:
-    """Let no points of a member be spent, or let them again. What is earned still comes."""
+def was_adjusted(account: Account, key: str) -> bool:
+    """Whether an adjustment of this key has been booked."""
+    return Entry.objects.filter(key=f"adjust:{account.program_id}:{key}").exists()
+
+
+def freeze(*, site_key: str, member_id: str, frozen: bool) -> bool:
+    """Let no points of a member be spent, or let them again; False where it was so. What is earned still comes."""
     account = open_account(site_key, member_id)
-    Account.objects.filter(pk=account.pk).update(frozen=frozen)
+    return bool(Account.objects.filter(pk=account.pk, frozen=not frozen).update(frozen=frozen))
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from .arithmetic import Rounding
@@ -59,6 +59,13 @@ def current(site_key: str) -> ProgramVersion:
 def version(pk: int) -> ProgramVersion:
     """The rules that were shown to somebody."""
     return ProgramVersion.objects.select_related("program").get(pk=pk)
+
+
+def newest() -> list[ProgramVersion]:
+    """The rules of all sites as they are now, by the names of the sites; one statement."""
+    later = ProgramVersion.objects.filter(program=OuterRef("program"), number__gt=OuterRef("number"))
+    versions = ProgramVersion.objects.select_related("program").filter(~Exists(later), program__active=True)
+    return list(versions.order_by("program__site_key"))
 
 
 def rounding_of(pk: int | None) -> Rounding:

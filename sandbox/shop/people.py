@@ -1,4 +1,4 @@
-"""The people of the demo store: three customers with addresses and points, an editor and an administrator."""
+"""The people of the demo store: three customers with addresses and points, and three of the staff."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from oscar.core.loading import get_model
 from wagtail.models import Collection, GroupCollectionPermission, GroupPagePermission, Page
 
 from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.staff import may
 
 PASSWORD = "saraswati-demo"
 SITE_KEY = "default"
@@ -81,7 +82,11 @@ def load() -> None:
     editor = User.objects.create(
         username="editor", email="editor@example.com", first_name="Maya", last_name="Lama", **staff
     )
-    editor.groups.add(_editors())
+    editor.groups.add(_editors(), _group(may.EDITORS))
+    accountant = User.objects.create(
+        username="accountant", email="accountant@example.com", first_name="Bina", last_name="Rai", **staff
+    )
+    accountant.groups.add(_group(may.ACCOUNTANTS))
     User.objects.create(
         username="admin", email="admin@example.com", first_name="Hari", last_name="Joshi", is_superuser=True, **staff
     )
@@ -126,12 +131,10 @@ def _customer(customer: Customer, password: str) -> None:
 
 
 def _editors() -> Any:
-    """The group that edits pages and settings, reads the reports and gives refunds."""
-    group, _made = Group.objects.get_or_create(name="Shopkeepers")
-    made_by_nobody = Q(codename__startswith="add_") | Q(codename__startswith="delete_")
-    ours = Q(content_type__app_label="loyalink_khalti") & ~made_by_nobody
+    """The group that edits pages and looks after Oscar's orders; payments and points are the shop editors'."""
+    group = _group("Shopkeepers")
     orders = Q(content_type__app_label="order") & ~Q(codename__startswith="delete_")
-    group.permissions.set(Permission.objects.filter(ours | orders | Q(codename="access_admin")))
+    group.permissions.set(Permission.objects.filter(orders | Q(codename="access_admin")))
     root = Page.get_first_root_node()
     for codename in ("add_page", "change_page", "publish_page"):
         GroupPagePermission.objects.create(group=group, page=root, permission=_permission(codename))
@@ -139,6 +142,11 @@ def _editors() -> Any:
     for codename in ("add_image", "change_image", "choose_image"):
         GroupCollectionPermission.objects.create(group=group, collection=pictures, permission=_permission(codename))
     return group
+
+
+def _group(name: str) -> Group:
+    """A group that a migration has made, or the store itself."""
+    return Group.objects.get_or_create(name=name)[0]
 
 
 def _permission(codename: str) -> Permission:

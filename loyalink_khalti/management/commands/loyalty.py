@@ -1,10 +1,8 @@
 """``loyalty VERB``: what staff do with one member's points, and what a payer may ask of their data."""
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Callable
 from contextlib import nullcontext
-from textwrap import indent
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +14,7 @@ from loyalink_khalti.flow import payers
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.management import naming
 from loyalink_khalti.management.commands.loyalty_import import MOST
+from loyalink_khalti.staff.told import as_json
 
 
 class Command(BaseCommand):
@@ -73,12 +72,9 @@ class Command(BaseCommand):
     def _person(self, options: dict[str, Any]) -> str:
         """Write JSON purchase by purchase, as they are read."""
         head, purchases = payers.told_of(naming.payer(options["payer"]), site_key=options["site"])
-        self.stdout.write(_json(head).removesuffix("\n}") + ',\n  "purchases": [', ending="")
-        comma = ""
-        for purchase in purchases:
-            self.stdout.write(f"{comma}\n{indent(_json(purchase), ' ' * 4)}", ending="")
-            comma = ","
-        return "\n  ]\n}" if comma else "]\n}"
+        for part in as_json(head, purchases):
+            self.stdout.write(part, ending="")
+        return ""
 
     def _erase(self, options: dict[str, Any]) -> str:
         erased = payers.erase(naming.payer(options["payer"]), site_key=options["site"])
@@ -122,7 +118,3 @@ class Command(BaseCommand):
 
 def _actor(options: dict[str, Any]) -> str | None:
     return naming.member(options["actor"]) if options["actor"] else None
-
-
-def _json(told: dict[str, Any]) -> str:
-    return json.dumps(told, ensure_ascii=False, indent=2)
