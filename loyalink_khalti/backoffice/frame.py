@@ -1,4 +1,4 @@
-"""What every page of the desk has from us: an icon, and a small style sheet."""
+"""What every page of the desk has from us: two icons, and a small style sheet."""
 
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 
 
 def icons(names: list[str]) -> list[str]:
-    return [*names, "loyalink_khalti/icons/loyalink-rupee.svg"]
+    return [*names, "loyalink_khalti/icons/loyalink-rupee.svg", "loyalink_khalti/icons/loyalink-shop.svg"]
 
 
 def stylesheet() -> SafeString:

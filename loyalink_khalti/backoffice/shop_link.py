@@ -27,7 +27,7 @@ class ShopMenuItem(MenuItem):
     """Asks the shop each time, for its path may depend on the language of who looks."""
 
     def __init__(self) -> None:
-        super().__init__(_("Shop"), "", name="loyalink-khalti-shop", icon_name="tag", order=900)
+        super().__init__(_("Shop"), "", name="loyalink-khalti-shop", icon_name="loyalink-shop", order=900)
 
     def is_shown(self, request: HttpRequest) -> bool:
         return bool(getattr(request.user, "is_staff", False)) and bool(shop_page())

@@ -1,10 +1,9 @@
 """The addresses of the payments' pages, under Wagtail's own, and their place in the menu."""
 
-from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.menu import MenuItem
 
+from loyalink_khalti.backoffice.menu import GuardedItem
 from loyalink_khalti.staff import may
 
 from .ask import AskView
@@ -26,13 +25,13 @@ def admin_urls() -> list[URLPattern]:
     ]
 
 
-class PaymentsMenuItem(MenuItem):
-    """The payments, for whoever may see them."""
-
-    def is_shown(self, request: HttpRequest) -> bool:
-        return may.may(request.user, may.VIEW_PAYMENTS)
-
-
-def menu_item() -> MenuItem:
+def menu_item() -> GuardedItem:
     url = reverse("loyalink_khalti_payments")
-    return PaymentsMenuItem(_("Payments"), url, name="loyalink-payments", icon_name="loyalink-rupee", order=310)
+    return GuardedItem(
+        _("Payments"),
+        url,
+        permission=may.VIEW_PAYMENTS,
+        name="loyalink-khalti-payments",
+        icon_name="loyalink-rupee",
+        order=310,
+    )

@@ -12,11 +12,9 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.menu import MenuItem
 
 from loyalink_khalti.backoffice.listing import Listing
 from loyalink_khalti.loyalty.expiry import day_of
-from loyalink_khalti.staff.may import may
 
 from .columns import Cell, ReportTable, Total, day
 from .filters import EARLIEST
@@ -155,14 +153,3 @@ class Report(Listing):
 
     def to_row_dict(self, item: Any) -> "OrderedDict[str, Any]":
         return OrderedDict((name, column.write(item)) for name, column in self.sheet.items())
-
-
-class ReportMenuItem(MenuItem):
-    """A report in Wagtail's menu, for whoever may open it."""
-
-    def __init__(self, label: Any, url: str, *, permission: str, **more: Any) -> None:
-        super().__init__(label, url, **more)
-        self.permission = permission
-
-    def is_shown(self, request: HttpRequest) -> bool:
-        return may(request.user, self.permission)

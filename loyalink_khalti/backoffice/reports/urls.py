@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 
 from django.urls import URLPattern, path, reverse
 
+from loyalink_khalti.backoffice.menu import GuardedItem
+
 from .adjustments import AdjustmentsReport
 from .ageing import AgeingReport
 from .attention import AttentionReport
-from .base import Report, ReportMenuItem
+from .base import Report
 from .movement import MovementReport
 from .settlement import SettlementReport
 
@@ -32,10 +34,10 @@ def urls() -> list[URLPattern]:
     return found
 
 
-def menu_items() -> Iterator[Callable[[], ReportMenuItem]]:
+def menu_items() -> Iterator[Callable[[], GuardedItem]]:
     """What Wagtail asks for its menu of reports, one question an item."""
     for place, (name, report) in enumerate(REPORTS.items(), FIRST):
-        yield lambda place=place, name=name, report=report: ReportMenuItem(  # type: ignore[misc]  # bound here
+        yield lambda place=place, name=name, report=report: GuardedItem(  # type: ignore[misc]  # bound here
             report.page_title,
             reverse(report.index_url_name),
             permission=report.permission,

@@ -50,7 +50,7 @@ def test_first_it_is_shown_what_would_come_of_it_and_nothing_is_booked(editor: D
     assert "Note to colleagues: a torn book" in said
     assert "Available 1,000 1,250" in said
     assert "Worth Rs 100.00 Rs 125.00" in said
-    assert "What is added expires on" in said
+    assert "What is added can be spent until the end of" in said
     assert page.select_one("button[value=confirm]").get_text(strip=True) == "Add 250 points"
     assert available(sita) == 1000
 
