@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -31,6 +32,27 @@ class Guarded:
 
     def may(self, permission: str) -> bool:
         return may(self.request.user, permission)
+
+
+class GuardedSetting:
+    """A view beside the settings of a site, for whoever may edit these; Wagtail's own checks, and our 403."""
+
+    _is_refused = False
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().setup(request, *args, **kwargs)  # type: ignore[misc]  # of Wagtail's EditView
+        except PermissionDenied:
+            self._is_refused = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self._is_refused:
+            return refused(request)
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return response
+
+    def run_before_hook(self) -> None:
+        """Nothing is edited."""
 
 
 def refused(request: HttpRequest, why: str = "") -> HttpResponse:

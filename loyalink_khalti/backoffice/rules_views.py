@@ -2,34 +2,16 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path
 from wagtail.contrib.settings.views import EditView
 
-from .guard import refused
+from .guard import GuardedSetting
 from .models import LoyaltySettings
 
 
-class RulesExampleView(EditView):
+class RulesExampleView(GuardedSetting, EditView):
     """Work out the example with what is typed; nothing is saved."""
-
-    refused = False
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        try:
-            super().setup(request, *args, **kwargs)
-        except PermissionDenied:  # Wagtail would redirect, which a script takes for an answer
-            self.refused = True
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.refused:
-            return refused(request)
-        response: HttpResponse = super().dispatch(request, *args, **kwargs)
-        return response
-
-    def run_before_hook(self) -> None:
-        """Nothing is edited."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return HttpResponseRedirect(self.get_edit_url())

@@ -15,17 +15,15 @@ from wagtail.contrib.settings.views import EditView
 from loyalink_khalti import conf
 
 from .forms import KhaltiSettingsForm
+from .guard import GuardedSetting
 from .keys import BAD, Verdict, try_key
 from .models import KhaltiSettings
 
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 @method_decorator(sensitive_post_parameters("secret_key"), name="dispatch")
-class TestKeyView(EditView):
+class TestKeyView(GuardedSetting, EditView):
     """Test the typed key, or else the one in use, and show the form as it was typed; nothing is saved."""
-
-    def run_before_hook(self) -> None:
-        """Nothing is edited."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return HttpResponseRedirect(self.get_edit_url())
