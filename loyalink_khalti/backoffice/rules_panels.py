@@ -43,7 +43,7 @@ REDEEMING = MultiFieldPanel(
         Sentence(_("{redeem_points} points are worth Rs {redeem_value}.")),
         Sentence(_("They are spent in steps of {step}, from {least_spent} points on.")),
         Sentence(
-            _("One order takes at most {most_spent} points, and they pay at most {most_percent} % of it."),
+            _("One order takes at most {most_spent} points, and of what it costs they pay at most {most_percent} %."),
             help_text=_("What is left to pay by Khalti is nothing, or at least Rs 10."),
         ),
     ],
