@@ -1,15 +1,19 @@
 """A running store and a real browser, which can make a picture of what it shows."""
 
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from pytest_django import DjangoDbBlocker
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
@@ -22,6 +26,8 @@ QUIET = (
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--lang=en",
 )  # fmt: skip
 WIDTH, TALLEST = 1280, 2400
+COLOURS = 128
+"""Enough for pages, and a third of the bytes."""
 PATIENCE = 15
 """Seconds within which what a page does by itself is done."""
 
@@ -65,8 +71,9 @@ class Browser:
             Select(field).select_by_visible_text(text)
             return
         # As a person does, so that whatever listens to typing hears it; ``clear`` is silent.
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].select()", field)
-        field.send_keys(text)
+        self._show(field)
+        self.driver.execute_script("arguments[0].select()", field)
+        field.send_keys(text, Keys.TAB)  # on to the next, which closes a calendar
 
     def choose(self, name: str, value: str) -> None:
         """Tick one of several."""
@@ -78,21 +85,28 @@ class Browser:
         return self
 
     def press_element(self, element: WebElement) -> None:
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        self._show(element)
         element.click()
+
+    def _show(self, element: WebElement) -> None:
+        """Into the middle, at once: at the foot of a page Wagtail's own bar would lie over it."""
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
 
     def _worded(self, words: str) -> WebElement | None:
         css = "main button, main a, main input[type=submit], header a"
         pressable = self.driver.find_elements(By.CSS_SELECTOR, css)
-        return next((e for e in pressable if e.is_displayed() and words in (e.text or e.get_attribute("value"))), None)
+        seen = (element for element in pressable if element.is_displayed())
+        return next((each for each in seen if words in (each.text or each.get_attribute("value") or "")), None)
 
     def until(self, true: Callable[[], Any]) -> Any:
         """Wait until it is so, and give what it is."""
-        return WebDriverWait(self.driver, PATIENCE, poll_frequency=0.05).until(lambda _driver: true())
+        # An element may go from the page between finding it and reading it.
+        wait = WebDriverWait(self.driver, PATIENCE, 0.05, ignored_exceptions=[StaleElementReferenceException])
+        return wait.until(lambda _driver: true())
 
     def reads(self, words: str) -> bool:
-        """Whether the page comes to say so."""
-        self.until(lambda: words in self.words)
+        """Whether the page comes to say so, in whatever capitals its style sets it."""
+        self.until(lambda: words.casefold() in self.words.casefold())
         return True
 
     def picture(self, name: str) -> None:
@@ -101,8 +115,9 @@ class Browser:
             return
         self.driver.execute_script("window.scrollTo(0, 0); document.activeElement && document.activeElement.blur()")
         tall = self.driver.execute_script("return (document.querySelector('main') || document.body).scrollHeight")
-        self.driver.set_window_size(WIDTH, min(max(int(tall), 700), TALLEST))
-        self.driver.save_screenshot(str(PICTURES / f"{name}.png"))
+        self.driver.set_window_size(WIDTH, min(max(int(tall) + 40, 700), TALLEST))
+        with Image.open(io.BytesIO(self.driver.get_screenshot_as_png())) as seen:
+            seen.convert("RGB").quantize(COLOURS).save(PICTURES / f"{name}.png", optimize=True)
         self.driver.set_window_size(WIDTH, 1000)
 
 
