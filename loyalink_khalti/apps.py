@@ -1,11 +1,17 @@
 """The door that Django opens first."""
 
+import logging
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
+
+from .errors import traced
+
+log = logging.getLogger(__name__)
 
 
 class LoyalinkKhaltiConfig(AppConfig):
@@ -27,5 +33,10 @@ def _user_saved(instance: Any, *, created: bool, update_fields: Any = None, **_s
     """Members are found by what their users are called now."""
     from .flow import people  # not before the apps are ready
 
-    if not created and people.is_named_by(update_fields):
-        people.rename(instance)
+    if created or not people.is_named_by(update_fields):
+        return
+    try:
+        with transaction.atomic():
+            people.rename(instance)
+    except Exception as exc:  # noqa: BLE001 - whatever it is, nobody's user is lost for being found later
+        log.error("user %s could not be renamed among the members: %s", instance.pk, traced(exc))

@@ -13,6 +13,7 @@
     │       └── KhaltiThrottled     429: come back later
     ├── CannotPay                   this purchase cannot be paid this way, in words for the shopper
     ├── CannotRefund                this refund cannot be made, in words for staff
+    │   └── RefundBeyondLimit       more than this member of staff may give back of one order
     ├── CannotDecide                staff cannot do this about a payment, in words for them
     ├── CannotClaim                 the points of this order cannot be claimed, in words for the shopper
     ├── CannotErase                 this payer cannot be forgotten yet, in words for staff
@@ -92,6 +93,10 @@ class CannotPay(LoyalinkError):
 
 class CannotRefund(LoyalinkError):
     """This refund cannot be made; ``str()`` is a sentence for staff, nothing was sent."""
+
+
+class RefundBeyondLimit(CannotRefund):
+    """More than this member of staff may give back of one order, without another permission."""
 
 
 class CannotDecide(LoyalinkError):

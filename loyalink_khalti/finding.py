@@ -15,7 +15,7 @@ _MOST = 20
 """Words that are looked for at once."""
 _LONGEST = 200
 """Characters of one word that are kept: PostgreSQL takes no lexeme above 2 KB."""
-_PHONE = re.compile(r"^\+?[\d\-()]{7,}$")
+_PHONE = re.compile(r"^\+?(?=.*\d)[\d\-()]{7,}$")
 _COUNTRY = "977"
 _ANY, _ESCAPED = re.compile(r"([!%_])"), r"!\1"
 """What LIKE takes for more than itself."""

@@ -17,7 +17,7 @@ def accounts() -> None:
     program = Program.objects.create(site_key="default")
     Account.objects.create(program=program, member_id="1", words=SITA)
     Account.objects.create(program=program, member_id="2", words=RAM)
-    Account.objects.create(program=program, member_id="3", words="")
+    Account.objects.create(program=program, member_id="3", words=words_of(["-------", "()()()()", "- ' \\ -"]))
     Account.objects.create(program=program, member_id="4")
 
 
@@ -46,9 +46,13 @@ def test_the_beginnings_of_words_find_a_row(accounts: None, typed: str, who: set
     assert found(typed) == who
 
 
-@pytest.mark.parametrize(
-    "typed", ["", "   ", "ita", "sita ram", "rama50", "ram%", "ram_5_", "%", "_", "sita:*x", "!sita", "zzz", "\0"]
-)
+NOTHING = [
+    "", "   ", "ita", "sita ram", "rama50", "ram%", "ram_5_", "%", "_", "sita:*x", "!sita", "zzz", "\0", "-------x",
+    "(((((((",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", NOTHING)
 def test_nothing_else_does_and_no_operator_is_one(accounts: None, typed: str) -> None:
     assert found(typed) == set()
 

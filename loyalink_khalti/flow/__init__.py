@@ -35,7 +35,7 @@ from .place import place
 from .quote import PointsDoNotFit, Quote, quote
 from .received import received
 from .reconcile import Pass, nudge, reconcile
-from .undo import Back, undo, undo_again, undo_quote, worth_back
+from .undo import Back, meanwhile, undo, undo_again, undo_quote, worth_back
 from .waiting import join, waiting
 from .warn import warn
 
@@ -61,6 +61,7 @@ __all__ = [
     "health",
     "join",
     "look",
+    "meanwhile",
     "member",
     "nudge",
     "place",

@@ -12,7 +12,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Points, grouped
 
-from .limits import adjust_is_beyond
+from .limits import adjust_is_beyond, merge_is_beyond
 
 
 @transaction.atomic
@@ -26,9 +26,8 @@ def adjust(
     account = _lock(account)
     member_id = _member_of(account)
     is_new = not ledger.was_adjusted(account, key)
-    limit = adjust_is_beyond(account, points, by) if is_new and not may_beyond else None
-    if limit is not None:
-        raise BeyondLimit(beyond(limit))
+    if is_new and not may_beyond and (why := why_not(account, points, by)):
+        raise BeyondLimit(why)
     try:
         ledger.adjust(
             site_key=account.program.site_key, member_id=member_id, points=points, key=key, reason=reason, note=note,
@@ -47,8 +46,11 @@ def freeze(account: Account, *, frozen: bool) -> bool:
 
 
 @transaction.atomic
-def merge(account: Account, *, into: Account, by: str) -> bool:
-    """Move all points of one member to another of the same site, for ever."""
+def merge(account: Account, *, into: Account, by: str, may_beyond: bool = False) -> bool:
+    """Move all points of one member to another of the same site, for ever.
+
+    Whoever may not pass the limit does not pass it by adding to two members and making them one.
+    """
     locked = {row.pk: row for row in _rows().filter(pk__in=[account.pk, into.pk]).order_by("pk")}
     account, into = locked[account.pk], locked[into.pk]
     if account.successor_id == into.pk:
@@ -60,8 +62,18 @@ def merge(account: Account, *, into: Account, by: str) -> bool:
     ends, stays = _member_of(account), _member_of(into)
     if account.held:
         raise CannotAdjust(held())
+    if not may_beyond and (limit := merge_is_beyond(account, into, by)) is not None:
+        raise BeyondLimit(beyond(limit))
     ledger.merge(site_key=account.program.site_key, member_id=ends, into=stays, actor=by)
     return True
+
+
+def why_not(account: Account, points: int, by: str) -> str:
+    """Why somebody who may not pass the limit may not adjust an account by so much, in words; "" where they may."""
+    if account.member_id == by:
+        return _("Nobody adjusts their own points: ask a colleague.")
+    limit = adjust_is_beyond(account, points, by)
+    return "" if limit is None else beyond(limit)
 
 
 def beyond(limit: Points) -> str:
@@ -89,6 +101,8 @@ def _member_of(account: Account) -> str:
         raise CannotAdjust(_("This member was erased: their points are nobody's any more."))
     if account.successor_id is not None:
         raise CannotAdjust(_("This member was merged into another: look at that one."))
+    if not account.program.active:
+        raise CannotAdjust(_("This programme has ended: its points stay as they are."))
     return account.member_id
 
 

@@ -17,7 +17,7 @@ the other was quicker.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from django.db import DatabaseError, InterfaceError
@@ -31,7 +31,7 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds, services
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import ANSWERS, LIVE, NOBODY_KNEW, PENDING_REFUND, Reason, RefundState, State
-from loyalink_khalti.ports import Why
+from loyalink_khalti.ports import Private, Why
 
 from . import settle
 from .asking import ask, lease, read
@@ -117,14 +117,17 @@ def decide(
     cash: Paisa = Paisa(0),
     shipping: Paisa = Paisa(0),
     mobile: str = "",
+    within_limit: bool = False,
 ) -> Flag:
     """Do what ``by`` (a user's pk) has decided, with their reason, and return the Flag as it stands then.
 
-    ``cash``, and the ``shipping`` in it, in paisa, are for ``AMOUNT``; ``mobile`` for a ``REFUND`` of what was paid by
-    bank. A Flag that is open afterwards says that Khalti refused a refund, or was silent. Raises ``CannotDecide`` with
+    ``cash``, and the ``shipping`` in it, in paisa, are for ``AMOUNT``; for a ``REFUND`` there are ``mobile``, of what
+    was paid by bank, and ``within_limit``, by somebody who may not pass the site's limit. A Flag that is open
+    afterwards says that Khalti refused a refund, or was silent. Raises ``CannotDecide`` (or ``CannotRefund``) with
     words for staff; then nothing was changed.
     """
     forbid_transaction("decide")
+    reason = Private(reason)  # which may be about a person
     if not reason.strip():
         raise CannotDecide(_("Say why: whoever reads this next year will want to know."))
     answer = Answer(flag_id=flag.pk, decision=decision, by=by, note=reason.strip())
@@ -133,7 +136,7 @@ def decide(
             _("Khalti itself still says that nothing went back. Look again in its dashboard, or decide later.")
         )
     if decision is Decision.REFUND:
-        return _refund(answer, mobile=mobile)
+        return _refund(answer, mobile=mobile, within_limit=within_limit)
     works: dict[Decision, Callable[[Case], None]] = {
         Decision.FULFIL: _fulfil,
         Decision.ACCEPT: _accept,
@@ -170,7 +173,7 @@ class Answer:
     flag_id: int
     decision: Decision
     by: str
-    note: str
+    note: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +306,7 @@ def _amount(case: Case, *, cash: Paisa, shipping: Paisa) -> None:
         services.raise_flag(payment, Reason.REFUNDED_AT_KHALTI, {"rest": left - cash})
 
 
-def _refund(answer: Answer, *, mobile: str) -> Flag:
+def _refund(answer: Answer, *, mobile: str, within_limit: bool) -> Flag:
     """Give the payment back; the Flag closes when the money is there, and keeps the reason until then."""
 
     def note() -> Payment:
@@ -311,5 +314,5 @@ def _refund(answer: Answer, *, mobile: str) -> Flag:
         Flag.objects.filter(pk=case.flag.pk).update(note=answer.note)
         return case.payment
 
-    give_back(in_one_block(note), by=answer.by, mobile=mobile)
+    give_back(in_one_block(note), by=answer.by, mobile=mobile, within_limit=within_limit)
     return Flag.objects.get(pk=answer.flag_id)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models.functions import Lower
 
 from loyalink_khalti.finding import words_of
@@ -89,11 +90,21 @@ def is_staff(member_id: str | None) -> bool:
 
 def name_accounts(*, most: int = 20_000) -> None:
     """Write down what the accounts are found by that nobody has looked for yet; ``loyalty_run`` does the same."""
-    nameless = Account.objects.filter(words=None).order_by("pk").values_list("pk", "member_id")
-    for chunk in chunks(nameless[:most]):
-        known = {str(user.pk): _words(user) for user in _users(member_id for _pk, member_id in chunk)}
-        named = [Account(pk=pk, words=known.get(member_id or "", words_of([member_id]))) for pk, member_id in chunk]
-        Account.objects.bulk_update(named, ["words"])
+    named = 0
+    while named < most and (number := _name_some(min(CHUNK, most - named))):
+        named += number
+
+
+@transaction.atomic
+def _name_some(most: int) -> int:
+    """Under the accounts' locks: somebody who is erased meanwhile must not get their name back."""
+    nameless = Account.objects.select_for_update(skip_locked=True, of=("self",)).filter(words=None)
+    some = list(nameless.order_by("pk")[:most])
+    known = {str(user.pk): _words(user) for user in _users(account.member_id for account in some)}
+    for account in some:
+        account.words = known.get(account.member_id or "", words_of([account.member_id]))
+    Account.objects.bulk_update(some, ["words"])
+    return len(some)
 
 
 def rename(user: Any) -> None:

@@ -7,9 +7,11 @@ written in one block with the shop's books and the points. Where no cash goes ba
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
+from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotRefund, ShopCannot
 from loyalink_khalti.loyalty.arithmetic import Rounding, cumulative
 from loyalink_khalti.loyalty.programmes import rounding_of
@@ -20,6 +22,7 @@ from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.ports import Method, Private
 
+from .limits import insist_on_refund_limit
 from .refunding import carry, end_what_was_left_behind, send
 from .transactions import forbid_transaction, in_one_block
 
@@ -117,21 +120,30 @@ def undo(
     lines: Lines = (),
     shelve: bool = True,
     mobile: str = "",
+    seen: int | None = None,
+    within_limit: bool = False,
 ) -> Refund:
     """Refund ``goods`` (at their price before points) and ``shipping``, in paisa; once per ``key``.
 
     ``lines`` (sku, quantity) come back, and to the shelf if ``shelve``; ``mobile`` is the Khalti account for what was
-    paid by bank; ``by`` is the user's pk. Look at the Refund's state: ``done``, ``refused`` in Khalti's words, or
-    ``unknown``. Raises ``CannotRefund`` with words for staff; then nothing was sent.
+    paid by bank; ``by`` is the user's pk. ``seen`` is what ``refunds.newest`` said when they looked, and
+    ``within_limit`` that they may not pass the site's limit; both are held to under the lock. Look at the Refund's
+    state: ``done``, ``refused`` in Khalti's words, or ``unknown``. Raises ``CannotRefund`` with words for staff; then
+    nothing was sent.
     """
     forbid_transaction("undo")
     mobile = Private(mobile)
     asked: list[list[str | int]] = [[sku, quantity, shelve] for sku, quantity in lines]
     end_what_was_left_behind(purchase.pk)
+
+    def work() -> Refund:
+        return _request(
+            purchase.pk, goods=goods, shipping=shipping, key=key, by=by, lines=asked, seen=seen,
+            within_limit=within_limit,
+        )  # fmt: skip
+
     try:
-        refund = in_one_block(
-            lambda: _request(purchase.pk, goods=goods, shipping=shipping, key=key, by=by, lines=asked)
-        )
+        refund = in_one_block(work)
     except IntegrityError as exc:  # somebody else's came first, and this transaction could not see it
         raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
     except ShopCannot as exc:
@@ -155,8 +167,31 @@ def undo_again(refund: Refund) -> Refund:
     return in_one_block(work)
 
 
+def meanwhile() -> str:
+    """What whoever has looked at an older state reads."""
+    return _("Another refund was made meanwhile. Please look at what is left.")
+
+
+def insist_on_shop(purchase: Purchase) -> None:
+    """Refuse to send money back that the shop's books could not follow."""
+    try:
+        conf.shop(purchase.shop)
+    except ImproperlyConfigured as exc:
+        raise CannotRefund(
+            _("The shop of this order is no longer set up here, so its books could not follow.")
+        ) from exc
+
+
 def _request(
-    purchase_id: int, *, goods: Paisa, shipping: Paisa, key: str, by: str, lines: list[list[str | int]]
+    purchase_id: int,
+    *,
+    goods: Paisa,
+    shipping: Paisa,
+    key: str,
+    by: str,
+    lines: list[list[str | int]],
+    seen: int | None,
+    within_limit: bool,
 ) -> Refund:
     purchase, payments = services.lock(purchase_id)
     earlier = Refund.objects.filter(key=key).first()
@@ -170,7 +205,12 @@ def _request(
         raise CannotRefund(_("Another refund of this order is not finished yet."))
     if refunds.not_carried(purchase):
         raise CannotRefund(_("An earlier refund of this order is not in the shop's books yet."))
+    if seen is not None and seen != refunds.newest(purchase):
+        raise CannotRefund(meanwhile())
+    insist_on_shop(purchase)
     back = undo_quote(purchase, goods=goods, shipping=shipping, lines=[(str(sku), int(n)) for sku, n, _ in lines])
+    if within_limit:
+        insist_on_refund_limit(purchase, back.cash)
     payment = _payer(payments, back) if back.by_khalti else None
     cash = back.cash if payment is None else min(back.cash, (payment.captured or 0) - payment.refunded)
     refund = refunds.write_down(

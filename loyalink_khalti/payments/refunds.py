@@ -128,6 +128,12 @@ def of_payment(payment: Payment) -> "list[Refund]":
     return list(payment.refunds.exclude(state=RefundState.REFUSED).order_by("-pk"))
 
 
+def newest(purchase: Purchase) -> int:
+    """Which refund of a purchase is the newest that was made or may have been: its pk, 0 where there is none."""
+    made = purchase.refunds.exclude(state=RefundState.REFUSED).order_by("-pk").values_list("pk", flat=True)
+    return made.first() or 0
+
+
 def not_carried(purchase: Purchase) -> "list[Refund]":
     """Refunds whose cash is back, while shop and points have not followed."""
     return list(_done(purchase).filter(carried_at=None).order_by("pk"))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotRefund
+from loyalink_khalti.errors import CannotRefund, RefundBeyondLimit
 from loyalink_khalti.flow import limits
 from loyalink_khalti.money import Paisa, npr, paisa, rupees
 from loyalink_khalti.payments import refunds
@@ -26,11 +26,11 @@ def beyond(user: Any, purchase: Purchase, cash: Paisa) -> str:
     """Why somebody may not give so much cash of a purchase back, in words; "" where they may."""
     if may.may(user, may.REFUND_BEYOND_LIMIT):
         return ""
-    limit = limits.refund_is_beyond(purchase, cash)
-    if limit is None:
-        return ""
-    words = {"limit": npr(limit), "cash": npr(cash)}
-    return _("You may give back up to %(limit)s of one order, and this is %(cash)s: ask a colleague who may.") % words
+    try:
+        limits.insist_on_refund_limit(purchase, cash)
+    except RefundBeyondLimit as exc:
+        return str(exc)
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +53,13 @@ class Asked:
     def quote(self, purchase: Purchase) -> flow.Back:
         return flow.undo_quote(purchase, goods=self.goods, shipping=self.shipping, lines=self.lines)
 
-    def undo(self, purchase: Purchase, *, key: str, by: str) -> Refund:
+    def undo(
+        self, purchase: Purchase, *, key: str, by: str, seen: int | None = None, within_limit: bool = False
+    ) -> Refund:
         return flow.undo(
             purchase,
+            seen=seen,
+            within_limit=within_limit,
             goods=self.goods,
             shipping=self.shipping,
             lines=self.lines,
@@ -93,7 +97,7 @@ class RefundForm(forms.Form):
         self.quote: flow.Back | None = None
         self.left = refunds.left(purchase)
         self.rows = list(self._rows())
-        self.now_seen = refunds.so_far(purchase).goods
+        self.now_seen = refunds.newest(purchase)
         if purchase.method != Method.KHALTI:
             del self.fields["mobile"]
         if not self.left.shipping:
@@ -121,6 +125,9 @@ class RefundForm(forms.Form):
                 "placeholder": "0",
             }
             yield sku, name, quantity, left, titles[sku][1]
+
+    def clean_mobile(self) -> Private:
+        return Private(self.cleaned_data["mobile"])
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -150,8 +157,10 @@ class RefundForm(forms.Form):
         typed = super().clean() or {}
         if self.errors or self._was_sent(typed.get("key")):
             return typed
+        if typed.get("key") and typed.get("seen") is None:
+            raise ValidationError(_("This form came without all of its parts. Please open the page again."))
         if typed.get("seen") is not None and typed["seen"] != self.now_seen:
-            raise ValidationError(_("Another refund was made meanwhile. Please look at what is left."))
+            raise ValidationError(flow.meanwhile())
         try:
             self.quote = self.asked.quote(self.purchase)
         except CannotRefund as exc:

@@ -13,6 +13,7 @@ from loyalink_khalti.flow import by_hand
 from loyalink_khalti.flow.limits import adjust_is_beyond
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.loyalty.programmes import Program
 
 pytestmark = [pytest.mark.django_db, pytest.mark.money]
 
@@ -45,7 +46,7 @@ def limit() -> Limit:
 
 
 def moved(account: Account, points: int, by: str = MAYA) -> None:
-    key = f"{account.entries.count()}"
+    key = f"{account.member_id}:{account.entries.count()}"
     by_hand.adjust(account, points, key=key, reason="goodwill", by=by, may_beyond=True)
 
 
@@ -120,3 +121,44 @@ def test_what_is_missing_is_told_without_what_has_expired(account: Account, cloc
 
     with pytest.raises(CannotAdjust, match="Only 0 points are there"):
         by_hand.adjust(account, -1, key="k", reason="x", by=MAYA)
+
+
+def test_what_was_moved_on_a_member_who_was_merged_into_this_one_counts(account: Account, limit: Limit) -> None:
+    limit(100)
+    other = by_name("8")
+    moved(other, 60)
+    by_hand.merge(other, into=account, by=MAYA)
+
+    assert adjust_is_beyond(account, 41, MAYA) == 100
+    assert adjust_is_beyond(account, 40, MAYA) is None
+
+
+def test_nobody_passes_the_limit_by_making_two_members_one(account: Account, limit: Limit) -> None:
+    limit(100)
+    other = by_name("8")
+    moved(account, 60)
+    moved(other, 60)
+
+    with pytest.raises(BeyondLimit, match="You may move 100 points"):
+        by_hand.merge(other, into=account, by=MAYA)
+
+    assert by_hand.merge(other, into=account, by=BINA)
+
+
+def test_nobody_adjusts_their_own_points_alone(account: Account) -> None:
+    with pytest.raises(BeyondLimit, match="their own points"):
+        by_hand.adjust(account, 10, key="mine", reason="goodwill", by="7")
+
+    assert by_hand.adjust(account, 10, key="mine", reason="goodwill", by="7", may_beyond=True)
+
+
+def test_the_points_of_a_programme_that_has_ended_stay_as_they_are(account: Account) -> None:
+    Program.objects.update(active=False)
+
+    with pytest.raises(CannotAdjust, match="has ended"):
+        by_hand.adjust(account, 10, key="late", reason="goodwill", by=MAYA)
+
+
+def by_name(member_id: str) -> Account:
+    ledger.adjust(site_key="default", member_id=member_id, points=10, key=f"for {member_id}", reason="opening")
+    return Account.objects.get(member_id=member_id)

@@ -13,7 +13,6 @@ from wagtail.admin import messages
 
 from loyalink_khalti.errors import BeyondLimit, Conflict, LedgerError
 from loyalink_khalti.flow import by_hand
-from loyalink_khalti.flow.limits import adjust_is_beyond
 from loyalink_khalti.loyalty import foreseeing
 from loyalink_khalti.loyalty.foreseeing import Foreseen
 from loyalink_khalti.money import grouped
@@ -101,9 +100,9 @@ class AdjustView(MemberView):
         if after.short:
             form.add_error("points", by_hand.short(after.available_before))
             return self._form(form)
-        limit = adjust_is_beyond(self.account, form.signed, self.by)
-        if limit is not None and not self.may(may.ADJUST_BEYOND_LIMIT):
-            form.add_error(None, by_hand.beyond(limit))
+        why_not = by_hand.why_not(self.account, form.signed, self.by)
+        if why_not and not self.may(may.ADJUST_BEYOND_LIMIT):
+            form.add_error(None, why_not)
             return self._form(form, status=403)
         preview = Preview(points=form.signed, reason=form.reason_in_words, note=form.cleaned_data["note"], after=after)
         return self._form(form, preview=preview)

@@ -61,7 +61,7 @@ class MergeView(MemberView):
     @transaction.atomic
     def _merge(self, into: Account) -> bool:
         points = self.account.available + self.account.pending
-        merged = by_hand.merge(self.account, into=into, by=self.by)
+        merged = by_hand.merge(self.account, into=into, by=self.by, may_beyond=self.may(may.ADJUST_BEYOND_LIMIT))
         if merged:
             logged.write(self.account, logged.MERGED, into=into.pk, points=points)
             logged.write(into, logged.MERGED, of=self.account.pk, points=points)

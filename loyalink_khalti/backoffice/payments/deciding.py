@@ -11,13 +11,13 @@ from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from wagtail.admin import messages
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.guard import refused
-from loyalink_khalti.errors import CannotDecide, CannotRefund
+from loyalink_khalti.errors import CannotDecide, CannotRefund, RefundBeyondLimit
 from loyalink_khalti.flow import Decision
 from loyalink_khalti.money import Paisa, npr, paisa
 from loyalink_khalti.payments.models import Flag, Payment
@@ -70,6 +70,9 @@ class DecisionForm(forms.Form):
             del self.fields["cash"], self.fields["shipping"]
         if Decision.REFUND not in choices:
             del self.fields["mobile"]
+
+    def clean_mobile(self) -> Private:
+        return Private(self.cleaned_data["mobile"])
 
     def clean(self) -> dict[str, Any]:
         typed = super().clean() or {}
@@ -129,6 +132,7 @@ class FlagView(OfPayment):
             return self._page(form)
         return self._decide(request, form)
 
+    @method_decorator(sensitive_variables("typed", "form"))
     def _decide(self, request: HttpRequest, form: DecisionForm) -> HttpResponse:
         typed = form.cleaned_data
         try:
@@ -140,7 +144,10 @@ class FlagView(OfPayment):
                 cash=paisa(Decimal(typed.get("cash") or 0)),
                 shipping=paisa(Decimal(typed.get("shipping") or 0)),
                 mobile=Private(typed.get("mobile") or ""),
+                within_limit=not self.may(may.REFUND_BEYOND_LIMIT),
             )
+        except RefundBeyondLimit as exc:
+            return refused(request, str(exc))
         except (CannotDecide, CannotRefund) as exc:
             form.add_error(None, str(exc))
             return self._page(form)

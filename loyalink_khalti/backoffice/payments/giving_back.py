@@ -13,7 +13,7 @@ from wagtail.log_actions import log
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.guard import refused
-from loyalink_khalti.errors import LoyalinkError
+from loyalink_khalti.errors import LoyalinkError, RefundBeyondLimit
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Refund
 from loyalink_khalti.staff import may, refunding
@@ -59,7 +59,12 @@ class RefundView(OfPayment):
     def _give_back(self, request: HttpRequest, form: refunding.RefundForm) -> HttpResponse:
         by = str(request.user.pk)
         try:
-            refund = form.asked.undo(self.purchase, key=form.cleaned_data["key"], by=by)
+            refund = form.asked.undo(
+                self.purchase, key=form.cleaned_data["key"], by=by, seen=form.cleaned_data["seen"],
+                within_limit=not self.may(may.REFUND_BEYOND_LIMIT),
+            )  # fmt: skip
+        except RefundBeyondLimit as exc:
+            return refused(request, str(exc))
         except LoyalinkError as exc:
             messages.error(request, str(exc))
             return self.back()

@@ -26,7 +26,7 @@ from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.staff import refunding
+from loyalink_khalti.staff import may, refunding
 
 from . import orders, payment_links, sources
 from .options import SHOP, options
@@ -149,7 +149,10 @@ class OrderDetailView(OscarOrderDetailView):
             messages.error(request, why)
             return self._refunded()
         try:
-            refund = form.asked.undo(purchase, key=form.cleaned_data["key"], by=str(request.user.pk))
+            refund = form.asked.undo(
+                purchase, key=form.cleaned_data["key"], by=str(request.user.pk), seen=form.cleaned_data["seen"],
+                within_limit=not may.may(request.user, may.REFUND_BEYOND_LIMIT),
+            )  # fmt: skip
         except LoyalinkError as exc:
             messages.error(request, str(exc))
         else:

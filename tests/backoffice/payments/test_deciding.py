@@ -121,7 +121,7 @@ def test_beyond_the_limit_only_who_may_gives_a_payment_back(
 
 def test_after_a_silent_refund_staff_say_what_the_dashboard_shows(desk: Desk, paid: Payment, khalti: Khalti) -> None:
     khalti.next_refund.append((504, {}, ""))
-    desk.post("loyalink_khalti_payment_refund", paid.pk, amount="1000", key="k", confirm="1")
+    desk.post("loyalink_khalti_payment_refund", paid.pk, amount="1000", key="k", seen="0", confirm="1")
     flag = Flag.objects.get(reason="refund_unknown")
     khalti.says(paid.pidx, "Partially Refunded", transaction_id=f"T-{paid.pidx}", refunded=True)
 

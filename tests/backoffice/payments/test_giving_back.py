@@ -1,10 +1,12 @@
 """Money goes back from Wagtail as from the shop's own back office: shown first, once, and never beyond what may be."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from wagtail.models import Site
 
+from loyalink_khalti import flow
 from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Payment, Refund
@@ -42,7 +44,7 @@ def test_before_anything_moves_the_page_shows_cash_and_points(desk: Desk, paid: 
 def test_a_part_that_is_confirmed_goes_back_once_however_often_it_is_sent(
     desk: Desk, paid: Payment, khalti: Khalti, account: Account
 ) -> None:
-    typed = {"amount": "1000", "shelve": "on", "confirm": "1"}
+    typed = {"amount": "1000", "shelve": "on", "confirm": "1", "seen": "0"}
     key = key_of(desk.post(REFUND, paid.pk, amount="1000", shelve="on"))
 
     page = desk.post(REFUND, paid.pk, key=key, **typed)
@@ -61,7 +63,7 @@ def test_everything_is_filled_in_by_one_link(desk: Desk, paid: Payment, khalti: 
     typed = {field["name"]: field.get("value", "") for field in form.select("main form input[name^=quantity]")}
 
     key = key_of(desk.post(REFUND, paid.pk, shelve="on", **typed))
-    desk.post(REFUND, paid.pk, key=key, shelve="on", confirm="1", **typed)
+    desk.post(REFUND, paid.pk, key=key, seen="0", shelve="on", confirm="1", **typed)
 
     assert stands(paid) == ("refunded", "placed")
     account.refresh_from_db()
@@ -69,7 +71,7 @@ def test_everything_is_filled_in_by_one_link(desk: Desk, paid: Payment, khalti: 
 
 
 def test_more_than_is_left_is_refused_in_words(desk: Desk, paid: Payment, khalti: Khalti) -> None:
-    page = desk.post(REFUND, paid.pk, amount="2500.01", confirm="1", key="k")
+    page = desk.post(REFUND, paid.pk, amount="2500.01", confirm="1", key="k", seen="0")
 
     assert "Only goods for Rs 2,500.00 are left to refund." in words(page)
     assert khalti.refunded == []
@@ -80,7 +82,7 @@ def test_what_is_no_amount_is_refused_at_its_field(desk: Desk, paid: Payment, kh
     if typed == "1e3":  # which a decimal field reads, and it is an amount
         typed = "1e99"
 
-    page = desk.post(REFUND, paid.pk, amount=typed, confirm="1", key="k")
+    page = desk.post(REFUND, paid.pk, amount=typed, confirm="1", key="k", seen="0")
 
     assert page.select(".w-field__errors, .error-message")
     assert khalti.refunded == []
@@ -98,9 +100,10 @@ def test_who_saw_an_older_page_is_told_that_another_was_quicker(desk: Desk, paid
 
 def test_beyond_the_limit_it_is_refused_in_whatever_parts(desk: Desk, paid: Payment, khalti: Khalti) -> None:
     limit(150_000)
-    desk.post(REFUND, paid.pk, amount="1000", key="first", confirm="1")
+    desk.post(REFUND, paid.pk, amount="1000", key="first", seen="0", confirm="1")
 
-    page = desk.post(REFUND, paid.pk, amount="1000", key="second", confirm="1", status=403)
+    seen = str(Refund.objects.get().pk)
+    page = desk.post(REFUND, paid.pk, amount="1000", key="second", seen=seen, confirm="1", status=403)
 
     assert "You may give back up to Rs 1,500.00 of one order" in words(page)
     assert len(khalti.refunded) == 1
@@ -110,7 +113,7 @@ def test_who_may_go_beyond_the_limit_does(urls: None, paid: Payment, khalti: Kha
     limit(150_000)
     desk = Desk(accountant())
 
-    desk.post(REFUND, paid.pk, amount="2500", key="all", confirm="1")
+    desk.post(REFUND, paid.pk, amount="2500", key="all", seen="0", confirm="1")
 
     assert stands(paid) == ("refunded", "placed")
 
@@ -120,7 +123,7 @@ def test_a_refusal_of_khaltis_is_told_and_moves_nothing(
 ) -> None:
     khalti.next_refund.append((400, {}, '{"detail": "Insufficient balance <b>"}'))
 
-    page = desk.post(REFUND, paid.pk, amount="1000", key="k", confirm="1")
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", seen="0", confirm="1")
 
     assert "Khalti refused: “Insufficient balance <b>”. No money and no points have moved." in words(page)
     assert stands(paid) == ("fulfilled", "placed")
@@ -131,7 +134,7 @@ def test_after_silence_the_page_offers_to_say_what_khaltis_dashboard_shows(
 ) -> None:
     khalti.next_refund.append((504, {}, ""))
 
-    page = desk.post(REFUND, paid.pk, amount="1000", key="k", confirm="1")
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", seen="0", confirm="1")
 
     assert "nobody knows yet whether Rs 980.00 went back" in words(page)
     assert page.find("a", string="Decide")
@@ -143,3 +146,37 @@ def test_what_is_not_paid_or_given_back_already_leads_back_with_a_word(
     page = desk.client.get(f"/admin/khalti/payments/{waiting.pk}/refund/", follow=True)
 
     assert "Nothing of this order is left to be given back." in page.content.decode()
+
+
+def test_delivery_is_not_given_back_twice_from_two_windows(
+    desk: Desk, begin: Callable[..., Payment], khalti: Khalti
+) -> None:
+    payment = begin("N-3001", shipping=10_000)
+    khalti.pay(payment.pidx)
+    flow.finish(payment)
+    windows = [desk.post(REFUND, payment.pk, delivery="40", seen="0") for _window in range(2)]
+
+    for page in windows:
+        seen = page.find("input", {"name": "seen"})["value"]
+        said = desk.post(REFUND, payment.pk, delivery="40", seen=seen, key=key_of(page), confirm="1")
+
+    assert "Another refund was made meanwhile" in words(said)
+    assert [body for _id, body in khalti.refunded] == [{"amount": 4000}]
+
+
+def test_a_confirmation_that_does_not_say_what_was_seen_is_refused(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", confirm="1")
+
+    assert "Please open the page again." in words(page)
+    assert khalti.refunded == []
+
+
+def test_an_order_whose_shop_is_gone_sends_no_money_that_no_books_could_follow(
+    desk: Desk, paid: Payment, khalti: Khalti, settings: Any
+) -> None:
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "SHOPS": {}}
+
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", seen="0", confirm="1")
+
+    assert "no longer set up here" in words(page)
+    assert khalti.refunded == []
