@@ -5,7 +5,7 @@ from wagtail import hooks
 from wagtail.admin.admin_url_finder import register_admin_url_finder
 from wagtail.contrib.settings.models import register_setting
 
-from loyalink_khalti.backoffice import attention, frame, log, menu, rules_views, saved, summary, views
+from loyalink_khalti.backoffice import attention, frame, log, menu, permissions, rules_views, saved, summary, views
 from loyalink_khalti.backoffice.campaigns import urls as campaigns
 from loyalink_khalti.backoffice.campaigns.menu import LoyaltyMenuItem
 from loyalink_khalti.backoffice.finder import MemberFinder, PaymentFinder
@@ -26,6 +26,7 @@ if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would
 hooks.register("register_icons", frame.icons)
 hooks.register("insert_global_admin_css", frame.stylesheet)
 hooks.register("register_log_actions", log.register)
+hooks.register("register_permissions", permissions.permissions)
 hooks.register("construct_homepage_panels", attention.add_panel)
 hooks.register("construct_homepage_summary_items", summary.add_items)
 

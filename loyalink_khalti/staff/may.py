@@ -25,6 +25,12 @@ KHALTI_SETTINGS = f"{_APP}.change_khaltisettings"
 LOYALTY_SETTINGS = f"{_APP}.change_loyaltysettings"
 """With the campaigns."""
 
+ALL = (
+    VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, DECIDE, VIEW_MEMBERS, CHANGE_MEMBERS, ERASE_MEMBERS,
+    ADJUST, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_BOOKS,
+)  # fmt: skip
+"""Those for the whole shop; Wagtail itself lists those of the settings."""
+
 EDITORS, ACCOUNTANTS = "Shop editors", "Shop accountants"
 """The groups that a migration makes; from then on they are the shop's own to change."""
 
