@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from pytest_django import DjangoDbBlocker
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -17,8 +16,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from tests.stories.running import Store, running
+from tests.stories.conftest import store
+from tests.stories.running import Store
 from tests.stories.shopper import PASSWORD
+
+__all__ = ["store"]
 
 PICTURES = Path(__file__).parent.parent.parent / "docs" / "pictures"
 QUIET = (
@@ -119,16 +121,6 @@ class Browser:
         with Image.open(io.BytesIO(self.driver.get_screenshot_as_png())) as seen:
             seen.convert("RGB").quantize(COLOURS).save(PICTURES / f"{name}.png", optimize=True)
         self.driver.set_window_size(WIDTH, 1000)
-
-
-@pytest.fixture(scope="module")
-def store(
-    django_db_setup: Callable[[], None], django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
-    with django_db_blocker.unblock():
-        with running(tmp_path_factory.mktemp("store")) as store:
-            yield store
-        django_db_setup()
 
 
 @pytest.fixture
