@@ -12,7 +12,7 @@ from tests.purchases import Khalti
 
 from .conftest import Desk, logged, member, person, words
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.purchases import Khalti
 
 from .conftest import SITE, Desk, logged, member, person, url_of, words
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

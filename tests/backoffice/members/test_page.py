@@ -21,7 +21,7 @@ from tests.purchases import Khalti
 
 from .conftest import SITE, Desk, member, person, table, url_of, words
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 

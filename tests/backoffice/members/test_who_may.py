@@ -10,7 +10,7 @@ from tests.backoffice import staff
 
 from .conftest import Desk, logged, person, url_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST, RESULTS = "/admin/khalti/members/", "/admin/khalti/members/results/"
 PAGES = ("list", "results", "csv", "", "adjust", "freeze", "merge", "export", "erase")
