@@ -393,3 +393,38 @@ def test_a_shop_without_the_door_is_told_where_it_belongs(shop, found, settings)
     settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if not path.endswith("DoorMiddleware")]
 
     assert set(found()) == {"W035"}
+
+
+def another_site(hostname, port=80, **fields):
+    return Site.objects.create(hostname=hostname, port=port, root_page=Site.objects.first().root_page, **fields)
+
+
+@pytest.mark.django_db
+def test_sites_of_one_host_name_are_told_that_they_share_everything(shop, found):
+    another_site("kids.example")
+    alone = found(databases=["default"])
+    another_site("kids.example", 8080)
+
+    assert alone == {}
+    assert "kids.example:80, kids.example:8080 have one host name" in found(databases=["default"])["W036"]
+    assert found() == {}
+
+
+@pytest.mark.django_db
+def test_the_default_site_shares_its_host_name_with_nobodys_points(shop, found):
+    """It is known as the default one, not by its host name."""
+    default = Site.objects.get(is_default_site=True)
+    another_site(default.hostname, 8080)
+
+    assert found(databases=["default"]) == {}
+
+
+@pytest.mark.django_db
+def test_a_site_whose_host_is_called_default_is_taken_for_the_default_one(shop, found):
+    called_so = another_site("default")
+    taken = found(databases=["default"])
+    called_so.delete()
+    Site.objects.update(hostname="default")
+
+    assert "default:80 is taken for Wagtail's default site" in taken["W036"]
+    assert found(databases=["default"]) == {}

@@ -58,4 +58,12 @@ class GuardedSetting:
 def refused(request: HttpRequest, why: str = "") -> HttpResponse:
     """A page that says what is missing, status 403; nothing was changed."""
     words = why or _("You may not do this. Ask whoever looks after the shop's users for the permission.")
-    return TemplateResponse(request, "loyalink_khalti/backoffice/refused.html", {"words": words}, status=403)
+    said = {"title": _("Not allowed"), "icon": "lock", "words": words, "so": _("Nothing was changed.")}
+    return TemplateResponse(request, "loyalink_khalti/backoffice/refused.html", said, status=403)
+
+
+def not_exported(request: HttpRequest, why: str, *, back: str) -> HttpResponse:
+    """A page that says what could not be read, status 400: who asked for some rows is not given all of them."""
+    words = _("Nothing was exported: %(why)s") % {"why": why}
+    said = {"title": _("Not exported"), "icon": "warning", "words": words, "back": back}
+    return TemplateResponse(request, "loyalink_khalti/backoffice/refused.html", said, status=400)

@@ -15,7 +15,8 @@ from wagtail.admin.views.mixins import SpreadsheetExportMixin
 
 from loyalink_khalti.staff.cells import safe
 
-from .guard import Guarded, refused
+from .guard import Guarded, not_exported, refused
+from .sites import site_names
 
 MOST_COUNTED = 10_000
 """Rows that a list counts and turns pages through; who wants more filters, or exports."""
@@ -46,8 +47,20 @@ class Exported(SpreadsheetExportMixin):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.is_export and not self.may(self.export_permission):  # type: ignore[attr-defined]  # Guarded's
             return refused(request)
+        if self.is_export and self.may(self.permission) and self.unread:  # type: ignore[attr-defined]  # the same
+            return not_exported(request, self.unread, back=self.index_url)  # type: ignore[attr-defined]
         response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # a view's
         return response
+
+    @cached_property
+    def unread(self) -> str:
+        """What of the filters and the search cannot be read, in words; a list takes it for not being asked at all."""
+        forms = [self.search_form, self.filters.form if self.filters else None]  # type: ignore[attr-defined]
+        return " ".join(_faults(form) for form in forms if form is not None and not form.is_valid())
+
+    @cached_property
+    def site_names(self) -> dict[str, str]:
+        return site_names()
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> Any:
         if self.is_export:
@@ -78,6 +91,12 @@ class Exported(SpreadsheetExportMixin):
     def to_row_dict(self, item: Any) -> "OrderedDict[str, Any]":
         row: OrderedDict[str, Any] = super().to_row_dict(item)
         return row
+
+
+def _faults(form: Any) -> str:
+    """The errors of a form, each with the field that it is about."""
+    told = [(form[name].label if name in form.fields else "", errors) for name, errors in form.errors.items()]
+    return " ".join(f"{label}: {' '.join(errors)}" if label else " ".join(errors) for label, errors in told)
 
 
 def _streamed(rows: Any) -> Any:

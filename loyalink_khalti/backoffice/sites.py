@@ -10,6 +10,11 @@ def has_several() -> bool:
     return len({path.site_id for path in Site.get_site_root_paths()}) > 1
 
 
+def site_names() -> dict[str, str]:
+    """What editors call each site, by its key; a site that is no more has its key alone."""
+    return dict(site_choices())
+
+
 def site_choices() -> list[tuple[str, str]]:
     """Each site's key and its name, the default one first."""
     sites = Site.objects.order_by("-is_default_site", "site_name", "hostname")

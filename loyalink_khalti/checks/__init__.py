@@ -1,5 +1,5 @@
 """Numbered system checks, each with a hint that mends it. ``docs/configuration.md`` lists them."""
 
-from . import deployment, jobs, khalti, oscar, shop
+from . import deployment, jobs, khalti, oscar, shop, sites
 
-__all__ = ["deployment", "jobs", "khalti", "oscar", "shop"]
+__all__ = ["deployment", "jobs", "khalti", "oscar", "shop", "sites"]

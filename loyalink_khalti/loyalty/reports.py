@@ -20,7 +20,7 @@ from .rates import midnight, month_of, of_site, rates, worth
 
 __all__ = [
     "COLUMNS", "OUTSTANDING", "Ageing", "ByReason", "Movement", "Standing", "adjustments", "ageing", "by_reason",
-    "movements", "sites", "standing", "total",
+    "movements", "reasons", "sites", "standing", "total",
 ]  # fmt: skip
 
 
@@ -104,6 +104,11 @@ def adjustments(
     if reason:
         entries = entries.filter(reason_code=reason)
     return of_site(entries, site_key).order_by("-at", "-pk")
+
+
+def reasons() -> list[str]:
+    """The codes for which people have added or taken points by hand, known to us or not."""
+    return sorted(adjustments().order_by().values_list("reason_code", flat=True).distinct())
 
 
 def by_reason(entries: "QuerySet[Entry]") -> list[ByReason]:

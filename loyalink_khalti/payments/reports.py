@@ -19,6 +19,9 @@ KATHMANDU = ZoneInfo("Asia/Kathmandu")
 BROUGHT = (State.PAID, State.FULFILLED, State.MISMATCHED, State.PART_REFUNDED, State.REFUNDED)
 """States of a payment for which Khalti has taken money."""
 
+UNDECIDED = (State.PAID, State.MISMATCHED)
+"""Of these, those whose order is not settled by it yet."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
@@ -40,8 +43,8 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undated:
-    """Money that Khalti took, or says so, of payments that are not settled: no day is known of it."""
+class Doubted:
+    """Money that Khalti took, or says so, of payments that are not settled."""
 
     payments: int
     left: Paisa
@@ -98,13 +101,24 @@ def total(days: list[Settled]) -> Settled:
     )
 
 
-def undated(*, site_key: str | None = None, environment: str | None = None) -> Undated:
+def undated(*, site_key: str | None = None, environment: str | None = None) -> Doubted:
     """What ``settlement`` cannot count: Khalti named money, but no transaction that is this payment's alone."""
-    rows = Payment.objects.filter(_of("", site_key, environment), state__in=BROUGHT, paid_at=None)
+    return _doubted(Payment.objects.filter(_of("", site_key, environment), state__in=BROUGHT, paid_at=None))
+
+
+def undecided(
+    *, since: date, until: date, site_key: str | None = None, environment: str | None = None
+) -> Doubted:  # fmt: skip
+    """What ``settlement`` counts although nobody has decided about it: the money came, and may go back."""
+    paid = _during("paid_at", since, until) & _of("", site_key, environment)
+    return _doubted(Payment.objects.filter(paid, state__in=UNDECIDED))
+
+
+def _doubted(rows: "QuerySet[Payment]") -> Doubted:
     sums = rows.filter(captured__gt=F("refunded")).aggregate(
         number=Count("pk"), left=Coalesce(Sum(F("captured") - F("refunded")), 0)
     )
-    return Undated(payments=sums["number"], left=Paisa(sums["left"]))
+    return Doubted(payments=sums["number"], left=Paisa(sums["left"]))
 
 
 def open_flags(*, site_key: str | None = None, reason: str = "") -> "QuerySet[Flag]":

@@ -15,7 +15,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 from openpyxl import load_workbook
+from wagtail.models import Site
 
 from loyalink_khalti.backoffice.reports.charts import Bars, chart
 from loyalink_khalti.backoffice.reports.urls import REPORTS
@@ -26,6 +28,7 @@ from loyalink_khalti.money import Paisa, Points, grouped
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import Reason
 from loyalink_khalti.ports import Line
+from loyalink_khalti.staff.reasons import AdjustReason
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
 
@@ -215,6 +218,29 @@ def test_settlement_shows_what_came_what_is_kept_and_what_went_back(
     assert "1 payment (Rs 1,000.00) is not in here, whatever the days: it waits for a decision." in page
 
 
+def test_money_that_may_go_back_is_in_the_sums_and_is_said_to_wait(browser: Client, reader: None, site: Any) -> None:
+    payment("order-1")
+    payment("order-2", state="mismatched", captured=50_000)
+    one = words(browser, "settlement")
+    payment("order-3", state="paid", captured=20_000)
+    payment("order-4", state="mismatched", paid_at=NOW - timedelta(days=60))
+
+    page = words(browser, "settlement")
+    body = browser.get(address("settlement")).content.decode()
+
+    waits = "1 payment (Rs 500.00) is counted here and waits for a decision: the money may go back."
+    assert waits in one
+    assert "2 payments (Rs 700.00) are counted here and wait for a decision: the money may go back." in page
+    assert "Taken Rs 1,700.00 3 payments" in page
+    assert f'<a href="{reverse("loyalink_khalti_report_attention")}">Waiting for a decision</a>' in body
+
+
+def test_where_all_is_decided_nothing_is_said_of_decisions(browser: Client, reader: None, site: Any) -> None:
+    payment("order-1")
+
+    assert "decision" not in words(browser, "settlement")
+
+
 def test_a_fee_that_khalti_has_not_named_is_said_to_be_unknown(browser: Client, reader: None, site: Any) -> None:
     payment("order-1", fee=None)
 
@@ -243,6 +269,53 @@ def test_adjustments_name_who_for_whom_and_why(browser: Client, reader: None, ed
     assert "Sums by reason" in page
     assert "mistake 1 0 −20 −20" in page
     assert SCRIPT not in body
+
+
+def test_reasons_are_said_in_words_and_found_by_them(browser: Client, reader: None, site: Any) -> None:
+    adjust(50, key="1", actor="1", reason="opening balance")
+    adjust(30, key="2", actor="1", reason="goodwill")
+    adjust(20, key="3", actor="1", reason="dashain gift")
+
+    page = words(browser, "adjustments")
+    body = browser.get(address("adjustments")).content.decode()
+    found = words(browser, "adjustments", reason="dashain gift")
+
+    assert "opening balance" not in page
+    assert "Opening balance 1 50 0 50" in page
+    assert "Added 20" in found
+    assert re.findall(r'<option value="([^"]*)"[^>]*>\s*([^<]*?)\s*</option>', body)[1:] == [
+        ("goodwill", "Goodwill"), ("correction", "Correction"), ("complaint", "Complaint"),
+        ("opening balance", "Opening balance"), ("other", "Something else"), ("dashain gift", "dashain gift"),
+    ]  # fmt: skip
+    assert [row["Reason"] for row in sheet(browser, "adjustments")] == ["dashain gift", "Goodwill", "Opening balance"]
+
+
+def test_a_reason_is_said_in_the_language_of_whoever_reads(browser: Client, reader: None, site: Any) -> None:
+    adjust(50, key="1", actor="1", reason="opening balance")
+
+    with override("ne"):
+        label = str(AdjustReason.OPENING.label)
+    body = browser.get(address("adjustments"), headers={"accept-language": "ne"}).content.decode()
+
+    assert label != "Opening balance"
+    assert f"{label}" in body[body.index('id="listing-results"') :]
+
+
+def test_sites_have_the_names_that_editors_gave_them(browser: Client, reader: None, site: Site) -> None:
+    Site.objects.create(hostname="kids.example", root_page=site.root_page, site_name="Saraswati for children")
+    for key in ("kids.example", "gone.example"):
+        programmes.change(key, Rules())
+        ledger.adjust(site_key=key, member_id="7", points=30, key="1", reason="goodwill", actor="1")
+        Flag.objects.create(payment=payment(f"order-{key}", site=key), reason=Reason.LATE)
+
+    pages = {name: browser.get(address(name)).content.decode() for name in REPORTS}
+
+    for page in pages.values():
+        labels = [word.strip() for word in re.findall(r'name="site"[^>]*>([^<]*)<', page)]
+        assert {"Saraswati for children", "gone.example"} <= set(labels)
+        assert "kids.example" not in labels
+    for name in ("adjustments", "attention"):
+        assert {row["Site"] for row in sheet(browser, name)} == {"Saraswati for children", "gone.example"}
 
 
 def test_what_needs_somebody_says_what_happened_and_what_may_be_decided(
@@ -288,8 +361,8 @@ def test_each_site_can_be_read_alone_where_there_are_several(browser: Client, re
 
 
 def test_a_sheet_has_the_figures_of_the_page_as_numbers(browser: Client, reader: None, story: None) -> None:
-    february, january = sheet(browser, "movement", breakage=20)
-    (day,) = sheet(browser, "settlement")
+    february, january, _total = sheet(browser, "movement", breakage=20)
+    day, _total = sheet(browser, "settlement")
 
     assert (january["First day"], january["Earned"], january["Redeemed"]) == ("2026-01-01", "400", "-100")
     assert (february["Closing"], february["Liability (Rs)"], february["Net of breakage (Rs)"]) == (
@@ -303,9 +376,51 @@ def test_a_workbook_has_them_too(browser: Client, reader: None, story: None) -> 
     response = browser.get(address("settlement", export="xlsx"))
     book = load_workbook(BytesIO(b"".join(response.streaming_content)))  # type: ignore[attr-defined, arg-type]
 
-    heading, row = book.active.iter_rows(values_only=True)  # type: ignore[union-attr]
+    heading, row, whole = book.active.iter_rows(values_only=True)  # type: ignore[union-attr]
     assert heading[2] == "Taken (Rs)"
     assert (row[0].isoformat()[:10], row[1], row[2]) == ("2026-02-25", 1, 1000)
+    assert whole[:3] == ("Total", 1, 1000)
+
+
+def test_the_last_row_of_a_sheet_is_the_total_of_the_page(browser: Client, reader: None, story: None) -> None:
+    payment("order-3", paid_at=NOW - timedelta(days=1), fee=None)
+
+    *_months, moved = sheet(browser, "movement", breakage=20)
+    *days, settled = sheet(browser, "settlement")
+    *_lots, expiring = sheet(browser, "ageing")
+
+    assert (moved["Month"], moved["First day"], moved["Last day"]) == ("Total", "", "")
+    points = ("Opening", "Earned", "Redeemed", "Adjusted", "Closing")
+    assert [moved[name] for name in points] == ["0", "400", "-100", "50", "350"]
+    assert (moved["Liability (Rs)"], moved["Net of breakage (Rs)"]) == ("35.00", "28.00")
+    assert moved["Redeemed, of earned (%)"] == "25.0"
+    assert list(settled.values()) == ["Total", "2", "2000.00", "30.00", "1", "200.00", "1770.00", "1"]
+    assert sum(float(day["Taken (Rs)"]) for day in days) == 2000
+    assert (expiring["Expires in"], expiring["Points"]) == ("Total", "350")
+
+
+def test_a_sheet_of_nothing_has_no_total(browser: Client, reader: None, site: Any) -> None:
+    assert {name: sheet(browser, name) for name in REPORTS} == {name: [] for name in REPORTS}
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    ("name", "asked", "said"),
+    [
+        ("settlement", {"days_from": "nonsense"}, "Days: Enter a valid date."),
+        ("adjustments", {"reason": "whim"}, "Reason: Select a valid choice."),
+        ("attention", {"reason": "whim"}, "Reason: Select a valid choice."),
+        ("movement", {"breakage": 101}, "Expected breakage, per cent: Ensure this value is less than"),
+    ],
+)
+def test_a_question_that_cannot_be_read_is_not_answered_with_all_there_is(
+    browser: Client, reader: None, story: None, name: str, asked: dict[str, Any], said: str, kind: str
+) -> None:
+    response = browser.get(address(name, export=kind, **asked))
+
+    assert response.status_code == 400
+    assert f"Nothing was exported: {said}" in response.content.decode()
+    assert response["Content-Type"].startswith("text/html")
 
 
 def test_no_cell_is_taken_for_a_formula(browser: Client, reader: None, site: Any) -> None:

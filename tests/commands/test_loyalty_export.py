@@ -51,6 +51,20 @@ def test_what_a_spreadsheet_would_run_is_disarmed(text: str) -> None:
     assert safe(text) == f"'{text}"
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Sita\x0bRai", "SitaRai"),
+        ("\x00Sita\x1f \ufffe\uffff", "Sita "),
+        ("Sita \ud83d", "Sita "),
+        ("\x0b=1+1", "'=1+1"),
+        ("Sita\tRai\nof Asan 🙏", "Sita\tRai\nof Asan 🙏"),
+    ],
+)
+def test_what_no_workbook_can_hold_is_left_out(typed: str, kept: str) -> None:
+    assert safe(typed) == kept
+
+
 def test_a_file_opens_in_excel(run: Run, user: Any, tmp_path: Path) -> None:
     give(str(user.pk), 5)
 

@@ -134,6 +134,29 @@ def test_money_of_no_known_day_is_told_apart_until_it_is_back() -> None:
     assert reports.total(reports.settlement(**FEBRUARY)).net == 97_000
 
 
+@pytest.mark.parametrize("state", list(State))
+def test_money_that_nobody_has_decided_about_is_counted_and_named(state: State) -> None:
+    payment("order-1", "2026-02-10T06:00:00", state=state, captured=99_900)
+    payment("order-2", "2026-01-10T06:00:00", state=state)
+    payment("order-3", None, state=state)
+
+    doubted = reports.undecided(**FEBRUARY)
+
+    waits = state in {State.PAID, State.MISMATCHED}
+    assert (doubted.payments, doubted.left) == ((1, 99_900) if waits else (0, 0))
+    assert not waits or reports.total(reports.settlement(**FEBRUARY)).captured == 99_900
+
+
+def test_what_is_undecided_is_told_apart_by_site_and_server() -> None:
+    payment("order-1", "2026-02-10T06:00:00", state=State.MISMATCHED)
+    payment("order-2", "2026-02-10T06:00:00", state=State.MISMATCHED, environment="test")
+    payment("order-3", "2026-02-10T06:00:00", state=State.MISMATCHED, site="branch")
+
+    assert reports.undecided(**FEBRUARY).payments == 3
+    assert reports.undecided(**FEBRUARY, site_key="branch").payments == 1
+    assert reports.undecided(**FEBRUARY, environment="live").payments == 2
+
+
 def test_sites_and_servers_are_told_apart() -> None:
     """Money of Khalti's test server is no money."""
     payment("order-1", "2026-02-10T06:00:00")
@@ -167,6 +190,7 @@ def test_no_report_asks_more_where_there_is_more() -> None:
         asked = {
             "settlement": lambda: reports.settlement(**FEBRUARY),
             "undated": reports.undated,
+            "undecided": lambda: reports.undecided(**FEBRUARY),
             "flags": lambda: [(flag.payment.purchase, [*flag.payment.refunds.all()]) for flag in reports.open_flags()],
             "reasons": lambda: reports.by_reason(reports.open_flags()),
         }
@@ -187,4 +211,4 @@ def test_no_report_asks_more_where_there_is_more() -> None:
     for number in range(2, 40):
         more(number)
 
-    assert few == statements() == {"settlement": 2, "undated": 1, "flags": 2, "reasons": 1}
+    assert few == statements() == {"settlement": 2, "undated": 1, "undecided": 1, "flags": 2, "reasons": 1}

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 
-from loyalink_khalti.backoffice.sites import site_choices
+from loyalink_khalti.backoffice.sites import site_names
 from loyalink_khalti.loyalty.models import Account, Lot
 from loyalink_khalti.loyalty.programmes import ProgramVersion
 
@@ -59,7 +59,7 @@ class MembersFilters(WagtailFilterSet):
 
 def _sites(versions: Sequence[ProgramVersion]) -> list[tuple[str, str]]:
     """The sites that have members, by the names that editors gave them."""
-    names = dict(site_choices())
+    names = site_names()
     keys = [(str(version.program_id), version.program.site_key) for version in versions]
     return [(pk, names.get(key, key)) for pk, key in keys]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.backoffice.sites import site_names
 from loyalink_khalti.flow import people
 from loyalink_khalti.flow.people import Person
 from loyalink_khalti.loyalty import programmes
@@ -16,10 +17,13 @@ from loyalink_khalti.payments.models import Purchase
 MOST_PURCHASES = 200
 """The newest purchases by whose name, e-mail address or phone, as typed at the checkout, a member is found."""
 
+MOST_NAMED = 1_000
+"""Accounts that are named on the way; ``loyalty_run`` names the others, so that nobody waits for a page."""
+
 
 def found(accounts: QuerySet[Account], words: str) -> QuerySet[Account]:
     """Those that go by these words, or have bought by them."""
-    people.name_accounts()
+    people.name_accounts(most=MOST_NAMED)
     bought = Purchase.objects.filter(words__has_words=words).order_by("-pk")
     pairs = bought.values_list("member_id", "claimed_by")[:MOST_PURCHASES]
     buyers = {member_id or claimed_by for member_id, claimed_by in pairs} - {None}
@@ -63,6 +67,7 @@ class Rows:
     def __init__(self, versions: Sequence[ProgramVersion] | None = None) -> None:
         versions = programmes.newest() if versions is None else versions
         self._versions = {version.program_id: version for version in versions}
+        self._sites = site_names()
 
     def of(self, accounts: Iterable[Account]) -> list[Member]:
         accounts = list(accounts)
@@ -71,12 +76,13 @@ class Rows:
 
     def _row(self, account: Account, persons: dict[str, Person]) -> Member:
         version = self._versions.get(account.program_id)  # None: of a programme that has ended
+        site = version.program.site_key if version else ""
         tier = account.tier or (version.rules.tiers[0].name if version else "")
         return Member(
             account=account,
             person=persons.get(account.member_id or "", Person()),
             tier=_(tier) if tier else "",
-            site=version.program.site_key if version else "",
+            site=self._sites.get(site, site),
         )
 
 

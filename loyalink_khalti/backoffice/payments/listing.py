@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, TitleColumn
 
+from loyalink_khalti.backoffice.days import within_reach
 from loyalink_khalti.backoffice.links import payment_url
 from loyalink_khalti.backoffice.listing import Listing
 from loyalink_khalti.backoffice.models import Environment
@@ -63,10 +64,10 @@ class PaymentFilters(WagtailFilterSet):
         return rows.filter(pk__in=flagged) if wanted else rows.filter(~Exists(OPEN_FLAG))
 
     def filter_since(self, rows: "QuerySet[Payment]", _name: str, day: date) -> "QuerySet[Payment]":
-        return rows.filter(created_at__gte=midnight_after(day - timedelta(days=1)))
+        return rows.filter(created_at__gte=midnight_after(within_reach(day) - timedelta(days=1)))
 
     def filter_until(self, rows: "QuerySet[Payment]", _name: str, day: date) -> "QuerySet[Payment]":
-        return rows.filter(created_at__lt=midnight_after(day))
+        return rows.filter(created_at__lt=midnight_after(within_reach(day)))
 
 
 class PaymentsView(Listing):
@@ -139,7 +140,7 @@ class PaymentsView(Listing):
             "captured_rupees": _rupees(payment.captured),
             "fee_rupees": _rupees(payment.fee),
             "refunded_rupees": _rupees(payment.refunded),
-            "site_key": purchase.site_key,
+            "site_key": self.site_names.get(purchase.site_key, purchase.site_key),
             "needs_decision": payment.is_flagged,  # type: ignore[attr-defined]  # annotated
         }
         return {name: known[name] if name in known else getattr(payment, name) for name in self.list_export}

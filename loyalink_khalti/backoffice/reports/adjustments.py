@@ -9,13 +9,14 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django_filters import CharFilter
+from django_filters import ChoiceFilter
 
 from loyalink_khalti.backoffice.listing import CHUNK
 from loyalink_khalti.flow import people
 from loyalink_khalti.loyalty import reports
 from loyalink_khalti.loyalty.models import Bucket, Entry
 from loyalink_khalti.staff import may
+from loyalink_khalti.staff.reasons import AdjustReason, reason_in_words
 
 from .base import Figure, Report
 from .charts import Bars, chart
@@ -32,6 +33,7 @@ class Adjusted:
     entry: Entry
     member: str
     actor: str
+    site: str
 
     @property
     def points(self) -> int:
@@ -43,11 +45,17 @@ class Adjusted:
 
 
 def name_of(sum_of: reports.ByReason) -> str:
-    return sum_of.reason or gettext("no reason")
+    return reason_in_words(sum_of.reason) or gettext("no reason")
+
+
+def reasons() -> list[tuple[str, str]]:
+    """Those that staff choose from, and whatever else has been a reason here."""
+    codes = dict.fromkeys([*AdjustReason.values, *reports.reasons()])
+    return [(code, reason_in_words(code)) for code in codes if code]
 
 
 class AskedOfAdjustments(AskedOfDays):
-    reason = CharFilter(label=_("Reason"))
+    reason = ChoiceFilter(label=_("Reason"), choices=reasons)
 
 
 class AdjustmentsReport(Report):
@@ -64,11 +72,11 @@ class AdjustmentsReport(Report):
         When("at", _("When"), read=lambda row: row.entry.at),
         Member("member", _("Member")),
         Number("points", _("Points")),
-        Cell("reason", _("Reason"), read=lambda row: row.entry.reason_code),
+        Cell("reason", _("Reason"), read=lambda row: reason_in_words(row.entry.reason_code)),
         Cell("actor", _("By")),
         Cell("note", _("Note")),
     )
-    sheet_only = (Cell("site", _("Site"), read=lambda row: row.entry.account.program.site_key),)
+    sheet_only = (Cell("site", _("Site")),)
 
     @cached_property
     def rows(self) -> Any:
@@ -79,14 +87,16 @@ class AdjustmentsReport(Report):
     def told(self, rows: Iterable[Entry]) -> Sequence[Adjusted]:
         entries = list(rows)
         names = people.emails(chain.from_iterable((entry.account.member_id, entry.actor) for entry in entries))
-        return [
-            Adjusted(
-                entry=entry,
-                member=names.get(entry.account.member_id or "", entry.account.member_id or gettext("somebody erased")),
-                actor=names.get(entry.actor or "", entry.actor or ""),
-            )
-            for entry in entries
-        ]
+        return [self._row(entry, names) for entry in entries]
+
+    def _row(self, entry: Entry, names: dict[str, str]) -> Adjusted:
+        account, site = entry.account, entry.account.program.site_key
+        return Adjusted(
+            entry=entry,
+            member=names.get(account.member_id or "", account.member_id or gettext("somebody erased")),
+            actor=names.get(entry.actor or "", entry.actor or ""),
+            site=self.site_names.get(site, site),
+        )
 
     def exported(self) -> Iterable[Adjusted]:
         for chunk in people.chunks(self.rows.iterator(chunk_size=CHUNK)):

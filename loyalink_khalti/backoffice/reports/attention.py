@@ -30,6 +30,7 @@ class Waiting:
     """An open Flag, as staff read it."""
 
     flag: models.Flag
+    site: str
 
     @property
     def payment(self) -> models.Payment:
@@ -76,7 +77,7 @@ class AttentionReport(Report):
     )
     sheet_only = (
         Cell("number", _("Number of the flag"), read=lambda row: row.flag.pk),
-        Cell("site", _("Site"), read=lambda row: row.payment.purchase.site_key),
+        Cell("site", _("Site")),
     )
 
     @cached_property
@@ -84,10 +85,14 @@ class AttentionReport(Report):
         return reports.open_flags(site_key=self.site_key, reason=self.chosen.get("reason") or "")
 
     def told(self, rows: Iterable[models.Flag]) -> Sequence[Waiting]:
-        return [Waiting(flag=flag) for flag in rows]
+        return [self._row(flag) for flag in rows]
 
     def exported(self) -> Iterable[Waiting]:
-        return (Waiting(flag=flag) for flag in self.rows.iterator(chunk_size=CHUNK))
+        return (self._row(flag) for flag in self.rows.iterator(chunk_size=CHUNK))
+
+    def _row(self, flag: models.Flag) -> Waiting:
+        key = flag.payment.purchase.site_key
+        return Waiting(flag=flag, site=self.site_names.get(key, key))
 
     @cached_property
     def sums(self) -> list[tuple[Reason, int]]:

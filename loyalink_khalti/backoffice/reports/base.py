@@ -1,9 +1,10 @@
 """What reports have in common: who may read them, what is asked of them, the chart, the table and the spreadsheet."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from django.forms import Media
@@ -13,11 +14,11 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from loyalink_khalti.backoffice.days import EARLIEST, within_reach
 from loyalink_khalti.backoffice.listing import Listing
 from loyalink_khalti.loyalty.expiry import day_of
 
 from .columns import Cell, ReportTable, Total, day
-from .filters import EARLIEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,9 @@ class Report(Listing):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.is_export:
-            sheet: HttpResponse = self.as_spreadsheet(self.exported(), request.GET["export"])
+            sheet: HttpResponse = self.as_spreadsheet(
+                chain(self.exported(), self.summed(self.rows)), request.GET["export"]
+            )
             return sheet
         response: HttpResponse = super().get(request, *args, **kwargs)
         return response
@@ -88,14 +91,16 @@ class Report(Listing):
 
     @property
     def warning(self) -> str:
-        """What must be known before the figures are believed."""
+        """What must be known before the figures are believed, as HTML where it is marked as such."""
         return ""
 
     def get_table(self, object_list: Any) -> Any:
-        rows = [*self.told(object_list)]
-        if rows and self.totals is not None:
-            rows.append(Total(label=_("Total"), of=self.totals))
-        return super().get_table(rows)
+        return super().get_table([*self.told(object_list), *self.summed(object_list)])
+
+    def summed(self, rows: Any) -> Iterator[Total]:
+        """The last row, below any others, of the page and of the spreadsheet."""
+        if self.totals is not None and rows:
+            yield Total(label=_("Total"), of=self.totals)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
@@ -123,7 +128,7 @@ class Report(Listing):
         asked = self.chosen.get("days")
         since = asked.start.date() if asked and asked.start else self.usually_since()
         until = asked.stop.date() if asked and asked.stop else self.today
-        return max(since, EARLIEST), min(until, self.today)
+        return within_reach(since), min(within_reach(until), self.today)
 
     def usually_since(self) -> date:
         """The first day, where none was chosen."""

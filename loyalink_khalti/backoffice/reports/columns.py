@@ -55,11 +55,16 @@ class Cell(Column):
 
     def write(self, row: Any) -> Any:
         """What a sheet holds."""
+        if isinstance(row, Total):
+            return self.write_total(row)
         value = self._read(row)
         return "" if value is None else self.written(value)
 
     def written(self, value: Any) -> Any:
         return value
+
+    def write_total(self, total: Total) -> Any:
+        return ""
 
 
 class Named(Cell):
@@ -67,6 +72,9 @@ class Named(Cell):
 
     def total(self, total: Total) -> Any:
         return total.label
+
+    def write_total(self, total: Total) -> Any:
+        return str(total.label)
 
 
 class Day(Named):
@@ -87,6 +95,9 @@ class Number(Cell):
 
     def total(self, total: Total) -> Any:
         return self.get_value(total.of)
+
+    def write_total(self, total: Total) -> Any:
+        return self.write(total.of)
 
     def say(self, value: int) -> str:
         return signed(value)

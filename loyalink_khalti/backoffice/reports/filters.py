@@ -1,6 +1,5 @@
 """What a report may be asked: which days, which site, and what else it says itself. A form alone: nothing filters."""
 
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -8,12 +7,11 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter, DateFromToRangeFilter
 from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
 
+from loyalink_khalti.backoffice.sites import site_names
 from loyalink_khalti.loyalty import reports as points
 from loyalink_khalti.loyalty.models import Entry
 from loyalink_khalti.payments import reports as payments
 
-EARLIEST = date(2000, 1, 1)
-"""A year typed wrongly asks for no more months than these."""
 TEST = "test"
 
 
@@ -24,7 +22,9 @@ class Asked(WagtailFilterSet):
         super().__init__(data, queryset, **more)
         sites = self.sites()
         if len(sites) > 1:
-            self.filters["site"] = _choice(_("Site"), [(key, key) for key in sites], _("All"))
+            names = site_names()
+            choices = [(key, names.get(key, key)) for key in sites]
+            self.filters["site"] = _choice(_("Site"), choices, _("All"))
 
     def sites(self) -> list[str]:
         return points.sites()

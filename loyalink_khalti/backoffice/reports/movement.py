@@ -73,8 +73,8 @@ class MovementReport(Report):
         ]
 
     sheet_only = (
-        Named("since", _("First day")),
-        Named("until", _("Last day")),
+        Cell("since", _("First day")),
+        Cell("until", _("Last day")),
         Number("pending", _("Pending")),
         Number("available", _("Available")),
         Number("held", _("On hold")),

@@ -2,7 +2,9 @@
 
 from datetime import date
 
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -11,9 +13,10 @@ from loyalink_khalti import conf
 from loyalink_khalti.payments import reports
 from loyalink_khalti.staff import may
 
+from .attention import AttentionReport
 from .base import Figure, Report
 from .charts import Bars, chart
-from .columns import Day, Money, Number, day, money, signed
+from .columns import Day, Money, Number, day, linked, money, signed
 from .filters import AskedOfMoney
 
 MOST_DRAWN = 14
@@ -80,21 +83,35 @@ class SettlementReport(Report):
 
     @property
     def warning(self) -> str:
-        words = []
+        words: list[str] = []
         if self.environment == conf.TEST:
             words.append(gettext("These payments went to Khalti's test server: no money has moved."))
+        doubts = [words for words in (self._undecided(), self._undated()) if words]
+        if doubts:
+            link = linked(reverse(AttentionReport.index_url_name), AttentionReport.page_title)
+            words += [*doubts, link]
+        return format_html_join(" ", "{}", ((each,) for each in words))
+
+    def _undecided(self) -> str:
+        """What is in the sums and may have to go back."""
+        since, until = self.days
+        doubted = reports.undecided(since=since, until=until, site_key=self.site_key, environment=self.environment)
+        words = ngettext(
+            "%(number)s payment (%(amount)s) is counted here and waits for a decision: the money may go back.",
+            "%(number)s payments (%(amount)s) are counted here and wait for a decision: the money may go back.",
+            doubted.payments,
+        )
+        return words % _told(doubted) if doubted.payments else ""
+
+    def _undated(self) -> str:
+        """What cannot be in the sums."""
         doubted = reports.undated(site_key=self.site_key, environment=self.environment)
-        if doubted.payments:
-            told = {"number": doubted.payments, "amount": money(doubted.left)}
-            words.append(
-                ngettext(
-                    "%(number)s payment (%(amount)s) is not in here, whatever the days: it waits for a decision.",
-                    "%(number)s payments (%(amount)s) are not in here, whatever the days: they wait for a decision.",
-                    doubted.payments,
-                )
-                % told
-            )
-        return " ".join(words)
+        words = ngettext(
+            "%(number)s payment (%(amount)s) is not in here, whatever the days: it waits for a decision.",
+            "%(number)s payments (%(amount)s) are not in here, whatever the days: they wait for a decision.",
+            doubted.payments,
+        )
+        return words % _told(doubted) if doubted.payments else ""
 
     @property
     def chart(self) -> SafeString:
@@ -107,6 +124,10 @@ class SettlementReport(Report):
         return chart(
             "settlement-by-day", gettext("Money taken and given back on the newest days"), labels, kinds, money
         )
+
+
+def _told(doubted: reports.Doubted) -> dict[str, str]:
+    return {"number": signed(doubted.payments), "amount": money(doubted.left)}
 
 
 def _payments(number: int) -> str:

@@ -28,6 +28,12 @@ KATHMANDU = ZoneInfo("Asia/Kathmandu")
 Begin = Callable[..., Payment]
 
 
+def sheet(desk: Desk, **asked: str) -> list[dict[str, str]]:
+    """The rows of the list as a file."""
+    sent = desk.client.get("/admin/khalti/payments/", {**asked, "export": "csv"})
+    return list(csv.DictReader(io.StringIO(b"".join(sent.streaming_content).decode("utf-8-sig"))))
+
+
 def orders(page: Any) -> list[str]:
     return [cell.get_text(strip=True) for cell in page.select("table.listing td.title")]
 
@@ -110,6 +116,24 @@ def test_a_day_is_a_day_of_kathmandu(desk: Desk, several: list[Payment]) -> None
     assert orders(page) == ["12"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"since": "0001-01-01"}, 3),
+        ({"until": "9999-12-31"}, 3),
+        ({"since": "9999-12-31"}, 0),
+        ({"until": "0001-01-01"}, 0),
+    ],
+    ids=str,
+)
+def test_a_year_that_nobody_means_is_as_far_away_as_it_says(
+    desk: Desk, several: list[Payment], asked: dict[str, str], found: int
+) -> None:
+    rows = sheet(desk, **asked)
+
+    assert (len(orders(desk.open(LIST, **asked))), len(rows)) == (found, found)
+
+
 def test_before_the_first_payment_the_page_says_how_to_get_there(desk: Desk) -> None:
     page = desk.open(LIST)
 
@@ -147,6 +171,45 @@ def test_a_file_holds_what_the_list_was_filtered_to(desk: Desk, several: list[Pa
     rows = list(csv.DictReader(io.StringIO(b"".join(sent.streaming_content).decode("utf-8-sig"))))
 
     assert [(row["Order"], row["Khalti's fee (Rs)"]) for row in rows] == [("N-11", "0.30")]
+
+
+def test_a_character_that_no_file_can_hold_spoils_none(desk: Desk, begin: Begin) -> None:
+    begin("19", customer=Customer(name="Sita\x0bRai", email="sita@example.com", phone="9841000001"))
+
+    sent = desk.client.get("/admin/khalti/payments/?export=xlsx")
+
+    head, row = load_workbook(io.BytesIO(b"".join(sent.streaming_content))).active.iter_rows(values_only=True)
+    assert row[head.index("Customer")] == "SitaRai"
+    assert [line["Customer"] for line in sheet(desk)] == ["SitaRai"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"since": "nonsense"}, "From: Enter a valid date."),
+        ({"until": "2099-13-45", "state": "fulfilled"}, "To: Enter a valid date."),
+        ({"environment": "nowhere"}, "Khalti's server: Select a valid choice."),
+    ],
+    ids=["since", "until", "server"],
+)
+def test_filters_that_cannot_be_read_take_nothing_along_instead_of_everything(
+    desk: Desk, several: list[Payment], asked: dict[str, str], said: str, kind: str
+) -> None:
+    page = desk.open(LIST, status=400, export=kind, **asked)
+
+    assert f"Nothing was exported: {said}" in words(page)
+    assert "Sita" not in words(page)
+    assert page.title.get_text(strip=True).startswith("Not exported")  # type: ignore[union-attr]
+    assert page.select("#wagtail-sidebar")
+    (back,) = page.select("main a.button-secondary")
+    assert back["href"] == "/admin/khalti/payments/"
+
+
+def test_who_may_export_but_not_look_is_not_told_what_cannot_be_read(urls: None, several: list[Payment]) -> None:
+    desk = Desk(worker("carrier", "export_payment"))
+
+    desk.open(LIST, status=403, export="csv", since="nonsense")
 
 
 def test_who_may_look_but_not_export_has_no_button_and_is_refused(urls: None, several: list[Payment]) -> None:
