@@ -26,7 +26,7 @@ class GuardedItem(MenuItem):
 
 
 def loyalty_item() -> SubmenuMenuItem:
-    return SubmenuMenuItem(_("Loyalty"), loyalty_menu, name="loyalink-khalti-loyalty", icon_name="pick", order=410)
+    return SubmenuMenuItem(_("Loyalty"), loyalty_menu, name="loyalink-khalti-loyalty", icon_name="pick", order=810)
 
 
 def members_item() -> GuardedItem:

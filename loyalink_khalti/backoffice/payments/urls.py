@@ -33,5 +33,5 @@ def menu_item() -> GuardedItem:
         permission=may.VIEW_PAYMENTS,
         name="loyalink-khalti-payments",
         icon_name="loyalink-rupee",
-        order=310,
+        order=800,
     )
