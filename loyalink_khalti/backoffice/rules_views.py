@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from wagtail.contrib.settings.views import EditView
 
@@ -29,12 +30,11 @@ class SaveRulesView(EditView):
         """They have run: the last of them led here."""
 
 
-def save_rules(request: HttpRequest, instance: Any) -> HttpResponse | None:
+def save_rules(request: HttpRequest, instance: Any) -> HttpResponseBase | None:
     """Called by Wagtail before a setting is edited: save ours in our own view."""
     if request.method != "POST" or not isinstance(instance, LoyaltySettings):
         return None
-    response: Any = SaveRulesView.as_view()(request, **SETTING, pk=instance.site_id)
-    return response  # type: ignore[no-any-return]
+    return SaveRulesView.as_view()(request, **SETTING, pk=instance.site_id)
 
 
 class RulesExampleView(GuardedSetting, EditView):

@@ -142,7 +142,7 @@ class CampaignForm(WagtailAdminModelForm):
         same = Campaign.objects.filter(site_key=self.instance.site_key, name=cleaned.get("name", ""))
         if same.exclude(pk=self.instance.pk).exists():
             yield "name", _("There is a campaign of this name already.")
-        elif cleaned.get("name") in made_by_code(self.instance.site_key):
+        elif "site" not in self.errors and cleaned.get("name") in made_by_code(self.instance.site_key):
             yield "name", _("A campaign of this name that was not made here is in the rules. Take another name.")
 
     # What somebody else has done since
