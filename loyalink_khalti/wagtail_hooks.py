@@ -21,6 +21,7 @@ from loyalink_khalti.payments.models import Payment
 if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would break all of Wagtail's admin
     register_setting(KhaltiSettings, icon="key", order=50)
     register_setting(LoyaltySettings, icon="tag", order=51)
+    hooks.register(menu.LOYALTY_HOOK, LoyaltyMenuItem.settings)
 
 # On every page, and the first
 hooks.register("register_icons", frame.icons)
@@ -34,6 +35,7 @@ hooks.register("construct_homepage_summary_items", summary.add_items)
 hooks.register("register_admin_urls", views.admin_urls)
 hooks.register("register_admin_urls", rules_views.admin_urls)
 hooks.register("before_edit_setting", views.keep_the_key_out_of_error_reports)
+hooks.register("before_edit_setting", rules_views.save_rules, order=1000)  # the last: it answers
 hooks.register("after_edit_setting", saved.tell)
 
 # Payments
@@ -45,7 +47,6 @@ register_admin_url_finder(Payment, PaymentFinder)
 hooks.register("register_admin_menu_item", menu.loyalty_item)
 hooks.register(menu.LOYALTY_HOOK, menu.members_item)
 hooks.register(menu.LOYALTY_HOOK, LoyaltyMenuItem.campaigns)
-hooks.register(menu.LOYALTY_HOOK, LoyaltyMenuItem.settings)
 hooks.register("register_admin_urls", members.admin_urls)
 hooks.register("register_admin_urls", campaigns.admin_urls)
 hooks.register("register_log_actions", members_logged.register)

@@ -6,13 +6,15 @@ from django import forms
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.log_actions import log
 
 from loyalink_khalti import conf
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.money import KHALTI_MINIMUM
+from loyalink_khalti.staff import may
 from loyalink_khalti.staff.fields import RupeesField
+
+from . import limits
 
 SHORTEST_KEY, LONGEST_KEY = 16, 200
 """Characters. Khalti's own have 32 or 48; the margin is for what it may come to."""
@@ -61,8 +63,10 @@ def _fault(key: str) -> Any:
     return ""
 
 
-class KhaltiSettingsForm(WagtailAdminModelForm):
+class KhaltiSettingsForm(limits.WithLimit):
     """The settings of a site and, beside them, its key."""
+
+    limit, beyond, limit_changed = "refund_limit", may.REFUND_BEYOND_LIMIT, limits.REFUNDS
 
     secret_key = SecretKeyField(
         label=_("A new secret key"),

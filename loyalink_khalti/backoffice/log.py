@@ -6,9 +6,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa, grouped, npr
 
-from . import forms, rules_form
+from . import forms, limits, rules_form
 from .campaigns import rows as campaigns
 from .payments import ask, deciding, giving_back
 
@@ -60,6 +60,26 @@ class Decided(_Told):
         return f"{data.get('flag', '')} ({data.get('reason', '')}): {data.get('decision', '')}"
 
 
+class RefundLimit(_Told):
+    label: Any = gettext_lazy("Change the limit of refunds")
+
+    def told(self, data: dict[str, Any]) -> str:
+        return " → ".join(self.limit(data.get(which)) for which in ("old", "new"))
+
+    def limit(self, limit: int | None) -> str:
+        return _("no limit") if limit is None else self.write(limit)
+
+    def write(self, limit: int) -> str:
+        return npr(Paisa(limit))
+
+
+class AdjustLimit(RefundLimit):
+    label: Any = gettext_lazy("Change the limit of adjustments")
+
+    def write(self, limit: int) -> str:
+        return grouped(limit)
+
+
 class RulesChanged(_Told):
     label: Any = gettext_lazy("Change the rules of the points")
 
@@ -82,6 +102,8 @@ def register(actions: LogActionRegistry) -> None:
         giving_back.REFUNDED: Refunded,
         deciding.DECIDED: Decided,
         rules_form.CHANGED: RulesChanged,
+        limits.REFUNDS: RefundLimit,
+        limits.ADJUSTMENTS: AdjustLimit,
         **{action: type("CampaignTold", (_Campaign,), {"label": label}) for action, label in campaigns.LABELS.items()},
     }
     for action, formatter in formatters.items():

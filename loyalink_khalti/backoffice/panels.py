@@ -11,6 +11,7 @@ from wagtail.admin.panels import FieldPanel, MultiFieldPanel, ObjectList, Panel
 from loyalink_khalti import conf
 
 from .forms import KhaltiSettingsForm
+from .limits import Limit, whole_rupees
 from .sentence import Sentence
 
 
@@ -105,8 +106,11 @@ KHALTI = ObjectList(
         ),
         MultiFieldPanel(
             [
-                Sentence(
+                Limit(
                     _("Staff give back up to Rs {refund_limit} of one order; more needs a permission."),
+                    said=_("Staff give back up to %(limit)s of one order. Only who may go beyond it may change it."),
+                    without=_("Staff give back any amount of one order. Only who may go beyond a limit may set one."),
+                    write=whole_rupees,
                     help_text=_("Empty: no limit. The permission is “Can give back more than the limit …”."),
                 )
             ],

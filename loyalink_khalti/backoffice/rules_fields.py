@@ -1,5 +1,6 @@
 """A field for every rule that editors choose; money is typed in rupees, and each says in words what it cannot be."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -113,7 +114,28 @@ class RuleFields(forms.Form):
     redeem_paused = forms.BooleanField(label=_("Spending is paused"), required=False, widget=SwitchInput)
 
 
-class TierRow(forms.Form):
+def keep_as_shown(form: forms.BaseForm, names: Iterable[str]) -> None:
+    """What was not typed over stays as it is stored: code may have chosen what no form would take."""
+    for name in names:
+        bound = form[name]
+        if bound.initial is None or not isinstance(bound.field.widget, forms.TextInput):
+            continue
+        shown = bound.field.widget.format_value(bound.field.prepare_value(bound.initial))
+        if (bound.data or "") == (shown or ""):
+            form.cleaned_data[name] = bound.initial
+            form.errors.pop(name, None)
+
+
+class Row(forms.Form):
+    """One row; what is stored in it stays unless it is typed over."""
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        keep_as_shown(self, self.fields)
+        return self.cleaned_data
+
+
+class TierRow(Row):
     """One level of membership."""
 
     name = forms.CharField(
@@ -128,7 +150,7 @@ class TierRow(forms.Form):
     )
 
 
-class BoostRow(forms.Form):
+class BoostRow(Row):
     """A category that earns more."""
 
     tag = forms.ChoiceField(

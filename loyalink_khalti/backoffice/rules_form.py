@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.log_actions import log
 
 from loyalink_khalti import conf
@@ -19,16 +18,20 @@ from loyalink_khalti.loyalty import programmes, sense
 from loyalink_khalti.loyalty.example import work
 from loyalink_khalti.loyalty.rules import Rules, Tier
 from loyalink_khalti.money import Points
+from loyalink_khalti.staff import may
 from loyalink_khalti.staff.fields import WholeField
 
 from .categories import known
 from .example import Example, typed
-from .rules_fields import BoostRows, RuleFields, TierRows
+from .limits import ADJUSTMENTS, WithLimit
+from .rules_fields import BoostRows, RuleFields, TierRows, keep_as_shown
 from .rules_words import changes
 
 CHANGED = "loyalink_khalti.change_rules"
 """Log action."""
 RULES = tuple(RuleFields.base_fields)
+TOGETHER = {"excluded_tags": ("boosts",)}
+"""Rules whose fault may be another's, too."""
 CANNOT_BE = gettext_lazy("These rules cannot be: %(reason)s.")
 
 
@@ -41,9 +44,14 @@ class Let:
     warnings: list[str]
 
 
-class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
+class Outrun(Exception):
+    """Somebody else has changed the rules since these were looked at; nothing was saved."""
+
+
+class LoyaltySettingsForm(WithLimit, RuleFields):
     """Everything that an editor says of the points of a site."""
 
+    limit, beyond, limit_changed = "adjust_limit", may.ADJUST_BEYOND_LIMIT, ADJUSTMENTS
     adjust_limit = WholeField(
         label=gettext_lazy("Adjustments up to"), required=False, placeholder=gettext_lazy("any number of")
     )
@@ -80,16 +88,26 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        keep_as_shown(self, RULES)
         chosen = {name: cleaned[name] for name in RULES if name in cleaned}
         if "excluded_tags" in chosen:
             chosen["excluded_tags"] = self._in_order(chosen["excluded_tags"])
         chosen |= self._typed_rows()
-        for name, words in sense.faults(chosen):
+        for name, words in self._new_faults(chosen):
             self.add_error(name, words)
         if not any(True for _complaint in self.complaints()):
             self._make(chosen)
         self._insist_on_what_was_seen(cleaned.get("seen"))
         return cleaned
+
+    def _new_faults(self, chosen: dict[str, Any]) -> Iterator[sense.Fault]:
+        """What cannot be, and is not so already: a fault that code has made is no reason not to pause."""
+        stored = {name: getattr(self.version.rules, name) for name in chosen}
+        kept = {name for name in chosen if chosen[name] == stored[name]}
+        old = set(sense.faults(stored))
+        for name, words in sense.faults(chosen):
+            if (name, words) not in old or not {name, *TOGETHER.get(name, ())} <= kept:
+                yield name, words
 
     def _in_order(self, tags: list[str]) -> tuple[str, ...]:
         before = self.version.rules.excluded_tags
@@ -101,17 +119,19 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
         found: dict[str, Any] = {}
         if tiers.is_valid():
             levels = tuple(
-                Tier(name=row["name"], threshold=Points(row["threshold"]), multiplier=row["multiplier"] or Fraction(1))
+                Tier(name=row["name"], threshold=Points(row["threshold"]), multiplier=_times(row["multiplier"]))
                 for row in tiers.kept()
             )
-            for row, name, words in sense.levels(levels):
-                tiers.staying()[row].add_error(name, words)
+            if levels != self.version.rules.tiers:
+                for row, name, words in sense.levels(levels):
+                    tiers.staying()[row].add_error(name, words)
             if not levels:
                 self.add_error(None, _("Keep at least one level, from 0 points on: every member has it."))
             found["tiers"] = levels
         if boosts.is_valid():
             found["boosts"] = tuple((row["tag"], row["factor"]) for row in boosts.kept())
-            self._each_once(boosts)
+            if found["boosts"] != self.version.rules.boosts:
+                self._each_once(boosts)
         if not (tiers.is_valid() and boosts.is_valid()):
             self.add_error(None, _("Something is not right in the rows of levels or categories: see there."))
         return found
@@ -135,7 +155,17 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
         if seen is None or seen == self.version.number or self.rules is None:
             return
         shown = self.version.program.versions.filter(number=seen).first()
-        others = changes(shown.rules, self.version.rules, self) if shown else []
+        if shown:
+            self._tell_of_others(shown.rules)
+
+    def look_again(self) -> None:
+        """After ``Outrun``: read what holds now, and say what is new in it."""
+        shown = self.version.rules
+        self.version = programmes.current(self.site_key)
+        self._tell_of_others(shown)
+
+    def _tell_of_others(self, shown: Rules) -> None:
+        others = changes(shown, self.version.rules, self)
         if others:
             self.data: Any = self.data.copy()
             self.data["seen"] = str(self.version.number)
@@ -175,12 +205,14 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
         return instance
 
     def _let_hold(self) -> Let:
-        """Write the next version, if anything in it is new, and who did it."""
+        """Write the next version, if anything in it is new, and who did it; raises ``Outrun``."""
         rules, replaced = self.rules, []
         assert rules is not None
 
         def revised(before: Rules) -> Rules:
             replaced.append(before)
+            if replace(before, campaigns=()) != replace(self.version.rules, campaigns=()):  # only now it is locked
+                raise Outrun
             return replace(rules, campaigns=before.campaigns)
 
         version = programmes.revise(self.site_key, revised, actor=str(self.for_user.pk) if self.for_user else None)
@@ -189,3 +221,8 @@ class LoyaltySettingsForm(WagtailAdminModelForm, RuleFields):
             told = {"version": version.number, "changes": changed}
             log(instance=self.instance, action=CHANGED, user=self.for_user, data=told)
         return Let(number=version.number, changed=changed, warnings=list(sense.warnings(version.rules)))
+
+
+def _times(typed: Fraction | None) -> Fraction:
+    """An empty field is once; 0, which only code can choose, is not empty."""
+    return Fraction(1) if typed is None else typed

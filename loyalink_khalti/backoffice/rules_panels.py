@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 
 from .example import WithExample
+from .limits import Limit
 from .rules_form import LoyaltySettingsForm
 from .sentence import Rows, Sentence
 
@@ -109,8 +110,15 @@ TEXTS = MultiFieldPanel(
 )
 STAFF = MultiFieldPanel(
     [
-        Sentence(
+        Limit(
             _("Staff add or take {adjust_limit} points of one member in a day; more needs a permission."),
+            said=_(
+                "Staff add or take up to %(limit)s points of one member in a day. Only who may go beyond it may change"
+                " it."
+            ),
+            without=_(
+                "Staff add or take any number of points of one member. Only who may go beyond a limit may set one."
+            ),
             help_text=_("Empty: no limit. The permission is “Can adjust more points than the limit …”."),
         )
     ],

@@ -16,7 +16,10 @@ from loyalink_khalti.money import Paisa, grouped, npr, paisa
 MOST_RUPEES = Paisa(100_000_000_000)
 """Rs 100 crore: what is more was mistyped."""
 MOST_WHOLE = 1_000_000_000
-_FURNITURE = re.compile(r"[\s,]|^\s*(?:Rs|NPR|रु)\.?", re.IGNORECASE)
+POINT = gettext_lazy("Write 1.5 with a point.")
+_RUPEES = re.compile(r"^(?:Rs|NPR|रु)\.?\s*", re.IGNORECASE)
+_GROUPED = re.compile(r"-?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
+"""As Nepal groups (1,00,000) or in thousands: 1,50 is neither, and no hundred and fifty."""
 _FACTOR = re.compile(r"\d{1,4}(?:\.\d{1,4}|/[1-9]\d{0,3})?", re.ASCII)
 
 
@@ -26,9 +29,14 @@ def box(mode: str, width: int, placeholder: Any = None) -> forms.TextInput:
     return forms.TextInput(attrs=attrs | ({} if placeholder is None else {"placeholder": placeholder}))
 
 
-def _bare(value: Any) -> Any:
-    """Without spaces, grouping commas and ``Rs``."""
-    return _FURNITURE.sub("", value) if isinstance(value, str) else value
+def _bare(value: Any, fault: Any = POINT) -> Any:
+    """Without ``Rs``, spaces around and grouping commas; a comma that groups nothing is refused."""
+    if not isinstance(value, str):
+        return value
+    typed = _RUPEES.sub("", value.strip())
+    if "," in typed and not _GROUPED.fullmatch(typed):
+        raise ValidationError(fault)
+    return typed.replace(",", "")
 
 
 class _Typed(forms.Field):
@@ -101,7 +109,7 @@ class WholeField(_Typed, forms.IntegerField):
         super().__init__(error_messages={"invalid": invalid, "required": required}, **kwargs)
 
     def to_python(self, value: Any) -> int | None:
-        return super().to_python(_bare(value))
+        return super().to_python(_bare(value, self.error_messages["invalid"]))
 
     def clean(self, value: Any) -> Any:
         number = super().clean(value)
@@ -124,9 +132,11 @@ class FactorField(_Typed):
         super().__init__(error_messages={"required": gettext_lazy("Enter a number, 1.5 say.")}, **kwargs)
 
     def to_python(self, value: Any) -> Fraction | None:
-        typed = _bare(value)
+        typed = value.strip() if isinstance(value, str) else value
         if typed in self.empty_values:
             return None
+        if "," in str(typed):
+            raise ValidationError(POINT)
         if not _FACTOR.fullmatch(str(typed)):
             raise ValidationError(_("Enter a number, 2 or 1.5 say."))
         return Fraction(str(typed))

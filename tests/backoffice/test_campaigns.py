@@ -20,6 +20,7 @@ from loyalink_khalti.loyalty.expiry import KATHMANDU
 from loyalink_khalti.loyalty.rules import Campaign as Rule
 from loyalink_khalti.money import Paisa, Points
 
+from .racing import on_postgresql, overtaken
 from .reading import typed, words, wrong
 
 pytestmark = pytest.mark.django_db
@@ -158,6 +159,12 @@ def test_times_are_those_of_nepal_whatever_the_editors_clock_shows(add, editor, 
         ({"name": ""}, "Give it a name."),
         ({"starts_at": ""}, "This field is required."),
         ({"starts_at": "soon"}, "Enter a valid date/time."),
+        ({"starts_at": "0001-01-01 00:00"}, "From: Choose a day in the years 2000 to 2100."),
+        ({"starts_at": "1999-12-31 23:59"}, "From: Choose a day in the years 2000 to 2100."),
+        ({"ends_at": "2101-01-01 00:00"}, "To: Choose a day in the years 2000 to 2100."),
+        ({"ends_at": "9999-12-31 23:59"}, "To: Choose a day in the years 2000 to 2100."),
+        ({"multiplier": "1,5"}, "Times the points: Write 1.5 with a point."),
+        ({"addition": "1,5"}, "Points added to an order: Enter a whole number, without a fraction."),
         ({"ends_at": "2026-10-10 10:00"}, "To: It ends before it begins."),
         ({"starts_at": "2026-09-01 10:00", "ends_at": "2026-10-01 12:00"}, "This is over already"),
         ({"multiplier": "1", "addition": "0"}, "This gives nothing more"),
@@ -254,6 +261,121 @@ def test_campaigns_that_came_into_the_rules_by_other_ways_stay(add):
     add()
 
     assert running() == ["By hand", "Dashain"]
+
+
+@money
+def test_a_name_that_code_has_given_in_the_rules_is_refused_and_its_campaign_stays(browser, add, site):
+    own = Rule(name="Dashain", starts_at=NOW, ends_at=NOW + timedelta(days=60), addition=Points(5))
+    programmes.run_campaigns("default", [own])
+    add(name="Tihar")
+    tihar = Campaign.objects.get()
+    edit = reverse(EDIT, args=(tihar.pk,))
+
+    added = add()
+    renamed = browser.post(edit, typed(browser.get(edit)) | {"name": "Dashain"})
+
+    said = "A campaign of this name that was not made here is in the rules. Take another name."
+    assert (said in wrong(added), said in wrong(renamed)) == (True, True)
+    assert list(Campaign.objects.values_list("name", flat=True)) == ["Tihar"]
+    assert own in programmes.current("default").rules.campaigns
+
+
+def test_the_name_of_what_code_has_run_before_may_be_taken(add, site, later):
+    programmes.run_campaigns("default", [Rule(name="Dashain", starts_at=NOW, ends_at=NOW + timedelta(days=1))])
+    later(NOW + timedelta(days=1))
+
+    add()
+
+    assert programmes.current("default").rules.campaigns == (rows.rule(Campaign.objects.get()),)
+
+
+@money
+def test_what_another_has_changed_meanwhile_is_shown_before_it_is_replaced(browser, campaign):
+    edit = reverse(EDIT, args=(campaign.pk,))
+    mine, theirs = typed(browser.get(edit)), typed(browser.get(edit))
+    browser.post(edit, theirs | {"multiplier": "1.2"})
+
+    first = browser.post(edit, mine | {"name": "Bada Dashain"})
+    between = Campaign.objects.get()
+    browser.post(edit, typed(first))
+
+    assert "Somebody else has changed this campaign meanwhile: “Dashain”, 10 Oct 2026, 10:00 – " in wrong(first)
+    assert "25 Oct 2026, 18:30, × 1.2, Pens." in wrong(first)
+    assert typed(first)["name"] == "Bada Dashain"
+    assert (between.name, between.multiplier) == ("Dashain", Decimal("1.20"))
+    assert (running(), Campaign.objects.get().multiplier) == (["Bada Dashain"], 2)
+
+
+def test_a_form_that_does_not_say_what_was_seen_replaces_nothing_at_once(browser, campaign):
+    browser.post(reverse(EDIT, args=(campaign.pk,)), DASHAIN | {"name": "Another"})
+
+    assert (Campaign.objects.get().name, running()) == ("Dashain", ["Dashain"])
+
+
+# At once
+
+
+@pytest.fixture
+def begun(campaign, later):
+    later(nepal(2026, 10, 12, 9))
+    return campaign
+
+
+@money
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_one_that_a_colleague_ends_while_it_is_saved_stays_ended(browser, begun, editor):
+    edit = reverse(EDIT, args=(begun.pk,))
+    form = typed(browser.get(edit)) | {"multiplier": "3"}
+
+    answer = overtaken(lambda: browser.post(edit, form, follow=True), by=lambda: rows.end(begun, user=editor))
+
+    assert "“Dashain” is over and stays as it was." in words(answer)
+    assert (running(), Campaign.objects.get().ends_at) == ([], nepal(2026, 10, 12, 9))
+
+
+@money
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", [EDIT, DELETE])
+def test_one_that_a_colleague_deletes_meanwhile_is_said_to_be_gone_and_does_not_come_back(
+    browser, campaign, editor, name
+):
+    page, form = reverse(name, args=(campaign.pk,)), typed(browser.get(reverse(EDIT, args=(campaign.pk,))))
+
+    answer = overtaken(lambda: browser.post(page, form, follow=True), by=lambda: rows.delete(campaign, user=editor))
+
+    assert "“Dashain” is gone: somebody else has deleted it." in words(answer)
+    assert (running(), Campaign.objects.count()) == ([], 0)
+
+
+@money
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_edit_one_at_the_same_moment_the_second_is_shown_what_the_first_did(browser, campaign, editor):
+    edit = reverse(EDIT, args=(campaign.pk,))
+    form, seen = typed(browser.get(edit)), rows.mark(campaign)
+    campaign.multiplier = Decimal(3)
+
+    answer = overtaken(
+        lambda: browser.post(edit, form | {"name": "Bada Dashain"}),
+        by=lambda: rows.save(campaign, user=editor, seen=seen),
+    )
+
+    assert "Somebody else has changed this campaign meanwhile" in wrong(answer)
+    assert (Campaign.objects.get().name, Campaign.objects.get().multiplier) == ("Dashain", 3)
+
+
+@money
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_add_one_of_the_same_name_at_the_same_moment_the_second_is_told_so(browser, site, editor):
+    theirs = Campaign(name="Dashain", starts_at=NOW, ends_at=NOW + timedelta(days=5), addition=5)
+
+    answer = overtaken(lambda: browser.post(reverse(ADD), DASHAIN), by=lambda: rows.save(theirs, user=editor))
+
+    assert "There is a campaign of this name already." in wrong(answer)
+    assert (Campaign.objects.get().addition, running()) == (5, ["Dashain"])
 
 
 # Ending and deleting
@@ -496,6 +618,20 @@ def test_where_there_are_several_sites_one_is_chosen(browser, add, site):
     assert "Site: This field is required." in wrong(unchosen)
     assert (running(), running("books.example")) == ([], ["Dashain"])
     assert "books.example" in shown
+
+
+def test_without_a_site_adding_one_leads_back_and_says_what_is_missing(admin_client, site):
+    site.delete()
+
+    answers = [
+        admin_client.get(reverse(ADD), follow=True),
+        admin_client.post(reverse(ADD), DASHAIN, follow=True),
+        admin_client.post(reverse(EXAMPLE), DASHAIN, follow=True),
+    ]
+
+    assert ["Make a site first: a campaign belongs to one." in words(answer) for answer in answers] == [True] * 3
+    assert {answer.redirect_chain[-1][0] for answer in answers} == {reverse(LIST)}
+    assert not Campaign.objects.exists()
 
 
 def test_script_in_a_name_is_inert(browser, add, clock, admin_client):

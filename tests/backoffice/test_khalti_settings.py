@@ -22,6 +22,12 @@ from loyalink_khalti.payments.models import Credentials
 from .conftest import KEY, OTHER
 
 
+@pytest.fixture
+def beyond(editor):
+    """The editor may give back more than the limit, and so may set it."""
+    editor.groups.get().permissions.add(Permission.objects.get(codename="refund_beyond_limit"))
+
+
 def text_of(response):
     return response.content.decode()
 
@@ -157,7 +163,7 @@ def test_a_key_is_not_entered_and_removed_at_once(browser, page, typed):
     assert conf.secret_in_use("default", conf.TEST) == Secret(KEY)
 
 
-def test_to_whom_and_for_which_orders_is_typed_in_rupees_and_kept_in_paisa(browser, page, typed):
+def test_to_whom_and_for_which_orders_is_typed_in_rupees_and_kept_in_paisa(browser, page, typed, beyond):
     browser.post(
         page,
         typed
@@ -171,7 +177,7 @@ def test_to_whom_and_for_which_orders_is_typed_in_rupees_and_kept_in_paisa(brows
     assert [f'value="{amount}"' in shown for amount in ("250", "1,00,000.50", "5,000")] == [True] * 3
 
 
-def test_no_limit_is_an_empty_field(browser, page, typed):
+def test_no_limit_is_an_empty_field(browser, page, typed, beyond):
     browser.post(page, typed | {"maximum_order": "500", "refund_limit": "0"})
     limited = KhaltiSettings.objects.get()
     browser.post(page, typed)
@@ -188,18 +194,56 @@ def test_no_limit_is_an_empty_field(browser, page, typed):
         ({"minimum_order": "ten"}, "Enter an amount in rupees, 250 or 250.50 say."),
         ({"minimum_order": "500", "maximum_order": "499.99"}, "This is below the smallest order"),
         ({"maximum_order": "10.005"}, "Rupees have two decimals"),
+        ({"maximum_order": "250,50"}, "Write 1.5 with a point."),
         ({"refund_limit": "-1"}, "At least Rs 0.00."),
         ({"refund_limit": "9" * 60}, "This is more than any shop takes."),
         ({"audience": "nobody"}, "Select a valid choice."),
     ],
 )
-def test_limits_that_cannot_be_are_refused_in_words_and_nothing_is_lost(browser, page, typed, nonsense, words):
+def test_limits_that_cannot_be_are_refused_in_words_and_nothing_is_lost(browser, page, typed, nonsense, words, beyond):
     response = browser.post(page, typed | {"title": "Typed before"} | nonsense)
 
     assert response.status_code == 200
     assert words in text_of(response)
     assert 'value="Typed before"' in text_of(response)
     assert not KhaltiSettings.objects.filter(title="Typed before").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (100_000, "Staff give back up to Rs 1,000 of one order. Only who may go beyond it may change it."),
+        (None, "Staff give back any amount of one order. Only who may go beyond a limit may set one."),
+    ],
+)
+def test_whoever_is_bound_by_the_limit_of_refunds_reads_it_and_cannot_lift_it(browser, page, typed, site, limit, said):
+    KhaltiSettings.objects.create(site=site, refund_limit=limit)
+
+    shown = text_of(browser.get(page))
+    saved = browser.post(page, typed | {"title": "Khalti wallet", "refund_limit": "99,999"})
+
+    assert said in shown
+    assert 'name="refund_limit"' not in shown
+    assert saved.status_code == 302
+    assert (KhaltiSettings.objects.get().title, conf.refund_limit("default")) == ("Khalti wallet", limit)
+
+
+def test_the_history_tells_who_changed_the_limit_of_refunds_from_what_to_what(
+    browser, page, typed, editor, beyond, admin_client
+):
+    browser.post(page, typed | {"refund_limit": "1,000"})
+    browser.post(page, typed | {"refund_limit": "1,000", "title": "Khalti wallet"})
+    browser.post(page, typed | {"refund_limit": ""})
+
+    entries = [
+        (entry.user, entry.data)
+        for entry in log_registry.get_logs_for_instance(KhaltiSettings.objects.get()).order_by("pk")
+        if entry.action == "loyalink_khalti.change_refund_limit"
+    ]
+    assert entries == [(editor, {"old": None, "new": 100_000}), (editor, {"old": 100_000, "new": None})]
+    assert "Change the limit of refunds: Rs 1,000.00 → no limit" in text_of(
+        admin_client.get("/admin/reports/site-history/")
+    )
 
 
 def test_after_a_new_key_the_page_says_to_test_it_and_asks_nobody_by_itself(browser, page, typed, khalti):

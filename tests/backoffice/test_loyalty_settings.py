@@ -21,6 +21,7 @@ from loyalink_khalti.loyalty.expiry import KATHMANDU
 from loyalink_khalti.loyalty.rules import Campaign, Rules, Shortfall, Tier, TierBasis
 from loyalink_khalti.money import Paisa, Points
 
+from .racing import on_postgresql, overtaken
 from .reading import typed, words, wrong
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +37,12 @@ def page(site):
 def editor(editor):
     editor.groups.get().permissions.add(Permission.objects.get(codename="change_loyaltysettings"))
     return editor
+
+
+@pytest.fixture
+def beyond(editor):
+    """The editor may adjust more points than the limit, and so may set it."""
+    editor.groups.get().permissions.add(Permission.objects.get(codename="adjust_beyond_limit"))
 
 
 @pytest.fixture(autouse=True)
@@ -119,13 +126,63 @@ def test_every_rule_can_be_chosen_and_is_read_again_as_it_was_typed(browser, pag
     assert (now().number, now().rules) == (2, saved)
 
 
-def test_texts_and_the_limit_of_adjustments_are_saved_without_a_new_version(browser, page, form):
+def test_texts_and_the_limit_of_adjustments_are_saved_without_a_new_version(beyond, browser, page, form):
     browser.post(page, form | {"name": "Saraswati points", "text": "Thank you", "adjust_limit": "1,000"})
 
     saved = LoyaltySettings.objects.get()
     assert (saved.name, saved.text, conf.adjust_limit("default")) == ("Saraswati points", "Thank you", 1000)
     assert conf.programme_texts("default") == conf.ProgrammeTexts(name="Saraswati points", text="Thank you")
     assert now().number == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (
+            1500,
+            "Staff add or take up to 1,500 points of one member in a day. Only who may go beyond it may change it.",
+        ),
+        (None, "Staff add or take any number of points of one member. Only who may go beyond a limit may set one."),
+    ],
+)
+def test_whoever_is_bound_by_the_limit_of_adjustments_reads_it_and_cannot_lift_it(browser, page, site, limit, said):
+    LoyaltySettings.objects.create(site=site, adjust_limit=limit)
+    shown = browser.get(page)
+
+    browser.post(page, typed(shown) | {"text": "Thank you", "adjust_limit": "99,999"})
+
+    assert said in words(shown)
+    assert "adjust_limit" not in typed(shown)
+    assert (LoyaltySettings.objects.get().text, conf.adjust_limit("default")) == ("Thank you", limit)
+
+
+@money
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_limit_that_a_colleague_sets_while_an_editor_saves_the_texts_stays(browser, page, site):
+    LoyaltySettings.objects.create(site=site, adjust_limit=100)
+    form = typed(browser.get(page))
+
+    overtaken(
+        lambda: browser.post(page, form | {"text": "Thank you"}),
+        by=lambda: LoyaltySettings.objects.update(adjust_limit=50),
+    )
+
+    assert (LoyaltySettings.objects.get().text, conf.adjust_limit("default")) == ("Thank you", 50)
+
+
+def test_the_history_tells_who_changed_the_limit_of_adjustments_from_what_to_what(
+    beyond, browser, page, form, editor, admin_client
+):
+    browser.post(page, form | {"adjust_limit": "1,500"})
+
+    entry = log_registry.get_logs_for_instance(LoyaltySettings.objects.get()).get(
+        action="loyalink_khalti.change_adjust_limit"
+    )
+    assert (entry.user, entry.data) == (editor, {"old": None, "new": 1500})
+    assert "Change the limit of adjustments: no limit → 1,500" in words(
+        admin_client.get("/admin/reports/site-history/")
+    )
 
 
 @money
@@ -152,6 +209,96 @@ def test_what_somebody_else_changed_meanwhile_is_shown_before_it_is_replaced(bro
     )
     assert between == 2
     assert (now().number, now().rules.points, now().rules.waiting_days) == (3, 2, 0)
+
+
+@money
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_two_editors_who_save_at_once_the_second_is_shown_what_the_first_has_changed(browser, page, site):
+    form = typed(browser.get(page))
+
+    answer = overtaken(
+        lambda: browser.post(page, form | {"points": "2", "text": "Thank you"}),
+        by=lambda: programmes.revise("default", lambda rules: replace(rules, earn_paused=True)),
+    )
+    between = now(), LoyaltySettings.objects.filter(text="Thank you").exists()
+    browser.post(page, typed(answer))
+
+    assert "Somebody else has changed the rules meanwhile (version 2: Earning is paused: no → yes)" in words(answer)
+    assert "The setting could not be saved due to errors." in words(answer)
+    assert (typed(answer)["points"], typed(answer)["text"]) == ("2", "Thank you")
+    assert (between[0].number, between[0].rules.earn_paused, between[1]) == (2, True, False)
+    assert (now().number, now().rules) == (3, Rules(points=Points(2)))
+
+
+@money
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_campaign_that_is_added_while_the_rules_are_saved_is_kept_and_in_nobodys_way(browser, page, site):
+    form = typed(browser.get(page))
+    soon = timezone.now() + timedelta(days=1)
+    tihar = Campaign(name="Tihar", starts_at=soon, ends_at=soon + timedelta(days=5), addition=Points(5))
+
+    answer = overtaken(
+        lambda: browser.post(page, form | {"points": "2"}), by=lambda: programmes.run_campaigns("default", [tihar])
+    )
+
+    assert answer.status_code == 302
+    assert now().rules == Rules(points=Points(2), campaigns=(tihar,))
+
+
+SILVER, GOLD = Tier(name="Silver", threshold=Points(0)), Tier(name="Gold", threshold=Points(500))
+BY_CODE = {
+    "nothing may be paid": Rules(most_percent=0),
+    "a wait of more than a year": Rules(waiting_days=400),
+    "half the points": Rules(boosts=(("pens", Fraction(1, 2)),)),
+    "an uneven boost": Rules(boosts=(("pens", Fraction(20_001, 20_000)),)),
+    "a level that earns nothing": Rules(tiers=(replace(SILVER, multiplier=Fraction(0)), GOLD)),
+    "an uneven level": Rules(tiers=(replace(SILVER, multiplier=Fraction(12_345, 12_344)),)),
+    "a level without a name": Rules(tiers=(replace(SILVER, name=""), GOLD)),
+    "a level with a long name": Rules(tiers=(replace(SILVER, name=" S" * 30), GOLD)),
+    "levels of one name": Rules(tiers=(SILVER, replace(GOLD, name="silver"))),
+    "a category twice": Rules(boosts=(("pens", Fraction(2)), ("pens", Fraction(3)))),
+    "a category that earns nothing and more": Rules(boosts=(("pens", Fraction(2)),), excluded_tags=("pens",)),
+    "told before they have them": Rules(valid_months=1, notice_days=30),
+    "the least is no step": Rules(least_spent=Points(105)),
+    "no points at all": Rules(points=Points(0)),
+}
+
+
+@money
+@pytest.mark.parametrize("odd", BY_CODE.values(), ids=BY_CODE)
+def test_what_code_has_chosen_beyond_the_form_stays_and_earning_can_be_paused(browser, page, site, odd):
+    programmes.change("default", odd)
+
+    same = browser.post(page, typed(browser.get(page)), follow=True)
+    between = now().number
+    browser.post(page, typed(browser.get(page)) | {"earn_paused": "on"})
+
+    assert f"version {between} still holds" in words(same)
+    assert (now().number, now().rules) == (between + 1, replace(odd, earn_paused=True))
+
+
+@pytest.mark.parametrize(
+    ("odd", "changed", "said"),
+    [
+        (Rules(waiting_days=400), {"waiting_days": "401"}, "At most 366."),
+        (BY_CODE["half the points"], {"boosts-0-factor": "0.75"}, "More than 1. For less"),
+        (BY_CODE["told before they have them"], {"notice_days": "29"}, "Points are valid for 1 months only"),
+        (
+            replace(BY_CODE["a category that earns nothing and more"], excluded_tags=("pens", "paper")),
+            {"boosts-1-tag": "paper", "boosts-1-factor": "2"},
+            "A category that earns nothing cannot earn more",
+        ),
+    ],
+)
+def test_what_is_typed_over_what_code_has_chosen_must_be_right(browser, page, site, odd, changed, said):
+    programmes.change("default", odd)
+
+    response = browser.post(page, typed(browser.get(page)) | changed)
+
+    assert said in wrong(response)
+    assert now().rules == odd
 
 
 @money
@@ -198,6 +345,9 @@ NONSENSE = [
     ({"points": "1.5"}, "Points earned: Enter a whole number, without a fraction."),
     ({"points": ""}, "Points earned: Enter a whole number."),
     ({"points": "-1"}, "Points earned: At least 1."),
+    ({"points": "1,5"}, "Points earned: Enter a whole number, without a fraction."),
+    ({"per": "250,50"}, "Rupees for which points are earned: Write 1.5 with a point."),
+    ({"tiers-1-multiplier": "1,5"}, "Times the points: Write 1.5 with a point."),
     ({"points": "9" * 5000}, "Points earned: Enter a whole number, without a fraction."),
     ({"per": "0"}, "Rupees for which points are earned: More than Rs 0."),
     ({"per": "10.005"}, "Rupees have two decimals, for paisa, and no more."),
@@ -242,7 +392,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize(("nonsense", "said"), NONSENSE, ids=lambda case: str(case)[:50])
-def test_nonsense_is_refused_in_words_at_its_field_and_nothing_is_lost(browser, page, form, nonsense, said):
+def test_nonsense_is_refused_in_words_at_its_field_and_nothing_is_lost(beyond, browser, page, form, nonsense, said):
     response = browser.post(page, form | {"text": "Typed before"} | nonsense)
 
     assert response.status_code == 200

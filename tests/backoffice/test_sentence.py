@@ -102,7 +102,7 @@ def test_help_is_below_and_markup_in_words_is_inert():
     ("typed", "paisa"),
     [
         ("10", 1000), ("10.5", 1050), ("Rs 1,23,456.50", 12_345_650), (" 0.01 ", 1), ("रु १०", 1000), ("NPR 5", 500),
-        ("0", 0), ("1e3", 100_000),
+        ("0", 0), ("1e3", 100_000), ("1,000", 100_000), ("1,234,567.5", 123_456_750), ("12,34,567", 123_456_700),
     ],
 )  # fmt: skip
 def test_rupees_are_exact_to_the_paisa_however_they_are_written(typed, paisa):
@@ -113,6 +113,30 @@ def test_rupees_are_exact_to_the_paisa_however_they_are_written(typed, paisa):
 def test_what_are_no_rupees_is_refused(typed):
     with pytest.raises(ValidationError):
         RupeesField().clean(typed)
+
+
+COMMAS = ["1,5", "250,50", "1,00", "1,0000", "1,2345", ",500", "1,,000", "1,000,5", "1.5,000", "1, 5"]
+
+
+@pytest.mark.parametrize("typed", COMMAS)
+def test_a_comma_that_groups_nothing_is_refused_and_never_dropped(typed):
+    with pytest.raises(ValidationError, match=r"Write 1\.5 with a point"):
+        RupeesField().clean(typed)
+    with pytest.raises(ValidationError, match="Enter a whole number, without a fraction"):
+        WholeField().clean(typed)
+
+
+@pytest.mark.parametrize("typed", ["1,5", "1, 5", "1,000", "1,00,000"])
+def test_a_multiplier_has_no_commas(typed):
+    with pytest.raises(ValidationError, match=r"Write 1\.5 with a point"):
+        FactorField().clean(typed)
+
+
+def test_spaces_are_dropped_around_a_number_and_not_within():
+    assert (WholeField().clean(" 1,00,000 "), FactorField().clean(" 1.5 ")) == (100_000, Fraction(3, 2))
+    for field in (RupeesField(), WholeField(), FactorField()):
+        with pytest.raises(ValidationError):
+            field.clean("1 5")
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,12 @@ from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.staff.fields import FactorField, WholeField
 
-from .rows import others, rule
+from .rows import made_by_code, mark, others, rule
 from .sites import editable
-from .words import moment, overlaps
+from .words import categories, gives, moment, overlaps, period
 
 MOST_TIMES = 100
+FIRST_YEAR, LAST_YEAR = 2000, 2100
 OTHER = "-"
 """The choice of goods in no category."""
 
@@ -58,7 +59,11 @@ class NepalTimeField(forms.DateTimeField):
 
     def to_python(self, value: Any) -> datetime | None:
         with timezone.override(KATHMANDU):
-            return super().to_python(value)
+            at = super().to_python(value)
+        if at is not None and not FIRST_YEAR <= at.year <= LAST_YEAR:
+            words = {"first": FIRST_YEAR, "last": LAST_YEAR}
+            raise ValidationError(_("Choose a day in the years %(first)s to %(last)s.") % words)
+        return at
 
     def prepare_value(self, value: Any) -> Any:
         with timezone.override(KATHMANDU):
@@ -96,9 +101,12 @@ class CampaignForm(WagtailAdminModelForm):
     tags = forms.MultipleChoiceField(
         label=gettext_lazy("Categories"), required=False, widget=forms.CheckboxSelectMultiple
     )
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    """What was stored when it was shown."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial["seen"] = mark(self.instance) if self.instance.pk else ""
         self.names = known(self.instance.tags)
         self.fields["tags"].choices = list(self.names.items())  # type: ignore[attr-defined]  # it has them
         self.sites = editable(self.for_user)
@@ -134,6 +142,26 @@ class CampaignForm(WagtailAdminModelForm):
         same = Campaign.objects.filter(site_key=self.instance.site_key, name=cleaned.get("name", ""))
         if same.exclude(pk=self.instance.pk).exists():
             yield "name", _("There is a campaign of this name already.")
+        elif "site" not in self.errors and cleaned.get("name") in made_by_code(self.instance.site_key):
+            yield "name", _("A campaign of this name that was not made here is in the rules. Take another name.")
+
+    # What somebody else has done since
+
+    def refuse_name(self) -> None:
+        """After ``NameTaken``: say by what."""
+        for name, words in self._names(self.cleaned_data):
+            self.add_error(name, words)
+
+    def look_again(self, now: Campaign) -> None:
+        """After ``Outrun``: say what is stored now; the second time this is meant."""
+        self.data: Any = self.data.copy()
+        self.data["seen"] = mark(now)
+        what = {"name": now.name, "period": period(now), "gives": gives(now), "tags": categories(now, self.names)}
+        text = (
+            _("Somebody else has changed this campaign meanwhile: “%(name)s”, %(period)s, %(gives)s, %(tags)s.") % what
+        )
+        again = _("What you typed is still here: look at it again, and save again if it is to hold instead.")
+        self.add_error(None, f"{text} {again}")
 
     # What follows from it
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from hashlib import sha256
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.log_actions import log
@@ -26,6 +27,22 @@ LABELS = {
     DELETED: _("Delete a campaign"),
 }
 """Log actions, as the site history names them."""
+
+
+class Over(Exception):
+    """The campaign has ended: it stays as it was."""
+
+
+class Outrun(Exception):
+    """Somebody else has changed the campaign since it was looked at; it is now so."""
+
+    def __init__(self, now: Campaign) -> None:
+        super().__init__()
+        self.now = now
+
+
+class NameTaken(Exception):
+    """Another campaign of the site has this name."""
 
 
 class State(StrEnum):
@@ -59,6 +76,18 @@ def rule(campaign: Campaign) -> Rule:
     )
 
 
+def mark(campaign: Campaign) -> str:
+    """A text that is another one as soon as anything of a stored row is."""
+    return sha256(repr(rule(campaign)).encode()).hexdigest()[:16]
+
+
+def made_by_code(site_key: str) -> set[str]:
+    """The names of campaigns that are in the rules and not over, and have no row here."""
+    now, running = timezone.now(), programmes.current(site_key).rules.campaigns
+    rows = Campaign.objects.filter(site_key=site_key).values_list("name", flat=True)
+    return {one.name for one in running if one.ends_at > now}.difference(rows)
+
+
 def others(campaign: Campaign) -> Iterable[Campaign]:
     """Those of the same site that are not over and run at the same time for some of the same goods."""
     during = Campaign.objects.filter(
@@ -73,17 +102,44 @@ def others(campaign: Campaign) -> Iterable[Campaign]:
     ]
 
 
-def save(campaign: Campaign, *, user: Any) -> ProgramVersion:
-    """Save a row that is right, and let it run."""
-    action = EDITED if campaign.pk else ADDED
+def save(campaign: Campaign, *, user: Any, seen: str = "") -> ProgramVersion:
+    """Save a row that is right, and let it run; one that is there already only as it was ``seen``.
+
+    Raises ``Over``, ``Outrun``, ``NameTaken`` and, where it is gone, ``Campaign.DoesNotExist``.
+    """
+    if not campaign.pk:
+        with transaction.atomic():
+            _keep(campaign)
+            return _write(campaign, ADDED, user=user, was=campaign.name)
     with transaction.atomic():
-        before = Campaign.objects.select_for_update().filter(pk=campaign.pk).first()
-        campaign.save()
-        return _write(campaign, action, user=user, was=before.name if before else campaign.name)
+        before = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if state(before) is State.ENDED:
+            raise Over
+        if seen != mark(before):
+            raise Outrun(before)
+        _keep(campaign)
+        return _write(campaign, EDITED, user=user, was=before.name)
+
+
+def _keep(campaign: Campaign) -> None:
+    """Write the row where no other has its name, not even since somebody looked."""
+    if campaign.name in made_by_code(campaign.site_key):
+        raise NameTaken
+    try:
+        with transaction.atomic():
+            campaign.save()
+    except IntegrityError as exc:
+        same = Campaign.objects.filter(site_key=campaign.site_key, name=campaign.name)
+        if same.exclude(pk=campaign.pk).exists():
+            raise NameTaken from exc
+        raise
 
 
 def end(campaign: Campaign, *, user: Any) -> bool:
-    """Let a running one give nothing from now on; False where it did not run any more."""
+    """Let a running one give nothing from now on; False where it did not run any more.
+
+    Here and below, one that is gone raises ``Campaign.DoesNotExist``.
+    """
     with transaction.atomic():
         locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
         now = timezone.now()

@@ -57,6 +57,10 @@ class CampaignPage(ForSites, WagtailAdminTemplateMixin, View):
         messages.warning(request, text)
         return redirect(LIST)
 
+    def gone(self, request: HttpRequest) -> HttpResponse:
+        """To the list, where it is not any more."""
+        return self.back(request, _("“%(name)s” is gone: somebody else has deleted it.") % {"name": self.name})
+
 
 class EditView(CampaignPage):
     """Add or edit a campaign."""
@@ -67,25 +71,50 @@ class EditView(CampaignPage):
         return _("Edit campaign") if self.campaign.pk else _("Add campaign")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._over(request) or self._page(self._form())
+        return self._in_the_way(request) or self._page(self._form())
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if over := self._over(request):
-            return over
+        if answer := self._in_the_way(request):
+            return answer
         form = self._form(request.POST)
-        if not form.is_valid():
-            messages.validation_error(request, _("The campaign could not be saved due to errors."), form)
-            return self._page(form)
-        version = rows.save(form.instance, user=request.user)
+        return self._saved(request, form) if form.is_valid() else self._wrong(request, form)
+
+    def _saved(self, request: HttpRequest, form: CampaignForm) -> HttpResponse:
+        try:
+            version = rows.save(form.instance, user=request.user, seen=form.cleaned_data["seen"])
+        except rows.Over:
+            return self._over(request)
+        except Campaign.DoesNotExist:
+            return self.gone(request)
+        except rows.NameTaken:
+            form.refuse_name()
+            return self._wrong(request, form)
+        except rows.Outrun as outrun:
+            form.look_again(outrun.now)
+            return self._wrong(request, form)
         words = {"name": form.instance.name, "number": version.number}
         messages.success(request, _("“%(name)s” is saved (rules version %(number)s).") % words)
         for overlap in overlaps(rows.others(form.instance)):
             messages.warning(request, overlap)
         return redirect(LIST)
 
-    def _over(self, request: HttpRequest) -> HttpResponse | None:
-        if self.stands is not State.ENDED:
+    def _wrong(self, request: HttpRequest, form: CampaignForm) -> HttpResponse:
+        messages.validation_error(request, _("The campaign could not be saved due to errors."), form)
+        return self._page(form)
+
+    def _in_the_way(self, request: HttpRequest) -> HttpResponse | None:
+        """Why there is no form."""
+        if self.stands is State.ENDED:
+            return self._over(request)
+        return None if self.campaign.pk else self._homeless(request)
+
+    def _homeless(self, request: HttpRequest) -> HttpResponse | None:
+        """A new one needs a site to be of."""
+        if editable(request.user):
             return None
+        return self.back(request, _("Make a site first: a campaign belongs to one."))
+
+    def _over(self, request: HttpRequest) -> HttpResponse:
         return self.back(request, _("“%(name)s” is over and stays as it was.") % {"name": self.name})
 
     def _form(self, typed: Any = None) -> CampaignForm:
@@ -130,6 +159,8 @@ class ExampleView(EditView):
         return HttpResponseRedirect(self.address())
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.campaign.pk and (answer := self._homeless(request)):
+            return answer
         form = self._form(request.POST)
         if request.accepts("text/html"):
             return self._page(form)
@@ -156,7 +187,11 @@ class ConfirmView(CampaignPage):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         name = {"name": self.name}
-        if not self.do():
+        try:
+            done = self.do()
+        except Campaign.DoesNotExist:
+            return self.gone(request)
+        if not done:
             return self.back(request, self.too_late % name)
         messages.success(request, self.done % name)
         return redirect(LIST)

@@ -31,6 +31,24 @@ CHECKOUT = "loyalink_khalti.hosts.oscar.apps.CheckoutConfig=oscar.apps.checkout.
 ORDERS = (
     "loyalink_khalti.hosts.oscar.apps.OrdersDashboardConfig=oscar.apps.dashboard.orders.apps.OrdersDashboardConfig"
 )
+MENUS = """
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+from django.conf import settings
+
+settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "wagtail.contrib.settings"]
+import django
+
+django.setup()
+from django.urls import reverse
+from wagtail import hooks
+
+reverse("wagtailadmin_home")
+for menu in ("admin", "loyalink_khalti_loyalty", "reports", "settings"):
+    for item in hooks.get_hooks(f"register_{menu}_menu_item"):
+        print(item().label)
+"""
 FORKED = "django.contrib.humanize=tests.hosts.oscar.forked"
 THERE, NOWHERE = "chooser: /admin/shop/products/", "chooser: nowhere"
 
@@ -49,3 +67,11 @@ def test_a_shop_starts_with_its_goods_where_they_can_be(instead: list[str], told
     done = subprocess.run([sys.executable, "-c", START, *instead], cwd=ROOT, capture_output=True, text=True)
 
     assert (done.stdout.splitlines(), done.returncode) == (told, 0), done.stderr
+
+
+def test_without_wagtails_settings_every_menu_is_there_and_leaves_ours_out() -> None:
+    done = subprocess.run([sys.executable, "-c", MENUS], cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert {"Loyalty", "Members", "Campaigns"} <= set(done.stdout.splitlines())
+    assert "Loyalty settings" not in done.stdout.splitlines()
