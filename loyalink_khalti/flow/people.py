@@ -91,7 +91,10 @@ def is_staff(member_id: str | None) -> bool:
 def name_accounts(*, most: int = 20_000) -> None:
     """Write down what the accounts are found by that nobody has looked for yet; ``loyalty_run`` does the same."""
     named = 0
-    while named < most and (number := _name_some(min(CHUNK, most - named))):
+    while named < most and Account.objects.filter(words=None).exists():
+        number = _name_some(min(CHUNK, most - named))
+        if not number:  # others are at them
+            return
         named += number
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
 from .arithmetic import Rounding
@@ -66,6 +67,12 @@ def newest() -> list[ProgramVersion]:
     later = ProgramVersion.objects.filter(program=OuterRef("program"), number__gt=OuterRef("number"))
     versions = ProgramVersion.objects.select_related("program").filter(~Exists(later), program__active=True)
     return list(versions.order_by("program__site_key"))
+
+
+def lowest_tier() -> Subquery:
+    """For accounts: the name of the lowest level by the rules as they are now."""
+    versions = ProgramVersion.objects.filter(program=OuterRef("program"), program__active=True).order_by("-number")
+    return Subquery(versions.annotate(name=KeyTextTransform("name", "stored__tiers__0")).values("name")[:1])
 
 
 def rounding_of(pk: int | None) -> Rounding:

@@ -7,6 +7,7 @@ import pytest
 import responses
 from cryptography.fernet import Fernet
 from django.contrib.auth.models import Group, Permission, User
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from wagtail.models import Site
@@ -22,6 +23,12 @@ LOOKUP = "https://dev.khalti.com/api/v2/epayment/lookup/"
 def _no_files(settings: Any) -> None:
     """Leave WhiteNoise out: no static files are asked for, and it warns of folders that are not there."""
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
+
+
+@pytest.fixture(autouse=True)
+def _no_site_is_remembered() -> None:
+    """What Wagtail remembers of the sites of another test is nothing to this one."""
+    cache.clear()
 
 
 @pytest.fixture

@@ -101,7 +101,6 @@ def earned(at, *tags, member="7", purchase="shop:1"):
 # Adding
 
 
-@money
 def test_a_campaign_is_a_row_and_in_the_rules_at_once(add, editor):
     response = add(addition="50")
 
@@ -116,7 +115,6 @@ def test_a_campaign_is_a_row_and_in_the_rules_at_once(add, editor):
     assert programmes.current("default").actor == str(editor.pk)
 
 
-@money
 def test_it_begins_and_ends_at_its_very_second_in_kathmandu(campaign, clock):
     begin, end, second = nepal(2026, 10, 10, 10), nepal(2026, 10, 25, 18, 30), timedelta(seconds=1)
     points = []
@@ -127,14 +125,12 @@ def test_it_begins_and_ends_at_its_very_second_in_kathmandu(campaign, clock):
     assert points == [199, 398, 398, 199]
 
 
-@money
 def test_it_holds_for_its_categories_alone(campaign):
     at = nepal(2026, 10, 11, 9)
 
     assert [earned(at, "paper"), earned(at, "pens", purchase="shop:2")] == [199, 398]
 
 
-@money
 def test_points_are_added_to_an_order_once(add):
     add(multiplier="", addition="100", tags=[])
 
@@ -186,7 +182,6 @@ def test_nonsense_is_refused_in_words_and_nothing_is_lost(browser, site, nonsens
     assert (Campaign.objects.count(), running()) == (0, [])
 
 
-@money
 def test_pressing_save_twice_makes_one(add):
     add()
 
@@ -210,7 +205,6 @@ def test_another_that_overlaps_is_warned_of_when_it_is_saved(add):
     )
 
 
-@money
 def test_where_two_overlap_the_customer_has_the_higher_multiplier_and_both_additions(add):
     add(addition="10")
     add(name="All goods", tags=[], multiplier="3", addition="20")
@@ -221,7 +215,6 @@ def test_where_two_overlap_the_customer_has_the_higher_multiplier_and_both_addit
 # Editing
 
 
-@money
 def test_an_edited_campaign_takes_the_place_of_what_it_was(browser, campaign):
     edit = reverse(EDIT, args=(campaign.pk,))
 
@@ -231,7 +224,6 @@ def test_an_edited_campaign_takes_the_place_of_what_it_was(browser, campaign):
     assert programmes.current("default").rules.campaigns[0].multiplier == Decimal("2.5")
 
 
-@money
 def test_saving_it_as_it_is_makes_no_new_version(browser, campaign):
     edit = reverse(EDIT, args=(campaign.pk,))
 
@@ -240,7 +232,6 @@ def test_saving_it_as_it_is_makes_no_new_version(browser, campaign):
     assert programmes.current("default").number == 2
 
 
-@money
 def test_one_that_is_over_leaves_the_rules_with_the_next_and_stays_as_it_was(browser, campaign, add, later):
     later(nepal(2026, 11, 1, 12))
     add(name="Tihar", starts_at="2026-11-06 10:00", ends_at="2026-11-10 10:00")
@@ -253,7 +244,6 @@ def test_one_that_is_over_leaves_the_rules_with_the_next_and_stays_as_it_was(bro
     assert set(Campaign.objects.values_list("name", flat=True)) == {"Dashain", "Tihar"}
 
 
-@money
 def test_campaigns_that_came_into_the_rules_by_other_ways_stay(add):
     own = Rule(name="By hand", starts_at=NOW, ends_at=NOW + timedelta(days=60), addition=Points(5))
     programmes.run_campaigns("default", [own])
@@ -263,7 +253,6 @@ def test_campaigns_that_came_into_the_rules_by_other_ways_stay(add):
     assert running() == ["By hand", "Dashain"]
 
 
-@money
 def test_a_name_that_code_has_given_in_the_rules_is_refused_and_its_campaign_stays(browser, add, site):
     own = Rule(name="Dashain", starts_at=NOW, ends_at=NOW + timedelta(days=60), addition=Points(5))
     programmes.run_campaigns("default", [own])
@@ -289,7 +278,6 @@ def test_the_name_of_what_code_has_run_before_may_be_taken(add, site, later):
     assert programmes.current("default").rules.campaigns == (rows.rule(Campaign.objects.get()),)
 
 
-@money
 def test_what_another_has_changed_meanwhile_is_shown_before_it_is_replaced(browser, campaign):
     edit = reverse(EDIT, args=(campaign.pk,))
     mine, theirs = typed(browser.get(edit)), typed(browser.get(edit))
@@ -381,7 +369,6 @@ def test_of_two_who_add_one_of_the_same_name_at_the_same_moment_the_second_is_to
 # Ending and deleting
 
 
-@money
 def test_a_running_one_is_ended_by_a_press_that_is_asked_for_first(browser, campaign, clock):
     clock.move_to(nepal(2026, 10, 12, 9), tick=False)
     end = reverse(END, args=(campaign.pk,))
@@ -398,7 +385,6 @@ def test_a_running_one_is_ended_by_a_press_that_is_asked_for_first(browser, camp
     assert earned(timezone.now(), "pens") == 199
 
 
-@money
 def test_an_order_that_waits_for_its_payment_keeps_the_campaign_that_was_ended(browser, campaign, clock):
     clock.move_to(nepal(2026, 10, 12, 9), tick=False)
     shown, placed = programmes.current("default").pk, timezone.now()
@@ -413,7 +399,6 @@ def test_an_order_that_waits_for_its_payment_keeps_the_campaign_that_was_ended(b
     assert points == 398
 
 
-@money
 def test_one_that_has_not_begun_is_deleted_and_gone_from_the_rules(browser, campaign):
     delete = reverse(DELETE, args=(campaign.pk,))
 
@@ -425,7 +410,6 @@ def test_one_that_has_not_begun_is_deleted_and_gone_from_the_rules(browser, camp
     assert browser.post(delete).status_code == 404
 
 
-@money
 @pytest.mark.parametrize("at", [nepal(2026, 10, 10, 10), nepal(2026, 10, 26, 10)], ids=["running", "over"])
 def test_one_that_has_begun_is_not_deleted(browser, campaign, later, at):
     later(at)
@@ -500,7 +484,6 @@ def example(browser, form, *pk):
     return words(answer.json()["html"])
 
 
-@money
 def test_the_example_is_what_such_an_order_then_earns(browser, site, add):
     said = example(browser, DASHAIN | {"addition": "5"})
     add(addition="5")

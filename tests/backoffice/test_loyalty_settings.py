@@ -81,7 +81,6 @@ def test_saving_what_is_there_makes_no_new_version_and_says_so(browser, page, fo
     assert (now().number, now().rules) == (1, Rules())
 
 
-@money
 def test_saving_other_rules_makes_a_version_for_new_orders_by_whoever_saved(browser, page, form, editor):
     response = browser.post(page, form | {"points": "2", "per": "25.50"}, follow=True)
 
@@ -91,7 +90,6 @@ def test_saving_other_rules_makes_a_version_for_new_orders_by_whoever_saved(brow
     assert (now().number, now().actor) == (2, str(editor.pk))
 
 
-@money
 def test_every_rule_can_be_chosen_and_is_read_again_as_it_was_typed(browser, page, form):
     chosen = {
         "points": "3", "per": "1,000", "stepwise": "yes", "rounding": "half_up", "earn_on_shipping": "on",
@@ -185,7 +183,6 @@ def test_the_history_tells_who_changed_the_limit_of_adjustments_from_what_to_wha
     )
 
 
-@money
 def test_campaigns_in_the_rules_are_kept_as_they_are(browser, page, form):
     soon = timezone.now() + timedelta(days=1)
     dashain = Campaign(name="Dashain", starts_at=soon, ends_at=soon + timedelta(days=9), multiplier=Fraction(2))
@@ -196,7 +193,6 @@ def test_campaigns_in_the_rules_are_kept_as_they_are(browser, page, form):
     assert (now().rules.campaigns, now().rules.points) == ((dashain,), 2)
 
 
-@money
 def test_what_somebody_else_changed_meanwhile_is_shown_before_it_is_replaced(browser, page, form):
     programmes.revise("default", lambda rules: replace(rules, waiting_days=3))
 
@@ -266,7 +262,6 @@ BY_CODE = {
 }
 
 
-@money
 @pytest.mark.parametrize("odd", BY_CODE.values(), ids=BY_CODE)
 def test_what_code_has_chosen_beyond_the_form_stays_and_earning_can_be_paused(browser, page, site, odd):
     programmes.change("default", odd)
@@ -301,7 +296,6 @@ def test_what_is_typed_over_what_code_has_chosen_must_be_right(browser, page, si
     assert now().rules == odd
 
 
-@money
 def test_awards_keep_the_rules_they_had(browser, page, form):
     shown = now()
     browser.post(page, form | {"points": "5"})
@@ -468,7 +462,6 @@ def test_ten_per_cent_is_not_dear(example, form):
         {"earn_paused": "on"},
     ],
 )
-@money
 def test_the_example_is_what_such_an_order_then_really_earns(browser, page, form, example, chosen):
     said = example(form | chosen)
     browser.post(page, form | chosen)
@@ -480,7 +473,6 @@ def test_the_example_is_what_such_an_order_then_really_earns(browser, page, form
     assert (f"earns {earned} point" in said) if "earn_paused" not in chosen else (earned == 0 and "paused" in said)
 
 
-@money
 def test_a_level_earns_in_the_example_what_its_members_then_earn(browser, page, form, example):
     chosen = {"tiers-1-threshold": "100", "tiers-1-multiplier": "1.5"}
     said = example(form | chosen)

@@ -30,7 +30,7 @@ from loyalink_khalti.payments.states import Reason
 from loyalink_khalti.ports import Line
 from loyalink_khalti.staff.reasons import AdjustReason
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
 POINTS, MONEY = ("movement", "ageing", "adjustments"), ("settlement", "attention")

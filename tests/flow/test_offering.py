@@ -15,7 +15,7 @@ from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from loyalink_khalti.money import Paisa
 
 from .conftest import MEMBER, SITE, adjust, award, nepal, refund, rules, spend, stands
 
-pytestmark = [pytest.mark.django_db, pytest.mark.money]
+pytestmark = pytest.mark.django_db
 
 NOW = nepal(2026, 2, 25, 12)
 

@@ -65,9 +65,10 @@ class Rows:
     """Accounts made members of a list: names by one query for a page, tiers by one for all."""
 
     def __init__(self, versions: Sequence[ProgramVersion] | None = None) -> None:
+        """``versions``: the newest rules of all sites; none where accounts bring their lowest tier."""
         versions = programmes.newest() if versions is None else versions
         self._versions = {version.program_id: version for version in versions}
-        self._sites = site_names()
+        self._sites = site_names() if versions else {}
 
     def of(self, accounts: Iterable[Account]) -> list[Member]:
         accounts = list(accounts)
@@ -77,7 +78,7 @@ class Rows:
     def _row(self, account: Account, persons: dict[str, Person]) -> Member:
         version = self._versions.get(account.program_id)  # None: of a programme that has ended
         site = version.program.site_key if version else ""
-        tier = account.tier or (version.rules.tiers[0].name if version else "")
+        tier = account.tier or (version.rules.tiers[0].name if version else getattr(account, "lowest_tier", "") or "")
         return Member(
             account=account,
             person=persons.get(account.member_id or "", Person()),

@@ -8,6 +8,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.backoffice.listing import Listing
+from loyalink_khalti.backoffice.sites import has_several
 from loyalink_khalti.flow.people import chunks
 from loyalink_khalti.loyalty import programmes
 from loyalink_khalti.loyalty.models import Account
@@ -63,11 +64,13 @@ class MembersView(Listing):
         return [*shown[:2], SITE, *shown[2:]] if several else shown
 
     def get_base_queryset(self) -> QuerySet[Account]:
-        return Account.objects.all()  # alone: a join may lead away from the index
+        # No join, which may lead away from the index.
+        return Account.objects.annotate(lowest_tier=programmes.lowest_tier())
 
     @cached_property
     def versions(self) -> list[ProgramVersion]:
-        return programmes.newest()
+        """The rules of each site, where there are several to choose from."""
+        return programmes.newest() if has_several() else []
 
     def get_filterset_kwargs(self) -> dict[str, Any]:
         return {**super().get_filterset_kwargs(), "versions": self.versions}

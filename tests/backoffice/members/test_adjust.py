@@ -16,7 +16,7 @@ from tests.purchases import at_once
 
 from .conftest import Desk, logged, member, person, url_of, words
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def typed(points: int, **changes: Any) -> dict[str, Any]:
@@ -103,6 +103,7 @@ def test_the_same_form_with_other_figures_is_refused(editor: Desk, sita: Account
     assert (available(sita), len(logged())) == (1250, 1)
 
 
+@pytest.mark.money
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="one writer at a time on SQLite")
 def test_clicks_at_the_same_moment_book_once(editor: Desk, sita: Account) -> None:
     form = typed(250, step="confirm")
@@ -192,6 +193,7 @@ def test_a_second_click_on_what_reached_the_limit_is_no_refusal(editor: Desk, si
     assert "nothing was booked twice" in words(editor.post(sita, "adjust", **form))
 
 
+@pytest.mark.money
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="one writer at a time on SQLite")
 def test_the_limit_holds_against_clicks_at_the_same_moment(editor: Desk, sita: Account) -> None:
     limit(100)

@@ -24,7 +24,7 @@ from tests.backoffice import staff
 
 from .conftest import Desk, member, person
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/khalti/members/"
 MOST_STATEMENTS = 12
@@ -125,6 +125,9 @@ def test_who_was_merged_or_erased_is_not_said_to_be_frozen(admin: Desk, sita: Ac
 
 def test_sites_are_told_apart_only_where_there_are_several(admin: Desk, sita: Account) -> None:
     alone = admin.client.get(LIST)
+    Site.objects.create(
+        hostname="kids.example", root_page=Site.objects.get(is_default_site=True).root_page, site_name="For children"
+    )
     member(person("Ram"), site_key="kids.example")
     other = Program.objects.get(site_key="kids.example")
 
@@ -183,15 +186,20 @@ def test_the_results_alone_come_without_the_frame(admin: Desk, sita: Account) ->
 
 @pytest.mark.parametrize(
     ("url", "query"),
-    [(LIST, {}), (LIST, {"p": 3}), (LIST, {"only": "expiring"}), (f"{LIST}results/", {"q": "nepali"})],
+    [
+        (LIST, {}),
+        (LIST, {"p": 3}),
+        (LIST, {"only": "expiring"}),
+        (f"{LIST}results/", {"q": "nepali"}),
+    ],
     ids=["first", "third", "expiring", "found while typing"],
 )
 def test_a_page_of_a_long_list_takes_a_bounded_number_of_statements(
-    admin: Desk, shop: FakeShop, url: str, query: dict[str, Any]
+    editor: Desk, shop: FakeShop, url: str, query: dict[str, Any]
 ) -> None:
     program = programmes.current("default").program
     users = User.objects.bulk_create(
-        User(username=f"u{number}", first_name="Nepali", email=f"u{number}@example.com") for number in range(3_000)
+        User(username=f"u{number}", first_name="Nepali", email=f"u{number}@example.com") for number in range(300)
     )
     accounts = Account.objects.bulk_create(
         Account(program=program, member_id=str(user.pk), available=10) for user in users
@@ -202,9 +210,10 @@ def test_a_page_of_a_long_list_takes_a_bounded_number_of_statements(
         for account in accounts
     )
     flow.people.name_accounts()  # as loyalty_run has done meanwhile
+    Site.get_site_root_paths()  # which Wagtail remembers from one page to the next
 
     with CaptureQueriesContext(connection) as sent:
-        page = admin.client.get(url, query)
+        page = editor.client.get(url, query)
 
     assert len(page.context["table"].data) == 20
     assert len(sent) <= MOST_STATEMENTS, "\n".join(query["sql"] for query in sent.captured_queries)

@@ -16,7 +16,7 @@ from tests.purchases import Khalti, stands
 from .conftest import Desk, words
 from .test_page import logged
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 REFUND = "loyalink_khalti_payment_refund"
 

@@ -21,7 +21,7 @@ from tests.purchases import Khalti
 
 from .conftest import Desk, words
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "loyalink_khalti_payments"
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
@@ -59,6 +59,7 @@ def test_the_newest_stands_first_with_its_standing_in_words(desk: Desk, several:
     assert chips == ["! Does not match", "! decide", "… Waiting for the shopper", "✓ Paid"]
 
 
+@pytest.mark.money
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
@@ -86,6 +87,7 @@ def test_a_payment_is_found_by_the_pidx_that_khalti_shows(desk: Desk, several: l
     assert orders(page) == ["12"]
 
 
+@pytest.mark.money
 @pytest.mark.parametrize(
     ("chosen", "found"),
     [
@@ -275,6 +277,7 @@ def _copy(model: Any, row: Any, number: int, changed: dict[str, str]) -> int:
 # Among 100,000
 
 
+@pytest.mark.money
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="its planner is PostgreSQL's")
 @pytest.mark.timeout(120)
 def test_among_a_hundred_thousand_search_and_filters_read_no_table_from_end_to_end(
