@@ -180,7 +180,7 @@ def running(folder: Path) -> Iterator[Store]:
     """Run a store with its demo data, and end it whatever happens."""
     with Simulator() as khalti:
         store = Store(khalti, folder)
-        done = store.manage("load_demo")
+        done = store.manage("load_demo", "--no-thumbnails")
         assert done.returncode == 0, done.stderr
         store.start()
         try:
