@@ -52,7 +52,13 @@ def _pages(url: str) -> list[requests.Response]:
         return [*page.history, page]
 
 
-@pytest.mark.parametrize("farewell", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+@pytest.mark.parametrize(
+    "farewell",
+    [
+        pytest.param(signal.SIGINT, id="fast", marks=pytest.mark.slow),
+        pytest.param(signal.SIGQUIT, id="immediate"),  # the rougher one, in every run
+    ],
+)
 def test_a_database_that_restarts_in_a_flood_of_returns_costs_a_503_and_no_money(
     store: Store, database: postgres.Cluster, farewell: signal.Signals
 ) -> None:

@@ -13,6 +13,7 @@ from tests.stories.shopper import Shopper
 
 pytestmark = [
     pytest.mark.money,
+    pytest.mark.slow,  # SQLite as no shop should have it: not in every run
     pytest.mark.timeout(240),
     pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's transactions are never deferred"),
 ]
