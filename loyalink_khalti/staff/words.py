@@ -1,12 +1,15 @@
-"""What staff read of a payment: where it stands, and what they may decide. In their own language."""
+"""What staff read of a payment, in their own language: where it stands, what may be decided, what a flag tells."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.flow import Decision
-from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.states import State
 from loyalink_khalti.ports import Why
 
@@ -70,3 +73,36 @@ def standing(payment: Payment) -> Standing:
     if state is State.RELEASED and payment.why:
         return NOT_PAID.get(Why(payment.why), STATES[state])
     return STATES[state]
+
+
+def evidence(flag: Flag) -> list[tuple[str, Any]]:
+    """What a flag was raised for, as names and figures that people read."""
+    return [
+        (_NAMES.get(name, name), figure(name, value))
+        for name, value in flag.evidence.items()
+        if value not in ("", None)
+    ]
+
+
+_NAMES = {
+    "pidx": _("Khalti's pidx"),
+    "status": _("Khalti says"),
+    "total_amount": _("Khalti's amount"),
+    "transaction_id": _("Khalti's transaction"),
+    "refunded": _("Marked as refunded at Khalti"),
+    "khalti": _("Khalti's words"),
+    "status_code": _("HTTP status"),
+    "shop": _("The shop says"),
+    "refund": _("Refund"),
+    "cash": _("Cash"),
+    "rest": _("The rest"),
+    "error": _("Error"),
+}
+_IN_PAISA = frozenset({"cash", "rest", "total_amount"})
+
+
+def figure(name: str, value: Any) -> Any:
+    """One thing of a flag's evidence: money in rupees, a yes or no in words."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    return npr(Paisa(value)) if name in _IN_PAISA and isinstance(value, int) else value

@@ -25,9 +25,9 @@ from loyalink_khalti.payments.states import Reason
 from loyalink_khalti.payments.words import REASONS
 from loyalink_khalti.ports import Private
 from loyalink_khalti.staff import may, refunding
-from loyalink_khalti.staff.words import DECISIONS, standing
+from loyalink_khalti.staff.words import DECISIONS, evidence, standing
 
-from .page import OfPayment, evidence
+from .page import OfPayment
 
 DECIDED = "loyalink_khalti.decide"
 """Log action."""

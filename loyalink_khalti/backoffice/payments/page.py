@@ -15,13 +15,12 @@ from loyalink_khalti import flow
 from loyalink_khalti.backoffice.guard import Guarded
 from loyalink_khalti.backoffice.links import member_url, order_url, payment_url
 from loyalink_khalti.loyalty import ledger, programmes
-from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.states import Reason
 from loyalink_khalti.payments.words import REASONS
 from loyalink_khalti.staff import may, refunding
-from loyalink_khalti.staff.words import standing
+from loyalink_khalti.staff.words import evidence, standing
 
 from .story import story
 
@@ -125,35 +124,3 @@ class PaymentView(OfPayment):
         if not left.goods + left.shipping:
             return ""
         return reverse("loyalink_khalti_payment_refund", args=[self.payment.pk])
-
-
-def evidence(flag: Flag) -> list[tuple[str, Any]]:
-    """What a flag was raised for, as names and figures that people read."""
-    return [
-        (_NAMES.get(name, name), _told(name, value))
-        for name, value in flag.evidence.items()
-        if value not in ("", None)
-    ]
-
-
-_NAMES = {
-    "pidx": gettext_lazy("Khalti's pidx"),
-    "status": gettext_lazy("Khalti says"),
-    "total_amount": gettext_lazy("Khalti's amount"),
-    "transaction_id": gettext_lazy("Khalti's transaction"),
-    "refunded": gettext_lazy("Marked as refunded at Khalti"),
-    "khalti": gettext_lazy("Khalti's words"),
-    "status_code": gettext_lazy("HTTP status"),
-    "shop": gettext_lazy("The shop says"),
-    "refund": gettext_lazy("Refund"),
-    "cash": gettext_lazy("Cash"),
-    "rest": gettext_lazy("The rest"),
-    "error": gettext_lazy("Error"),
-}
-_IN_PAISA = frozenset({"cash", "rest", "total_amount"})
-
-
-def _told(name: str, value: Any) -> Any:
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return npr(Paisa(value)) if name in _IN_PAISA and isinstance(value, int) else value

@@ -14,7 +14,7 @@ from loyalink_khalti.money import Paisa, npr, paisa
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import Reason
 from loyalink_khalti.payments.words import REASONS
-from loyalink_khalti.staff.words import DECISIONS
+from loyalink_khalti.staff.words import DECISIONS, figure
 
 
 class Command(BaseCommand):
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         self.stdout.write(f"#{flag.pk} {payment.purchase_order_id}, {npr(Paisa(payment.amount))}, {payment.state}")
         raised = timezone.localtime(flag.raised_at)
         self.stdout.write(f"    {raised:%Y-%m-%d %H:%M %Z} {REASONS[Reason(flag.reason)]}")
-        self.stdout.write(f"    {', '.join(f'{name}={_told(name, value)}' for name, value in flag.evidence.items())}")
+        self.stdout.write(f"    {', '.join(f'{name}={figure(name, value)}' for name, value in flag.evidence.items())}")
         if flag.resolved_at is not None:
             who = naming.address(flag.actor) if flag.actor else "itself"
             self.stdout.write(f"    {flag.resolution}, by {who}: {flag.note}")
@@ -84,13 +84,6 @@ class Command(BaseCommand):
             raise CommandError(f"The refund is {state}. The flag stays open.")
         decided.payment.refresh_from_db()
         self.stdout.write(f"#{decided.pk} is decided: {decided.resolution}. The payment is {decided.payment.state}.")
-
-
-_IN_PAISA = frozenset({"cash", "rest", "total_amount"})
-
-
-def _told(name: str, value: Any) -> Any:
-    return npr(Paisa(value)) if name in _IN_PAISA and isinstance(value, int) else value
 
 
 def _rupees(text: str) -> Paisa:
