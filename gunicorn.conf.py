@@ -1,5 +1,5 @@
-"""How gunicorn serves the sandbox store: ``gunicorn sandbox.wsgi:application``."""
+"""Gunicorn's settings for the sandbox store: ``gunicorn sandbox.wsgi:application``."""
 
-# What Khalti, or anybody, glues on to a return address is dropped by the return page, however long it is; gunicorn's
-# own answer to more than 4 kB would be an error page for somebody who has just paid.
+# The return page ignores everything that is appended to its address, however long it is. Gunicorn refuses lines above
+# 4 kB by default: a customer who has just paid would see its error page.
 limit_request_line = 0

@@ -1,4 +1,4 @@
-"""The door that Django opens first."""
+"""The Django app: registers the checks and connects the signals."""
 
 import logging
 from typing import Any
@@ -9,7 +9,9 @@ from django.db import transaction
 from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
 
-from .errors import traced
+from loyalink_khalti import after_response
+
+from .errors import safe_trace
 
 log = logging.getLogger(__name__)
 
@@ -20,23 +22,22 @@ class LoyalinkKhaltiConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import (
-            afterwards,
-            checks,  # noqa: F401 - registers the system checks
-        )
+        from . import checks, flow  # noqa: F401 - checks registers the system checks
+        from .payments.flags import flag_raised
 
-        afterwards.listen()
-        post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="loyalink_khalti.rename")
+        after_response.connect()
+        flag_raised.connect(flow.schedule_digest, dispatch_uid="loyalink_khalti.schedule_digest")
+        post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="loyalink_khalti.user_saved")
 
 
 def _user_saved(instance: Any, *, created: bool, update_fields: Any = None, **_signal: Any) -> None:
-    """Members are found by what their users are called now."""
-    from .flow import people  # not before the apps are ready
+    """Keep the search text of a member up to date with their user."""
+    from loyalink_khalti import flow  # its models load after this module
 
-    if created or not people.is_named_by(update_fields):
+    if created or not flow.affects_search(update_fields):
         return
     try:
         with transaction.atomic():
-            people.rename(instance)
-    except Exception as exc:  # noqa: BLE001 - whatever it is, nobody's user is lost for being found later
-        log.error("user %s could not be renamed among the members: %s", instance.pk, traced(exc))
+            flow.reindex_member(instance)
+    except Exception as exc:  # noqa: BLE001 - a member that cannot be found must not keep a user from being saved
+        log.error("the search text of user %s could not be updated: %s", instance.pk, safe_trace(exc))

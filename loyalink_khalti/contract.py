@@ -1,4 +1,4 @@
-"""The contract that every shop keeps, as tests; shops take it from ``loyalink_khalti.testing``."""
+"""The contract that every shop keeps, as tests. Import it from ``loyalink_khalti.testing``."""
 
 import json
 from collections.abc import Callable
@@ -10,68 +10,68 @@ from django.utils import timezone
 
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.ports import Cart, Method, Outcome, Paid, Shop, Why
+from loyalink_khalti.ports import Cart, Outcome, Paid, PaymentMethod, ReleaseReason, Shop
 
 
-def paid_for(cart: Cart, *, amount: Paisa | None = None, method: Method = Method.KHALTI) -> Paid:
-    """What the flow would say of a Cart paid in full, or of another ``amount`` in paisa."""
+def paid_for(cart: Cart, *, amount: Paisa | None = None, method: PaymentMethod = PaymentMethod.KHALTI) -> Paid:
+    """Return what the flow passes to ``confirm`` for a Cart that is paid in full, or with ``amount`` in paisa."""
     return Paid(method=method, amount=cart.total if amount is None else amount, transaction_id="T1", at=timezone.now())
 
 
 @pytest.mark.django_db
 class ShopContract:
-    """What the flow relies on. Subclass it as ``Test…`` and give it these fixtures::
+    """What the flow relies on. Subclass it as ``Test…`` and define these fixtures::
 
     shop        your Shop
-    cart        a Cart, spending no points, that your own freeze has just made in the test's database
-    sell_out    a function that sells to others all that is left of what the Cart holds
+    cart        a Cart that redeems no points and that your own freeze has just made in the test's database
+    sell_out    a function that sells to others all that is left of the Cart's products
     """
 
-    def test_a_cart_survives_being_written_down(self, cart: Cart) -> None:
+    def test_a_cart_survives_serialisation(self, cart: Cart) -> None:
         assert Cart.from_json(json.loads(json.dumps(cart.to_json()))) == cart
 
     def test_a_held_purchase_is_no_order_yet(self, shop: Shop, cart: Cart) -> None:
-        assert cart.ref not in {order.ref for order in shop.orders()}
+        assert cart.ref not in {order.ref for order in shop.placed_orders()}
 
-    def test_confirm_makes_one_placed_order_of_it(self, shop: Shop, cart: Cart) -> None:
+    def test_confirm_turns_it_into_one_placed_order(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
             number = shop.confirm(cart.ref, paid=paid_for(cart))
 
-        order = shop.look(cart.ref)
-        assert [each.number for each in shop.orders()].count(number) == 1
+        order = shop.get_order(cart.ref)
+        assert [each.number for each in shop.placed_orders()].count(number) == 1
         assert (order.number, order.member_id, order.placed) == (number, cart.member_id, True)
         assert (order.total, order.paid, order.refunded) == (cart.total, cart.total, 0)
 
-    def test_confirming_twice_is_confirming_once(self, shop: Shop, cart: Cart) -> None:
+    def test_confirming_twice_has_the_effect_of_once(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
             number = shop.confirm(cart.ref, paid=paid_for(cart))
-            before = shop.look(cart.ref), len(list(shop.orders()))
+            before = shop.get_order(cart.ref), len(list(shop.placed_orders()))
 
         with transaction.atomic():
             again = shop.confirm(cart.ref, paid=paid_for(cart))
 
         assert again == number
-        assert (shop.look(cart.ref), len(list(shop.orders()))) == before
+        assert (shop.get_order(cart.ref), len(list(shop.placed_orders()))) == before
 
-    def test_cash_that_comes_after_the_order_is_written_down(self, shop: Shop, cart: Cart) -> None:
+    def test_cash_that_arrives_after_the_order_is_recorded(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
-            number = shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=Method.COD))
-        unpaid = shop.look(cart.ref)
+            number = shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=PaymentMethod.COD))
+        unpaid = shop.get_order(cart.ref)
 
         with transaction.atomic():
-            again = shop.confirm(cart.ref, paid=paid_for(cart, method=Method.COD))
+            again = shop.confirm(cart.ref, paid=paid_for(cart, method=PaymentMethod.COD))
 
         assert again == number
-        assert (unpaid.placed, unpaid.paid, shop.look(cart.ref).paid) == (True, 0, cart.total)
+        assert (unpaid.placed, unpaid.paid, shop.get_order(cart.ref).paid) == (True, 0, cart.total)
 
-    def test_what_was_rolled_back_has_not_happened(self, shop: Shop, cart: Cart) -> None:
+    def test_a_rollback_undoes_confirm(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart))
             transaction.set_rollback(True)
 
-        assert cart.ref not in {order.ref for order in shop.orders()}
+        assert cart.ref not in {order.ref for order in shop.placed_orders()}
 
-    def test_nothing_is_mailed_before_the_commit(self, shop: Shop, cart: Cart) -> None:
+    def test_no_mail_is_sent_before_the_commit(self, shop: Shop, cart: Cart) -> None:
         mailed = len(mail.outbox)
 
         with transaction.atomic():
@@ -80,59 +80,75 @@ class ShopContract:
 
         assert before == mailed
 
-    @pytest.mark.parametrize("why", Why)
-    def test_a_released_purchase_is_no_order_however_often(self, shop: Shop, cart: Cart, why: Why) -> None:
-        for present in (True, False):
+    @pytest.mark.parametrize("release_reason", ReleaseReason)
+    def test_a_released_purchase_is_no_order_however_often_it_is_released(
+        self, shop: Shop, cart: Cart, release_reason: ReleaseReason
+    ) -> None:
+        for customer_present in (True, False):
             with transaction.atomic():
-                shop.release(cart.ref, why=why, present=present)
+                shop.release(cart.ref, release_reason=release_reason, customer_present=customer_present)
 
-        assert cart.ref not in {order.ref for order in shop.orders()}
+        assert cart.ref not in {order.ref for order in shop.placed_orders()}
 
-    def test_a_released_purchase_takes_its_stock_again(self, shop: Shop, cart: Cart) -> None:
+    def test_confirm_after_release_takes_the_stock_again(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
-            shop.release(cart.ref, why=Why.EXPIRED, present=False)
+            shop.release(cart.ref, release_reason=ReleaseReason.EXPIRED, customer_present=False)
 
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart))
 
-        assert shop.look(cart.ref).placed
+        assert shop.get_order(cart.ref).placed
 
-    def test_what_was_sold_to_others_meanwhile_is_sold_out(
+    def test_confirm_after_release_fails_once_others_have_bought_the_rest(
         self, shop: Shop, cart: Cart, sell_out: Callable[[], None]
     ) -> None:
         with transaction.atomic():
-            shop.release(cart.ref, why=Why.EXPIRED, present=False)
+            shop.release(cart.ref, release_reason=ReleaseReason.EXPIRED, customer_present=False)
         sell_out()
 
         with pytest.raises(ShopCannot) as caught, transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart))
 
         assert caught.value.reason == "sold_out"
-        assert cart.ref not in {order.ref for order in shop.orders()}
+        assert cart.ref not in {order.ref for order in shop.placed_orders()}
 
-    def test_a_refund_is_written_down_once_for_its_key(self, shop: Shop, cart: Cart) -> None:
+    def test_a_refund_is_recorded_once_for_its_key(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart))
-            for _again in range(2):
-                shop.reverse(cart.ref, goods=Paisa(1), shipping=Paisa(0), lines=(), key="refund:1")
+            for _call in range(2):
+                shop.refund(cart.ref, subtotal=Paisa(1), shipping=Paisa(0), lines=(), key="refund:1")
 
-        assert shop.look(cart.ref).refunded == 1
+        assert shop.get_order(cart.ref).refunded == 1
 
     @pytest.mark.parametrize("outcome", Outcome)
-    def test_a_page_is_a_path_of_the_shops_own(self, shop: Shop, cart: Cart, outcome: Outcome) -> None:
-        page = shop.page_for(cart.ref, outcome, "a-token")
+    def test_the_customers_page_is_a_path_of_the_shop(self, shop: Shop, cart: Cart, outcome: Outcome) -> None:
+        page = shop.customer_page(cart.ref, outcome, "a-token")
 
-        assert page == "" or (page.startswith("/") and not page.startswith(("//", "/\\")))
+        assert page == "" or is_path(page)
 
-    def test_staff_find_the_order_under_a_path_of_the_shops_own(self, shop: Shop, cart: Cart) -> None:
+    def test_the_staffs_page_is_a_path_of_the_shop(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart))
 
-        for page in (shop.page_for_staff(cart.ref), shop.page_for_staff("")):
-            assert page == "" or (page.startswith("/") and not page.startswith(("//", "/\\")))
+        for page in (shop.staff_page(cart.ref), shop.staff_page("")):
+            assert page == "" or is_path(page)
 
-    def test_tags_map_texts_to_the_names_that_people_know(self, shop: Shop, cart: Cart) -> None:
-        tags = shop.tags()
+    def test_the_back_office_is_below_paths_of_the_shop(self, shop: Shop) -> None:
+        prefixes = shop.staff_url_prefixes()
 
-        assert {type(each) for pair in tags.items() for each in pair} <= {str}
-        assert {tag for line in cart.lines for tag in line.tags} <= set(tags)
+        assert isinstance(prefixes, tuple)
+        assert all(is_path(prefix) and prefix != "/" for prefix in prefixes)
+
+    def test_categories_map_the_tags_of_lines_to_names(self, shop: Shop, cart: Cart) -> None:
+        categories = shop.categories()
+
+        assert {type(each) for pair in categories.items() for each in pair} <= {str}
+        assert {tag for line in cart.lines for tag in line.tags} <= set(categories)
+
+    def test_checks_are_messages_of_django_with_an_id(self, shop: Shop) -> None:
+        assert all(message.id for message in shop.check())
+
+
+def is_path(page: str) -> bool:
+    """Return whether a page is on the shop's own server: an absolute path without a host."""
+    return page.startswith("/") and not page.startswith(("//", "/\\"))

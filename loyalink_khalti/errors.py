@@ -1,32 +1,32 @@
-"""Everything that this package raises, on one page.
+"""Every exception that this package raises.
 
 ::
 
     LoyalinkError
-    ├── KhaltiError                 Khalti and what it said, or did not
-    │   ├── KhaltiNotAsked          nothing was sent: it has not been answering, or too many calls are under way
-    │   ├── KhaltiUnreachable       no answer: the outcome is unknown
-    │   │   └── KhaltiUnreadable    an answer that is not in Khalti's protocol: as good as none
-    │   └── KhaltiRejected          a "no", in Khalti's words
-    │       ├── KhaltiKeyRejected   401: the secret key is not valid on this server
-    │       ├── KhaltiNotFound      no such pidx or transaction under this key
-    │       └── KhaltiThrottled     429: come back later
-    ├── CannotPay                   this purchase cannot be paid this way, in words for the shopper
-    ├── CannotRefund                this refund cannot be made, in words for staff
-    │   └── RefundBeyondLimit       more than this member of staff may give back of one order
-    ├── CannotDecide                staff cannot do this about a payment, in words for them
-    ├── CannotClaim                 the points of this order cannot be claimed, in words for the shopper
-    ├── CannotErase                 this payer cannot be forgotten yet, in words for staff
-    ├── InsideTransaction           a verb that must commit by itself was called inside a transaction
-    ├── ShopCannot                  the shop cannot do what it was asked (sold out, say)
-    └── LedgerError                 the points cannot be moved
-        ├── CannotAdjust            staff cannot do this to a member's points, in words for them
-        │   └── BeyondLimit         more than this member of staff may move of one member in a day
-        ├── Insufficient            fewer points than asked for
-        ├── Frozen                  the account is frozen
-        └── Conflict                the same cause once more, with other figures
+    ├── KhaltiError                     a call to Khalti failed
+    │   ├── KhaltiNotCalled             nothing was sent: the circuit breaker is open, or too many calls run
+    │   ├── KhaltiUnreachable           no answer: the outcome is unknown
+    │   │   └── KhaltiUnreadable        an answer outside Khalti's protocol: the outcome is unknown
+    │   └── KhaltiRejected              Khalti refuses the request
+    │       ├── KhaltiKeyRejected       401: the secret key is not valid on this server
+    │       ├── KhaltiNotFound          no such pidx or transaction for this key
+    │       └── KhaltiThrottled         429: too many requests
+    ├── CannotPay                       the purchase cannot be paid this way
+    ├── CannotRefund                    the refund cannot be made
+    │   └── RefundLimitExceeded         more than this member of staff may refund of one order
+    ├── CannotResolve                   the flag cannot be resolved this way
+    ├── CannotClaim                     this customer cannot claim the points of the order
+    ├── CannotEraseData                 the customer's data cannot be erased yet
+    ├── InsideTransaction               a function that commits was called inside a transaction
+    ├── ShopCannot                      the shop cannot do what the flow needs (for example: sold out)
+    └── LedgerError                     the points cannot be changed
+        ├── CannotAdjust                staff cannot adjust the points like this
+        │   └── AdjustmentLimitExceeded more than this member of staff may adjust of one member in a day
+        ├── InsufficientPoints          the account has fewer points available
+        ├── AccountBlocked              the account is blocked
+        └── LedgerConflict              the idempotency key was used before with other figures
 
-"No answer" and "no" differ: after silence nobody knows what happened, so nothing is concluded from it.
+"No answer" and "no" differ: after ``KhaltiUnreachable`` the call may have succeeded, so conclude nothing from it.
 """
 
 import traceback
@@ -35,27 +35,30 @@ from typing import Any
 
 
 class LoyalinkError(Exception):
-    """Whatever this package raises."""
+    """The base class of every exception of this package."""
 
 
 class KhaltiError(LoyalinkError):
-    """Khalti could not be asked, or said no."""
+    """A call to Khalti failed."""
 
 
-class KhaltiNotAsked(KhaltiError):
-    """Nothing was sent: Khalti has not been answering, asks for patience, or too many calls are under way."""
+class KhaltiNotCalled(KhaltiError):
+    """Nothing was sent: the circuit breaker is open, Khalti asks to wait, or too many calls are in progress."""
 
 
 class KhaltiUnreachable(KhaltiError):
-    """No answer: silence, a redirect, a 5xx, or one that came after the deadline. The outcome is unknown."""
+    """No answer: a timeout, a redirect or a 5xx. The outcome is unknown."""
 
 
 class KhaltiUnreadable(KhaltiUnreachable):
-    """An answer outside Khalti's protocol; nothing may be concluded from it."""
+    """An answer outside Khalti's protocol. The outcome is unknown."""
 
 
 class KhaltiRejected(KhaltiError):
-    """Khalti said no: a 4xx that is not one of lookup's ordinary answers."""
+    """Khalti refuses the request: a 4xx that is not one of lookup's ordinary answers.
+
+    ``detail`` is the body: https://docs.khalti.com/khalti-epayment/#error-responses
+    """
 
     def __init__(self, path: str, *, status_code: int, detail: Mapping[str, Any]) -> None:
         super().__init__(f"{status_code} from {path}")
@@ -64,21 +67,24 @@ class KhaltiRejected(KhaltiError):
         self.detail = dict(detail)
 
     @property
-    def words(self) -> str:
-        """Khalti's own words, flattened and bounded: "amount: Amount should be greater than Rs. 10, …"."""
+    def message(self) -> str:
+        """Return Khalti's message, at most 500 characters: "amount: Amount should be greater than Rs. 10, …"."""
         return "; ".join(_sentences(self.detail))[:500] or str(self)
 
 
 class KhaltiKeyRejected(KhaltiRejected):
-    """401: "Invalid token." or no credentials."""
+    """401: the secret key is missing or not valid on this server.
+
+    https://docs.khalti.com/khalti-epayment/#generic-errors
+    """
 
 
 class KhaltiNotFound(KhaltiRejected):
-    """ "Not found.": the pidx or transaction is not this key's."""
+    """No such pidx or transaction for this key: https://docs.khalti.com/khalti-epayment/#generic-errors."""
 
 
 class KhaltiThrottled(KhaltiRejected):
-    """429; ``retry_after`` is in seconds, None where Khalti did not say."""
+    """429; ``retry_after`` is in seconds, or None when Khalti does not say."""
 
     def __init__(
         self, path: str, *, status_code: int, detail: Mapping[str, Any], retry_after: float | None = None
@@ -88,35 +94,35 @@ class KhaltiThrottled(KhaltiRejected):
 
 
 class CannotPay(LoyalinkError):
-    """This purchase cannot be paid this way; ``str()`` is a sentence for the shopper, nothing is held."""
+    """The purchase cannot be paid this way; ``str()`` is a sentence for the customer. Nothing is held."""
 
 
 class CannotRefund(LoyalinkError):
-    """This refund cannot be made; ``str()`` is a sentence for staff, nothing was sent."""
+    """The refund cannot be made; ``str()`` is a sentence for staff. Nothing was sent."""
 
 
-class RefundBeyondLimit(CannotRefund):
-    """More than this member of staff may give back of one order, without another permission."""
+class RefundLimitExceeded(CannotRefund):
+    """The refund exceeds the limit per order of this member of staff. A permission lifts the limit."""
 
 
-class CannotDecide(LoyalinkError):
-    """Staff cannot do this about a payment; ``str()`` is a sentence for them, nothing was changed."""
+class CannotResolve(LoyalinkError):
+    """The flag cannot be resolved this way; ``str()`` is a sentence for staff. Nothing has changed."""
 
 
 class CannotClaim(LoyalinkError):
-    """The points of this order cannot be claimed by this person; ``str()`` is a sentence for them."""
+    """This customer cannot claim the points of the order; ``str()`` is a sentence for them."""
 
 
-class CannotErase(LoyalinkError):
-    """This payer cannot be forgotten while money of theirs is undecided; ``str()`` says which."""
+class CannotEraseData(LoyalinkError):
+    """The customer's data cannot be erased while a payment or refund is open; ``str()`` names it."""
 
 
 class InsideTransaction(LoyalinkError):
-    """A verb that commits by itself was called inside a transaction."""
+    """A function that commits by itself was called inside a transaction."""
 
 
 class ShopCannot(LoyalinkError):
-    """The shop cannot carry out a verb; ``reason`` is one of the Flag reasons (``sold_out``, ``host_failed``)."""
+    """The shop cannot do what the flow needs; ``reason`` is a reason of a Flag (``sold_out``, ``host_failed``)."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -125,33 +131,33 @@ class ShopCannot(LoyalinkError):
 
 
 class LedgerError(LoyalinkError):
-    """Points cannot be moved as asked; nothing was."""
+    """The points cannot be changed like this. Nothing has changed."""
 
 
 class CannotAdjust(LedgerError):
-    """Staff cannot do this to a member's points; ``str()`` is a sentence for them, nothing was changed."""
+    """Staff cannot adjust the points like this; ``str()`` is a sentence for them. Nothing has changed."""
 
 
-class BeyondLimit(CannotAdjust):
-    """More than this member of staff may move of one member's points in a day, without another permission."""
+class AdjustmentLimitExceeded(CannotAdjust):
+    """The adjustment exceeds the limit per member and day of this member of staff. A permission lifts the limit."""
 
 
-class Insufficient(LedgerError):
-    """Fewer points are available than were asked for."""
+class InsufficientPoints(LedgerError):
+    """The account has fewer points available than requested."""
 
 
-class Frozen(LedgerError):
-    """The account is frozen."""
+class AccountBlocked(LedgerError):
+    """The account is blocked."""
 
 
-class Conflict(LedgerError):
-    """The same cause was booked before, with other figures."""
+class LedgerConflict(LedgerError):
+    """The idempotency key was used before with other figures."""
 
 
-def traced(exc: BaseException) -> str:
-    """What an exception was and where it came from, without its own words: those may name people.
+def safe_trace(exc: BaseException) -> str:
+    """Return the type and the call stack of an exception, without its message, which may contain personal data.
 
-    ``IntegrityError in execute (utils.py:105), called by save (models.py:44), …``, the innermost frames first.
+    ``IntegrityError in execute (utils.py:105), called by save (models.py:44), …``, innermost frames first.
     """
     frames = traceback.extract_tb(exc.__traceback__)[::-1][:8]
     calls = ", called by ".join(
@@ -161,7 +167,7 @@ def traced(exc: BaseException) -> str:
 
 
 def _sentences(detail: Any, name: str = "") -> list[str]:
-    """Flatten Khalti's error bodies: strings, lists and nested objects, whatever the key."""
+    """Return the messages of Khalti's error bodies: strings, lists and nested objects under any key."""
     if isinstance(detail, Mapping):
         return [
             sentence

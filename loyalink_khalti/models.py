@@ -1,9 +1,10 @@
 """Where Django looks for models; each lives in its own room."""
 
+from loyalink_khalti.loyalty.program import Program, ProgramVersion
+
 from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings
 from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
-from .loyalty.programmes import Program, ProgramVersion
 from .outbox import Message
 from .payments.models import Credentials, Flag, LastRun, Payment, Purchase, Refund
 

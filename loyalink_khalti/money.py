@@ -1,20 +1,25 @@
-"""Paisa and points: whole numbers only, and how rupees are read and written."""
+"""Paisa and points as whole numbers: rounding, parts that add up, and rupees as text."""
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from fractions import Fraction
 from typing import NewType
 
+from .nepal import group_digits
+
 Paisa = NewType("Paisa", int)
-"""An amount of money: 100 paisa are one Nepali rupee."""
+"""An amount of money. 100 paisa are one Nepali rupee."""
 
 Points = NewType("Points", int)
 """A number of loyalty points."""
 
 KHALTI_MINIMUM = Paisa(1000)
-"""Khalti takes no payment below Rs 10 (documentation of epayment/initiate)."""
+"""Rs 10, the smallest payment: https://docs.khalti.com/khalti-epayment/#error-responses."""
 
 
 def paisa(rupees: Decimal) -> Paisa:
-    """Rupees, exact to the paisa; a fraction of a paisa raises ``ValueError``."""
+    """Return rupees in paisa. Raises ``ValueError`` for a fraction of a paisa."""
     try:
         amount = rupees * 100
         whole = int(amount)
@@ -26,19 +31,51 @@ def paisa(rupees: Decimal) -> Paisa:
 
 
 def rupees(amount: Paisa) -> Decimal:
-    """The same amount in rupees, with two decimals."""
+    """Return paisa in rupees, with two decimals."""
     return Decimal(amount).scaleb(-2)
 
 
 def npr(amount: Paisa) -> str:
-    """Write an amount as Nepal does, lakhs and crores apart: ``Rs 1,23,456.50``."""
+    """Return an amount with Nepal's digit groups: ``Rs 1,23,456.50``."""
     whole, rest = divmod(abs(amount), 100)
-    return f"{'−' if amount < 0 else ''}Rs {grouped(whole)}.{rest:02d}"
+    return f"{'−' if amount < 0 else ''}Rs {group_digits(whole)}.{rest:02d}"
 
 
-def grouped(number: int) -> str:
-    """Group a whole number as in Nepal: three digits, then pairs (``1,23,456``)."""
-    digits = str(number)
-    head, tail = digits[:-3], digits[-3:]
-    pairs = [head[max(end - 2, 0) : end] for end in range(len(head), 0, -2)][::-1]
-    return ",".join([*pairs, tail])
+class Rounding(StrEnum):
+    """What happens to a fraction of a point or of a paisa."""
+
+    FLOOR = "floor"
+    HALF_UP = "half_up"
+    CEIL = "ceil"
+
+
+def round_fraction(value: Fraction, mode: Rounding) -> int:
+    """Return ``value``, which is never below 0, as a whole number."""
+    if mode is Rounding.FLOOR:
+        return value.numerator // value.denominator
+    if mode is Rounding.CEIL:
+        return -(-value.numerator // value.denominator)
+    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+
+
+def cumulative(total: int, part: int, whole: int, mode: Rounding = Rounding.HALF_UP) -> int:
+    """Return how much of ``total`` belongs to ``part`` of ``whole``, counted from the start.
+
+    The difference between two such figures is the share of what lies between them. It is never negative, and all
+    shares sum to ``total`` however ``whole`` is split. Rounding each share by itself does not.
+    """
+    if part >= whole:
+        return total
+    return round_fraction(Fraction(total * max(part, 0), whole), mode)
+
+
+def shares(total: int, weights: Sequence[int]) -> list[int]:
+    """Split ``total`` by weight into whole numbers that sum to it, by largest remainder; ties go to the earlier."""
+    whole = sum(weights)
+    if not whole:
+        return [0] * len(weights)
+    parts = [total * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
+    for i in by_remainder[: total - sum(parts)]:
+        parts[i] += 1
+    return parts

@@ -1,19 +1,21 @@
-"""What a shop gives to the flow (a Cart) and what it must be able to do (a Shop).
+"""The interface between the flow and a host: the Cart that a host hands over and the Shop that it implements.
 
-Amounts are paisa. A shop proves itself with the contract tests in ``loyalink_khalti.testing``.
+Amounts are in paisa. The tests in ``contract.py`` prove a Shop; import them from ``loyalink_khalti.testing``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
+from django.core.checks import CheckMessage
+
 from .money import Paisa, Points
 
 
 class Outcome(StrEnum):
-    """Where a purchase stands, as its shopper sees it."""
+    """The result of a purchase, as its customer sees it."""
 
     PAID = "paid"
     CONFIRMING = "confirming"
@@ -23,19 +25,19 @@ class Outcome(StrEnum):
     FLAGGED = "flagged"
 
 
-class Why(StrEnum):
-    """Why a payment was released. Only ``EXPIRED`` and ``CANCELLED`` are Khalti's own word that nobody has paid."""
+class ReleaseReason(StrEnum):
+    """Why a payment was released. Only ``EXPIRED`` and ``CANCELLED`` mean that Khalti says it is not paid."""
 
     REFUSED = "refused"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     FAILED = "failed"
-    ABANDONED = "abandoned"
+    CANCELLED_IN_SHOP = "cancelled_in_shop"
     REFUNDED = "refunded"
 
 
-class Private(str):
-    """A text about a person, a mobile say: error pages, which print the variables of every frame, show it as dots."""
+class PrivateText(str):
+    """Personal data, such as a mobile number, masked on error pages, which print the variables of every frame."""
 
     __slots__ = ()
 
@@ -43,7 +45,7 @@ class Private(str):
         return "'…'"
 
 
-class Method(StrEnum):
+class PaymentMethod(StrEnum):
     """How a purchase is paid."""
 
     KHALTI = "khalti"
@@ -52,9 +54,13 @@ class Method(StrEnum):
     POINTS = "points"
 
 
+PAID_LATER = frozenset({PaymentMethod.COD, PaymentMethod.BANK_TRANSFER})
+"""The order is placed first, and staff mark the money as received later."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of a Cart; ``unit`` and ``total`` in paisa, after offers and coupons."""
+    """One line of a Cart; ``unit`` and ``total`` in paisa, after offers and coupons. ``tags`` are categories."""
 
     sku: str
     title: str
@@ -67,7 +73,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """Who pays, as typed at the checkout."""
+    """The customer's details as typed at the checkout."""
 
     name: str = field(default="", repr=False)  # error pages print the variables of every frame
     email: str = field(default="", repr=False)
@@ -76,61 +82,63 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cart:
-    """What the shopper is about to pay for, frozen by the host in ``begin``'s own transaction."""
+    """The contents of a purchase, frozen by the host inside the transaction of ``begin_payment``."""
 
     shop: str
     ref: str
-    """The host's name for this purchase, unique within the shop (an order number, say)."""
+    """The host's reference for this purchase, unique within the shop (for example an order number)."""
     origin: str
-    """The basket it came from: two purchases of one origin are the same goods, twice."""
+    """The basket that it came from. Two purchases of one origin contain the same products."""
     site_key: str
     language: str
     name: str
-    """What Khalti's page shows as bought (``purchase_order_name``)."""
+    """The ``purchase_order_name`` that Khalti's page shows."""
     lines: tuple[Line, ...]
     shipping: Paisa
     discount: Paisa
-    """What offers and coupons took off, for the record; ``lines`` and ``total`` are after it."""
+    """The discount of offers and coupons, for the record. ``lines`` and ``total`` already include it."""
     total: Paisa
-    """Goods and shipping after offers and coupons, before points."""
+    """Subtotal and shipping after offers and coupons, before points."""
     customer: Customer
     member_id: str | None
     """The user's pk; None for a guest."""
-    spends: Points
+    points_redeemed: Points
     """Points to hold."""
     currency: str = "NPR"
 
     @property
-    def goods(self) -> Paisa:
-        """Goods after offers and coupons, without shipping."""
+    def subtotal(self) -> Paisa:
+        """Return the value of the products after offers and coupons, without shipping, in paisa."""
         return Paisa(self.total - self.shipping)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the Cart as JSON data, to be stored."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Cart":
+        """Return the Cart that ``to_json`` has stored."""
         lines = tuple(Line(**{**line, "tags": tuple(line["tags"])}) for line in stored["lines"])
         return cls(**{**stored, "lines": lines, "customer": Customer(**stored["customer"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
-    """What has come in for a purchase; ``amount`` in paisa, 0 while cash is still to come."""
+    """What has been paid for a purchase; ``amount`` in paisa, 0 when the payment arrives later (cash, transfer)."""
 
-    method: Method
+    method: PaymentMethod
     amount: Paisa
     transaction_id: str = ""
     at: datetime
     points: Points = field(default=Points(0))
-    """Points spent on it."""
-    worth: Paisa = field(default=Paisa(0))
-    """What those points are worth."""
+    """The points that were redeemed."""
+    points_value: Paisa = field(default=Paisa(0))
+    """Their value in paisa."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostOrder:
-    """A placed order as its shop tells it; money in paisa, ``total`` after points."""
+    """An order as its host has it; money in paisa, ``total`` after points."""
 
     ref: str
     number: str
@@ -143,42 +151,48 @@ class HostOrder:
 
 
 class Shop(Protocol):
-    """A host, as the flow sees it. Each verb may be called again with the same words and must not mind.
+    """A host, as the flow uses it. Every method is idempotent: a second call with the same arguments changes nothing.
 
-    ``confirm`` and ``release`` run inside the flow's transaction, in a savepoint: mails, signals and anything else
-    that cannot be rolled back goes through the outbox.
+    ``confirm`` and ``release`` run inside the flow's transaction, in a savepoint. Mails, signals and other effects
+    that cannot be rolled back go through the outbox.
     """
 
     local: ClassVar[bool]
-    """Whether the verbs touch this database only."""
+    """Whether the methods change this database only."""
 
     def confirm(self, ref: str, *, paid: Paid) -> str:
-        """Make the held purchase a placed order and return its number.
+        """Place the order of a purchase and return its number.
 
-        Called again with an amount for an order that was placed unpaid (cash on delivery, a bank transfer), write
-        down that the money has come. A purchase released before takes its stock again under lock, or raises
-        ``ShopCannot("sold_out")``.
+        A later call with an amount records the payment of an order that was placed unpaid (cash on delivery, bank
+        transfer). A purchase that was released takes its stock again under lock. Raises ``ShopCannot("sold_out")``
+        when that is impossible.
         """
 
-    def release(self, ref: str, *, why: Why, present: bool) -> None:
-        """Give the basket back and let go of what was held. ``present``: the shopper is there, now."""
+    def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
+        """Release the stock and return the basket to the customer, who is at the shop now if ``customer_present``."""
 
-    def reverse(
-        self, ref: str, *, goods: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
+    def refund(
+        self, ref: str, *, subtotal: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
-        """Write down a refund of goods and shipping, in paisa; ``lines`` are (sku, quantity) that come back."""
+        """Record a refund of products and shipping, in paisa, and restock ``lines`` of (sku, quantity)."""
 
-    def page_for(self, ref: str, outcome: Outcome, token: str) -> str:
-        """Where the shopper goes next: a path of the host's own, or "" for the flow's status page."""
+    def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
+        """Return the path of the host's page for this outcome, or "" for the flow's status page."""
 
-    def look(self, ref: str) -> HostOrder:
-        """The order as it stands."""
+    def get_order(self, ref: str) -> HostOrder:
+        """Return the order. Raises ``LookupError`` for an unknown ``ref``."""
 
-    def orders(self) -> Iterator[HostOrder]:
-        """Every placed order, streamed, for the audit."""
+    def placed_orders(self) -> Iterator[HostOrder]:
+        """Yield every placed order, for the audit."""
 
-    def page_for_staff(self, ref: str) -> str:
-        """Where staff see an order, as a path of the host's own back office, or all of them (``ref`` ""); or ""."""
+    def staff_page(self, ref: str) -> str:
+        """Return the path of an order in the host's back office, of all orders for ``ref`` "", or "" without one."""
 
-    def tags(self) -> Mapping[str, str]:
-        """What goods are sorted by: each ``tag`` of a Line (a category, say) and the name that people know it by."""
+    def categories(self) -> Mapping[str, str]:
+        """Return the host's categories: each tag that a Line may have, and its name."""
+
+    def staff_url_prefixes(self) -> tuple[str, ...]:
+        """Return the paths below which the host's back office is ("/shop/dashboard/"); () without one."""
+
+    def check(self) -> Iterable[CheckMessage]:
+        """Yield Django check messages about how the host is installed and configured, each with an id and a hint."""

@@ -1,7 +1,7 @@
-"""The reconciler in the background: as a task for shops that have a worker, and nudged by ordinary traffic.
+"""The reconciler in the background: as a task for shops with a worker, and triggered by ordinary traffic.
 
-Tasks are those of ``django_tasks``, which Wagtail brings. Its own default backend runs them inside the request, which
-would make a shopper wait for Khalti, so only a backend with a worker is used.
+Tasks are those of ``django_tasks``, which Wagtail installs. Its default backend runs a task inside the request, so
+that a customer would wait for Khalti; only a backend with a worker is used.
 """
 
 import time
@@ -12,54 +12,56 @@ from django.core.exceptions import ImproperlyConfigured
 from django_tasks import DEFAULT_TASK_BACKEND_ALIAS, TaskContext, task, task_backends
 
 from loyalink_khalti import flow
-from loyalink_khalti.flow.reconcile import summary
-from loyalink_khalti.payments import watch
+from loyalink_khalti.payments import polling
 
-WORKERS = 4
-EVERY = timedelta(minutes=1)
-"""The least time between two nudges, of all processes together."""
-NUDGE = "nudge"
-"""The name of nudging in ``LastRun``."""
+TASK_WORKERS = 4
+TRAFFIC_INTERVAL = timedelta(minutes=1)
+"""The least time between two runs that traffic triggers, over all processes."""
+TRAFFIC = "traffic"
+"""The name of those runs in ``LastRun``."""
 
-_WITHOUT_WORKER = {"ImmediateBackend", "DummyBackend"}
-"""By name, for Django has brought these two of its own since 6.0, beside those of ``django_tasks``."""
+_BACKENDS_WITHOUT_WORKER = {"ImmediateBackend", "DummyBackend"}
+"""By class name: since 6.0 Django has these two of its own beside those of ``django_tasks``."""
 
 
 @task(takes_context=True)
 def reconcile(context: TaskContext) -> str:
-    """Look at everything that is due; what came of it, as a line. To be enqueued every minute or so."""
+    """Look up all due payments and return a summary in one line. Enqueue it every minute or so.
+
+    Raises ``ImproperlyConfigured`` for a backend without a worker.
+    """
     if not has_worker(context.task_result.backend):
         raise ImproperlyConfigured("TASKS has no backend with a worker: run the command khalti_reconcile instead")
-    told = Counter(looked.told for looked in flow.reconcile(workers=WORKERS, due_only=True))
-    return summary(told)
+    results = flow.reconcile(workers=TASK_WORKERS, due_only=True)
+    return flow.pass_summary(Counter(result.label for result in results))
 
 
 def has_worker(backend: str = DEFAULT_TASK_BACKEND_ALIAS) -> bool:
-    """Whether tasks are run by a process of their own."""
-    return _WITHOUT_WORKER.isdisjoint(kind.__name__ for kind in type(task_backends[backend]).__mro__)
+    """Return whether a process of its own runs the tasks of a backend."""
+    return _BACKENDS_WITHOUT_WORKER.isdisjoint(kind.__name__ for kind in type(task_backends[backend]).__mro__)
 
 
-class Nudge:
-    """One look a minute at a payment that is due, so that a shop that schedules nothing still recovers."""
+class TrafficReconciler:
+    """Runs the reconciler at most once a minute while the site has visitors, for shops that schedule nothing."""
 
     def __init__(self) -> None:
         self._not_before = 0.0
 
     def is_due(self) -> bool:
-        """Whether this process has not nudged just now; asks nobody."""
+        """Return whether this process has not run for a minute; no query."""
         return time.monotonic() >= self._not_before
 
     def __call__(self) -> None:
-        """Hand what is due to a worker or, where there is none, look at one payment here, after a response."""
+        """Enqueue the task or, where there is no worker, look up one due payment here. Call it after a response."""
         if not self.is_due():
             return
-        self._not_before = time.monotonic() + EVERY.total_seconds()
-        if not watch.claim(NUDGE, every=EVERY):
+        self._not_before = time.monotonic() + TRAFFIC_INTERVAL.total_seconds()
+        if not polling.claim_run(TRAFFIC, every=TRAFFIC_INTERVAL):
             return
         if has_worker():
             reconcile.enqueue()
         else:
-            flow.nudge()
+            flow.reconcile_one()
 
 
-nudge = Nudge()
+traffic_reconciler = TrafficReconciler()

@@ -1,8 +1,8 @@
-"""pytest fixtures for shops that plug in, a shop that remembers, and the contract that every shop keeps.
+"""pytest fixtures for shops that plug in, a shop for tests, and the contract that every shop keeps.
 
 In a ``conftest.py``: ``from loyalink_khalti.testing import fake_shop, khalti_simulator``. To prove a shop, subclass
-``ShopContract`` beside its tests; to test what stands on the flow without a shop of one's own, use ``fake_shop``. The
-flow commits by itself, so that its tests need ``@pytest.mark.django_db(transaction=True)``; the contract's do not.
+``ShopContract`` beside its tests. To test code that uses the flow without a shop of its own, use ``fake_shop``. The
+flow commits by itself, so its tests need ``@pytest.mark.django_db(transaction=True)``; those of the contract do not.
 """
 
 import json
@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import pytest
+from django.core.checks import CheckMessage
 from django.db import IntegrityError, connection, transaction
 
 from loyalink_khalti.contract import ShopContract, paid_for
 from loyalink_khalti.errors import CannotPay, ShopCannot
 from loyalink_khalti.money import Paisa, Points
-from loyalink_khalti.ports import Cart, Customer, HostOrder, Line, Outcome, Paid, Why
+from loyalink_khalti.ports import Cart, Customer, HostOrder, Line, Outcome, Paid, ReleaseReason
 from loyalink_khalti.simulator import Simulator
 
 __all__ = ["BasketTaken", "FakeShop", "ShopContract", "fake_shop", "khalti_simulator", "paid_for"]
@@ -24,32 +25,32 @@ __all__ = ["BasketTaken", "FakeShop", "ShopContract", "fake_shop", "khalti_simul
 
 @pytest.fixture
 def khalti_simulator() -> Iterator[Simulator]:
-    """Khalti in miniature, listening on a port of its own for the length of one test."""
+    """A simulated Khalti on a port of its own for the length of one test."""
     with Simulator() as simulator:
         yield simulator
 
 
 @pytest.fixture
 def fake_shop(db: None, settings: Any) -> "FakeShop":  # noqa: ARG001 - it needs the database
-    """A shop named ``fake`` with nothing sold yet; what it remembers is in the test's database."""
+    """A shop named ``fake`` without purchases. Its data is in the test's database."""
     from loyalink_khalti import conf  # not before the apps are ready
 
     chosen = getattr(settings, "LOYALINK_KHALTI", {})
     settings.LOYALINK_KHALTI = {**chosen, "SHOPS": {**chosen.get("SHOPS", {}), "fake": f"{__name__}.FakeShop"}}
     shop = conf.shop("fake")
     assert isinstance(shop, FakeShop)
-    shop.open()
+    shop.reset()
     return shop
 
 
 class BasketTaken(CannotPay):
-    """This basket is being paid for already."""
+    """Another payment has this basket already."""
 
 
 class FakeShop:
-    """A host that remembers, in a table of its own: what a transaction rolls back has not happened here either.
+    """A host that records calls in a table of its own, so that a rollback undoes them too.
 
-    It keeps stock where a test sets ``stock``, and does as ``fail`` says.
+    It tracks the stock of products for which a test calls ``stock``, and fails where a test calls ``fail``.
     """
 
     local: ClassVar[bool] = True
@@ -57,52 +58,52 @@ class FakeShop:
     def __init__(self) -> None:
         self._failures: dict[str, deque[Exception]] = defaultdict(deque)
 
-    def open(self) -> None:
-        """Begin with no purchases and no stock kept."""
+    def reset(self) -> None:
+        """Delete all purchases and stop tracking stock."""
         self._failures.clear()
         with connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE IF NOT EXISTS fake_shop (name varchar(200) PRIMARY KEY, told text NOT NULL)")
+            cursor.execute("CREATE TABLE IF NOT EXISTS fake_shop (name varchar(200) PRIMARY KEY, value text NOT NULL)")
             cursor.execute("DELETE FROM fake_shop")
 
-    # What a test sets and reads
+    # For tests to set and read
 
-    def fail(self, verb: str, *faults: Exception) -> None:
-        """Let the next calls of a verb raise these, one each, after they have done their work."""
-        self._failures[verb].extend(faults)
+    def fail(self, verb: str, *errors: Exception) -> None:
+        """Let the next calls of a verb raise these errors, one each, after they have done their work."""
+        self._failures[verb].extend(errors)
 
-    def stock(self, **left: int) -> None:
-        """Keep stock of these from now on; of anything else there is always enough."""
-        for sku, number in left.items():
-            self._write(f"stock {sku}", number)
+    def stock(self, **quantities: int) -> None:
+        """Track the stock of these SKUs from now on; any other is never sold out."""
+        for sku, quantity in quantities.items():
+            self._write(f"stock {sku}", quantity)
 
     def left(self, sku: str) -> int:
-        """How many can still be sold."""
+        """Return how many can still be sold."""
         return int(self._read(f"stock {sku}"))
 
     @property
     def confirmed(self) -> list[tuple[str, int]]:
-        """Every ``confirm`` that was committed: reference and paisa."""
-        return [(ref, told[1]) for ref, told in self._told("confirm")]
+        """Every committed ``confirm``: reference and paisa."""
+        return [(ref, call[1]) for ref, call in self._calls("confirm")]
 
     @property
     def released(self) -> list[tuple[str, str]]:
-        """Every ``release`` that was committed: reference and why."""
-        return [(ref, told[1]) for ref, told in self._told("release")]
+        """Every committed ``release``: reference and reason."""
+        return [(ref, call[1]) for ref, call in self._calls("release")]
 
     @property
-    def given_to_shopper(self) -> list[bool]:
-        """Of every ``release`` that was committed, whether the shopper was there."""
-        return [told[2] for _, told in self._told("release")]
+    def customer_was_present(self) -> list[bool]:
+        """``customer_present`` of every committed ``release``."""
+        return [call[2] for _, call in self._calls("release")]
 
     @property
-    def reversed(self) -> list[tuple[str, int, int]]:
-        """Every ``reverse`` that was committed: reference, goods and shipping in paisa."""
-        return [(ref, told[1], told[2]) for ref, told in self._told("reverse")]
+    def refunded(self) -> list[tuple[str, int, int]]:
+        """Every committed ``refund``: reference, products and delivery in paisa."""
+        return [(ref, call[1], call[2]) for ref, call in self._calls("refund")]
 
     def cart(self, ref: str = "order-1", **changes: Any) -> Cart:
-        """Rs 2,500 of goods in one line, sent for nothing; ``changes`` are fields of the Cart, or ``goods``."""
-        goods = changes.pop("goods", 250_000)
-        line = Line(sku="pen", title="Fountain pen", quantity=1, unit=Paisa(goods), total=Paisa(goods))
+        """Return a Cart with one line of Rs 2,500 and free delivery; ``changes`` are fields of it, or ``subtotal``."""
+        subtotal = changes.pop("subtotal", 250_000)
+        line = Line(sku="pen", title="Fountain pen", quantity=1, unit=Paisa(subtotal), total=Paisa(subtotal))
         fields: dict[str, Any] = {
             "origin": f"basket of {ref}",
             "site_key": "default",
@@ -111,95 +112,101 @@ class FakeShop:
             "lines": (line,),
             "shipping": 0,
             "discount": 0,
-            "total": goods + changes.get("shipping", 0),
+            "total": subtotal + changes.get("shipping", 0),
             "customer": Customer(name="Sita", email="sita@example.com", phone="9800000001"),
             "member_id": None,
-            "spends": Points(0),
+            "points_redeemed": Points(0),
         }
         return Cart(shop="fake", ref=ref, **{**fields, **changes})
 
     def freeze(self, cart: Cart) -> Callable[[], Cart]:
-        """What a checkout hands to ``begin``: takes the basket and its stock, or raises ``CannotPay``."""
+        """Return what a checkout passes to ``begin_payment``: it takes basket and stock, or raises ``CannotPay``."""
 
         def take() -> Cart:
             try:
                 with transaction.atomic():
                     self._insert(f"basket {cart.origin}", cart.ref)
             except IntegrityError as exc:
-                raise BasketTaken("This basket is being paid for already.") from exc
-            self._take(cart)
-            self._insert(f"purchase {cart.ref}", {"cart": cart.to_json(), "state": "held", "paid": 0, "told": []})
+                raise BasketTaken("Another payment has this basket already.") from exc
+            self._take_stock(cart)
+            self._insert(f"purchase {cart.ref}", {"cart": cart.to_json(), "state": "held", "paid": 0, "calls": []})
             return cart
 
         return take
 
-    # What the flow calls
+    # For the flow to call
 
     def confirm(self, ref: str, *, paid: Paid) -> str:
         purchase = self._purchase(ref)
         if purchase["state"] == "released":
-            self._take(Cart.from_json(purchase["cart"]))
+            self._take_stock(Cart.from_json(purchase["cart"]))
         purchase["state"], purchase["paid"] = "placed", max(purchase["paid"], paid.amount)
-        purchase["worth"] = max(purchase.get("worth", 0), paid.worth)
-        self._tell(ref, purchase, "confirm", paid.amount)
+        purchase["points_value"] = max(purchase.get("points_value", 0), paid.points_value)
+        self._record(ref, purchase, "confirm", paid.amount)
         return f"N-{ref}"
 
-    def release(self, ref: str, *, why: Why, present: bool) -> None:
+    def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
         purchase = self._purchase(ref)
         if purchase["state"] == "held":
             purchase["state"] = "released"
             cart = Cart.from_json(purchase["cart"])
-            self._give_back((line.sku, line.quantity) for line in cart.lines)
+            self._restock((line.sku, line.quantity) for line in cart.lines)
             self._delete(f"basket {cart.origin}")
-        self._tell(ref, purchase, "release", why.value, present)
+        self._record(ref, purchase, "release", release_reason.value, customer_present)
 
-    def reverse(
-        self, ref: str, *, goods: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
+    def refund(
+        self, ref: str, *, subtotal: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
         purchase = self._purchase(ref)
-        if key in purchase.setdefault("reversed", {}):
+        if key in purchase.setdefault("refunds", {}):
             return
-        purchase["reversed"][key] = goods + shipping
-        self._give_back(lines)
-        self._tell(ref, purchase, "reverse", goods, shipping, lines)
+        purchase["refunds"][key] = subtotal + shipping
+        self._restock(lines)
+        self._record(ref, purchase, "refund", subtotal, shipping, lines)
 
-    def page_for(self, ref: str, outcome: Outcome, token: str) -> str:
+    def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
         return f"/fake/{ref}/{outcome}/"
 
-    def look(self, ref: str) -> HostOrder:
+    def get_order(self, ref: str) -> HostOrder:
         purchase = self._purchase(ref)
         cart = Cart.from_json(purchase["cart"])
         return HostOrder(
             ref=ref,
             number=f"N-{ref}",
             member_id=cart.member_id,
-            total=Paisa(cart.total - purchase.get("worth", 0)),
+            total=Paisa(cart.total - purchase.get("points_value", 0)),
             paid=Paisa(purchase["paid"]),
-            refunded=Paisa(sum(purchase.get("reversed", {}).values())),
+            refunded=Paisa(sum(purchase.get("refunds", {}).values())),
             status=purchase["state"],
             placed=purchase["state"] == "placed",
         )
 
-    def orders(self) -> Iterator[HostOrder]:
-        return (self.look(ref) for ref, purchase in self._purchases() if purchase["state"] == "placed")
+    def placed_orders(self) -> Iterator[HostOrder]:
+        return (self.get_order(ref) for ref, purchase in self._purchases() if purchase["state"] == "placed")
 
-    def page_for_staff(self, ref: str) -> str:
+    def staff_page(self, ref: str) -> str:
         return f"/fake/orders/{ref}"
 
-    def tags(self) -> dict[str, str]:
+    def staff_url_prefixes(self) -> tuple[str, ...]:
+        return ("/fake/orders/",)
+
+    def categories(self) -> dict[str, str]:
         return {"pens": "Pens", "paper": "Paper"}
 
-    # Its memory
+    def check(self) -> Iterable[CheckMessage]:
+        return ()
 
-    def _take(self, cart: Cart) -> None:
-        for line in sorted(cart.lines, key=lambda line: line.sku):  # in one order, whoever locks them
+    # Its table
+
+    def _take_stock(self, cart: Cart) -> None:
+        for line in sorted(cart.lines, key=lambda line: line.sku):  # all callers lock in one order
             left = self._read(f"stock {line.sku}")
             if left is not None and left < line.quantity:
                 raise ShopCannot("sold_out", f"{line.title} is sold out.")
             if left is not None:
                 self._write(f"stock {line.sku}", left - line.quantity)
 
-    def _give_back(self, lines: Iterable[tuple[str, int]]) -> None:
+    def _restock(self, lines: Iterable[tuple[str, int]]) -> None:
         for sku, quantity in sorted(lines):
             left = self._read(f"stock {sku}")
             if left is not None:
@@ -208,41 +215,41 @@ class FakeShop:
     def _purchase(self, ref: str) -> Any:
         purchase = self._read(f"purchase {ref}")
         if purchase is None:
-            raise LookupError(f"the shop knows no {ref}")
+            raise LookupError(f"the shop has no purchase {ref}")
         return purchase
 
-    def _tell(self, ref: str, purchase: Any, verb: str, *what: Any) -> None:
-        purchase["told"].append([verb, *what])
+    def _record(self, ref: str, purchase: Any, verb: str, *arguments: Any) -> None:
+        purchase["calls"].append([verb, *arguments])
         self._write(f"purchase {ref}", purchase)
         if self._failures[verb]:
             raise self._failures[verb].popleft()
 
-    def _told(self, verb: str) -> list[tuple[str, Any]]:
-        return [(ref, told) for ref, purchase in self._purchases() for told in purchase["told"] if told[0] == verb]
+    def _calls(self, verb: str) -> list[tuple[str, Any]]:
+        return [(ref, call) for ref, purchase in self._purchases() for call in purchase["calls"] if call[0] == verb]
 
     def _purchases(self) -> list[tuple[str, Any]]:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT name, told FROM fake_shop WHERE name LIKE %s ORDER BY name", ["purchase %"])
-            return [(name.removeprefix("purchase "), json.loads(told)) for name, told in cursor.fetchall()]
+            cursor.execute("SELECT name, value FROM fake_shop WHERE name LIKE %s ORDER BY name", ["purchase %"])
+            return [(name.removeprefix("purchase "), json.loads(value)) for name, value in cursor.fetchall()]
 
     def _read(self, name: str) -> Any:
-        """Read and, in a transaction, lock."""
+        """Return a value, None if there is none; in a transaction, lock its row."""
         lock = " FOR UPDATE" if connection.in_atomic_block and connection.features.has_select_for_update else ""
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT told FROM fake_shop WHERE name = %s{lock}", [name])  # noqa: S608 - one of two
+            cursor.execute(f"SELECT value FROM fake_shop WHERE name = %s{lock}", [name])  # noqa: S608 - one of two
             row = cursor.fetchone()
         return None if row is None else json.loads(row[0])
 
-    def _insert(self, name: str, told: Any) -> None:
+    def _insert(self, name: str, value: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO fake_shop (name, told) VALUES (%s, %s)", [name, json.dumps(told)])
+            cursor.execute("INSERT INTO fake_shop (name, value) VALUES (%s, %s)", [name, json.dumps(value)])
 
-    def _write(self, name: str, told: Any) -> None:
+    def _write(self, name: str, value: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE fake_shop SET told = %s WHERE name = %s", [json.dumps(told), name])
+            cursor.execute("UPDATE fake_shop SET value = %s WHERE name = %s", [json.dumps(value), name])
             written = cursor.rowcount
         if not written:
-            self._insert(name, told)
+            self._insert(name, value)
 
     def _delete(self, name: str) -> None:
         with connection.cursor() as cursor:

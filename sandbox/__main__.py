@@ -1,4 +1,4 @@
-"""``python3 -m sandbox``: the demo store and a simulated Khalti, from nothing but a Python.
+"""``python3 -m sandbox``: run the demo store and a simulated Khalti. Needs nothing but a Python.
 
 Any Python 3 must be able to read this file, like ``bootstrap.py``.
 """
@@ -13,15 +13,18 @@ from sandbox import bootstrap
 LAST_PORT = 65535
 
 
-def prepare(words: "Optional[List[str]]" = None) -> argparse.Namespace:
-    """Read the command line, and check what can be checked before anything is built."""
+def prepare(arguments: "Optional[List[str]]" = None) -> argparse.Namespace:
+    """Return the options of the command line.
+
+    Raises ``SetupError`` when a port is not usable: that is checked before anything is built.
+    """
     parser = argparse.ArgumentParser(
         prog="python3 -m sandbox", description="Runs the demo store, Saraswati Stationery."
     )
     parser.add_argument("--port", type=int, help="the store's port (PORT, or 8000)")
     parser.add_argument("--simulator-port", type=int, help="the simulated Khalti's port (the store's + 1000)")
-    parser.add_argument("--reset", action="store_true", help="begin anew: orders, pages, pictures and points go")
-    chosen = parser.parse_args(words)
+    parser.add_argument("--reset", action="store_true", help="delete orders, pages, pictures and points first")
+    chosen = parser.parse_args(arguments)
     chosen.khalti = os.environ.get("KHALTI_BASE_URL") or ""
     if chosen.port is None:
         chosen.port = _number(os.environ.get("PORT") or "8000")
@@ -34,27 +37,31 @@ def prepare(words: "Optional[List[str]]" = None) -> argparse.Namespace:
 
 
 def check_port(port: int, flag: str) -> None:
-    """Raise Trouble where ``port`` does not exist or is taken."""
+    """Check that ``port`` exists and is free. Raises ``SetupError`` when it is not."""
     if not 0 < port <= LAST_PORT:
-        raise bootstrap.Trouble("Port {} does not exist: choose one up to {} with {}.".format(port, LAST_PORT, flag))
+        raise bootstrap.SetupError(
+            "Port {} does not exist: choose one up to {} with {}.".format(port, LAST_PORT, flag)
+        )
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             reason = "Port {} cannot be used ({})".format(port, error.strerror)
-            raise bootstrap.Trouble("{}: end what uses it, or choose another with {}.".format(reason, flag))
+            raise bootstrap.SetupError(
+                "{}: stop the program that uses it, or choose another with {}.".format(reason, flag)
+            )
 
 
 def _number(text: str) -> int:
     if not text.isdigit():
-        raise bootstrap.Trouble("PORT is {!r}, which is no port: set it to a number, or leave it out.".format(text))
+        raise bootstrap.SetupError("PORT is {!r}, which is not a port: set it to a number, or unset it.".format(text))
     return int(text)
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Run the store until it is told to end."""
-    from sandbox import store  # which an old Python cannot read
+    """Run the store until a signal ends it."""
+    from sandbox import store  # an old Python cannot read this module
 
     return store.run(chosen)
 

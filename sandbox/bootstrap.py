@@ -1,6 +1,7 @@
-"""Builds ``.venv`` beside this folder and starts again inside it, from nothing but a Python.
+"""Build ``.venv`` beside this folder and restart the program inside it. Needs nothing but a Python.
 
-Any Python 3 must be able to read this file, to say which one it takes; so it is written in the syntax of 3.6.
+Any Python 3 must be able to read this file, so that an old one can report which version is needed: it keeps to the
+syntax of Python 3.6.
 """
 
 import hashlib
@@ -17,26 +18,31 @@ from typing import Any, Callable, Iterator, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
-COMES_WITH = {"sandbox": ("sandbox",), "dev": ("dev", "sandbox")}
-NO_ANSWER = ("NewConnectionError", "Temporary failure", "getaddrinfo failed", "timed out", "ProxyError", "SSLError")
+INCLUDED = {"sandbox": ("sandbox",), "dev": ("dev", "sandbox")}
+NETWORK_ERRORS = (
+    "NewConnectionError", "Temporary failure", "getaddrinfo failed", "timed out", "ProxyError", "SSLError",
+)  # fmt: skip
 
 
-class Trouble(Exception):
-    """What a person can mend; the text says how, in one sentence."""
+class SetupError(Exception):
+    """A problem that the user can fix; the text says how, in one sentence."""
 
 
 def main(module: str, extra: str, prepare: "Callable[[], Any]", run: "Callable[[Any], int]") -> None:
-    """Inside ``.venv`` with ``extra`` installed, building it if need be, ``run`` what ``prepare`` returned; exit."""
+    """Call ``run`` with what ``prepare`` returned, inside ``.venv`` with ``extra`` installed, and exit with its code.
+
+    Builds ``.venv`` first, and restarts ``python -m module`` in it, where that is needed.
+    """
     try:
         check_machine()
         prepared = prepare()
         venv = Venv(ROOT)
         if not (venv.is_active() and venv.has(extra)):
             venv.provide(extra)
-            venv.start_again(module)
+            venv.restart(module)
         sys.exit(run(prepared))
-    except Trouble as trouble:
-        sys.exit(str(trouble))
+    except SetupError as error:
+        sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -46,25 +52,25 @@ def check_machine(
     system: str = os.name,
     find: "Callable[[str], object]" = importlib.util.find_spec,
 ) -> None:
-    """Raise Trouble where this Python or this system cannot do it."""
+    """Check that this Python and this system can run the project. Raises ``SetupError`` when they cannot."""
     if tuple(version[:2]) < NEEDED:
-        raise Trouble(
+        raise SetupError(
             "This needs Python {}.{} or newer and was started with {}: install a newer Python (python.org, your"
             " system's packages) and start it with that, as in `python3.12 -m sandbox`.".format(
                 NEEDED[0], NEEDED[1], ".".join(map(str, version))
             )
         )
     if system != "posix":
-        raise Trouble("This runs on Linux and macOS: on Windows, start it inside WSL.")
+        raise SetupError("This runs on Linux and macOS: on Windows, start it inside WSL.")
     if not (find("venv") and find("ensurepip")):
-        raise Trouble(
+        raise SetupError(
             "This Python comes without venv: install it (Debian, Ubuntu: `apt install python{}.{}-venv`) and start"
             " again.".format(*version[:2])
         )
 
 
 class Venv:
-    """The project's ``.venv``: for each extra a stamp says what it was built from."""
+    """The project's ``.venv``. A stamp for each extra records the requirements that were installed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -74,27 +80,30 @@ class Venv:
         self._log = self.folder / "install.log"
 
     def is_active(self) -> bool:
-        """Tell whether this very Python runs in it."""
+        """Return whether this Python runs in it."""
         return Path(sys.prefix).resolve() == self.folder.resolve()
 
     def has(self, extra: str) -> bool:
-        """Tell whether it is whole, and built for ``extra`` from the project as it is now, with this Python."""
-        return self.python.exists() and not self._unfinished.exists() and self._read(extra) == self._mark()
+        """Return whether ``extra`` is installed completely, for this Python and the current pyproject.toml."""
+        return self.python.exists() and not self._unfinished.exists() and self._read(extra) == self._fingerprint()
 
     def provide(self, extra: str) -> None:
-        """Build what is missing; whoever starts at the same time waits."""
+        """Install ``extra`` where it is missing. A second process waits for the first.
+
+        Raises ``SetupError`` when the folder cannot be written or the installation fails.
+        """
         try:
-            with self._alone():
+            with self._locked():
                 if not self.has(extra):
                     self._build(extra)
         except OSError as error:
-            raise Trouble(
+            raise SetupError(
                 "{} cannot be written ({}): make the project's folder writable for you, or use a copy of it that"
                 " is.".format(self.folder, error.strerror)
             )
 
-    def start_again(self, module: str) -> None:
-        """Become ``python -m module`` of this environment, with the same arguments."""
+    def restart(self, module: str) -> None:
+        """Replace this process by ``python -m module`` of this environment, with the same arguments."""
         os.chdir(str(self.root))  # where `-m` looks for the module
         sys.stdout.flush()
         os.execv(str(self.python), [str(self.python), "-m", module] + sys.argv[1:])
@@ -108,44 +117,44 @@ class Venv:
             base = getattr(sys, "_base_executable", None) or sys.executable
             self._run([base, "-m", "venv", str(self.folder)], "The virtual environment could not be made")
         self._unfinished.touch()
-        print("Installing what is needed; from nothing this takes a minute or two", flush=True)
+        print("Installing the packages; the first time this takes a minute or two", flush=True)
         pip = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         self._run(pip + ["--editable", "{}[{}]".format(self.root, extra)], "The packages could not be installed")
-        for name in COMES_WITH[extra]:
-            self._stamp(name).write_text(self._mark())
+        for name in INCLUDED[extra]:
+            self._stamp(name).write_text(self._fingerprint())
         self._unfinished.unlink()
 
     def _can_be_extended(self) -> bool:
-        """Tell whether it is whole and of this Python, so that a store that runs in it need not be disturbed."""
-        versions = {self._read(name).split(" ")[0] for name in COMES_WITH} - {""}
-        return self.python.exists() and not self._unfinished.exists() and versions <= {self._mark().split(" ")[0]}
+        """Return whether pip can add to it: it is complete and of this Python. A store may be running in it."""
+        versions = {self._read(name).split(" ")[0] for name in INCLUDED} - {""}
+        current = self._fingerprint().split(" ")[0]
+        return self.python.exists() and not self._unfinished.exists() and versions <= {current}
 
     def _run(self, command: "Sequence[str]", failure: str) -> None:
-        from sandbox import children  # which an old Python cannot read
+        from sandbox import children  # an old Python cannot read this module
 
         with open(str(self._log), "ab") as log:
             child = children.start(command, stdout=log, stderr=log, cwd=str(self.root))
             try:
-                tell_time(child)
+                wait_with_progress(child)
             finally:
                 children.stop(child)
         if child.returncode:
-            said = self._log.read_text(errors="replace")
-            reason = "is there a network?" if any(sign in said for sign in NO_ANSWER) else _reason(said)
-            raise Trouble(
-                "{}: {} Once that is mended, start again (all that was said is in {}).".format(
-                    failure, reason, self._log
-                )
+            output = self._log.read_text(errors="replace")
+            offline = any(sign in output for sign in NETWORK_ERRORS)
+            reason = "is there a network?" if offline else _error_line(output)
+            raise SetupError(
+                "{}: {} Fix that and start again (the full output is in {}).".format(failure, reason, self._log)
             )
 
-    def _mark(self) -> str:
-        """Name what an installation depends on: the Python, and the packages that pyproject.toml asks for."""
-        import tomllib  # not there in a Python that is too old
+    def _fingerprint(self) -> str:
+        """Return what an installation depends on: the Python, and the packages that pyproject.toml requires."""
+        import tomllib  # new in Python 3.11
 
         with open(str(self.root / "pyproject.toml"), "rb") as file:
             project = tomllib.load(file)
-        asked = [project.get("build-system"), project["project"], project.get("tool", {}).get("hatch")]
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        required = [project.get("build-system"), project["project"], project.get("tool", {}).get("hatch")]
+        digest = hashlib.sha256(json.dumps(required, sort_keys=True).encode()).hexdigest()
         return "{}.{} {}".format(sys.version_info[0], sys.version_info[1], digest)
 
     def _stamp(self, extra: str) -> Path:
@@ -156,20 +165,20 @@ class Venv:
         return stamp.read_text() if stamp.exists() else ""
 
     @contextmanager
-    def _alone(self) -> "Iterator[None]":
-        import fcntl  # not there on Windows
+    def _locked(self) -> "Iterator[None]":
+        import fcntl  # does not exist on Windows
 
         with open(str(self.root / "pyproject.toml"), "rb") as file:  # a lock that needs no file of its own
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print("Another start is building .venv; waiting for it", flush=True)
+                print("Another process is building .venv; waiting for it", flush=True)
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
 
-def tell_time(child: "Any", every: int = 10) -> None:
-    """Wait for ``child``, saying every few seconds that it still works."""
+def wait_with_progress(child: "Any", every: int = 10) -> None:
+    """Wait until ``child`` ends. Print the seconds that have passed, every ``every`` seconds."""
     began = time.monotonic()
     while True:
         try:
@@ -179,11 +188,11 @@ def tell_time(child: "Any", every: int = 10) -> None:
             print("  … {:.0f} s".format(time.monotonic() - began), flush=True)
 
 
-def _reason(said: str) -> str:
-    """Choose the line that tells most: an error's own words, else what pip calls an error, else the last one."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["nothing was said"]
+def _error_line(output: str) -> str:
+    """Return the line that explains a failure: the last error of a program, else the last of pip, else the last."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["there was no output"]
     for sign in ("Error: ", "ERROR: "):
-        telling = [line for line in lines if sign in line]
-        if telling:
-            return telling[-1].rstrip(".") + "."
+        errors = [line for line in lines if sign in line]
+        if errors:
+            return errors[-1].rstrip(".") + "."
     return lines[-1].rstrip(".") + "."

@@ -1,4 +1,4 @@
-"""Child processes that end when their parent does, however it ends."""
+"""Child processes that end when their parent ends, even when it is killed."""
 
 import ctypes
 import os
@@ -19,22 +19,22 @@ PR_SET_PDEATHSIG = 1
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def start(command: Sequence[str | Path], *, farewell: signal.Signals = signal.SIGTERM, **options: Any) -> Child:
-    """Start ``command`` out of the terminal's reach; the kernel (Linux) sends ``farewell`` if this process dies."""
+def start(command: Sequence[str | Path], *, stop_signal: signal.Signals = signal.SIGTERM, **options: Any) -> Child:
+    """Start ``command`` in a session of its own. On Linux it gets ``stop_signal`` when this process dies."""
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C reaches this process alone, which then ends its children in order
-        preexec_fn=_ask_for(farewell),
+        start_new_session=True,  # Ctrl-C reaches only this process, which then stops its children in order
+        preexec_fn=_stop_with_parent(stop_signal),
         **options,
     )
 
 
-def stop(child: Child, *, seconds: float = 10, farewell: signal.Signals = signal.SIGTERM) -> None:
-    """Ask ``child`` to end, and after ``seconds`` end it and whatever it started."""
+def stop(child: Child, *, seconds: float = 10, stop_signal: signal.Signals = signal.SIGTERM) -> None:
+    """Send ``stop_signal`` to ``child``; after ``seconds`` kill it and all of its own children."""
     if child.poll() is not None:
         return
-    child.send_signal(farewell)
+    child.send_signal(stop_signal)
     try:
         child.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -44,11 +44,11 @@ def stop(child: Child, *, seconds: float = 10, farewell: signal.Signals = signal
 
 @contextmanager
 def end_on_signals() -> Iterator[None]:
-    """Turn the signals that end a program into an exit that passes through every ``finally``, once."""
+    """Turn the first signal that ends a program into ``SystemExit``, so that every ``finally`` runs."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         for name in SIGNALS:
-            signal.signal(name, signal.SIG_IGN)  # the children are being ended; a second Ctrl-C would leave them
+            signal.signal(name, signal.SIG_IGN)  # a second Ctrl-C would leave children behind
         sys.exit(128 + number)
 
     before = {name: signal.signal(name, end) for name in SIGNALS}
@@ -59,8 +59,8 @@ def end_on_signals() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def answers(url: str, child: Child, *, seconds: float = 120) -> bool:
-    """Wait until ``url`` answers 200; False if ``child`` ends before, or does not answer within ``seconds``."""
+def responds(url: str, child: Child, *, seconds: float = 120) -> bool:
+    """Wait until ``url`` answers 200. Return False when ``child`` ends first, or after ``seconds``."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     end = time.monotonic() + seconds
     while child.poll() is None and time.monotonic() < end:
@@ -82,19 +82,19 @@ def first_to_end(children: Mapping[str, Child]) -> str:
 
 
 def _wait_for_any() -> None:
-    """Sleep until a child ends or a signal comes, leaving the exit code to whoever asks."""
+    """Sleep until a child ends or a signal comes. The exit code can still be read."""
     if hasattr(os, "waitid"):
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
     else:
         time.sleep(0.5)  # macOS, before Python 3.13
 
 
-def _ask_for(farewell: signal.Signals) -> Callable[[], None] | None:
+def _stop_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
-    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec as little as possible should happen
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork, so that little happens between fork and exec
 
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, int(farewell))
+    def register() -> None:
+        prctl(PR_SET_PDEATHSIG, int(stop_signal))
 
-    return ask
+    return register

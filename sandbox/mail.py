@@ -1,4 +1,4 @@
-"""Mails as files: the store writes each to ``var/mail``, and anybody may read them at ``/sandbox/mail/``."""
+"""Mails as files in ``var/mail``, and the public pages at ``/sandbox/mail/`` that show them."""
 
 import email
 import secrets
@@ -19,20 +19,20 @@ from django.urls import path, register_converter
 from django.utils import timezone
 
 NEWEST = 100
-NOTHING_FROM_ELSEWHERE = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+CONTENT_SECURITY_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 
 class FileBackend(BaseEmailBackend):
-    """Write each mail to a file of its own, named after the moment (nanoseconds since 1970)."""
+    """Write each mail to a file of its own, named after the current time (nanoseconds since 1970)."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         folder = Path(settings.EMAIL_FILE_PATH)
         folder.mkdir(parents=True, exist_ok=True)
         for message in email_messages:
             file = folder / f"{time.time_ns()}-{secrets.token_hex(4)}.eml"
-            half = file.with_suffix(".part")  # nobody reads a mail half written
-            half.write_bytes(message.message().as_bytes())
-            half.rename(file)
+            partial = file.with_suffix(".part")  # a reader never finds half a mail
+            partial.write_bytes(message.message().as_bytes())
+            partial.rename(file)
         return len(email_messages)
 
 
@@ -50,7 +50,7 @@ class Mail:
 
 
 def read(file: Path) -> Mail:
-    """Read a mail from its file."""
+    """Return the mail in ``file``."""
     message = email.message_from_bytes(file.read_bytes(), policy=policy.default)
     sent = datetime.fromtimestamp(int(file.name.partition("-")[0]) / 1e9, tz=UTC)
     return Mail(
@@ -65,7 +65,7 @@ def read(file: Path) -> Mail:
 
 
 def newest() -> list[Mail]:
-    """The latest mails, newest first."""
+    """Return the latest mails, newest first."""
     files = Path(settings.EMAIL_FILE_PATH).glob("*.eml")
     return [read(file) for file in sorted(files, key=lambda file: file.name, reverse=True)[:NEWEST]]
 
@@ -76,7 +76,7 @@ def _body(message: Message, kind: str) -> str:
 
 
 class MailName:
-    """A name that ``FileBackend`` gives, and no other path."""
+    """The file names of ``FileBackend``; no other path."""
 
     regex = r"[0-9]+-[0-9a-f]{8}\.eml"
 
@@ -91,17 +91,17 @@ register_converter(MailName, "mail")
 
 
 def mails(request: HttpRequest) -> HttpResponse:
-    """List what the store has sent."""
+    """List the mails that the store has sent."""
     return render(request, "sandbox/mails.html", {"mails": newest()})
 
 
 def mail(request: HttpRequest, name: str) -> HttpResponse:
-    """Show one mail, its HTML in a frame where nothing runs."""
+    """Show one mail, its HTML in a frame without scripts."""
     file = Path(settings.EMAIL_FILE_PATH) / name
     if not file.is_file():
         raise Http404(name)
     response = render(request, "sandbox/mail.html", {"mail": read(file)})
-    response["Content-Security-Policy"] = NOTHING_FROM_ELSEWHERE
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return response
 
 

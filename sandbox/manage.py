@@ -8,12 +8,12 @@ from sandbox import bootstrap
 
 
 def main() -> None:
-    """Run the command that ``sys.argv`` names, in the ``.venv`` that ``python3 -m sandbox`` made if need be."""
+    """Run the command in ``sys.argv``, in the ``.venv`` of ``python3 -m sandbox`` where this Python has no Django."""
     if not find_spec("django"):
         venv = bootstrap.Venv(bootstrap.ROOT)
         if venv.is_active() or not venv.python.exists():
             sys.exit("Nothing is installed yet: start the store once with `python3 -m sandbox`.")
-        venv.start_again("sandbox.manage")
+        venv.restart("sandbox.manage")
     from django.core.management import execute_from_command_line
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")

@@ -1,4 +1,4 @@
-"""Settings of the demo store, steered by a few environment variables."""
+"""Settings of the demo store. A few environment variables change them."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from oscar.defaults import *  # noqa: F403
 
 HERE = Path(__file__).resolve().parent
 VAR = Path(os.environ.get("SANDBOX_VAR") or HERE / "var")
-"""Everything that the running store writes: database, media, mails."""
+"""The only folder that the running store writes to: database, media, mails."""
 VAR.mkdir(parents=True, exist_ok=True)
 
 PORT = int(os.environ.get("PORT") or 8000)
@@ -19,7 +19,7 @@ SITE_URL = (os.environ.get("SITE_URL") or f"http://127.0.0.1:{PORT}").rstrip("/"
 SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
 
 DEBUG = (os.environ.get("DEBUG") or "1").lower() not in {"0", "false", "no", "off"}
-# Fit for a demo on one's own machine only: whoever serves the store to others sets SECRET_KEY.
+# For a demo on one's own machine only: set SECRET_KEY before serving the store to others.
 SECRET_KEY = os.environ.get("SECRET_KEY") or "saraswati-stationery-is-a-demo-and-this-key-is-public"
 ALLOWED_HOSTS = [SITE_HOST, "localhost", ".localhost", "127.0.0.1", "0.0.0.0", "[::1]"]
 ALLOWED_HOSTS += [host for host in (os.environ.get("ALLOWED_HOSTS") or "").split(",") if host]
@@ -99,11 +99,11 @@ INSTALLED_APPS = [
     "sorl.thumbnail",
 ]
 
-# The forks of Oscar's address and shipping change forms and methods, no model: Oscar's own migrations stay theirs.
+# The forks of Oscar's address and shipping change forms and methods, not models: Oscar's migrations are used.
 MIGRATION_MODULES = {"address": "oscar.apps.address.migrations", "shipping": "oscar.apps.shipping.migrations"}
 
 MIDDLEWARE = [
-    "loyalink_khalti.storefront.middleware.DoorMiddleware",
+    "loyalink_khalti.storefront.middleware.TokenPageMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -114,7 +114,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "oscar.apps.basket.middleware.BasketMiddleware",
-    "loyalink_khalti.storefront.middleware.WaitingPaymentMiddleware",
+    "loyalink_khalti.storefront.middleware.PendingPaymentMiddleware",
 ]
 
 TEMPLATES = [
@@ -141,12 +141,12 @@ TEMPLATES = [
 
 
 def database(url: str) -> dict[str, Any]:
-    """Django's entry for a database URL; whatever SQLite file it is, it is written with full care."""
+    """Return Django's entry for a database URL. Any SQLite file is opened with WAL and full synchronisation."""
     entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
     if entry["ENGINE"] == "django.db.backends.sqlite3":
         entry["OPTIONS"] = {
             **entry.get("OPTIONS", {}),
-            # A transaction takes the write lock when it begins, so that what it read is still so when it writes.
+            # A transaction takes the write lock when it begins, so that nothing it reads changes before it writes.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
@@ -181,7 +181,7 @@ STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [HERE / "static"]
 MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR / "media"
-# Files are found where they lie, so that gunicorn serves the store without collectstatic.
+# Files are served from their source folders, so that gunicorn needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 
@@ -192,7 +192,7 @@ OSCAR_FROM_EMAIL = DEFAULT_FROM_EMAIL
 
 WAGTAIL_SITE_NAME = "Saraswati Stationery"
 WAGTAILADMIN_BASE_URL = SITE_URL
-# Nothing is fetched from elsewhere while the store runs.
+# The running store makes no request to other servers.
 WAGTAIL_GRAVATAR_PROVIDER_URL = None
 WAGTAIL_ENABLE_UPDATE_CHECK = False
 WAGTAIL_ENABLE_WHATS_NEW_BANNER = False
@@ -219,7 +219,7 @@ PHONENUMBER_DEFAULT_REGION = "NP"
 
 OSCAR_INITIAL_ORDER_STATUS = "Pending"
 OSCAR_INITIAL_LINE_STATUS = "Pending"
-# Each exit is a button for staff. Out of "Awaiting payment" and "Cancelled" leads only what Khalti says.
+# Each next status is a button for staff. Only Khalti's answers change "Awaiting payment" and "Cancelled".
 OSCAR_ORDER_STATUS_PIPELINE = {
     "Awaiting payment": (),
     "Pending": ("Shipped", "Cancelled"),
@@ -236,9 +236,9 @@ DEMO_FERNET_KEY = "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
 LOYALINK_KHALTI = {
     "SHOPS": {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"},
     "SITE_URL": SITE_URL,
-    "ALERTS_TO": ["shopkeeper@saraswati.example"],  # to be read at /sandbox/mail/
+    "ALERTS_TO": ["shopkeeper@saraswati.example"],  # shown at /sandbox/mail/
     "KHALTI_BASE_URL": os.environ.get("KHALTI_BASE_URL") or f"http://127.0.0.1:{PORT + 1000}/api/v2/",
-    # One of the shape Khalti documents; the simulator takes it, Khalti does not.
+    # In the form that Khalti documents; the simulator accepts it, Khalti does not.
     "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",
     "FERNET_KEYS": [key for key in (os.environ.get("LOYALINK_FERNET_KEYS") or DEMO_FERNET_KEY).split(",") if key],
 }

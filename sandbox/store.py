@@ -1,4 +1,4 @@
-"""Runs the store and the simulated Khalti as two child processes, and ends them together."""
+"""Run the store and the simulated Khalti as two child processes, and stop them together."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from sandbox import children
-from sandbox.bootstrap import ROOT, Trouble, tell_time
+from sandbox.bootstrap import ROOT, SetupError, wait_with_progress
 
 PORT = 8000
 GUNICORN = (
@@ -21,42 +21,46 @@ GUNICORN = (
     *("--log-level", "warning", "--no-control-socket", "--graceful-timeout", "5"),
 )
 BANNER = """
-  Saraswati Stationery is open:  {site}/
+  Saraswati Stationery is running:  {site}/
 
     {site}/shop/             the shop
-    {site}/admin/            Wagtail: pages, Khalti's key, reports (editor, admin)
+    {site}/admin/            Wagtail: pages, payments, members, settings, reports (editor, accountant, admin)
     {site}/shop/dashboard/   Oscar's dashboard (admin)
-    {site}/sandbox/mail/     the mails that it sent
+    {site}/sandbox/mail/     the mails that the store has sent
     {khalti}   Khalti{which}
 
   Accounts, all with the password  saraswati-demo
     sita@example.com   a customer with 1,200 points
     ram@example.com    a customer with 300 points
-    gita@example.com   a customer who has yet to earn
-    editor             settings, reports, refunds
+    gita@example.com   a customer without points
+    editor             pages, orders, refunds, points, settings, reports
+    accountant         payments and reports
     admin              everything
 
   What to try
-    1 As sita, buy pens, spend 200 points and pay on Khalti's page{payer}
-    2 Cancel there instead: basket and points are as they were.
-    3 Pay, but close the tab before it comes back; then complete the order with
+    1 As sita, buy pens, use 200 points and pay on Khalti's page{login}
+    2 Cancel there instead: basket and points are unchanged.
+    3 Pay, but close the tab before it returns to the store; then complete the order with
       {python} -m sandbox.manage khalti_reconcile
     4 Check every rupee and every point with
       {python} -m sandbox.manage loyalink_audit --json
 
-  Ctrl-C ends it; --reset begins anew.
+  Ctrl-C stops the store; --reset deletes its data first.
 """
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Prepare the store, run the two children until a signal comes, and end with 1 if one of them ends by itself."""
+    """Prepare the store and run both processes until a signal comes. Return 1 when one of them ends by itself.
+
+    Raises ``SetupError`` when the data folder cannot be written or a process does not start.
+    """
     var = Path(os.environ.get("SANDBOX_VAR") or ROOT / "sandbox" / "var")
     environment = _environment(chosen)
     with children.end_on_signals(), ExitStack() as stack:
         if chosen.reset:
             reset(var, os.environ.get("DATABASE_URL") or "")
         _check_writable(var)
-        print("Preparing the database; half a minute, the first time only", flush=True)
+        print("Preparing the database; the first time this takes half a minute", flush=True)
         _manage(environment, "The database cannot be migrated", "migrate", "--no-input", "--verbosity=0")
         _manage(environment, "The demo store cannot be loaded", "load_demo")
 
@@ -64,17 +68,17 @@ def run(chosen: argparse.Namespace) -> int:
         for name, command, health in _commands(chosen, var):
             child = running[name] = children.start(command, cwd=ROOT, env=environment)
             stack.callback(children.stop, child)
-            if not children.answers(health, child):
-                raise Trouble(f"{name} does not start: what it said stands above.")
+            if not children.responds(health, child):
+                raise SetupError(f"{name} does not start: see its output above.")
         print(_banner(chosen, environment), flush=True)
 
         ended = children.first_to_end(running)
-        print(f"{ended} has ended by itself, so all of it ends.", file=sys.stderr, flush=True)
+        print(f"{ended} has ended unexpectedly, so everything stops.", file=sys.stderr, flush=True)
         return 1
 
 
 def reset(var: Path, database_url: str) -> None:
-    """Remove what the sandbox has written, and nothing else: its files in ``var``, and all of its database."""
+    """Delete what the sandbox has written, and nothing else: its files in ``var`` and its whole database."""
     for name in ("media", "mail", "static"):
         shutil.rmtree(var / name, ignore_errors=True)
     address = urlsplit(database_url)
@@ -96,17 +100,17 @@ def _check_writable(var: Path) -> None:
         with tempfile.TemporaryFile(dir=var):
             pass
     except OSError as error:
-        raise Trouble(
-            f"{var} cannot be written ({error.strerror}): make it writable for you, or name another folder in"
-            " SANDBOX_VAR."
+        raise SetupError(
+            f"{var} cannot be written ({error.strerror}): make it writable for you, or set SANDBOX_VAR to another"
+            " folder."
         ) from error
 
 
 def _commands(chosen: argparse.Namespace, var: Path) -> Iterator[tuple[str, list[str], str]]:
-    """Yield name, command line and health page of each child."""
+    """Yield name, command line and health page of each process."""
     if not chosen.khalti:
-        books = ["--port", str(chosen.simulator_port), "--db", str(var / "khalti.sqlite3")]
-        simulator = [sys.executable, "-m", "loyalink_khalti.simulator", *books]
+        options = ["--port", str(chosen.simulator_port), "--db", str(var / "khalti.sqlite3")]
+        simulator = [sys.executable, "-m", "loyalink_khalti.simulator", *options]
         yield "The simulated Khalti", simulator, f"http://127.0.0.1:{chosen.simulator_port}/healthz"
     address = f"127.0.0.1:{chosen.port}"
     gunicorn = [sys.executable, "-m", "gunicorn", "sandbox.wsgi:application", "--bind", address, *GUNICORN]
@@ -120,30 +124,30 @@ def _environment(chosen: argparse.Namespace) -> dict[str, str]:
 def _manage(environment: dict[str, str], failure: str, *command: str) -> None:
     child = children.start([sys.executable, "-m", "sandbox.manage", *command], cwd=ROOT, env=environment)
     try:
-        tell_time(child)
+        wait_with_progress(child)
     finally:
         children.stop(child)
     if child.returncode:
-        raise Trouble(f"{failure}: what was said stands above; `python3 -m sandbox --reset` begins anew.")
+        raise SetupError(f"{failure}: see the output above, or delete its data with `python3 -m sandbox --reset`.")
 
 
 def _banner(chosen: argparse.Namespace, environment: dict[str, str]) -> str:
     site = (environment.get("SITE_URL") or f"http://127.0.0.1:{chosen.port}").rstrip("/")
-    python = " ".join([*_unusual(chosen), ".venv/bin/python"])
+    python = " ".join([*_other_settings(chosen), ".venv/bin/python"])
     if chosen.khalti:
-        which = ", named by KHALTI_BASE_URL: no simulated one was started"
-        return BANNER.format(site=site, python=python, khalti=chosen.khalti, which=which, payer=".")
+        which = ", from KHALTI_BASE_URL: no simulator was started"
+        return BANNER.format(site=site, python=python, khalti=chosen.khalti, which=which, login=".")
     return BANNER.format(
         site=site,
         python=python,
         khalti=f"http://127.0.0.1:{chosen.simulator_port}/panel/",
         which=", simulated: the tester's panel",
-        payer=":\n      Khalti ID 9800000001, MPIN 1111, OTP 987654.",
+        login=":\n      Khalti ID 9800000001, MPIN 1111, OTP 987654.",
     )
 
 
-def _unusual(chosen: argparse.Namespace) -> Iterator[str]:
-    """Yield what a command in another terminal must be told to find the same store and the same Khalti."""
+def _other_settings(chosen: argparse.Namespace) -> Iterator[str]:
+    """Yield the environment variables that a command in another terminal needs to use the same store and Khalti."""
     if chosen.port != PORT:
         yield f"PORT={chosen.port}"
     if not chosen.khalti and chosen.simulator_port != chosen.port + 1000:

@@ -12,7 +12,7 @@ from wagtail.documents import urls as wagtaildocs_urls
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """Say that the store is up."""
+    """Answer 200 while the store runs."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
@@ -27,5 +27,5 @@ urlpatterns = [
     path("sandbox/mail/", include("sandbox.mail")),
     path("shop/", include(shop.urls[0])),
     path("khalti/", include("loyalink_khalti.storefront.urls")),
-    path("", include(wagtail_urls)),  # takes whatever is left, so it comes last
+    path("", include(wagtail_urls)),  # Wagtail takes every other path, so it comes last
 ]

@@ -1,4 +1,4 @@
-"""The store under any WSGI server, static and media files included."""
+"""The store for any WSGI server, with its static and media files."""
 
 import os
 
@@ -9,6 +9,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
 
 from django.conf import settings
 
-# Media come and go while the store runs (thumbnails, uploads): each is looked up when asked for.
+# Media files change while the store runs (thumbnails, uploads): each is looked up on request.
 application = WhiteNoise(get_wsgi_application(), autorefresh=True)
 application.add_files(settings.MEDIA_ROOT, prefix=settings.MEDIA_URL)

@@ -1,45 +1,79 @@
-"""``python3 -m tests [what pytest takes]``: all tests on SQLite and, beside them, those of money on PostgreSQL.
+"""``python3 -m tests [pytest's arguments]``: the lints, all tests on SQLite, and those of money on PostgreSQL.
 
+``--matrix`` runs them with the lowest and with the highest versions of everything: see ``tests/matrix.py``.
 Any Python 3 must be able to read this file, like ``sandbox/bootstrap.py``.
 """
 
 import os
+import random
 import sys
 import tempfile
 from contextlib import ExitStack
-from typing import List
+from typing import Any, List
 
 from sandbox import bootstrap
 
-NO_TESTS = 5  # pytest's exit code where none was chosen
+NO_TESTS = 5  # pytest's exit code when no test is selected
+ONE_PROCESS = {"--pdb", "--trace", "--collect-only", "--co"}
+"""Arguments of pytest that cannot be distributed over processes."""
 
 
 def prepare() -> "List[str]":
-    """Return what pytest is to be told."""
+    """Return the arguments for pytest."""
     return sys.argv[1:]
 
 
-def run(words: "List[str]") -> int:
-    """Run both, each with a database of its own, and end with the first exit code that is not good."""
-    from sandbox import children  # which an old Python cannot read
+def run(arguments: "List[str]") -> int:
+    """Run the lints beside the tests on SQLite, then those on PostgreSQL. Return the first code of a failure."""
+    from sandbox import children  # an old Python cannot read this module
 
-    pytest = [sys.executable, "-m", "pytest"]
-    apart = ["-o", "cache_dir=.pytest_cache/postgresql"]
+    if "--matrix" in arguments:
+        from tests import matrix
+
+        return matrix.run([argument for argument in arguments if argument != "--matrix"])
+    tests = processes(arguments) + order(arguments) + ["--lints=without"] + arguments
     with children.end_on_signals(), ExitStack() as stack:
-        told = stack.enter_context(tempfile.TemporaryFile())
-        second = children.start(
-            pytest + apart + words, stdout=told, stderr=told, env=dict(os.environ, TEST_DATABASE="postgresql")
-        )
-        stack.callback(children.stop, second)
-        first = children.start(pytest + words, env=dict(os.environ, TEST_DATABASE="sqlite"))
-        stack.callback(children.stop, first)
-        first.wait()
-        second.wait()
-        if second.returncode == NO_TESTS:
-            return int(first.returncode)
-        told.seek(0)
-        print("\nThe tests of money once more, on PostgreSQL:\n" + told.read().decode(errors="replace"), end="")
-    return int(first.returncode or second.returncode)
+        output = stack.enter_context(tempfile.TemporaryFile())
+        lints = start(stack, "sqlite", ["--lints=only"] + arguments, stdout=output, stderr=output)
+        codes = [start(stack, "sqlite", tests).wait(), lints.wait()]
+        output.seek(0)
+        print("\nThe lints:\n" + output.read().decode(errors="replace"), flush=True)
+        print("The tests of money, on PostgreSQL:", flush=True)
+        codes.append(start(stack, "postgresql", tests).wait())
+    failures = [code for code in codes if code not in (0, NO_TESTS)]
+    return int(failures[0] if failures else min(codes))
+
+
+def processes(arguments: "List[str]") -> "List[str]":
+    """Return the options that use every processor. An idle process takes over tests of a busy one."""
+    if ONE_PROCESS.intersection(arguments):
+        return []
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ["-n", str(count), "--dist", "worksteal"]
+
+
+def order(arguments: "List[str]") -> "List[str]":
+    """Return the option that repeats this run's random order, after printing it."""
+    if any("randomly" in argument for argument in arguments):
+        return []
+    seed = "--randomly-seed={}".format(random.randrange(2**32))
+    print("Tests in random order: {} repeats it".format(seed), flush=True)
+    return [seed]
+
+
+def start(
+    stack: ExitStack, database: str, arguments: "List[str]", python: str = sys.executable, **more: "Any"
+) -> "Any":
+    """Start pytest with a database of its own and stop it, where it still runs, at the end of ``stack``."""
+    from sandbox import children
+
+    # Each run has a cache folder, so that --last-failed means the failures of this one.
+    cache = "cache_dir=.pytest_cache/" + ("lints" if "--lints=only" in arguments else database)
+    child = children.start(
+        [python, "-m", "pytest", "-o", cache] + arguments, env=dict(os.environ, TEST_DATABASE=database), **more
+    )
+    stack.callback(children.stop, child)
+    return child
 
 
 if __name__ == "__main__":

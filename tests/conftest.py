@@ -1,66 +1,91 @@
-"""What every test stands on: a database of its own, no way out to the network, nothing left running."""
+"""The base of every test: a database of its own, no network, nothing left running."""
 
+import gc
 import os
 import shutil
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from django.test import TransactionTestCase
+from django.contrib.sites.models import Site
+from django.core.cache import cache
+from django.core.management import call_command
+from django.test import TransactionTestCase, override_settings
 from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
 
-from loyalink_khalti.khalti import gate
+from loyalink_khalti.khalti import circuit_breaker
 from tests import databases
+from tests.databases import Database
 
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+DEMO = "demo"
+"""The snapshot of the demo store."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--pictures", action="store_true", help="let the browser's tests make docs/pictures anew")
+    parser.addoption("--pictures", action="store_true", help="let the browser tests write docs/pictures")
     parser.addoption("--all", action="store_true", help="run the exhaustive sweeps (marked slow) too")
+    parser.addoption("--lints", choices=("with", "only", "without"), default="with", help="run the tests marked lint")
 
 
 def pytest_configure() -> None:
-    """End by SIGTERM as by Ctrl-C, so that servers and folders of the session go too."""
+    """Handle SIGTERM like Ctrl-C, so that servers and folders of the session are removed."""
 
-    def end(number: int, frame: object) -> None:
+    def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def pytest_report_header() -> str:
     return f"database: {DATABASE}"
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the modules without any test of this run: importing them takes seconds."""
+    needed = [b"mark.money"] if DATABASE != "sqlite" else []
+    needed += [b"mark.lint"] if config.getoption("--lints") == "only" else []
+    if not needed or not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
+        return None
+    source = collection_path.read_bytes()
+    return None if all(marker in source for marker in needed) else True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this run is not for: everything but money on PostgreSQL, sweeps without ``--all``."""
-    nothing_to_drive = not any(map(shutil.which, CHROMIUM))
+    """Deselect the tests that this run is not for, and skip browser tests on a machine without Chromium."""
+    has_no_browser = not any(map(shutil.which, CHROMIUM))
     for item in items:
         if item.get_closest_marker("browser"):
             reason = "no Chromium here: apt-get install chromium chromium-driver"
-            item.add_marker(pytest.mark.skipif(nothing_to_drive, reason=reason))
-    here = {
-        item
-        for item in items
-        if (DATABASE == "sqlite" or item.get_closest_marker("money"))
-        and (config.getoption("--all") or not item.get_closest_marker("slow"))
-    }
-    if len(here) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in here])
-        items[:] = [item for item in items if item in here]
+            item.add_marker(pytest.mark.skipif(has_no_browser, reason=reason))
+    chosen = {item for item in items if is_chosen(item, config)}
+    if len(chosen) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = [item for item in items if item in chosen]
+
+
+def is_chosen(item: pytest.Item, config: pytest.Config) -> bool:
+    """Return whether this run is for ``item``: see the markers in pyproject.toml."""
+    has = item.get_closest_marker
+    lints, everything = config.getoption("--lints"), config.getoption("--all")
+    if lints != "with" and bool(has("lint")) != (lints == "only"):
+        return False
+    if DATABASE != "sqlite" and (not has("money") or (has("same_on_both") and not everything)):
+        return False
+    return everything or not has("slow")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Migrate, where that is still to be done, before the clock of the first test runs."""
+    """Create the migrated database, if it is missing, before the timeout of the first test runs."""
     needed = {"db", "transactional_db", "live_server"}
     if session.config.getoption("collectonly") or not any(
         item.get_closest_marker("django_db") or needed.intersection(getattr(item, "fixturenames", ()))
@@ -69,46 +94,92 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     with session.config.stash[blocking_manager_key].unblock():
         databases.template()
+    gc.collect()
+    gc.freeze()  # the modules stay until the end: no later collection needs to look at them
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Callable[[], None]]:
-    """Work on a copy of the migrated database.
+def database(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Database]:
+    """A copy of the migrated database."""
+    with django_db_blocker.unblock(), databases.migrated() as database:
+        yield database
 
-    After a transactional test Django empties all tables (some 200, and it makes every permission anew: seconds). Here
-    such a test leaves another copy of the migrated database behind it instead, so that every test begins with the same
-    rows, whatever ran before.
+
+@pytest.fixture(scope="session")
+def django_db_setup(database: Database) -> Iterator[None]:
+    """Restore the migrated rows after a transactional test.
+
+    Django would empty all tables (about 200) and create every permission again, which takes seconds. Here every test
+    starts with the same rows, whatever has run before.
     """
-    with django_db_blocker.unblock(), databases.migrated() as again, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: again())
-        yield again
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: database.restore())
+        yield
+
+
+@pytest.fixture(scope="session")
+def _demo_media(database: Database, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pictures of the demo store, whose rows are then the snapshot ``DEMO``: loaded once per process."""
+    media = tmp_path_factory.mktemp("demo-media")
+    with override_settings(MEDIA_ROOT=media):
+        call_command("load_demo", verbosity=0)
+    database.save(DEMO)
+    database.restore()
+    return media
+
+
+@pytest.fixture(scope="module")
+def demo_store(
+    _demo_media: Path, database: Database, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The rows of the demo store for the tests of one module, and its pictures in a folder of the module's own."""
+    media = tmp_path_factory.mktemp("media")
+    shutil.copytree(_demo_media, media, dirs_exist_ok=True)
+    with django_db_blocker.unblock():
+        database.restore(DEMO)
+        forget_cached_rows()
+        yield media
+        database.restore()
+        forget_cached_rows()
+
+
+def forget_cached_rows() -> None:
+    cache.clear()
+    Site.objects.clear_cache()
 
 
 @pytest.fixture(autouse=True)
-def _nobody_has_knocked() -> None:
-    """Forget the unknown tokens of the test before."""
-    from loyalink_khalti.door import throttle  # not before the apps are ready
+def _no_unknown_tokens() -> None:
+    """Clear the count of unknown tokens of the test before."""
+    from loyalink_khalti.token_pages import throttle  # not before the apps are ready
 
-    throttle.forget()
+    throttle.reset()
+
+
+@pytest.fixture(autouse=True)
+def _no_known_servers() -> Iterator[None]:
+    """Clear the circuit breakers after each test."""
+    yield
+    circuit_breaker.reset()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_way_out() -> Iterator[None]:
+def _no_network() -> Iterator[None]:
     """Refuse every connection and every look-up of a name that leaves this machine."""
     connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
 
-    def inside_only(host: Any) -> None:
+    def check(host: Any) -> None:
         name = host.decode() if isinstance(host, bytes) else host
         if name and not str(name).startswith(LOOPBACK):
             raise RuntimeError(f"a test tried to reach {name}; tests stay on this machine")
 
     def guarded_connect(self: socket.socket, address: Any) -> None:
         if isinstance(address, tuple):
-            inside_only(address[0])
+            check(address[0])
         connect(self, address)
 
     def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        inside_only(host)
+        check(host)
         return getaddrinfo(host, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -117,18 +188,12 @@ def _no_way_out() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _no_server_is_remembered() -> Iterator[None]:
-    """Whether a server was silent in one test is nothing to the next."""
-    yield
-    gate.forget()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left_running() -> Iterator[None]:
-    """Fail the session's last test if a thread or a process outlives all tests."""
+    """Fail the last test if a thread or a process outlives all tests."""
+    before = set(threading.enumerate())
     yield
-    threads = [t.name for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
-    processes = [p.name() for p in psutil.Process().children() if p.name() != "postgres"]
+    threads = [thread.name for thread in set(threading.enumerate()) - before if not thread.daemon]
+    processes = [process.name() for process in psutil.Process().children() if process.name() != "postgres"]
     assert not threads, f"still running: {threads}"
     assert not processes, f"still running: {processes}"

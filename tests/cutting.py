@@ -1,9 +1,9 @@
 """Cut work off at any of its statements, commits included.
 
 The connection is *lost* for good, or it *blinks* and can be opened again, or the process is *killed*, so that the
-server sees its end vanish in the middle of a transaction. Each of them before the database has done a statement or,
-for what stays (commits, and statements outside a transaction), after, so that only the answer is lost: of any other
-nobody can tell later whether it was done, for it is rolled back. Whoever comes next finds what was left behind.
+server loses its client in the middle of a transaction. Each of them before the database has executed a statement or,
+for what is durable (commits, and statements outside a transaction), after, so that only the acknowledgement is lost.
+Any other statement is rolled back either way. The next process finds what was left behind.
 """
 
 import gc
@@ -31,19 +31,20 @@ from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import LoyalinkError
-from loyalink_khalti.flow.audit import audit
+from loyalink_khalti.flow import audit
 from loyalink_khalti.payments.models import Payment
 
-ENOUGH = 600
+MOST_STATEMENTS = 600
 """More statements than any verb has."""
 NEVER = 10**9
 FEW = 3
-PATIENT = pytest.mark.timeout(900)
-"""A sweep on a busy machine takes its time."""
-LIFE = 30
-"""seconds that a child may live, whatever becomes of its parent"""
+SQLITE = os.environ.get("TEST_DATABASE", "sqlite") == "sqlite"
+LONG_TIMEOUT = pytest.mark.timeout(900)
+"""A sweep on a busy machine takes long."""
+CHILD_TIMEOUT = 30
+"""seconds after which a child ends by itself"""
 LONG_ENOUGH = timedelta(minutes=5)
-"""By then leases, claims and patience have run out, and links to Khalti have not."""
+"""By then leases, claims and timeouts have expired, and payment links have not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,26 +62,29 @@ WAYS = [Way(by=by, executed=executed) for by in ("lost", "blink", "kill") for ex
 
 
 def in_every_way(*in_full: str, few: int = FEW) -> pytest.MarkDecorator:
-    """Cut off in all ways: in those named at every statement, in the others at a seeded few, at every with --all."""
+    """Cut off in all ways: those named at every statement, the others at a seeded few, or at every one with --all.
+
+    PostgreSQL gets the same statements, so a few are enough there for every way.
+    """
     cases = []
     for way in WAYS:
-        if way.by in in_full:
-            cases.append(pytest.param(way, None, id=str(way), marks=PATIENT))
+        if way.by in in_full and SQLITE:
+            cases.append(pytest.param(way, None, id=str(way), marks=LONG_TIMEOUT))
         else:
-            cases.append(pytest.param(way, few, id=f"{way}-sampled", marks=PATIENT))
-            cases.append(pytest.param(way, None, id=str(way), marks=[PATIENT, pytest.mark.slow]))
+            cases.append(pytest.param(way, few, id=f"{way}-sampled", marks=LONG_TIMEOUT))
+            cases.append(pytest.param(way, None, id=str(way), marks=[LONG_TIMEOUT, pytest.mark.slow]))
     return pytest.mark.parametrize(("way", "few"), cases)
 
 
-class Knife:
-    """Counts the statements of all threads that a way cuts at, and cuts at one of them."""
+class Cutter:
+    """Count the statements of all threads at which a way cuts, and cut at one of them."""
 
     def __init__(self, way: Way, at: int) -> None:
         self.way, self.at, self.landed, self.counted = way, at, False, 0
         self._counting = threading.Lock()
 
-    def __call__(self, database: BaseDatabaseWrapper, execute: Callable[[], Any], *, stays: bool) -> Any:
-        here = self._here(stays=stays)
+    def __call__(self, database: BaseDatabaseWrapper, execute: Callable[[], Any], *, durable: bool) -> Any:
+        here = self._here(durable=durable)
         if here and self.way.executed:
             execute()
         if here:
@@ -89,9 +93,9 @@ class Knife:
             raise OperationalError("server closed the connection unexpectedly")
         return execute()
 
-    def _here(self, *, stays: bool) -> bool:
+    def _here(self, *, durable: bool) -> bool:
         with self._counting:
-            if self.landed or (self.way.executed and not stays):
+            if self.landed or (self.way.executed and not durable):
                 return False
             self.counted += 1
             return self.counted - 1 == self.at
@@ -101,19 +105,19 @@ class Knife:
         if self.way.by == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.way.by == "blink" and database.vendor == "postgresql":
-            database.connection.close()  # SQLite has nobody at the other end, and rolls back by itself
+            database.connection.close()  # SQLite has no server, and rolls back by itself
 
     @contextmanager
-    def drawn(self) -> Iterator[None]:
+    def active(self) -> Iterator[None]:
         execute: Any = CursorWrapper._execute_with_wrappers
         commit: Any = BaseDatabaseWrapper._commit
 
         def cut_statement(cursor: Any, *args: Any, **more: Any) -> Any:
-            stays = not cursor.db.in_atomic_block
-            return self(cursor.db, lambda: execute(cursor, *args, **more), stays=stays)
+            durable = not cursor.db.in_atomic_block
+            return self(cursor.db, lambda: execute(cursor, *args, **more), durable=durable)
 
         def cut_commit(database: BaseDatabaseWrapper) -> None:
-            self(database, lambda: commit(database), stays=True)
+            self(database, lambda: commit(database), durable=True)
 
         with (
             patch.object(CursorWrapper, "_execute_with_wrappers", cut_statement),
@@ -123,78 +127,78 @@ class Knife:
 
 
 class Cut:
-    """Do some work once, cut off at one of its statements; ``landed`` tells whether it came so far."""
+    """Do some work once, cut off at one of its statements; ``landed`` says whether the work got that far."""
 
     def __init__(self, way: Way, at: int) -> None:
-        self._knife = Knife(way, at)
+        self._cutter = Cutter(way, at)
         self._kills = way.by == "kill" and at != NEVER
         self.landed = False
 
     def __call__(self, work: Callable[[], object]) -> None:
         if self._kills:
-            self.landed = self._killed(work)
+            self.landed = self._kill_during(work)
             return
-        with self._knife.drawn(), suppress(OperationalError, InterfaceError, LoyalinkError):
+        with self._cutter.active(), suppress(OperationalError, InterfaceError, LoyalinkError):
             work()
-        self.landed = self._knife.landed
+        self.landed = self._cutter.landed
         close_old_connections()  # as before every request
 
     @property
     def statements(self) -> int:
-        return self._knife.counted
+        return self._cutter.counted
 
-    def _killed(self, work: Callable[[], object]) -> bool:
+    def _kill_during(self, work: Callable[[], object]) -> bool:
         def dies() -> None:
-            with self._knife.drawn():
+            with self._cutter.active():
                 work()
 
-        end = os.waitstatus_to_exitcode(waited_for(fork(dies)))
+        end = os.waitstatus_to_exitcode(wait_for(fork(dies)))
         assert end in {0, -signal.SIGKILL}, f"the child ended with {end}"
         return end == -signal.SIGKILL
 
 
 def sweep(way: Way, few: int | None) -> Iterator[Cut]:
-    """Give each cut of a work in turn, until one comes after its end; or, of a work that ends once, a seeded few."""
+    """Yield each cut of a piece of work until one is after its end; or a seeded few."""
     if few is None:
-        for at in range(ENOUGH):
+        for at in range(MOST_STATEMENTS):
             cut = Cut(way, at)
             yield cut
-            long_ago()
+            age_payments()
             if not cut.landed:
                 return
-        pytest.fail("the sweep never came to the end")
+        pytest.fail("the sweep did not end")
     whole = Cut(way, NEVER)
     yield whole
-    long_ago()
+    age_payments()
     landed = 0
     for at in sorted(random.Random(str(way)).sample(range(whole.statements), min(few, whole.statements))):
         cut = Cut(way, at)
         yield cut
-        long_ago()
+        age_payments()
         landed += cut.landed
     assert landed
 
 
-def long_ago() -> None:
-    """Nobody watches any more what the cuts before have left: every pass of the reconciler costs the same."""
+def age_payments() -> None:
+    """Make earlier payments too old to be polled, so that every pass of the reconciler costs the same."""
     moments = ("created_at", "expires_at", "paid_at", "fulfilled_at", "released_at")
     Payment.objects.update(**{name: F(name) - timedelta(days=40) for name in moments})
 
 
 def fork(work: Callable[[], object]) -> int:
-    """Do ``work`` in a child with connections of its own; its process id."""
-    connections.close_all()  # shared over the fork, the child's end would be the parent's
+    """Do ``work`` in a child process with connections of its own, and return its process id."""
+    connections.close_all()  # a connection shared over the fork would end for the parent, too
     with warnings.catch_warnings():
-        # Python 3.12 warns where there are threads: the simulator's here, of whose locks the child needs none.
+        # Python 3.12 warns of other threads: here they are the simulator's, and the child needs none of their locks.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if not child:
-        _live(work)
+        _run_child(work)
     return child
 
 
-def waited_for(child: int) -> int:
-    """How a child ended, as ``os.waitpid`` says it; it does not outlive a test that is broken off."""
+def wait_for(child: int) -> int:
+    """Return the status of ``os.waitpid`` for a child, which is killed when the test is interrupted."""
     try:
         return os.waitpid(child, 0)[1]
     except BaseException:
@@ -203,17 +207,17 @@ def waited_for(child: int) -> int:
         raise
 
 
-def _live(work: Callable[[], object]) -> NoReturn:
-    """The child's whole life: nothing of pytest's is torn down in it."""
+def _run_child(work: Callable[[], object]) -> NoReturn:
+    """Do the work and exit: nothing of pytest's is torn down in the child."""
     code = 1
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(LIFE)
-        gc.disable()  # it would touch, and so copy, all that the parent has
+        signal.alarm(CHILD_TIMEOUT)
+        gc.disable()  # it would write to, and so copy, all of the parent's memory
         work()
         connections.close_all()
         code = 0
-    except BaseException:  # noqa: BLE001 - the parent sees the code, and the test's output the rest
+    except BaseException:  # noqa: BLE001 - the parent checks the exit code, and the output has the traceback
         traceback.print_exc()
         sys.stderr.flush()
     finally:
@@ -221,7 +225,7 @@ def _live(work: Callable[[], object]) -> NoReturn:
 
 
 class Clock:
-    """Time that a test moves on."""
+    """A clock that a test moves on."""
 
     def __init__(self, traveller: Any) -> None:
         self._traveller = traveller
@@ -237,13 +241,13 @@ def clock() -> Iterator[Clock]:
 
 
 def reconciled(clock: Clock) -> None:
-    """Nobody but the reconciler comes, once leases and patience have run out."""
+    """Run the reconciler once leases and timeouts have expired."""
     clock.passes()
     for _ in flow.reconcile():
         pass
 
 
 def audited() -> None:
-    """All that a database can show holds."""
+    """The audit finds nothing wrong."""
     report = audit()
     assert report["ok"], report["violations"]

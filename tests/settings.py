@@ -1,11 +1,12 @@
-"""The sandbox store's settings, made quick and quiet; ``TEST_DATABASE`` is sqlite or postgresql."""
+"""The sandbox store's settings, made fast for tests; ``TEST_DATABASE`` is sqlite or postgresql."""
 
 import os
 import sys
 from pathlib import Path
 
-# What tests upload and send stays out of the store that somebody may be running; and their store is nobody else's.
-os.environ["SANDBOX_VAR"] = str(Path(sys.prefix) / "test-var")
+# The files of the tests stay apart from those of a running store, and those of each test process from each other.
+PROCESS = os.environ.get("TEST_DATABASE", "sqlite"), os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ["SANDBOX_VAR"] = str(Path(sys.prefix, "test-var", *PROCESS))
 for name in ("PORT", "SITE_URL", "DATABASE_URL", "KHALTI_BASE_URL", "KHALTI_SECRET_KEY", "DEBUG", "SECRET_KEY"):
     os.environ.pop(name, None)
 
@@ -14,7 +15,7 @@ from sandbox.settings import *  # noqa: E402, F403
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 
-# A real file or a real server, for tests use threads; tests/databases.py fills in where it is.
+# A file or a server, because tests use threads; tests/databases.py sets the name.
 DATABASES = {
     "sqlite": {
         "default": {
@@ -33,4 +34,4 @@ DATABASES = {
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = False
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405  (WhiteNoise warns of a folder that is not there)
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405  (WhiteNoise warns when the folder is missing)

@@ -1,4 +1,4 @@
-"""docs/cases.md is true: every case is in it once, and every test that it names exists and names the case."""
+"""docs/cases.md lists every case once, and every test that it names exists and names the case."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "cases.md").read_text()
 
 WORD = re.compile(r"\w+")
 
-# Fixed: a case that is taken out of the page is missed here. The gaps are deliberate.
+# A case that is removed from the page fails here. The gaps are intended.
 CASES = WORD.findall("""
     A01 A02 A03 A04 A05 A06 A07 A08 A09 A10 A12 A13 A14 A16 A18 A19 A20 A21
     B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12
@@ -38,22 +38,22 @@ NAMED = [(case, path, name) for case, tests in ROWS.items() for path, name in te
 
 
 @cache
-def promises_in(path: str) -> dict[str, str]:
-    """The tests of a file, each with its docstring; those of a class are ``Class::test``."""
+def docstrings_in(path: str) -> dict[str, str]:
+    """Return the docstrings of the tests of a file; those of a class are ``Class::test``."""
     found: dict[str, str] = {}
 
-    def look(nodes: list[ast.stmt], within: str) -> None:
+    def collect(nodes: list[ast.stmt], within: str) -> None:
         for node in nodes:
             if isinstance(node, ast.ClassDef):
-                look(node.body, f"{within}{node.name}::")
+                collect(node.body, f"{within}{node.name}::")
             elif isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 found[within + node.name] = ast.get_docstring(node) or ""
 
-    look(ast.parse((ROOT / path).read_text()).body, "")
+    collect(ast.parse((ROOT / path).read_text()).body, "")
     return found
 
 
-def test_every_case_is_in_the_page_once() -> None:
+def test_the_page_has_every_case_once() -> None:
     assert Counter(case for case, _, _ in ROW.findall(PAGE)) == Counter(CASES)
 
 
@@ -61,27 +61,27 @@ def test_every_test_of_the_page_exists_and_names_its_case() -> None:
     wrong = [
         f"{case}: {path}::{name}"
         for case, path, name in NAMED
-        if not (ROOT / path).is_file() or case not in ID.findall(promises_in(path).get(name, ""))
+        if not (ROOT / path).is_file() or case not in ID.findall(docstrings_in(path).get(name, ""))
     ]
 
     assert not wrong
 
 
-def test_no_cell_has_anything_but_tests_in_backticks() -> None:
+def test_only_tests_of_the_table_are_in_backticks() -> None:
     assert PAGE.count("`tests/") - PAGE.count("`tests/test_cases.py`") == len(NAMED)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_case_is_shown_by_a_test(case: str) -> None:
+def test_every_case_has_a_test(case: str) -> None:
     assert ROWS[case]
 
 
-def test_every_case_that_a_docstring_names_is_one() -> None:
+def test_every_case_in_a_docstring_exists() -> None:
     unknown = [
         f"{path.relative_to(ROOT)}::{name}: {found}"
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        for name, words in promises_in(str(path.relative_to(ROOT))).items()
-        for found in ID.findall(words)
+        for name, docstring in docstrings_in(str(path.relative_to(ROOT))).items()
+        for found in ID.findall(docstring)
         if found not in CASES
     ]
 

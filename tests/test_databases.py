@@ -1,4 +1,4 @@
-"""Every test begins with the rows that the migrations made, and threads share its database."""
+"""Every test starts with the rows of the migrations, and threads share its database."""
 
 import os
 import threading
@@ -12,26 +12,26 @@ pytestmark = [pytest.mark.money]
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("_time", ["once", "again"])
-def test_a_transactional_test_begins_with_the_migrated_rows_and_no_other(_time):
+def test_a_transactional_test_starts_with_the_migrated_rows_only(_time):
     permissions = Permission.objects.count()
 
-    Group.objects.create(name="left behind")
+    Group.objects.create(name="left over")
     Permission.objects.all().delete()
 
     assert permissions > 0
-    assert Group.objects.filter(name="left behind").count() == 1
+    assert Group.objects.filter(name="left over").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_thread_sees_what_the_test_committed():
+def test_a_thread_reads_the_rows_that_the_test_committed():
     Group.objects.create(name="seen")
     seen = []
 
-    def look():
+    def read():
         seen.append(Group.objects.filter(name="seen").exists())
         connection.close()
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=read)
     thread.start()
     thread.join()
 
@@ -39,12 +39,12 @@ def test_a_thread_sees_what_the_test_committed():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_database_is_the_one_that_was_asked_for():
+def test_the_database_is_the_one_in_the_environment():
     with transaction.atomic():
         assert connection.vendor == os.environ.get("TEST_DATABASE", "sqlite")
 
 
 @pytest.mark.django_db
-def test_an_ordinary_test_finds_the_migrated_rows():
+def test_an_ordinary_test_has_the_migrated_rows():
     assert Permission.objects.exists()
     assert not Group.objects.filter(name="seen").exists()

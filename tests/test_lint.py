@@ -1,4 +1,4 @@
-"""The source is as it should be: style, types, the direction of imports, templates, docs."""
+"""The source: style, types, the direction of imports, words, templates, docs."""
 
 import importlib.util
 import re
@@ -7,18 +7,32 @@ import sys
 import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
 TOOLS = Path(sys.executable).parent
 LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-LONG = 350
+MIN_LINES, MAX_LINES = 40, 350
+APART = {
+    "loyalink_khalti.flow.members.signup_bonus",  # a verb of the flow
+    "loyalink_khalti.hosts.oscar.wagtail_hooks",  # Wagtail finds it by its name
+    "loyalink_khalti.signals",  # for shops to import
+}
+"""Small modules that do not belong to their only importer."""
+FORBIDDEN = re.compile(
+    r"\b(told|heard|whoever|nobody|goods|shoppers?|(?:give[sn]?|gave|giving) back|afterwards|let go)\b", re.IGNORECASE
+)
+"""Words for which docs/glossary.md has others."""
+ALLOWED: dict[str, set[str]] = {}
+"""Files in which an English sentence needs one of these words."""
+WORD_START = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
 MODULE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")
 
 
 def project_files(pattern):
-    """What is, or is about to be, under version control; an unpacked archive has no git, and no such lints."""
+    """Return the files that are, or are about to be, under version control; none in an archive without git."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", pattern]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
     return sorted(path for name in listed.split("\0") if name and (path := ROOT / name).is_file())
@@ -47,34 +61,58 @@ def test_the_code_is_formatted():
     run("ruff", "format", "--check", ".")
 
 
-@pytest.mark.parametrize("package", ["loyalink_khalti", "sandbox"])
-def test_the_types_are_strict_and_right(package):
-    run("mypy", package)
+def test_the_types_are_strict_and_right():
+    run("mypy", "loyalink_khalti", "sandbox")
 
 
-def test_imports_flow_down():
+def test_imports_go_down_only():
     run("lint-imports", "--no-logo")
 
 
-def test_templates_are_sound():
-    # Its rules only: its formatter breaks lines inside titles and links, where a space shows.
+def test_djlint_finds_nothing():
+    # Only its rules: its formatter breaks lines inside titles and links, where a space is visible.
     run("djlint", "--lint", "--quiet", *map(str, TEMPLATES))
 
 
 @pytest.mark.parametrize("page", [*TEMPLATES, *DOCS], ids=name)
-def test_lines_end_where_their_words_do(page):
+def test_no_line_has_tabs_or_trailing_spaces(page):
     text = page.read_text()
     assert [number for number, line in enumerate(text.splitlines(), 1) if line != line.rstrip() or "\t" in line] == []
     assert text == "" or text.endswith("\n")
 
 
-def test_modules_are_read_in_one_sitting():
+def test_no_module_is_too_long():
     long = {
         name(path): lines
         for path in project_files("loyalink_khalti/*.py") + project_files("sandbox/*.py")
-        if "migrations" not in path.parts and (lines := len(path.read_text().splitlines())) > LONG
+        if "migrations" not in path.parts and (lines := len(path.read_text().splitlines())) > MAX_LINES
     }
     assert not long
+
+
+def test_a_small_module_has_more_than_one_importer():
+    graph = grimp.build_graph("loyalink_khalti")
+    small = {
+        module: lines
+        for module in sorted(graph.modules - APART)
+        if (path := ROOT / (module.replace(".", "/") + ".py")).is_file()
+        and (lines := len(path.read_text().splitlines())) < MIN_LINES
+        and len(graph.find_modules_that_directly_import(module)) == 1
+    }
+    assert not small
+
+
+def test_the_words_are_those_of_the_glossary():
+    found = {
+        f"{name(path)}:{number}": word[0]
+        for pattern in ("*.py", "*.html", "*.txt", "*.css", "*.js")
+        for folder in ("loyalink_khalti", "sandbox")
+        for path in project_files(f"{folder}/{pattern}")
+        if "migrations" not in path.parts
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if (word := FORBIDDEN.search(WORD_START.sub(" ", line))) and word[0].lower() not in ALLOWED.get(name(path), ())
+    }
+    assert not found
 
 
 def test_nothing_is_left_for_later():
@@ -90,15 +128,9 @@ def test_nothing_is_left_for_later():
 
 
 @pytest.mark.parametrize("page", DOCS, ids=name)
-def test_links_in_the_docs_lead_somewhere(page):
-    text = FENCE.sub("", page.read_text())
-    targets = [target.partition("#")[0] for target in LINK.findall(text) if "://" not in target]
-    dead = [
-        target
-        for target in targets
-        if target and not target.startswith("mailto:") and not (page.parent / target).exists()
-    ]
-    assert not dead
+def test_links_in_the_docs_have_targets(page):
+    links = [link for link in LINK.findall(FENCE.sub("", page.read_text())) if "://" not in link]
+    assert [link for link in links if not link.startswith("mailto:") and is_dead(link, page)] == []
 
 
 @pytest.mark.parametrize("page", DOCS, ids=name)
@@ -107,11 +139,23 @@ def test_commands_in_the_docs_exist(page):
     assert not missing
 
 
-def test_the_changelog_tells_of_this_version():
+def test_the_changelog_has_this_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text()
 
     assert f"## [{version}]" in changelog or ("dev" in version and "## [Unreleased]" in changelog)
+
+
+def is_dead(link, page):
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    return not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target))
+
+
+def anchors(page):
+    """Return the anchors that GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def is_module(module):

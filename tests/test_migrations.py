@@ -1,4 +1,4 @@
-"""Migrations say all that the models say, can be taken back, and have names."""
+"""Migrations match the models, can be reversed, and have names."""
 
 import re
 
@@ -12,7 +12,7 @@ OURS = ("loyalink_khalti", "sandbox")
 
 
 def ours():
-    """Our migrations, by app label and name."""
+    """Return our migrations, by app label and name."""
     loader = MigrationLoader(None)
     return [
         loader.disk_migrations[key]
@@ -28,21 +28,21 @@ def test_the_models_have_no_change_without_a_migration():
     call_command("makemigrations", *labels, "--check", "--dry-run", verbosity=3)
 
 
-def test_every_migration_can_be_taken_back():
-    stuck = [
+def test_every_migration_can_be_reversed():
+    irreversible = [
         f"{migration}: {operation.describe()}"
         for migration in ours()
         for operation in migration.operations
         if not operation.reversible
     ]
-    assert not stuck
+    assert not irreversible
 
 
-def test_every_migration_is_named_for_what_it_does():
+def test_every_migration_has_a_name_of_its_own():
     assert [str(migration) for migration in ours() if re.search(r"auto_|_and_more$", migration.name)] == []
 
 
-def test_data_is_moved_apart_from_the_schema():
+def test_no_migration_changes_both_schema_and_data():
     data = ("RunPython", "RunSQL")
     mixed = [
         str(migration)
@@ -54,27 +54,26 @@ def test_data_is_moved_apart_from_the_schema():
 
 @pytest.mark.money
 @pytest.mark.django_db(transaction=True)
-def test_all_tables_of_the_package_go_and_come_back():
+def test_all_tables_of_the_package_can_be_removed_and_created_again():
     call_command("migrate", "loyalink_khalti", "zero", verbosity=0)
-    gone = [name for name in connection.introspection.table_names() if name.startswith("loyalink_khalti_")]
+    removed = [name for name in connection.introspection.table_names() if name.startswith("loyalink_khalti_")]
 
     call_command("migrate", "loyalink_khalti", verbosity=0)
-    back = [name for name in connection.introspection.table_names() if name.startswith("loyalink_khalti_")]
+    created = [name for name in connection.introspection.table_names() if name.startswith("loyalink_khalti_")]
 
-    assert gone == []
-    assert len(back) == len({model._meta.db_table for model in apps.get_app_config("loyalink_khalti").get_models()})
+    assert removed == []
+    assert len(created) == len({model._meta.db_table for model in apps.get_app_config("loyalink_khalti").get_models()})
 
 
 OLDEST_WAGTAIL = {"wagtailcore": "0097_baselogentry_uuid_action_timestamp_indexes", "wagtailadmin": "0006_formstate"}
-"""The last migrations of Wagtail 7.4, the oldest that the package is made for."""
+"""The last migrations of Wagtail 7.4, the oldest supported version."""
 
 
-def test_the_package_migrates_on_the_oldest_wagtail_it_is_made_for():
-    """Django names the newest migration that is there when it writes one of ours."""
+def test_the_migrations_depend_only_on_those_of_the_oldest_wagtail():
+    """Django writes the newest installed migration of Wagtail into a new one of ours."""
     newer = [
         f"{migration} needs {app}.{name}"
         for migration in ours()
-        if migration.app_label == "loyalink_khalti"
         for app, name in migration.dependencies
         if app in OLDEST_WAGTAIL and name > OLDEST_WAGTAIL[app]
     ]

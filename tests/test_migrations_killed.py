@@ -1,4 +1,4 @@
-"""A migration that was killed half way is completed by running it again."""
+"""A migration that is killed halfway is completed when it runs again."""
 
 import os
 import random
@@ -13,18 +13,18 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
-from tests.cutting import Cut, Way, fork, waited_for
+from tests.cutting import Cut, Way, fork, wait_for
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 OURS = "loyalink_khalti"
 SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]
 INSIDE = random.Random("B11").sample(range(12, 100), 20)
-"""Statements of the first migration, which makes nearly all tables."""
+"""Statements of the first migration, which creates nearly all tables."""
 
 
 def migrate(to: str | None, *, fake_initial: bool = False) -> None:
-    """Go there, as ``manage.py migrate`` does; the apps' permissions stay as they are."""
+    """Migrate to ``to``, as ``manage.py migrate`` does, without creating permissions."""
     MigrationExecutor(connection).migrate([(OURS, to)], fake_initial=fake_initial)
 
 
@@ -34,7 +34,7 @@ def latest() -> str:
 
 
 def schema() -> dict[str, Any]:
-    """Columns and constraints of our tables, and what is recorded as applied."""
+    """Return columns, constraints and triggers of our tables, and the applied migrations."""
     introspection, found = connection.introspection, {}
     with connection.cursor() as cursor:
         for model in apps.get_app_config(OURS).get_models():
@@ -53,13 +53,13 @@ def applied() -> list[str]:
 
 @pytest.fixture
 def whole() -> Iterator[dict[str, Any]]:
-    """The schema as it was; it is so again for the tests after this one, which on PostgreSQL have the same tables."""
+    """The schema before the test. It is complete again at the end: on PostgreSQL later tests use the same tables."""
     yield schema()
     migrate(latest(), fake_initial=True)
 
 
 @pytest.mark.parametrize("at", [INSIDE[0], *(pytest.param(at, marks=SLOW) for at in INSIDE[1:])])
-def test_a_migration_killed_inside_is_completed_by_the_next(at: int, whole: dict[str, Any]) -> None:
+def test_a_migration_killed_inside_is_completed_by_the_next_run(at: int, whole: dict[str, Any]) -> None:
     """B11"""
     end = latest()
     migrate(None)
@@ -78,11 +78,11 @@ def test_a_first_migration_killed_before_it_was_recorded_is_completed_with_fake_
     end = latest()
     migrate(None)
 
-    def dies_before_the_record() -> None:
+    def migrate_and_die() -> None:
         with patch.object(MigrationRecorder, "record_applied", lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
             migrate(end)
 
-    assert os.WIFSIGNALED(waited_for(fork(dies_before_the_record)))
+    assert os.WIFSIGNALED(wait_for(fork(migrate_and_die)))
 
     migrate(end, fake_initial=True)
 

@@ -1,4 +1,4 @@
-"""Rupees and paisa: exact both ways, written as in Nepal."""
+"""Rupees and paisa: exact conversion both ways, and amounts as text."""
 
 from decimal import Decimal
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loyalink_khalti.money import Paisa, grouped, npr, paisa, rupees
+from loyalink_khalti.money import Paisa, npr, paisa, rupees
 
 
 @given(st.integers(-(10**14), 10**14))
-def test_rupees_and_back_is_the_same_amount(amount: int) -> None:
+def test_paisa_and_rupees_convert_both_ways(amount: int) -> None:
     assert paisa(rupees(Paisa(amount))) == amount
 
 
@@ -23,7 +23,7 @@ def test_rupees_become_whole_paisa(text: str, amount: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["0.005", "19.999", "NaN", "Infinity", "-Infinity", "sNaN"])
-def test_a_fraction_of_a_paisa_is_no_amount(text: str) -> None:
+def test_a_fraction_of_a_paisa_is_refused(text: str) -> None:
     """D09"""
     with pytest.raises(ValueError, match=r"Rs|rupees"):
         paisa(Decimal(text))
@@ -41,11 +41,5 @@ def test_a_fraction_of_a_paisa_is_no_amount(text: str) -> None:
         (-12_345_650, "−Rs 1,23,456.50"),
     ],
 )
-def test_an_amount_is_written_with_lakhs_and_crores_apart(amount: int, text: str) -> None:
+def test_an_amount_has_nepals_digit_groups(amount: int, text: str) -> None:
     assert npr(Paisa(amount)) == text
-
-
-@given(st.integers(0, 10**15))
-def test_grouping_only_adds_commas(number: int) -> None:
-    assert int(grouped(number).replace(",", "")) == number
-    assert not grouped(number).startswith(",")

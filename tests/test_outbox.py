@@ -28,70 +28,70 @@ def _nothing_sent() -> None:
     gate.clear()
 
 
-def send(word: str) -> None:
-    """Send, unless the post office is closed."""
+def send(text: str) -> None:
+    """Send, unless the mail server is down."""
     if broken.is_set():
-        raise ConnectionError("the post office is closed")
-    sent.append(word)
+        raise ConnectionError("the mail server is down")
+    sent.append(text)
 
 
-def send_once(message_id: int, word: str) -> None:
-    sent.append((message_id, word))
+def send_once(message_id: int, text: str) -> None:
+    sent.append((message_id, text))
 
 
-def send_slowly(word: str) -> None:
+def send_slowly(text: str) -> None:
     gate[0].wait(10)
     gate[0].wait(10)
-    sent.append(word)
+    sent.append(text)
 
 
-def test_a_message_leaves_after_the_commit_and_not_before() -> None:
+def test_a_message_is_sent_after_the_commit_and_not_before() -> None:
     """I16"""
     with transaction.atomic():
-        outbox.post(f"{HERE}.send", word="hello")
+        outbox.post(f"{HERE}.send", text="hello")
         before = list(sent)
 
     assert (before, sent) == ([], ["hello"])
     assert Message.objects.get().sent_at is not None
 
 
-def test_what_is_rolled_back_was_never_said() -> None:
+def test_a_rolled_back_message_is_never_sent() -> None:
     with transaction.atomic():
-        outbox.post(f"{HERE}.send", word="hello")
+        outbox.post(f"{HERE}.send", text="hello")
         transaction.set_rollback(True)
 
-    assert (sent, outbox.deliver(insist=True)) == ([], 0)
+    assert (sent, outbox.deliver(ignore_back_off=True)) == ([], 0)
 
 
-def test_what_a_savepoint_takes_back_was_never_said() -> None:
+def test_a_message_of_a_rolled_back_savepoint_is_never_sent() -> None:
     with transaction.atomic():
-        outbox.post(f"{HERE}.send", word="stays")
+        outbox.post(f"{HERE}.send", text="stays")
         with transaction.atomic():
-            outbox.post(f"{HERE}.send", word="goes")
+            outbox.post(f"{HERE}.send", text="goes")
             transaction.set_rollback(True)
 
     assert (sent, Message.objects.count()) == (["stays"], 1)
 
 
 def test_a_message_that_was_sent_is_not_sent_again() -> None:
-    outbox.post(f"{HERE}.send", word="hello")
+    outbox.post(f"{HERE}.send", text="hello")
 
-    assert (outbox.deliver(), outbox.deliver(insist=True), sent) == (0, 0, ["hello"])
+    assert (outbox.deliver(), outbox.deliver(ignore_back_off=True), sent) == (0, 0, ["hello"])
 
 
-def test_a_failure_is_the_senders_trouble_alone_and_is_tried_again_ever_later() -> None:
+def test_a_failure_does_not_reach_the_caller_and_is_retried_with_growing_delays() -> None:
     """G07"""
     broken.set()
     start = timezone.now()
     waits = []
     with time_machine.travel(start, tick=False) as clock:
-        outbox.post(f"{HERE}.send", word="hello")
+        outbox.post(f"{HERE}.send", text="hello")
         for _ in range(4):
             message = Message.objects.get()
             waits.append((message.due_at - timezone.now()).total_seconds())
             clock.move_to(message.due_at - timedelta(seconds=1))
             assert outbox.deliver() == 0
-            assert Message.objects.get().tries == message.tries
+            assert Message.objects.get().attempts == message.attempts
             clock.move_to(message.due_at)
             outbox.deliver()
         broken.clear()
@@ -102,106 +102,106 @@ def test_a_failure_is_the_senders_trouble_alone_and_is_tried_again_ever_later() 
     assert (delivered, sent, Message.objects.get().error) == (1, ["hello"], "")
 
 
-def test_a_pass_that_insists_does_not_wait_for_the_back_off() -> None:
+def test_a_delivery_can_ignore_the_back_off() -> None:
     broken.set()
-    outbox.post(f"{HERE}.send", word="hello")
+    outbox.post(f"{HERE}.send", text="hello")
     broken.clear()
 
-    assert (outbox.deliver(), outbox.deliver(insist=True), sent) == (0, 1, ["hello"])
+    assert (outbox.deliver(), outbox.deliver(ignore_back_off=True), sent) == (0, 1, ["hello"])
 
 
-def test_a_message_of_a_function_that_is_gone_waits(caplog: pytest.LogCaptureFixture) -> None:
-    outbox.post("no.such.function", word="hello")
+def test_a_message_for_a_missing_function_waits(caplog: pytest.LogCaptureFixture) -> None:
+    outbox.post("no.such.function", text="hello")
 
     assert Message.objects.get().error == "ModuleNotFoundError"
 
 
-def test_a_function_may_ask_which_message_it_is() -> None:
+def test_a_function_may_receive_the_message_id() -> None:
     """B09: so that a repeated mail can carry the same id."""
-    message = outbox.post(f"{HERE}.send_once", word="hello")
+    message = outbox.post(f"{HERE}.send_once", text="hello")
 
     assert sent == [(message.pk, "hello")]
 
 
-def test_of_many_senders_one_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    message = Message.objects.create(function=f"{HERE}.send", payload={"word": "hello"})
+def test_of_many_concurrent_senders_one_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = Message.objects.create(function=f"{HERE}.send", payload={"text": "hello"})
 
-    at_once(10, lambda index: outbox.send(message.pk, insist=bool(index % 2)))
+    at_once(10, lambda index: outbox.send(message.pk, ignore_back_off=bool(index % 2)))
 
     assert sent == ["hello"]
 
 
-def test_who_insists_waits_for_a_sender_at_work_and_does_not_say_it_twice() -> None:
+def test_a_delivery_that_ignores_the_back_off_waits_for_a_running_sender() -> None:
     gate.append(threading.Barrier(2))
-    message = Message.objects.create(function=f"{HERE}.send_slowly", payload={"word": "hello"})
+    message = Message.objects.create(function=f"{HERE}.send_slowly", payload={"text": "hello"})
     first = threading.Thread(target=at_once, args=(1, lambda _: outbox.send(message.pk)))
     first.start()
-    gate[0].wait(10)  # the first is at work now
+    gate[0].wait(10)  # the first is running now
     threading.Timer(0.3, gate[0].wait, [10]).start()
 
-    second = outbox.deliver(insist=True)
+    second = outbox.deliver(ignore_back_off=True)
     first.join()
 
     assert (second, sent) == (0, ["hello"])
 
 
-def test_what_a_sender_that_died_had_in_hand_is_sent_after_a_while() -> None:
+def test_a_message_whose_sender_died_is_sent_when_its_claim_ends() -> None:
     """B09"""
-    Message.objects.create(function=f"{HERE}.send", payload={"word": "hello"}, tries=1, due_at=timezone.now())
+    Message.objects.create(function=f"{HERE}.send", payload={"text": "hello"}, attempts=1, due_at=timezone.now())
 
     assert (outbox.deliver(), sent) == (1, ["hello"])
 
 
-# One that waits is enough
+# One unsent message per key
 
 
-def test_of_what_is_posted_once_one_waits_and_says_the_first_words() -> None:
+def test_of_messages_with_one_key_the_first_waits_alone() -> None:
     broken.set()
-    for word in ("first", "second"):
-        outbox.post_once(f"{HERE}.send", key="news", word=word)
-    outbox.post_once(f"{HERE}.send", key="other news", word="third")
+    for text in ("first", "second"):
+        outbox.post_once(f"{HERE}.send", key="news", text=text)
+    outbox.post_once(f"{HERE}.send", key="other news", text="third")
     broken.clear()
 
-    assert outbox.deliver(insist=True) == 2
+    assert outbox.deliver(ignore_back_off=True) == 2
     assert sent == ["first", "third"]
 
 
-def test_what_was_sent_is_no_reason_not_to_say_it_again() -> None:
+def test_a_key_can_be_posted_again_after_it_was_sent() -> None:
     for _time in range(2):
-        outbox.post_once(f"{HERE}.send", key="news", word="hello")
+        outbox.post_once(f"{HERE}.send", key="news", text="hello")
 
     assert sent == ["hello", "hello"]
 
 
-def test_posted_once_it_leaves_after_the_commit_and_never_where_that_is_rolled_back() -> None:
+def test_a_message_with_a_key_is_sent_after_commit_and_never_after_a_rollback() -> None:
     with transaction.atomic():
-        outbox.post_once(f"{HERE}.send", key="news", word="never")
+        outbox.post_once(f"{HERE}.send", key="news", text="never")
         transaction.set_rollback(True)
     with transaction.atomic():
-        outbox.post_once(f"{HERE}.send", key="news", word="hello")
+        outbox.post_once(f"{HERE}.send", key="news", text="hello")
         before = list(sent)
 
     assert (before, sent, Message.objects.count()) == ([], ["hello"], 1)
 
 
-def test_of_twenty_that_post_it_at_once_one_is_written_and_none_fails() -> None:
+def test_of_twenty_that_post_one_key_concurrently_one_is_written_and_none_fails() -> None:
     """G08, I16"""
     broken.set()
 
     def post(_number: int) -> None:
         with transaction.atomic():
-            outbox.post_once(f"{HERE}.send", key="news", word="hello")
+            outbox.post_once(f"{HERE}.send", key="news", text="hello")
 
     outcomes = at_once(20, post)
     broken.clear()
 
     assert outcomes == [None] * 20
-    assert (Message.objects.count(), outbox.deliver(insist=True), sent) == (1, 1, ["hello"])
+    assert (Message.objects.count(), outbox.deliver(ignore_back_off=True), sent) == (1, 1, ["hello"])
 
 
-def test_of_twenty_that_post_it_at_once_an_hour_apart_one_leaves_and_at_most_one_waits() -> None:
+def test_of_twenty_posted_concurrently_an_hour_apart_one_is_sent_and_at_most_one_waits() -> None:
     def post(_number: int) -> None:
-        outbox.post_once(f"{HERE}.send", key="news", apart=timedelta(hours=1), word="hello")
+        outbox.post_once(f"{HERE}.send", key="news", apart=timedelta(hours=1), text="hello")
 
     outcomes = at_once(20, post)
 
@@ -209,21 +209,21 @@ def test_of_twenty_that_post_it_at_once_an_hour_apart_one_leaves_and_at_most_one
     assert Message.objects.filter(sent_at=None).count() <= 1
 
 
-def test_one_an_hour_leaves_and_the_next_waits_until_it_is_due() -> None:
+def test_one_message_an_hour_is_sent_and_the_next_waits_until_it_is_due() -> None:
     start = timezone.now()
     hour = timedelta(hours=1)
     with time_machine.travel(start, tick=False) as clock:
-        outbox.post_once(f"{HERE}.send", key="news", apart=hour, word="first")
+        outbox.post_once(f"{HERE}.send", key="news", apart=hour, text="first")
         clock.move_to(start + timedelta(minutes=10))
-        outbox.post_once(f"{HERE}.send", key="news", apart=hour, word="second")
+        outbox.post_once(f"{HERE}.send", key="news", apart=hour, text="second")
         clock.move_to(start + timedelta(minutes=20))
-        outbox.post_once(f"{HERE}.send", key="news", apart=hour, word="third")
+        outbox.post_once(f"{HERE}.send", key="news", apart=hour, text="third")
         clock.move_to(start + hour - timedelta(seconds=1))
-        early = outbox.deliver(), outbox.deliver(insist=True), list(sent)
+        early = outbox.deliver(), outbox.deliver(ignore_back_off=True), list(sent)
         clock.move_to(start + hour)
         on_time = outbox.deliver(), list(sent)
         clock.move_to(start + 2 * hour)
-        outbox.post_once(f"{HERE}.send", key="news", apart=hour, word="much later")
+        outbox.post_once(f"{HERE}.send", key="news", apart=hour, text="much later")
 
     assert early == (0, 0, ["first"])
     assert on_time == (1, ["first", "second"])
@@ -231,42 +231,42 @@ def test_one_an_hour_leaves_and_the_next_waits_until_it_is_due() -> None:
 
 
 def test_one_that_failed_does_not_count_as_sent() -> None:
-    """Somebody is told late rather than never."""
+    """A late message is better than none."""
     broken.set()
     start = timezone.now()
     with time_machine.travel(start, tick=False) as clock:
-        outbox.post_once(f"{HERE}.send", key="news", apart=timedelta(hours=1), word="first")
+        outbox.post_once(f"{HERE}.send", key="news", apart=timedelta(hours=1), text="first")
         broken.clear()
         clock.move_to(start + timedelta(minutes=1))
 
         assert (outbox.deliver(), sent) == (1, ["first"])
 
 
-# A worker that was away
+# Days without a sender
 
 
 def test_a_day_without_a_worker_keeps_order_and_loses_nothing() -> None:
-    """G07: processes that died before they could send, and nobody else at work."""
+    """G07: processes died before they could send, and no other sender ran."""
     start = timezone.now()
     with time_machine.travel(start, tick=False) as clock:
         for hour in range(24):
             clock.move_to(start + timedelta(hours=hour))
-            Message.objects.create(function=f"{HERE}.send", payload={"word": hour})
+            Message.objects.create(function=f"{HERE}.send", payload={"text": hour})
         clock.move_to(start + timedelta(days=1))
         delivered = outbox.deliver()
 
     assert (delivered, sent) == (24, list(range(24)))
-    assert (outbox.deliver(insist=True), outbox.stuck()) == (0, 0)
+    assert (outbox.deliver(ignore_back_off=True), outbox.stuck()) == (0, 0)
 
 
-def test_a_day_without_a_post_office_keeps_order_and_loses_nothing() -> None:
+def test_a_day_without_a_mail_server_keeps_order_and_loses_nothing() -> None:
     """G07: each was tried again and again meanwhile."""
     broken.set()
     start = timezone.now()
     with time_machine.travel(start, tick=False) as clock:
         for hour in range(24):
             clock.move_to(start + timedelta(hours=hour))
-            outbox.post(f"{HERE}.send", word=hour)
+            outbox.post(f"{HERE}.send", text=hour)
             outbox.deliver()
         broken.clear()
         waited = outbox.stuck()
@@ -277,32 +277,32 @@ def test_a_day_without_a_post_office_keeps_order_and_loses_nothing() -> None:
     assert (delivered, sent, outbox.stuck()) == (24, list(range(24)), 0)
 
 
-def test_of_what_is_due_the_first_few_leave_first() -> None:
+def test_the_first_few_due_messages_are_sent_first() -> None:
     for number in range(5):
-        Message.objects.create(function=f"{HERE}.send", payload={"word": number})
+        Message.objects.create(function=f"{HERE}.send", payload={"text": number})
 
     assert (outbox.deliver(most=2), outbox.deliver(most=2), sent) == (2, 2, [0, 1, 2, 3])
 
 
-def test_a_few_that_always_fail_do_not_keep_the_others_from_their_turn() -> None:
+def test_messages_that_always_fail_do_not_block_the_others() -> None:
     """G04"""
     for number in range(3):
         Message.objects.create(function="no.such.function", payload={})
-        Message.objects.create(function=f"{HERE}.send", payload={"word": number})
+        Message.objects.create(function=f"{HERE}.send", payload={"text": number})
     Message.objects.filter(function="no.such.function").update(due_at=timezone.now() - timedelta(days=1))
 
-    for _nudge in range(3):
+    for _call in range(3):
         outbox.deliver(most=2)
 
     assert sent == [0, 1, 2]
 
 
-def test_senders_that_failed_together_do_not_come_back_together() -> None:
+def test_messages_that_failed_together_are_not_retried_together() -> None:
     """G05"""
     broken.set()
     with time_machine.travel(timezone.now(), tick=False):
         for number in range(20):
-            outbox.post(f"{HERE}.send", word=number)
+            outbox.post(f"{HERE}.send", text=number)
 
     due = set(Message.objects.values_list("due_at", flat=True))
 
@@ -310,8 +310,8 @@ def test_senders_that_failed_together_do_not_come_back_together() -> None:
     assert max(due) - min(due) > timedelta(seconds=1)
 
 
-def test_the_longest_wait_is_six_hours_however_often_it_failed() -> None:
-    message = Message.objects.create(function="no.such.function", payload={}, tries=5000)
+def test_the_longest_retry_delay_is_six_hours() -> None:
+    message = Message.objects.create(function="no.such.function", payload={}, attempts=5000)
 
     outbox.send(message.pk)
 
@@ -319,9 +319,9 @@ def test_the_longest_wait_is_six_hours_however_often_it_failed() -> None:
     assert timedelta(hours=5) < message.due_at - timezone.now() < timedelta(hours=7)
 
 
-def test_one_whose_sender_died_after_it_left_leaves_once_more_under_the_same_name() -> None:
-    """B09: killed between the mail and the mark."""
-    message = outbox.post(f"{HERE}.send_once", word="hello")
+def test_a_message_whose_sender_died_after_sending_is_sent_again_with_the_same_id() -> None:
+    """B09: killed after sending and before that was recorded."""
+    message = outbox.post(f"{HERE}.send_once", text="hello")
     Message.objects.filter(pk=message.pk).update(sent_at=None, due_at=timezone.now())
 
     outbox.deliver()
@@ -329,33 +329,33 @@ def test_one_whose_sender_died_after_it_left_leaves_once_more_under_the_same_nam
     assert sent == [(message.pk, "hello"), (message.pk, "hello")]
 
 
-# What is looked at, and what is forgotten
+# Stuck and old messages
 
 
-def test_what_has_failed_five_times_is_stuck_until_it_leaves() -> None:
+def test_a_message_that_failed_five_times_is_stuck_until_it_is_sent() -> None:
     """G04"""
     broken.set()
-    outbox.post(f"{HERE}.send", word="hello")
+    outbox.post(f"{HERE}.send", text="hello")
     for _time in range(3):
-        outbox.deliver(insist=True)
+        outbox.deliver(ignore_back_off=True)
     after_four = outbox.stuck()
-    outbox.deliver(insist=True)
+    outbox.deliver(ignore_back_off=True)
     after_five = outbox.stuck()
     broken.clear()
-    outbox.deliver(insist=True)
+    outbox.deliver(ignore_back_off=True)
 
     assert (after_four, after_five, outbox.stuck()) == (0, 1, 0)
 
 
-def test_what_was_sent_a_month_ago_is_forgotten_and_nothing_that_waits() -> None:
+def test_messages_sent_a_month_ago_are_deleted_and_unsent_ones_kept() -> None:
     now = timezone.now()
     for days, sent_days in ((40, 31), (40, 29), (40, None)):
         Message.objects.create(
             function=f"{HERE}.send",
-            payload={"word": str(sent_days)},
+            payload={"text": str(sent_days)},
             created_at=now - timedelta(days=days),
             sent_at=None if sent_days is None else now - timedelta(days=sent_days),
         )
 
-    assert outbox.forget() == 1
-    assert sorted(message.payload["word"] for message in Message.objects.all()) == ["29", "None"]
+    assert outbox.delete_old() == 1
+    assert sorted(message.payload["text"] for message in Message.objects.all()) == ["29", "None"]

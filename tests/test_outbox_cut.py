@@ -1,4 +1,4 @@
-"""A sender cut off at any statement: nothing is lost, and what is said twice is said under the same id."""
+"""A sender cut off at any statement: nothing is lost, and a message sent twice has the same id."""
 
 import os
 from collections.abc import Iterator
@@ -13,48 +13,48 @@ __all__ = ["clock"]
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
-told = [-1]
-"""Where ``say`` writes: what a child says its parent hears."""
+pipe_end = [-1]
+"""Where ``deliver`` writes: the parent reads what a child sends."""
 
 
-def say(message_id: int, word: str) -> None:
-    os.write(told[0], f"{message_id}:{word}\n".encode())
+def deliver(message_id: int, text: str) -> None:
+    os.write(pipe_end[0], f"{message_id}:{text}\n".encode())
 
 
 @pytest.fixture
-def heard() -> Iterator[int]:
-    ear, told[0] = os.pipe()
-    os.set_blocking(ear, False)
-    yield ear
-    os.close(ear)
-    os.close(told[0])
+def sent_messages() -> Iterator[int]:
+    reader, pipe_end[0] = os.pipe()
+    os.set_blocking(reader, False)
+    yield reader
+    os.close(reader)
+    os.close(pipe_end[0])
 
 
-def words(ear: int) -> list[str]:
-    """What was said since the last time."""
+def received(reader: int) -> list[str]:
+    """The messages sent since the last call."""
     try:
-        return os.read(ear, 65_536).decode().split()
+        return os.read(reader, 65_536).decode().split()
     except BlockingIOError:
         return []
 
 
 @in_every_way("lost", "blink", "kill")
 def test_a_message_cut_off_anywhere_is_sent_and_twice_at_most(
-    way: Way, few: int | None, heard: int, clock: Clock
+    way: Way, few: int | None, sent_messages: int, clock: Clock
 ) -> None:
-    """B09: killed after the mail was sent and before that was written down, the same one goes out once more."""
+    """B09: killed after the mail was sent and before that was recorded, the same mail is sent once more."""
     twice = []
     for cut_off in sweep(way, few):
-        message = Message.objects.create(function=f"{__name__}.say", payload={"word": "hello"})
+        message = Message.objects.create(function=f"{__name__}.deliver", payload={"text": "hello"})
         cut_off(lambda message=message: outbox.send(message.pk))
         clock.passes()
 
         outbox.deliver()
 
-        said = words(heard)
-        assert set(said) == {f"{message.pk}:hello"}
-        assert len(said) <= 2
-        twice.append(len(said) == 2)
+        sent = received(sent_messages)
+        assert set(sent) == {f"{message.pk}:hello"}
+        assert len(sent) <= 2
+        twice.append(len(sent) == 2)
         message.refresh_from_db()
         assert message.sent_at is not None
-    assert any(twice) or way.executed, "the sweep has not come between the mail and its mark"
+    assert any(twice) or way.executed, "the sweep never cut between the mail and its record"

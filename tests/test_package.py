@@ -1,4 +1,4 @@
-"""``pip wheel .`` gives a wheel with everything in it that a shop needs, and nothing else."""
+"""``pip wheel .`` builds a wheel with every file that a shop needs, and nothing else."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.lint, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The names in a wheel that was built from a copy, as from a fresh clone."""
+    """The file names in a wheel that is built from a copy, as from a fresh clone."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
@@ -40,14 +40,14 @@ def test_the_wheel_has_every_file_of_the_package(wheel):
 
 
 @pytest.mark.parametrize("kind", ["templates/", "static/", "locale/", "migrations/0001_", "py.typed"])
-def test_the_wheel_has_what_is_not_code(wheel, kind):
+def test_the_wheel_has_the_files_that_are_not_code(wheel, kind):
     assert [name for name in wheel if name.startswith(f"{CODE}/{kind}")]
 
 
-def test_the_wheel_has_nothing_of_the_store_and_the_tests(wheel):
-    strangers = [name for name in wheel if not name.startswith((f"{CODE}/", f"{CODE}-"))]
-    assert not [name for name in strangers if "dist-info" not in name]
+def test_the_wheel_has_no_file_of_the_store_or_the_tests(wheel):
+    others = [name for name in wheel if not name.startswith((f"{CODE}/", f"{CODE}-"))]
+    assert not [name for name in others if "dist-info" not in name]
 
 
-def test_the_wheel_brings_its_licence(wheel):
+def test_the_wheel_has_the_licence(wheel):
     assert [name for name in wheel if name.endswith("dist-info/licenses/LICENSE")]

@@ -1,4 +1,4 @@
-"""What a shop hands over survives being written down."""
+"""A Cart survives being stored as JSON."""
 
 import json
 
@@ -34,7 +34,7 @@ carts = st.builds(
     total=amount,
     customer=st.builds(Customer, name=text, email=text, phone=text),
     member_id=st.none() | text,
-    spends=st.integers(0, 10**9).map(Points),
+    points_redeemed=st.integers(0, 10**9).map(Points),
 )
 
 
@@ -44,5 +44,5 @@ def test_a_cart_read_back_from_json_is_the_same_cart(cart: Cart) -> None:
 
 
 @given(carts)
-def test_the_goods_of_a_cart_are_its_total_without_shipping(cart: Cart) -> None:
-    assert cart.goods + cart.shipping == cart.total
+def test_the_subtotal_of_a_cart_is_its_total_without_shipping(cart: Cart) -> None:
+    assert cart.subtotal + cart.shipping == cart.total

@@ -1,4 +1,4 @@
-"""The reconciler as a task, and nudged by ordinary traffic."""
+"""The reconciler as a task, and triggered by ordinary traffic."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,11 +16,11 @@ from django_tasks import task_backends
 
 from loyalink_khalti import flow, outbox, tasks
 from loyalink_khalti.outbox import Message
-from loyalink_khalti.payments import watch
+from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.models import LastRun, Payment
 from loyalink_khalti.testing import FakeShop
-from tests.asgi import served
-from tests.flow.urls import urlpatterns as ways_back
+from tests.asgi import serve
+from tests.flow.urls import urlpatterns as return_urls
 from tests.purchases import (
     Khalti,
     account,
@@ -30,7 +30,7 @@ from tests.purchases import (
     member,
     no_call_in_a_transaction,
     shop,
-    stands,
+    states_of,
 )
 from tests.workers import TASKS, Queue
 
@@ -46,10 +46,10 @@ sent: list[str] = []
 
 
 class Page(HttpResponse):
-    """Notes when it has gone out: a server closes a response when its last byte is written."""
+    """Records when it is sent: a server closes a response after its last byte."""
 
     def close(self) -> None:
-        happened.append("the response is out")
+        happened.append("response sent")
         super().close()
 
 
@@ -58,7 +58,7 @@ def page(_request: HttpRequest) -> HttpResponse:
     return Page("<html><body>Paper and pens</body></html>")
 
 
-urlpatterns = [path("", page), *ways_back]
+urlpatterns = [path("", page), *return_urls]
 
 
 def send(word: str) -> None:
@@ -66,11 +66,11 @@ def send(word: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _a_process_that_has_just_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "nudge", tasks.Nudge())
+def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "traffic_reconciler", tasks.TrafficReconciler())
     happened.clear()
     sent.clear()
-    Queue.waiting.clear()
+    Queue.pending.clear()
 
 
 @pytest.fixture
@@ -80,17 +80,17 @@ def worker(settings: Any) -> type[Queue]:
 
 
 def begin(shop: FakeShop, ref: str = "order-1", **changes: Any) -> Payment:
-    return flow.begin(shop.freeze(shop.cart(ref, **changes)))
+    return flow.begin_payment(shop.freeze(shop.cart(ref, **changes)))
 
 
 @pytest.fixture
 def paid(shop: FakeShop, khalti: Khalti) -> Iterator[list[Payment]]:
-    """Three payments whose shoppers have paid and closed the page, ten minutes ago; due one after the other."""
+    """Three payments whose customers paid and closed the page ten minutes ago; due one after the other."""
     payments = [begin(shop, f"order-{number}") for number in range(3)]
     for number, payment in enumerate(payments):
         khalti.pay(payment.pidx)
-        due_at = timezone.now() + timedelta(seconds=number)  # not when chance has it
-        Payment.objects.filter(pk=payment.pk).update(watch_after=due_at)
+        due_at = timezone.now() + timedelta(seconds=number)  # not at a random time
+        Payment.objects.filter(pk=payment.pk).update(next_poll_at=due_at)
     with time_machine.travel(timezone.now() + LATER, tick=True):
         yield payments
 
@@ -98,7 +98,7 @@ def paid(shop: FakeShop, khalti: Khalti) -> Iterator[list[Payment]]:
 # The task
 
 
-def test_the_task_looks_at_what_is_due_and_says_what_came_of_it(
+def test_the_task_looks_up_due_payments_and_returns_a_summary(
     worker: type[Queue], paid: list[Payment], shop: FakeShop
 ) -> None:
     """G06"""
@@ -111,25 +111,25 @@ def test_the_task_looks_at_what_is_due_and_says_what_came_of_it(
     assert len(shop.confirmed) == 3
 
 
-def test_the_task_honours_back_off_and_says_when_nothing_was_due(
+def test_the_task_respects_back_off_and_says_when_nothing_was_due(
     worker: type[Queue], shop: FakeShop, khalti: Khalti
 ) -> None:
     begin(shop)
     tasks.reconcile.enqueue()
 
-    assert (worker.work(), khalti.asked) == (["nothing was waiting"], [])
+    assert (worker.work(), khalti.looked_up) == (["nothing to look up"], [])
 
 
-def test_a_task_that_ran_shows_that_somebody_looks(worker: type[Queue]) -> None:
+def test_after_a_task_the_reconciler_counts_as_running(worker: type[Queue]) -> None:
     """G06"""
-    before = flow.health().is_scheduled
+    before = flow.health().is_reconciler_running
     tasks.reconcile.enqueue()
     worker.work()
 
-    assert (before, flow.health().is_scheduled) == (False, True)
+    assert (before, flow.health().is_reconciler_running) == (False, True)
 
 
-def test_any_number_of_workers_settle_each_once(
+def test_any_number_of_tasks_settles_each_payment_once(
     worker: type[Queue], paid: list[Payment], khalti: Khalti, shop: FakeShop
 ) -> None:
     """G01"""
@@ -138,7 +138,7 @@ def test_any_number_of_workers_settle_each_once(
 
     worker.work()
 
-    assert sorted(khalti.asked) == ["pidx1", "pidx2", "pidx3"]
+    assert sorted(khalti.looked_up) == ["pidx1", "pidx2", "pidx3"]
     assert len(shop.confirmed) == 3
 
 
@@ -152,7 +152,7 @@ BACKENDS = {
 
 
 @pytest.mark.parametrize(("backend", "has_worker"), BACKENDS.items())
-def test_a_backend_that_runs_tasks_in_the_request_is_no_worker(settings: Any, backend: str, has_worker: bool) -> None:
+def test_a_backend_that_runs_tasks_in_the_request_has_no_worker(settings: Any, backend: str, has_worker: bool) -> None:
     settings.TASKS = {"default": {"BACKEND": backend}}
 
     assert tasks.has_worker() is has_worker
@@ -162,7 +162,7 @@ def test_without_a_setting_there_is_no_worker() -> None:
     assert not tasks.has_worker()
 
 
-def test_the_task_refuses_to_make_a_shopper_wait_and_names_the_command(
+def test_without_a_worker_the_task_fails_and_names_the_command(
     settings: Any, paid: list[Payment], khalti: Khalti
 ) -> None:
     settings.TASKS = {"default": {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}}
@@ -171,13 +171,13 @@ def test_the_task_refuses_to_make_a_shopper_wait_and_names_the_command(
 
     assert [error.exception_class for error in result.errors] == [ImproperlyConfigured]
     assert "run the command khalti_reconcile instead" in result.errors[0].traceback
-    assert khalti.asked == []
+    assert khalti.looked_up == []
 
 
-def test_the_backend_that_runs_the_task_is_the_one_that_counts(
+def test_the_backend_that_runs_the_task_counts(
     settings: Any, paid: list[Payment], khalti: Khalti, shop: FakeShop
 ) -> None:
-    """A shop may keep its default for mails, and name another for this."""
+    """A shop may keep its default backend for mails, and use another for this."""
     settings.TASKS = {
         "default": {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"},
         "slow": TASKS["default"],
@@ -188,117 +188,115 @@ def test_the_backend_that_runs_the_task_is_the_one_that_counts(
     assert task_backends["slow"].alias == "slow"
 
 
-# Nudging
+# Triggered by traffic
 
 
-def test_a_nudge_looks_at_one_payment_the_one_that_waits_for_longest(
-    paid: list[Payment], khalti: Khalti, shop: FakeShop
-) -> None:
+def test_traffic_looks_up_the_most_overdue_payment(paid: list[Payment], khalti: Khalti, shop: FakeShop) -> None:
     """G06"""
-    tasks.nudge()
+    tasks.traffic_reconciler()
 
-    assert (khalti.asked, shop.confirmed) == (["pidx1"], [("order-0", 250_000)])
+    assert (khalti.looked_up, shop.confirmed) == (["pidx1"], [("order-0", 250_000)])
 
 
-def test_with_a_worker_a_nudge_only_hands_over(
+def test_with_a_worker_traffic_only_enqueues_the_task(
     worker: type[Queue], paid: list[Payment], khalti: Khalti, shop: FakeShop
 ) -> None:
-    tasks.nudge()
-    in_the_request = list(khalti.asked)
+    tasks.traffic_reconciler()
+    in_the_request = list(khalti.looked_up)
 
     assert (in_the_request, worker.work()) == ([], ["3 paid"])
 
 
-def test_a_process_nudges_once_a_minute(paid: list[Payment], khalti: Khalti) -> None:
+def test_traffic_triggers_one_run_a_minute_in_one_process(paid: list[Payment], khalti: Khalti) -> None:
     for _page in range(3):
-        tasks.nudge()
+        tasks.traffic_reconciler()
 
-    assert not tasks.nudge.is_due()
-    assert len(khalti.asked) == 1
+    assert not tasks.traffic_reconciler.is_due()
+    assert len(khalti.looked_up) == 1
 
 
-def test_all_processes_together_nudge_once_a_minute(paid: list[Payment], khalti: Khalti) -> None:
-    processes = [tasks.Nudge() for _process in range(8)]
+def test_traffic_triggers_one_run_a_minute_over_all_processes(paid: list[Payment], khalti: Khalti) -> None:
+    processes = [tasks.TrafficReconciler() for _process in range(8)]
 
     outcomes = at_once(8, lambda index: processes[index]())
 
-    assert (outcomes, len(khalti.asked)) == ([None] * 8, 1)
+    assert (outcomes, len(khalti.looked_up)) == ([None] * 8, 1)
 
 
-def test_a_minute_later_the_next_payment_has_its_turn(paid: list[Payment], khalti: Khalti) -> None:
+def test_a_minute_later_the_next_payment_is_looked_up(paid: list[Payment], khalti: Khalti) -> None:
     """G06: whichever process it is."""
     now = timezone.now()
     for minute in range(3):
-        with time_machine.travel(now + minute * tasks.EVERY, tick=False):
-            tasks.Nudge()()
+        with time_machine.travel(now + minute * tasks.TRAFFIC_INTERVAL, tick=False):
+            tasks.TrafficReconciler()()
 
-    assert khalti.asked == ["pidx1", "pidx2", "pidx3"]
+    assert khalti.looked_up == ["pidx1", "pidx2", "pidx3"]
 
 
-def test_a_nudge_sends_a_few_messages_that_were_not_sent(shop: FakeShop) -> None:
+def test_traffic_sends_a_few_waiting_messages(shop: FakeShop) -> None:
     """G07"""
     for number in range(7):
         Message.objects.create(function=f"{__name__}.send", payload={"word": str(number)})
 
-    tasks.nudge()
+    tasks.traffic_reconciler()
 
     assert sent == ["0", "1", "2", "3", "4"]
 
 
-def test_a_nudge_is_not_the_reconciler_and_does_not_claim_to_be(shop: FakeShop) -> None:
-    """G06: the badge goes on saying that nothing is scheduled."""
-    tasks.nudge()
+def test_a_run_triggered_by_traffic_does_not_count_as_the_reconciler(shop: FakeShop) -> None:
+    """G06: the back office still warns that no job is scheduled."""
+    tasks.traffic_reconciler()
 
-    assert (flow.health().is_scheduled, LastRun.objects.get().name) == (False, tasks.NUDGE)
+    assert (flow.health().is_reconciler_running, LastRun.objects.get().name) == (False, tasks.TRAFFIC)
 
 
-def test_a_nudge_that_meets_silence_changes_nothing(paid: list[Payment], khalti: Khalti) -> None:
+def test_without_an_answer_of_khalti_nothing_changes(paid: list[Payment], khalti: Khalti) -> None:
     """C01"""
     khalti.next_lookup = [requests.ConnectionError("refused")]
 
-    tasks.nudge()
+    tasks.traffic_reconciler()
 
-    assert (len(khalti.asked), stands(paid[0])) == (1, ("initiated", "open"))
+    assert (len(khalti.looked_up), states_of(paid[0])) == (1, ("initiated", "open"))
 
 
-# Ordinary traffic
+# Page views
 
 
 @pytest.fixture
 def browser(shop: FakeShop, settings: Any) -> Client:
-    """A shopper's, who has been here before."""
+    """A browser that has visited the shop before."""
     settings.ROOT_URLCONF = __name__
     settings.MIDDLEWARE = [
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "loyalink_khalti.storefront.middleware.WaitingPaymentMiddleware",
+        "loyalink_khalti.storefront.middleware.PendingPaymentMiddleware",
     ]
     client = Client(headers={"User-Agent": BROWSER})
     session = client.session
-    session["been here"] = True
+    session["visited"] = True
     session.save()
     return client
 
 
-def test_a_page_that_somebody_opens_makes_one_payment_be_looked_at_after_the_response(
+def test_a_page_view_looks_up_one_payment_after_the_response(
     browser: Client, paid: list[Payment], khalti: Khalti, shop: FakeShop
 ) -> None:
-    """G06: a shop that schedules nothing recovers all the same, and nobody waits for it."""
-    khalti.while_looking_up = lambda: happened.append("asked")
+    """G06: a shop that schedules nothing recovers too, and no customer waits for it."""
+    khalti.while_looking_up = lambda: happened.append("lookup")
     browser.get("/")
     browser.get("/")
 
-    assert happened == ["page", "the response is out", "asked", "page", "the response is out"]
+    assert happened == ["page", "response sent", "lookup", "page", "response sent"]
     assert shop.confirmed == [("order-0", 250_000)]
 
 
-def test_under_asgi_nobody_waits_for_it_either(browser: Client, paid: list[Payment], khalti: Khalti) -> None:
+def test_under_asgi_it_also_runs_after_the_response(browser: Client, paid: list[Payment], khalti: Khalti) -> None:
     """G06"""
-    khalti.while_looking_up = lambda: happened.append("asked")
+    khalti.while_looking_up = lambda: happened.append("lookup")
 
-    served("/", user_agent=BROWSER, cookie=f"sessionid={browser.cookies['sessionid'].value}")
+    serve("/", user_agent=BROWSER, cookie=f"sessionid={browser.cookies['sessionid'].value}")
 
-    assert happened == ["page", "the response is out", "asked"]
+    assert happened == ["page", "response sent", "lookup"]
 
 
 @pytest.mark.parametrize(
@@ -318,35 +316,33 @@ def test_under_asgi_nobody_waits_for_it_either(browser: Client, paid: list[Payme
         "WhatsApp link preview",
     ],
 )
-def test_a_program_makes_nothing_be_looked_at(browser: Client, paid: list[Payment], khalti: Khalti, name: str) -> None:
+def test_bots_trigger_no_lookup(browser: Client, paid: list[Payment], khalti: Khalti, name: str) -> None:
     """A18"""
     browser.get("/", headers={"User-Agent": name})
-    by_a_program = list(khalti.asked)
+    by_bot = list(khalti.looked_up)
     browser.get("/")
 
-    assert (by_a_program, len(khalti.asked)) == ([], 1)
+    assert (by_bot, len(khalti.looked_up)) == ([], 1)
 
 
-def test_a_browser_without_a_cookie_makes_nothing_be_looked_at(
-    browser: Client, paid: list[Payment], khalti: Khalti
-) -> None:
+def test_a_browser_without_a_cookie_triggers_no_lookup(browser: Client, paid: list[Payment], khalti: Khalti) -> None:
     browser.cookies.clear()
 
     browser.get("/")
 
-    assert (khalti.asked, LastRun.objects.filter(name=tasks.NUDGE).exists()) == ([], False)
+    assert (khalti.looked_up, LastRun.objects.filter(name=tasks.TRAFFIC).exists()) == ([], False)
 
 
-def test_with_a_worker_a_page_hands_over_and_asks_nobody(
+def test_with_a_worker_a_page_view_only_enqueues_the_task(
     browser: Client, worker: type[Queue], paid: list[Payment], khalti: Khalti
 ) -> None:
     browser.get("/")
-    in_the_request = list(khalti.asked)
+    in_the_request = list(khalti.looked_up)
 
     assert (in_the_request, worker.work()) == ([], ["3 paid"])
 
 
-def test_a_nudge_that_fails_costs_the_visitor_nothing(
+def test_a_failure_after_the_response_does_not_reach_the_visitor(
     browser: Client, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.TASKS = {"default": {"BACKEND": "no.such.Backend"}}
@@ -355,20 +351,18 @@ def test_a_nudge_that_fails_costs_the_visitor_nothing(
     assert "after a response: InvalidTaskBackendError" in caplog.text
 
 
-def test_a_page_costs_no_query_while_this_process_has_nudged_just_now(
-    browser: Client, django_assert_num_queries: Any
-) -> None:
+def test_a_page_view_makes_no_query_within_a_minute_of_a_run(browser: Client, django_assert_num_queries: Any) -> None:
     browser.get("/")
 
     with django_assert_num_queries(1):  # the session
         browser.get("/")
 
 
-def test_the_claim_is_one_statement_that_one_of_many_wins(db: None) -> None:
-    before = watch.claim("job", every=timedelta(minutes=1))
-    outcomes = at_once(10, lambda _index: watch.claim("job", every=timedelta(minutes=1)))
+def test_one_of_many_processes_claims_a_run(db: None) -> None:
+    before = polling.claim_run("job", every=timedelta(minutes=1))
+    outcomes = at_once(10, lambda _index: polling.claim_run("job", every=timedelta(minutes=1)))
     with time_machine.travel(timezone.now() + timedelta(minutes=1, seconds=1)):
-        later = at_once(10, lambda _index: watch.claim("job", every=timedelta(minutes=1)))
+        later = at_once(10, lambda _index: polling.claim_run("job", every=timedelta(minutes=1)))
 
     assert (before, outcomes, sorted(map(bool, later))) == (True, [False] * 10, [False] * 9 + [True])
     assert outbox.stuck() == 0

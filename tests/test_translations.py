@@ -1,4 +1,4 @@
-"""All that the package says, it says in Nepali too, and what is compiled is what is written."""
+"""Every text of the package has a Nepali translation, and the compiled catalogues are current."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ PACKAGE = ROOT / "loyalink_khalti"
 NEPALI = Path("locale/ne/LC_MESSAGES/django.po")
 CATALOGUES = [ROOT / room / NEPALI for room in ("loyalink_khalti", "sandbox")]
 GETTEXT = ("xgettext", "msguniq", "msgmerge", "msgattrib")
-# An empty end finds a "%" that begins nothing.
+# The empty alternative finds a "%" that starts no placeholder.
 PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|[sd%]|)")
 TAG = re.compile(r"</?\w+>")
 
@@ -23,24 +23,24 @@ each_catalogue = pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: pa
 
 
 def forms(text):
-    """A message has one text, or one for each plural form."""
+    """Return the texts of a message: one, or one for each plural form."""
     return (text,) if isinstance(text, str) else tuple(text)
 
 
 def catalogue(path):
-    """The messages of a .po or .mo, by what they translate."""
+    """Return the messages of a .po or .mo by the texts that they translate."""
     with path.open("rb") as file:
         messages = list((read_mo if path.suffix == ".mo" else read_po)(file))
     return {forms(message.id): message for message in messages if message.id}
 
 
-def filled_in(text):
+def placeholders_in(text):
     return set(PLACEHOLDER.findall(text)), sorted(TAG.findall(text))
 
 
 @pytest.fixture
 def extracted(tmp_path, settings, monkeypatch):
-    """The Nepali catalogue as ``makemessages`` begins it for today's source, in a copy."""
+    """The texts that ``makemessages`` finds in a copy of the current source."""
     if missing := [tool for tool in GETTEXT if not shutil.which(tool)]:
         pytest.skip(f"no GNU gettext here to read the source with: {', '.join(missing)}")
     copy = shutil.copytree(PACKAGE, tmp_path / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", "ne"))
@@ -51,33 +51,33 @@ def extracted(tmp_path, settings, monkeypatch):
     return catalogue(copy / NEPALI).keys()
 
 
-def test_nepali_has_every_sentence_of_the_source_and_no_other(extracted):
+def test_nepali_has_every_text_of_the_source_and_no_other(extracted):
     translated = catalogue(PACKAGE / NEPALI).keys()
 
     # In loyalink_khalti, with DJANGO_SETTINGS_MODULE=sandbox.settings and the repository on PYTHONPATH:
     # python -m django makemessages -l ne --no-obsolete --no-wrap --no-location
-    assert (extracted - translated, translated - extracted) == (set(), set()), "not translated, no longer said"
+    assert (extracted - translated, translated - extracted) == (set(), set()), "not translated, no longer used"
 
 
 @each_catalogue
-def test_no_translation_is_empty_or_guessed(path):
+def test_no_translation_is_empty_or_fuzzy(path):
     messages = catalogue(path).values()
 
     assert [message.id for message in messages if message.fuzzy or not all(forms(message.string))] == []
 
 
 @each_catalogue
-def test_translations_fill_in_what_the_source_fills_in(path):
-    pairs = [(said[-1], text) for said, message in catalogue(path).items() for text in forms(message.string)]
+def test_translations_have_the_placeholders_and_tags_of_the_source(path):
+    pairs = [(texts[-1], text) for texts, message in catalogue(path).items() for text in forms(message.string)]
 
-    assert [pair for pair in pairs if filled_in(pair[0]) != filled_in(pair[1])] == []
+    assert [pair for pair in pairs if placeholders_in(pair[0]) != placeholders_in(pair[1])] == []
 
 
 @each_catalogue
-def test_what_is_compiled_is_what_is_written(path):
-    written, compiled = (
-        {said: forms(message.string) for said, message in catalogue(file).items()}
+def test_the_compiled_catalogue_is_current(path):
+    source, compiled = (
+        {texts: forms(message.string) for texts, message in catalogue(file).items()}
         for file in (path, path.with_suffix(".mo"))
     )
 
-    assert compiled == written
+    assert compiled == source

@@ -1,4 +1,4 @@
-"""A task backend as a shop with a worker has one: it keeps what is enqueued until a test lets the worker run."""
+"""Task backends. ``Queue`` acts as a shop's worker: it keeps the tasks until a test runs them."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ TASKS = {"default": {"BACKEND": f"{__name__}.Queue"}}
 
 
 class Queue(BaseTaskBackend):
-    """Keeps what is enqueued, of all threads, until ``work``."""
+    """Keeps the enqueued tasks of all threads until ``work`` is called."""
 
-    waiting: list[TaskResult[Any]] = []
+    pending: list[TaskResult[Any]] = []
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> TaskResult[Any]:
         self.validate_task(task)
         result: TaskResult[Any] = TaskResult(
             task=task,
-            id=str(len(self.waiting)),
+            id=str(len(self.pending)),
             status=TaskResultStatus.READY,
             enqueued_at=None,
             started_at=None,
@@ -30,19 +30,19 @@ class Queue(BaseTaskBackend):
             errors=[],
             worker_ids=[],
         )
-        self.waiting.append(result)
+        self.pending.append(result)
         return result
 
     @classmethod
     def work(cls) -> list[Any]:
-        """Do what waits, and return what came of each."""
-        done, cls.waiting[:] = list(cls.waiting), []
-        return [each.task.call(TaskContext(task_result=each), *each.args, **each.kwargs) for each in done]
+        """Run the pending tasks and return their results."""
+        tasks, cls.pending[:] = list(cls.pending), []
+        return [each.task.call(TaskContext(task_result=each), *each.args, **each.kwargs) for each in tasks]
 
 
 class ImmediateBackend(Queue):
-    """Called what Django 6 calls its own, which runs tasks within the request as well."""
+    """Has the name of Django 6's own backend, which runs tasks within the request."""
 
 
 class QuickBackend(ImmediateBackendOfTasks):
-    """Some shop's own variety of the one that runs tasks within the request."""
+    """A shop's own version of the backend that runs tasks within the request."""

@@ -1,4 +1,4 @@
-"""How far staff may go without another permission: set by those alone whom it does not bind."""
+"""Settings that limit what staff may do. Only users who may exceed a limit can change it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,63 +7,70 @@ from django.db import transaction
 from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.log_actions import log
 
-from loyalink_khalti.money import Paisa, grouped, npr
-from loyalink_khalti.staff.may import may
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.staff.permissions import has_permission
 
-from .sentence import Part, Sentence, names
+from .sentence import Part, Sentence, field_names
 
-REFUNDS, ADJUSTMENTS = "loyalink_khalti.change_refund_limit", "loyalink_khalti.change_adjust_limit"
+REFUND_LIMIT_CHANGED = "loyalink_khalti.change_refund_limit"
+ADJUST_LIMIT_CHANGED = "loyalink_khalti.change_adjust_limit"
 """Log actions."""
 
 
-def whole_rupees(limit: int) -> str:
-    """Without paisa where there are none."""
+def rupees_label(limit: int) -> str:
+    """Return an amount in paisa as rupees, without decimals where it has no paisa."""
     return npr(Paisa(limit)).removesuffix(".00")
 
 
-class WithLimit(WagtailAdminModelForm):
-    """Settings with a limit, whose field is left out for whoever is bound by it, whatever they post."""
+class LimitForm(WagtailAdminModelForm):
+    """Settings with a limit. Users who may not exceed it have no field for it, whatever they post."""
 
-    limit: str
-    """The name of its field."""
-    beyond: str
-    """The permission to go beyond it."""
+    limit_field: str
+    limit_permission: str
+    """The permission to exceed the limit."""
     limit_changed: str
     """Log action."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.for_user is None or not may(self.for_user, self.beyond):
-            del self.fields[self.limit]
+        if self.for_user is None or not has_permission(self.for_user, self.limit_permission):
+            del self.fields[self.limit_field]
 
     def save(self, commit: bool = True) -> Any:
         with transaction.atomic():
             stored = type(self.instance).objects.select_for_update().filter(pk=self.instance.pk)
-            before = stored.values_list(self.limit, flat=True).first()
-            if self.limit not in self.fields:  # a colleague may have set it since the page was asked for
-                setattr(self.instance, self.limit, before)
+            before = stored.values_list(self.limit_field, flat=True).first()
+            if self.limit_field not in self.fields:  # a colleague may have changed it since the page was opened
+                setattr(self.instance, self.limit_field, before)
             instance = super().save(commit)
-            after = getattr(instance, self.limit)
+            after = getattr(instance, self.limit_field)
             if commit and after != before:
-                told = {"old": before, "new": after}
-                log(instance=instance, action=self.limit_changed, user=self.for_user, data=told)
+                data = {"old": before, "new": after}
+                log(instance=instance, action=self.limit_changed, user=self.for_user, data=data)
         return instance
 
 
-class Limit(Sentence):
-    """A sentence with the field of a limit; for whoever may not set it, plain words and what it is."""
+class LimitSentence(Sentence):
+    """A sentence with the field of a limit; users who may not change the limit read its value instead."""
 
     def __init__(
-        self, text: Any = "", said: Any = "", without: Any = "", write: Callable[[int], str] = grouped, **kwargs: Any
+        self,
+        text: Any = "",
+        read_only: Any = "",
+        unlimited: Any = "",
+        format_limit: Callable[[int], str] = group_digits,
+        **kwargs: Any,
     ) -> None:
         super().__init__(text, **kwargs)
-        self.said, self.without, self.write = said, without, write
+        self.read_only, self.unlimited, self.format_limit = read_only, unlimited, format_limit
 
     def clone_kwargs(self) -> dict[str, Any]:
-        return {**super().clone_kwargs(), "said": self.said, "without": self.without, "write": self.write}
+        own = {"read_only": self.read_only, "unlimited": self.unlimited, "format_limit": self.format_limit}
+        return {**super().clone_kwargs(), **own}
 
-    def told(self, limit: int | None) -> str:
-        return str(self.without) if limit is None else str(self.said) % {"limit": self.write(limit)}
+    def read_only_text(self, limit: int | None) -> str:
+        return str(self.unlimited) if limit is None else str(self.read_only) % {"limit": self.format_limit(limit)}
 
     class BoundPanel(Sentence.BoundPanel):
         def is_shown(self) -> bool:
@@ -71,8 +78,8 @@ class Limit(Sentence):
 
         def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
             context = super().get_context_data(parent_context)
-            (name,) = names(self.panel.text)
+            (name,) = field_names(self.panel.text)
             if name in self.form.fields:
                 return context
-            words = self.panel.told(getattr(self.instance, name))
-            return {**context, "parts": [Part(text=words)], "help_text": ""}
+            text = self.panel.read_only_text(getattr(self.instance, name))
+            return {**context, "parts": [Part(text=text)], "help_text": ""}

@@ -1,35 +1,64 @@
-"""Where the desk's pages are, for those that lead to each other; "" where a page is not there."""
+"""URLs of the admin's pages about a payment, a member or an order; "" where there is no such page."""
+
+from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
 from loyalink_khalti import conf
-from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.states import PurchaseState
+from loyalink_khalti.staff import permissions
 
 
 def payment_url(pk: int) -> str:
-    """The page of a payment."""
+    """Return the URL of a payment's page."""
     return _url("loyalink_khalti_payment", pk)
 
 
 def member_url(pk: int) -> str:
-    """The page of a member, by the pk of their account."""
+    """Return the URL of a member's page, by the pk of the account."""
     return _url("loyalink_khalti_member", pk)
 
 
 def members_url() -> str:
-    """The list of members."""
+    """Return the URL of the list of members."""
     return _url("loyalink_khalti_members")
 
 
 def order_url(purchase: Purchase) -> str:
-    """The order in its shop's own back office; "" where it has none, or the shop is gone."""
+    """Return the URL of the order in the shop's own back office; "" where the shop has none, or is not set up."""
     shop = conf.shops().get(purchase.shop)
-    if shop is None or purchase.state != Purchase.State.PLACED:
+    if shop is None or purchase.state != PurchaseState.PLACED:
         return ""
     try:
-        return shop.page_for_staff(purchase.ref)
+        return shop.staff_page(purchase.ref)
     except NoReverseMatch:
         return ""
+
+
+class PaymentURLFinder:
+    """For Wagtail's site history: the page of a payment, if the user may see it."""
+
+    def __init__(self, user: Any = None) -> None:
+        self.user = user
+
+    def get_edit_url(self, payment: Payment) -> str | None:
+        """Wagtail's name for it; the page has nothing to edit."""
+        allowed = self.user is None or permissions.has_permission(self.user, permissions.VIEW_PAYMENTS)
+        return payment_url(payment.pk) if allowed else None
+
+
+class MemberURLFinder:
+    """For Wagtail's site history: the page of a member, if the user may see it."""
+
+    def __init__(self, user: Any = None) -> None:
+        self.user = user
+
+    def get_edit_url(self, account: Account) -> str | None:
+        """Wagtail's name for it; the page has nothing to edit."""
+        allowed = self.user is None or permissions.has_permission(self.user, permissions.VIEW_MEMBERS)
+        return member_url(account.pk) if allowed else None
 
 
 def _url(name: str, *args: int) -> str:

@@ -1,8 +1,8 @@
-"""Lists of what grows for ever: searched and filtered by an index, counted no further than anybody turns pages."""
+"""Lists of large tables in Wagtail's admin: filtered by index, counted to a limit, exported as CSV or XLSX."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -13,50 +13,57 @@ from wagtail.admin.paginator import WagtailPaginator
 from wagtail.admin.views.generic import BaseListingView
 from wagtail.admin.views.mixins import SpreadsheetExportMixin
 
-from loyalink_khalti.staff.cells import safe
+from loyalink_khalti.staff.spreadsheet import safe_cell
 
-from .guard import Guarded, not_exported, refused
+from .access import PermissionRequired, export_refused, forbidden
 from .sites import site_names
 
-MOST_COUNTED = 10_000
-"""Rows that a list counts and turns pages through; who wants more filters, or exports."""
-CHUNK = 2_000
+COUNT_LIMIT = 10_000
+"""Rows that a list counts and pages through. To reach more rows, filter or export."""
+EXPORT_CHUNK = 2_000
+EARLIEST_DAY, LATEST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+
+
+def clamp_day(day: date) -> date:
+    """Return ``day`` within 2000 to 2199: a mistyped year asks for no more months, and no date overflows."""
+    return min(max(day, EARLIEST_DAY), LATEST_DAY)
 
 
 class BoundedPaginator(WagtailPaginator):
-    """Counts no further than ``MOST_COUNTED``, along the list's own index, and says so."""
+    """Count up to ``COUNT_LIMIT`` rows, along the list's own index, and say so."""
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.values("pk")[:MOST_COUNTED].count()) if hasattr(rows, "query") else len(rows)
+        return int(rows.values("pk")[:COUNT_LIMIT].count()) if hasattr(rows, "query") else len(rows)
 
     @property
     def items_count_label(self) -> str:
         label = str(super().items_count_label)
-        return _("the first %(items)s") % {"items": label} if self.count == MOST_COUNTED else label
+        return _("the first %(items)s") % {"items": label} if self.count == COUNT_LIMIT else label
 
 
-class Exported(SpreadsheetExportMixin):
-    """A list that leaves as CSV or XLSX, streamed, for whoever may; nothing in a cell runs."""
+class SpreadsheetExport(SpreadsheetExportMixin):
+    """A list that is exported as CSV or XLSX, streamed; no cell is taken for a formula."""
 
     export_permission: str
     request: HttpRequest
     is_export: bool
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.is_export and not self.may(self.export_permission):  # type: ignore[attr-defined]  # Guarded's
-            return refused(request)
-        if self.is_export and self.may(self.permission) and self.unread:  # type: ignore[attr-defined]  # the same
-            return not_exported(request, self.unread, back=self.index_url)  # type: ignore[attr-defined]
-        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # a view's
+        view: Any = self  # Wagtail's view, which is mixed in
+        if self.is_export and not view.has_permission(self.export_permission):
+            return forbidden(request)
+        if self.is_export and view.has_permission(view.permission) and self.filter_errors:
+            return export_refused(request, self.filter_errors, list_url=view.index_url)
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # of a view
         return response
 
     @cached_property
-    def unread(self) -> str:
-        """What of the filters and the search cannot be read, in words; a list takes it for not being asked at all."""
+    def filter_errors(self) -> str:
+        """The errors of the filters and the search; a list ignores invalid ones, an export must not."""
         forms = [self.search_form, self.filters.form if self.filters else None]  # type: ignore[attr-defined]
-        return " ".join(_faults(form) for form in forms if form is not None and not form.is_valid())
+        return " ".join(_errors(form) for form in forms if form is not None and not form.is_valid())
 
     @cached_property
     def site_names(self) -> dict[str, str]:
@@ -65,21 +72,21 @@ class Exported(SpreadsheetExportMixin):
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> Any:
         if self.is_export:
             return self.as_spreadsheet(context["object_list"], self.request.GET["export"])
-        return super().render_to_response(context, **kwargs)  # type: ignore[misc]  # a view's
+        return super().render_to_response(context, **kwargs)  # type: ignore[misc]  # of a view
 
     @cached_property
     def show_export_buttons(self) -> bool:
-        return bool(self.list_export) and self.may(self.export_permission)  # type: ignore[attr-defined]
+        return bool(self.list_export) and self.has_permission(self.export_permission)  # type: ignore[attr-defined]
 
     def preprocess_field_value(self, field: str, value: Any, export_format: str) -> Any:
-        """Times as they are in the shop, numbers as numbers, and texts that no spreadsheet takes for a formula."""
+        """Return times in the shop's time zone, numbers as numbers, and texts that no spreadsheet runs."""
         if isinstance(value, datetime):
             local = timezone.localtime(value)
             return local.replace(tzinfo=None) if export_format == self.FORMAT_XLSX else f"{local:%Y-%m-%d %H:%M}"
         if isinstance(value, bool):
             return _("yes") if value else _("no")
         value = super().preprocess_field_value(field, value, export_format)
-        return safe(value) if isinstance(value, str) else value
+        return safe_cell(value) if isinstance(value, str) else value
 
     def stream_csv(self, queryset: Any) -> Iterator[bytes]:
         yield b"\xef\xbb\xbf"  # Excel reads UTF-8 only with it
@@ -93,29 +100,29 @@ class Exported(SpreadsheetExportMixin):
         return row
 
 
-def _faults(form: Any) -> str:
-    """The errors of a form, each with the field that it is about."""
-    told = [(form[name].label if name in form.fields else "", errors) for name, errors in form.errors.items()]
-    return " ".join(f"{label}: {' '.join(errors)}" if label else " ".join(errors) for label, errors in told)
+def _errors(form: Any) -> str:
+    """Return the errors of a form, each with the label of its field."""
+    labelled = [(form[name].label if name in form.fields else "", errors) for name, errors in form.errors.items()]
+    return " ".join(f"{label}: {' '.join(errors)}" if label else " ".join(errors) for label, errors in labelled)
 
 
 def _streamed(rows: Any) -> Any:
-    """Rows read a chunk at a time, that still know their model, for the headings."""
-    return Streamed(rows) if hasattr(rows, "iterator") else rows
+    """Return rows that are read in chunks; they keep ``model``, which the headings need."""
+    return StreamedRows(rows) if hasattr(rows, "iterator") else rows
 
 
-class Streamed:
-    """A queryset that is gone through once and never kept."""
+class StreamedRows:
+    """A queryset that is iterated once and not cached."""
 
     def __init__(self, rows: Any) -> None:
         self.model, self._rows = rows.model, rows
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._rows.iterator(chunk_size=CHUNK))
+        return iter(self._rows.iterator(chunk_size=EXPORT_CHUNK))
 
 
-class Listing(Exported, Guarded, BaseListingView):  # type: ignore[override]  # as Wagtail's own mixture
-    """A list of Wagtail's, guarded, bounded and exported."""
+class Listing(SpreadsheetExport, PermissionRequired, BaseListingView):  # type: ignore[override]  # as Wagtail mixes them
+    """A list view of Wagtail's with permissions, a limited count and exports."""
 
     # Wagtail is untyped: what it sets to None is a text, a tuple or a class in a list that has it.
     page_title: Any
@@ -132,5 +139,5 @@ class Listing(Exported, Guarded, BaseListingView):  # type: ignore[override]  # 
     paginator_class = BoundedPaginator
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        # Where there is none, a shop's own context processor may offer its search of goods by this name.
+        # A list without a search must not show the search form that a shop's context processor may add by this name.
         return {"search_form": None, **super().get_context_data(*args, **kwargs)}

@@ -1,33 +1,36 @@
-"""How Wagtail's log tells what staff have done with money and keys."""
+"""Texts of Wagtail's site history for settings, rules and campaigns: figures and fingerprints only."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
-from loyalink_khalti.money import Paisa, grouped, npr
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.nepal import group_digits
 
-from . import forms, limits, rules_form
-from .campaigns import rows as campaigns
-from .payments import ask, deciding, giving_back
+from . import limits
+from .campaigns import services as campaigns
+from .rules import form as rules
+from .settings import form as settings
 
 
-class _Told(LogFormatter):
-    """A label, and what the entry's data say."""
+class DataFormatter(LogFormatter, ABC):
+    """A label, followed by the data of the entry."""
 
     label: Any
 
     def format_message(self, log_entry: Any) -> str:
-        return f"{self.label}: {self.told(log_entry.data)}"
+        return f"{self.label}: {self.format_data(log_entry.data)}"
 
-    def told(self, data: dict[str, Any]) -> str:
-        """What it says besides its label."""
-        return ""
+    @abstractmethod
+    def format_data(self, data: dict[str, Any]) -> str:
+        """Return the figures of the entry as text."""
 
 
-class _Key(_Told):
-    def told(self, data: dict[str, Any]) -> str:
+class _Key(DataFormatter):
+    def format_data(self, data: dict[str, Any]) -> str:
         return f"{data.get('environment', '')}, {data.get('fingerprint', '')}"
 
 
@@ -39,72 +42,51 @@ class KeyRemoved(_Key):
     label: Any = gettext_lazy("Remove a Khalti key")
 
 
-class Asked(_Told):
-    label: Any = gettext_lazy("Ask Khalti about a payment")
+class RefundLimitChanged(DataFormatter):
+    label: Any = gettext_lazy("Change the refund limit")
 
-    def told(self, data: dict[str, Any]) -> str:
-        return str(data.get("status") or _("no answer"))
+    def format_data(self, data: dict[str, Any]) -> str:
+        return " → ".join(self._limit(data.get(which)) for which in ("old", "new"))
 
+    def _limit(self, limit: int | None) -> str:
+        return _("no limit") if limit is None else self.format_limit(limit)
 
-class Refunded(_Told):
-    label: Any = gettext_lazy("Give back")
-
-    def told(self, data: dict[str, Any]) -> str:
-        return f"{npr(Paisa(data.get('cash', 0)))}, {data.get('state', '')}"
-
-
-class Decided(_Told):
-    label: Any = gettext_lazy("Answer a flag")
-
-    def told(self, data: dict[str, Any]) -> str:
-        return f"{data.get('flag', '')} ({data.get('reason', '')}): {data.get('decision', '')}"
-
-
-class RefundLimit(_Told):
-    label: Any = gettext_lazy("Change the limit of refunds")
-
-    def told(self, data: dict[str, Any]) -> str:
-        return " → ".join(self.limit(data.get(which)) for which in ("old", "new"))
-
-    def limit(self, limit: int | None) -> str:
-        return _("no limit") if limit is None else self.write(limit)
-
-    def write(self, limit: int) -> str:
+    def format_limit(self, limit: int) -> str:
         return npr(Paisa(limit))
 
 
-class AdjustLimit(RefundLimit):
-    label: Any = gettext_lazy("Change the limit of adjustments")
+class AdjustLimitChanged(RefundLimitChanged):
+    label: Any = gettext_lazy("Change the adjustment limit")
 
-    def write(self, limit: int) -> str:
-        return grouped(limit)
+    def format_limit(self, limit: int) -> str:
+        return group_digits(limit)
 
 
-class RulesChanged(_Told):
-    label: Any = gettext_lazy("Change the rules of the points")
+class RulesChangeFormatter(LogFormatter):
+    label: Any = gettext_lazy("Change the loyalty rules")
 
     def format_message(self, log_entry: Any) -> str:
         changes = "; ".join(log_entry.data.get("changes", []))
         return f"{self.label} ({log_entry.data.get('version', '')}): {changes}"
 
 
-class _Campaign(_Told):
-    def told(self, data: dict[str, Any]) -> str:
+class CampaignFormatter(DataFormatter):
+    def format_data(self, data: dict[str, Any]) -> str:
         return f"{data.get('name', '')} ({data.get('version', '')})"
 
 
 def register(actions: LogActionRegistry) -> None:
-    """Show in the site history who has done what, with figures and fingerprints alone: no name and no key."""
+    """Register the texts of the site history. No text contains a name or a key."""
     formatters = {
-        forms.SAVED: KeySaved,
-        forms.REMOVED: KeyRemoved,
-        ask.ASKED: Asked,
-        giving_back.REFUNDED: Refunded,
-        deciding.DECIDED: Decided,
-        rules_form.CHANGED: RulesChanged,
-        limits.REFUNDS: RefundLimit,
-        limits.ADJUSTMENTS: AdjustLimit,
-        **{action: type("CampaignTold", (_Campaign,), {"label": label}) for action, label in campaigns.LABELS.items()},
+        settings.KEY_SAVED: KeySaved,
+        settings.KEY_REMOVED: KeyRemoved,
+        rules.RULES_CHANGED: RulesChangeFormatter,
+        limits.REFUND_LIMIT_CHANGED: RefundLimitChanged,
+        limits.ADJUST_LIMIT_CHANGED: AdjustLimitChanged,
+        **{
+            action: type("CampaignAction", (CampaignFormatter,), {"label": label})
+            for action, label in campaigns.LOG_LABELS.items()
+        },
     }
     for action, formatter in formatters.items():
         actions.register_action(action)(formatter)

@@ -1,6 +1,7 @@
-"""What editors set, per site, in Wagtail's settings. The secret key is not here: ``conf`` keeps it, encrypted.
+"""What editors set per site in Wagtail, and campaigns.
 
-Nor are the rules of the points: their form reads and writes versions of them (``loyalty.programmes``).
+The secret key is not here: ``conf`` stores it encrypted. The rules of the points are not here either: their form reads
+and writes versions of the loyalty programme.
 """
 
 from django.core.validators import MinValueValidator
@@ -13,32 +14,34 @@ from wagtail.contrib.settings.models import BaseSiteSetting
 
 from loyalink_khalti import conf
 
-from .panels import KHALTI
-from .rules_panels import LOYALTY
+from .rules.panels import LOYALTY_PANELS
+from .settings.panels import KHALTI_PANELS
 
 
 class Environment(models.TextChoices):
-    """Which of Khalti's two servers; a deployment's ``KHALTI_BASE_URL`` decides the address."""
+    """One of Khalti's two servers. A deployment's ``KHALTI_BASE_URL`` replaces the address of both."""
 
     TEST = "test", _("Test: no money moves")
     LIVE = "live", _("Live")
 
 
 class Audience(models.TextChoices):
-    """Who may pay with Khalti."""
+    """The customers to whom Khalti is offered."""
 
-    EVERYBODY = conf.EVERYBODY, _("Everybody")
-    MEMBERS = conf.MEMBERS, _("Customers who have logged in")
-    STAFF = conf.STAFF, _("Staff alone, to try it out")
+    EVERYBODY = conf.EVERYBODY, _("All customers")
+    MEMBERS = conf.MEMBERS, _("Logged-in customers")
+    STAFF = conf.STAFF, _("Staff only, for testing")
 
 
 class KhaltiSettings(BaseSiteSetting):
-    """Whether and how a site offers Khalti."""
+    """Whether and how a site offers Khalti. Amounts are in paisa."""
 
     enabled = models.BooleanField(
         _("offer Khalti at the checkout"),
         default=True,
-        help_text=_("Switched off, no new payment begins; open ones are still finished and refunds still work."),
+        help_text=_(
+            "When turned off, no new payments start. Open payments are still completed, and refunds still work."
+        ),
     )
     environment = models.CharField(_("environment"), max_length=10, choices=Environment, default=Environment.TEST)
     title = models.CharField(_("title at the checkout"), max_length=60, default=gettext_noop("Khalti"))
@@ -49,44 +52,44 @@ class KhaltiSettings(BaseSiteSetting):
         default=gettext_noop("Pay with your Khalti wallet, mobile banking or card."),
     )
     audience = models.CharField(_("who may pay with Khalti"), max_length=10, choices=Audience, default=conf.EVERYBODY)
-    minimum_order = models.BigIntegerField(_("smallest order"), default=1000, validators=[MinValueValidator(1000)])
-    """Paisa, before points; Khalti itself takes nothing below Rs 10."""
-    maximum_order = models.BigIntegerField(_("largest order"), null=True, blank=True)
-    """Paisa, before points; null: no limit."""
-    refund_limit = models.BigIntegerField(_("refunds up to"), null=True, blank=True, validators=[MinValueValidator(0)])
-    """Paisa of cash of one order that who may refund gives back without another permission; null: no limit."""
+    minimum_order = models.BigIntegerField(_("minimum order"), default=1000, validators=[MinValueValidator(1000)])
+    """Before points; Khalti accepts no payment below Rs 10."""
+    maximum_order = models.BigIntegerField(_("maximum order"), null=True, blank=True)
+    """Before points; null for no limit."""
+    refund_limit = models.BigIntegerField(_("refund limit"), null=True, blank=True, validators=[MinValueValidator(0)])
+    """What staff may refund of one order without a further permission; null for no limit."""
 
-    edit_handler = KHALTI
+    edit_handler = KHALTI_PANELS
 
     class Meta:
         verbose_name = _("Khalti")
 
 
 class LoyaltySettings(BaseSiteSetting):
-    """What a site says of its points, and how far staff may move them; the rules are ``ProgramVersion``s."""
+    """The texts of a site's points, and how many points staff may adjust."""
 
     name = models.CharField(_("name of the programme"), max_length=40, blank=True, default="")
     text = models.CharField(_("text on the points card"), max_length=300, blank=True, default="")
     adjust_limit = models.BigIntegerField(
-        _("adjustments up to"), null=True, blank=True, validators=[MinValueValidator(0)]
+        _("adjustment limit"), null=True, blank=True, validators=[MinValueValidator(0)]
     )
-    """Points of one member that who may adjust moves in a day without another permission; null: no limit."""
+    """Points that staff may adjust per member in a day without a further permission; null for no limit."""
 
-    edit_handler = LOYALTY
+    edit_handler = LOYALTY_PANELS
 
     class Meta:
         verbose_name = _("Loyalty points")
 
 
 class Campaign(models.Model):
-    """More points for a time; what runs or will run is written into the rules of its site, as a new version."""
+    """More points for a limited time. Until it ends, the current version of its site's rules contains it."""
 
     site_key = models.CharField(max_length=255, default=conf.DEFAULT_SITE)
     name = models.CharField(_("name"), max_length=80)
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(_("to"))
-    multiplier = models.DecimalField(_("multiply points by"), max_digits=5, decimal_places=2, default=1)
-    addition = models.BigIntegerField(_("add points to an order"), default=0)
+    multiplier = models.DecimalField(_("points multiplier"), max_digits=5, decimal_places=2, default=1)
+    addition = models.BigIntegerField(_("bonus points per order"), default=0)
     tags = models.JSONField(_("categories"), default=list, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -96,7 +99,7 @@ class Campaign(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="loyalink_campaign_ends_later"),
             models.CheckConstraint(
-                condition=Q(multiplier__gte=1, addition__gte=0), name="loyalink_campaign_gives_more"
+                condition=Q(multiplier__gte=1, addition__gte=0), name="loyalink_campaign_adds_points"
             ),
             models.UniqueConstraint(fields=["site_key", "name"], name="loyalink_campaign_name"),
         ]

@@ -1,4 +1,4 @@
-"""Settings read as sentences: the words, and in them the fields."""
+"""Panels that lay out a form as sentences, with the fields inside the text."""
 
 import re
 from collections.abc import Iterator
@@ -10,60 +10,60 @@ from django.utils.functional import cached_property
 from wagtail.admin.panels import Panel
 
 _FIELD = re.compile(r"\{(\w+)\}")
-_BEHIND = re.compile(r"[^\s\w]+")
+_PUNCTUATION = re.compile(r"[^\s\w]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A piece of a sentence: words, or a field."""
+    """A part of a sentence: text, or a field."""
 
     text: str = ""
-    """Words; of a field the letters right behind it, a comma say; of a tick box all that it stands for."""
+    """Text. Of a field, the punctuation right after it; of a checkbox, its whole label."""
     field: Any = None
-    invalid: str = ""
-    """The id of the line that says what is wrong with it."""
+    errors_id: str = ""
+    """The id of the line with the field's errors; "" if it has none."""
 
     @property
     def widget(self) -> str:
-        """The field as it stands in the sentence."""
-        attrs = {"aria-invalid": "true", "aria-describedby": self.invalid} if self.invalid else {}
+        """The field's HTML."""
+        attrs = {"aria-invalid": "true", "aria-describedby": self.errors_id} if self.errors_id else {}
         return str(self.field.as_widget(attrs=attrs))
 
     @property
-    def is_tick(self) -> bool:
+    def is_checkbox(self) -> bool:
         return isinstance(self.field.field.widget, forms.CheckboxInput)
 
     @property
     def is_block(self) -> bool:
-        """Whether it is too much for a line: many tick boxes, say."""
+        """Whether the field takes a block of its own: a group of checkboxes."""
         return isinstance(self.field.field.widget, forms.CheckboxSelectMultiple)
 
 
-def names(text: Any) -> list[str]:
-    """The fields in a sentence, in order."""
+def field_names(text: Any) -> list[str]:
+    """Return the names of the fields in a sentence, in order."""
     return _FIELD.findall(str(text))
 
 
-def parts(text: Any, form: forms.BaseForm) -> Iterator[Part]:
-    """Cut a sentence at its fields; a field that the form leaves out is left out of the words, too."""
-    words, *rest = _FIELD.split(str(text))
-    if words.strip():
-        yield Part(text=words)
+def split_sentence(text: Any, form: forms.BaseForm) -> Iterator[Part]:
+    """Split a sentence at its fields. A field that the form does not have is left out."""
+    first, *rest = _FIELD.split(str(text))
+    if first.strip():
+        yield Part(text=first)
     for name, after in zip(rest[::2], rest[1::2], strict=True):
         if name not in form.fields:
             yield Part(text=after)
             continue
         bound = form[name]
-        is_tick = isinstance(bound.field.widget, forms.CheckboxInput)
-        behind = _BEHIND.match(after)
-        glued = after if is_tick else behind.group() if behind else ""
-        yield Part(field=bound, text=glued, invalid=f"{bound.auto_id}-errors" if bound.errors else "")
-        if after[len(glued) :].strip():
-            yield Part(text=after[len(glued) :])
+        is_checkbox = isinstance(bound.field.widget, forms.CheckboxInput)
+        punctuation = _PUNCTUATION.match(after)
+        attached = after if is_checkbox else punctuation.group() if punctuation else ""
+        yield Part(field=bound, text=attached, errors_id=f"{bound.auto_id}-errors" if bound.errors else "")
+        if after[len(attached) :].strip():
+            yield Part(text=after[len(attached) :])
 
 
 class Sentence(Panel):
-    """``Sentence(_("Customers earn {points} points for every Rs {per} of goods."))``."""
+    """One sentence: ``Sentence(_("Customers earn {points} points for every Rs {per} of products."))``."""
 
     def __init__(self, text: Any = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -73,7 +73,7 @@ class Sentence(Panel):
         return {**super().clone_kwargs(), "text": self.text}
 
     def get_form_options(self) -> dict[str, Any]:
-        return {"fields": names(self.text)}
+        return {"fields": field_names(self.text)}
 
     class BoundPanel(Panel.BoundPanel):
         template_name = "loyalink_khalti/backoffice/sentence.html"
@@ -83,7 +83,7 @@ class Sentence(Panel):
 
         @cached_property
         def parts(self) -> list[Part]:
-            return list(parts(self.panel.text, self.form))
+            return list(split_sentence(self.panel.text, self.form))
 
         def is_shown(self) -> bool:
             return self.form is None or any(part.field is not None for part in self.parts)
@@ -92,26 +92,27 @@ class Sentence(Panel):
             return {**super().get_context_data(parent_context), "parts": self.parts, "help_text": self.help_text}
 
 
-class Rows(Panel):
-    """A sentence for each row of a formset that the form keeps as ``form.rows[name]``."""
+class SentenceRows(Panel):
+    """One sentence for each form of a formset, which the page's form keeps as ``form.row_formsets[name]``."""
 
-    def __init__(self, name: str = "", text: Any = "", add: Any = "", **kwargs: Any) -> None:
+    def __init__(self, name: str = "", text: Any = "", add_label: Any = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.name, self.text, self.add = name, text, add
+        self.name, self.text, self.add_label = name, text, add_label
 
     def clone_kwargs(self) -> dict[str, Any]:
-        return {**super().clone_kwargs(), "name": self.name, "text": self.text, "add": self.add}
+        return {**super().clone_kwargs(), "name": self.name, "text": self.text, "add_label": self.add_label}
 
     class BoundPanel(Panel.BoundPanel):
-        template_name = "loyalink_khalti/backoffice/rows.html"
+        template_name = "loyalink_khalti/backoffice/sentence_rows.html"
 
         class Media:
             css = {"all": ("loyalink_khalti/sentence.css",)}
-            js = ("loyalink_khalti/rows.js",)
+            js = ("loyalink_khalti/sentence_rows.js",)
 
         def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
-            formset = self.form.rows[self.panel.name]
-            rows = [(form, list(parts(self.panel.text, form))) for form in formset.forms]
-            blank = list(parts(self.panel.text, formset.empty_form))
+            formset = self.form.row_formsets[self.panel.name]
+            rows = [(form, list(split_sentence(self.panel.text, form))) for form in formset.forms]
+            empty_row = list(split_sentence(self.panel.text, formset.empty_form))
             context = super().get_context_data(parent_context)
-            return {**context, "formset": formset, "rows": rows, "blank": blank, "add": self.panel.add}
+            own = {"formset": formset, "rows": rows, "empty_row": empty_row, "add_label": self.panel.add_label}
+            return {**context, **own}

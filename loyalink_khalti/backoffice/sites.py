@@ -1,21 +1,21 @@
-"""The sites of this Wagtail by the text under which their payments and points are kept."""
+"""Wagtail's sites, by the site key under which their payments and points are stored."""
 
 from wagtail.models import Site
 
 from loyalink_khalti import conf
 
 
-def has_several() -> bool:
-    """Whether there is more than one; Wagtail remembers it, so that no list asks the database."""
+def has_several_sites() -> bool:
+    """Return whether there is more than one site; Wagtail caches it, so that no list queries the database."""
     return len({path.site_id for path in Site.get_site_root_paths()}) > 1
 
 
 def site_names() -> dict[str, str]:
-    """What editors call each site, by its key; a site that is no more has its key alone."""
+    """Return the name of each site by its key; a deleted site has no entry."""
     return dict(site_choices())
 
 
 def site_choices() -> list[tuple[str, str]]:
-    """Each site's key and its name, the default one first."""
+    """Return each site's key and name, the default site first."""
     sites = Site.objects.order_by("-is_default_site", "site_name", "hostname")
-    return [(conf.key_of_site(site), site.site_name or site.hostname) for site in sites]
+    return [(conf.site_key_of(site), site.site_name or site.hostname) for site in sites]

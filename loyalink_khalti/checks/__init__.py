@@ -1,5 +1,5 @@
-"""Numbered system checks, each with a hint that mends it. ``docs/configuration.md`` lists them."""
+"""Django system checks with numbers and hints. ``docs/configuration.md`` lists them; a host adds its own."""
 
-from . import deployment, jobs, khalti, oscar, shop, sites
+from . import deployment, khalti, shops, sites
 
-__all__ = ["deployment", "jobs", "khalti", "oscar", "shop", "sites"]
+__all__ = ["deployment", "khalti", "shops", "sites"]

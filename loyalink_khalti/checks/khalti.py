@@ -1,4 +1,4 @@
-"""Checks of Khalti's server and of the keys for it."""
+"""Checks of Khalti's server and of the secret keys for it."""
 
 from django.conf import settings
 from django.core import checks
@@ -6,10 +6,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 
 from loyalink_khalti import conf
-from loyalink_khalti.khalti import addresses
+from loyalink_khalti.khalti import credentials
 from loyalink_khalti.payments.models import Credentials
 
-from .registering import Messages, check, database_check, error, warning
+from .registration import Messages, check, database_check, error, warning
 
 MAKE_FERNET_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 
@@ -17,39 +17,40 @@ MAKE_FERNET_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fern
 @check()
 def server() -> Messages:
     try:
-        addresses.base(conf.base_url(conf.TEST))
+        credentials.checked_base_url(conf.base_url(conf.TEST))
     except ValueError as exc:
         yield error(
             1,
             f"Khalti cannot be called at {conf.base_url(conf.TEST)}: {exc}.",
-            "KHALTI_BASE_URL is the address of Khalti's API, https://khalti.com/api/v2/ say. Leave it out, and the"
-            " editors' choice of environment decides.",
+            "KHALTI_BASE_URL=https://khalti.com/api/v2/. Without it, the editors' choice of environment decides.",
         )
         return
     if conf.is_simulated() and not settings.DEBUG:
         yield error(
             2,
-            f"Payments go to {conf.base_url(conf.TEST)}, which is not Khalti's, with DEBUG off: no money comes in.",
-            "Remove KHALTI_BASE_URL. A demo that means it adds loyalink_khalti.E002 to SILENCED_SYSTEM_CHECKS.",
+            f"Payments go to {conf.base_url(conf.TEST)}, which is not Khalti, with DEBUG off: no money arrives.",
+            'Remove KHALTI_BASE_URL. For a demo: SILENCED_SYSTEM_CHECKS = ["loyalink_khalti.E002"].',
         )
 
 
 @check(checks.Tags.security)
 def secrets() -> Messages:
     try:
-        conf.deployments_key()
+        conf.deployment_secret()
     except ImproperlyConfigured as exc:
         yield error(
-            5, str(exc), "Copy the “live secret key” from admin.khalti.com, or for tests test-admin.khalti.com."
+            5,
+            f"{exc}.",
+            "Copy the “live secret key” from admin.khalti.com, or for tests from test-admin.khalti.com.",
         )
     try:
         conf.fernet()
     except ImproperlyConfigured as exc:
-        hint = f"Set the environment variable LOYALINK_FERNET_KEYS (newest first, commas between). {MAKE_FERNET_KEY}"
+        hint = f"Set LOYALINK_FERNET_KEYS in the environment (newest first, separated by commas). {MAKE_FERNET_KEY}"
         if conf.get("FERNET_KEYS"):
-            yield error(6, str(exc), hint)
+            yield error(6, f"{exc}.", hint)
         elif not conf.get("KHALTI_SECRET_KEY"):
-            yield warning(7, str(exc), hint)
+            yield warning(7, f"{exc}.", hint)
 
 
 @database_check
@@ -61,13 +62,13 @@ def keys(alias: str) -> Messages:
         except ImproperlyConfigured as exc:
             yield error(
                 4,
-                f"The Khalti key {row.fingerprint} of site {row.site_key!r} cannot be read: {exc}.",
-                "Put the Fernet key with which it was kept back into LOYALINK_FERNET_KEYS (at the end of the list), or"
-                " enter Khalti's key again in the site's settings.",
+                f"The secret key {row.fingerprint} of site {row.site_key!r} is unreadable: {exc}.",
+                "Append the Fernet key that encrypted it to LOYALINK_FERNET_KEYS, or enter the secret key again"
+                " in Wagtail under Settings, Khalti.",
             )
     if not conf.get("KHALTI_SECRET_KEY") and not stored.filter(retired_at=None).exists():
         yield warning(
             3,
-            "There is no Khalti key, so Khalti is not offered.",
-            "Enter one in Wagtail under Settings, Khalti, or set the environment variable KHALTI_SECRET_KEY.",
+            "There is no secret key, so the checkout does not offer Khalti.",
+            "Enter one in Wagtail under Settings, Khalti, or set KHALTI_SECRET_KEY in the environment.",
         )

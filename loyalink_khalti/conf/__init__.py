@@ -1,76 +1,68 @@
-"""Settings in, live objects out. The only room that reads settings and environment, and that decrypts keys.
+"""Configuration: settings and editors' choices in, live objects out. Nothing else reads settings or decrypts keys.
 
-Everything is read when it is asked for, from the dict ``LOYALINK_KHALTI`` and, for what a deployment sets, from the
-environment: ``KHALTI_SECRET_KEY``, ``KHALTI_BASE_URL``, ``LOYALINK_FERNET_KEYS``.
+Everything is read at call time: from the dict ``LOYALINK_KHALTI``, and for a deployment from the environment variables
+``KHALTI_SECRET_KEY``, ``KHALTI_BASE_URL`` and ``LOYALINK_FERNET_KEYS``.
 """
 
-from .calls import EVERYBODY, MEMBERS, STAFF, KhaltiOptions, Lane, client, khalti, khalti_options, patience, successor
+from .gateway import (
+    EVERYBODY,
+    MEMBERS,
+    STAFF,
+    Caller,
+    KhaltiOptions,
+    client_for,
+    client_with_key,
+    khalti_options,
+    replacement_client,
+    slot_timeout,
+)
 from .keys import (
     DEPLOYMENT,
     EDITORS,
-    KeyInUse,
-    KeyUnreadable,
-    Rotated,
+    RotationResult,
+    SecretKeyInfo,
+    SecretKeyUnreadable,
     credentials,
-    deployments_key,
+    current_secret,
+    deployment_secret,
     fernet,
-    key_in_use,
-    remove_key,
-    rotate_keys,
-    save_key,
-    secret_in_use,
+    remove_secret_key,
+    rotate_secret_keys,
+    save_secret_key,
+    secret_key_info,
     secret_of,
 )
-from .limits import adjust_limit, refund_limit
-from .servers import LIVE, SERVERS, TEST, base_url, is_simulated
-from .settings import DEFAULTS, alerts_to, calls_at_once, deadline, get, oscar_options, shop, shops
-from .sites import DEFAULT_SITE, key_of_site, site_key, site_url
-from .texts import ProgrammeTexts, programme_texts
+from .settings import (
+    DEFAULT_SITE,
+    DEFAULTS,
+    LIVE,
+    SERVERS,
+    TEST,
+    ProgramTexts,
+    adjust_limit,
+    alerts_to,
+    base_url,
+    deadline,
+    get,
+    host_settings,
+    is_simulated,
+    max_concurrent_calls,
+    program_texts,
+    refund_limit,
+    shop,
+    shops,
+    site_key,
+    site_key_of,
+    site_url,
+    unknown_settings,
+)
 
 __all__ = [
-    "DEFAULTS",
-    "DEFAULT_SITE",
-    "DEPLOYMENT",
-    "EDITORS",
-    "EVERYBODY",
-    "LIVE",
-    "MEMBERS",
-    "SERVERS",
-    "STAFF",
-    "TEST",
-    "KeyInUse",
-    "KeyUnreadable",
-    "KhaltiOptions",
-    "Lane",
-    "ProgrammeTexts",
-    "Rotated",
-    "adjust_limit",
-    "alerts_to",
-    "base_url",
-    "calls_at_once",
-    "client",
-    "credentials",
-    "deadline",
-    "deployments_key",
-    "fernet",
-    "get",
-    "is_simulated",
-    "key_in_use",
-    "key_of_site",
-    "khalti",
-    "khalti_options",
-    "oscar_options",
-    "patience",
-    "programme_texts",
-    "refund_limit",
-    "remove_key",
-    "rotate_keys",
-    "save_key",
-    "secret_in_use",
-    "secret_of",
-    "shop",
-    "shops",
-    "site_key",
-    "site_url",
-    "successor",
-]
+    "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SERVERS", "STAFF",
+    "TEST", "Caller", "KhaltiOptions", "ProgramTexts", "RotationResult", "SecretKeyInfo", "SecretKeyUnreadable",
+    "adjust_limit", "alerts_to", "base_url", "client_for", "client_with_key", "credentials", "current_secret",
+    "deadline", "deployment_secret", "fernet", "get", "host_settings", "is_simulated", "khalti_options",
+    "max_concurrent_calls", "program_texts", "refund_limit", "remove_secret_key", "replacement_client",
+    "rotate_secret_keys", "save_secret_key", "secret_key_info", "secret_of", "shop", "shops", "site_key",
+    "site_key_of", "site_url", "slot_timeout", "unknown_settings",
+]  # fmt: skip

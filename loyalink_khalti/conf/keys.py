@@ -1,4 +1,4 @@
-"""Khalti's secret keys: kept encrypted, shown masked. The only module that decrypts."""
+"""Khalti's secret keys: stored encrypted, shown masked. Only this module decrypts them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,129 +9,141 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from loyalink_khalti.khalti.secret import Secret
+from loyalink_khalti.khalti.credentials import Secret
 from loyalink_khalti.payments.models import Credentials
 
-from .servers import base_url, chosen, environment_of
-from .settings import get
+from .settings import base_url, environment_of, get, khalti_settings
 
 EDITORS, DEPLOYMENT = "editors", "deployment"
-"""Where a key comes from: the site's settings in Wagtail, or the environment and ``LOYALINK_KHALTI``."""
+"""The source of a key: the site's settings in Wagtail, or the environment and ``LOYALINK_KHALTI``."""
 
 
-class KeyUnreadable(ImproperlyConfigured):
+class SecretKeyUnreadable(ImproperlyConfigured):
     """The stored secret key cannot be decrypted with ``LOYALINK_FERNET_KEYS``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyInUse:
-    """What may be told of the key that a site uses: never the key. ``source`` is "" where there is none."""
+class SecretKeyInfo:
+    """What may be shown of a site's current key, never the key itself. ``source`` is "" without a key."""
 
     source: str = ""
     mask: str = ""
     fingerprint: str = ""
-    fault: str = ""
-    """Why it cannot be used, as a sentence."""
+    error: str = ""
+    """Why it cannot be used, as a sentence; "" when it can."""
 
 
-def credentials(key: str) -> Credentials:
-    """The key with which a site opens new payments: the editors', else the deployment's."""
-    environment = environment_of(chosen(key))
-    current = _current(key, environment)
+def credentials(site_key: str) -> Credentials:
+    """Return the row of the key with which a site opens new payments: the editors', else the deployment's.
+
+    Where the key or its server has changed, the row before it is retired and a new one made. Raises
+    ``ImproperlyConfigured`` when there is neither key.
+    """
+    environment = environment_of(khalti_settings(site_key))
+    current = _current(site_key, environment)
     if current is not None and current.ciphertext:
         fingerprint, ciphertext = current.fingerprint, bytes(current.ciphertext)
     else:
-        secret = deployments_key()
+        secret = deployment_secret()
         if secret is None:
             raise ImproperlyConfigured("no Khalti key: enter one in the site's settings or set KHALTI_SECRET_KEY")
-        # A row without the key, so that payments can name it.
+        # The row has no ciphertext: payments refer to the key by its fingerprint.
         fingerprint, ciphertext = secret.fingerprint, b""
     if current is not None and (current.fingerprint, current.base_url) == (fingerprint, base_url(environment)):
         return current
     try:
-        return _replace(key, environment, fingerprint=fingerprint, ciphertext=ciphertext)
-    except IntegrityError:  # another process has just done the same
-        return Credentials.objects.get(site_key=key, environment=environment, retired_at=None)
+        return _replace(site_key, environment, fingerprint=fingerprint, ciphertext=ciphertext)
+    except IntegrityError:  # another process has just made the same row
+        return Credentials.objects.get(site_key=site_key, environment=environment, retired_at=None)
 
 
-def key_in_use(key: str, environment: str) -> KeyInUse:
-    """What may be shown of the key that a site uses in an environment, and what is wrong with it."""
-    current = _current(key, environment)
+def secret_key_info(site_key: str, environment: str) -> SecretKeyInfo:
+    """Return what may be shown of a site's current key for an environment, and why it cannot be used."""
+    current = _current(site_key, environment)
     if current is not None and current.ciphertext:
         try:
-            return KeyInUse(source=EDITORS, mask=str(secret_of(current)), fingerprint=current.fingerprint)
+            return SecretKeyInfo(source=EDITORS, mask=str(secret_of(current)), fingerprint=current.fingerprint)
         except ImproperlyConfigured as exc:
-            return KeyInUse(source=EDITORS, fingerprint=current.fingerprint, fault=str(exc))
+            return SecretKeyInfo(source=EDITORS, fingerprint=current.fingerprint, error=str(exc))
     try:
-        secret = deployments_key()
+        secret = deployment_secret()
     except ImproperlyConfigured as exc:
-        return KeyInUse(source=DEPLOYMENT, fault=str(exc))
-    return KeyInUse(source=DEPLOYMENT, mask=str(secret), fingerprint=secret.fingerprint) if secret else KeyInUse()
+        return SecretKeyInfo(source=DEPLOYMENT, error=str(exc))
+    return (
+        SecretKeyInfo(source=DEPLOYMENT, mask=str(secret), fingerprint=secret.fingerprint)
+        if secret
+        else SecretKeyInfo()
+    )
 
 
-def secret_in_use(key: str, environment: str) -> Secret | None:
-    """The key that a site uses in an environment, to test it; None where there is none."""
-    current = _current(key, environment)
-    return secret_of(current) if current is not None and current.ciphertext else deployments_key()
+def current_secret(site_key: str, environment: str) -> Secret | None:
+    """Return a site's current key for an environment, or None without one. Raises ``SecretKeyUnreadable``."""
+    current = _current(site_key, environment)
+    return secret_of(current) if current is not None and current.ciphertext else deployment_secret()
 
 
-def save_key(key: str, environment: str, secret: Secret) -> Credentials:
-    """Encrypt and keep a key for a site; the one before is retired, for payments that it opened."""
+def save_secret_key(site_key: str, environment: str, secret: Secret) -> Credentials:
+    """Store a site's key encrypted and retire the previous one, which stays for the payments that it opened.
+
+    Raises ``ImproperlyConfigured`` without usable Fernet keys.
+    """
     ciphertext = fernet().encrypt(secret.reveal().encode())
-    current = _current(key, environment)
+    current = _current(site_key, environment)
     if current is None or (current.fingerprint, current.base_url) != (secret.fingerprint, base_url(environment)):
-        return _replace(key, environment, fingerprint=secret.fingerprint, ciphertext=ciphertext)
+        return _replace(site_key, environment, fingerprint=secret.fingerprint, ciphertext=ciphertext)
     current.ciphertext = ciphertext
     current.save(update_fields=["ciphertext"])
     return current
 
 
-def remove_key(key: str, environment: str) -> bool:
-    """Retire the editors' key of a site, for payments that it opened; False where there is none."""
-    kept = Credentials.objects.filter(site_key=key, environment=environment, retired_at=None).exclude(ciphertext=b"")
-    return bool(kept.update(retired_at=timezone.now()))
+def remove_secret_key(site_key: str, environment: str) -> bool:
+    """Retire the editors' key of a site; it stays for the payments that it opened. Return False without a key."""
+    rows = Credentials.objects.filter(site_key=site_key, environment=environment, retired_at=None)
+    return bool(rows.exclude(ciphertext=b"").update(retired_at=timezone.now()))
 
 
-class Rotated(Enum):
-    """What became of a stored key when the Fernet keys were rotated."""
+class RotationResult(Enum):
+    """The result for one stored key when the Fernet keys are rotated."""
 
-    NOW = "now"
-    BEFORE = "before"
+    ROTATED = "rotated"
+    UP_TO_DATE = "up to date"
     UNREADABLE = "unreadable"
 
 
-def rotate_keys() -> Iterator[tuple[Credentials, Rotated]]:
-    """Encrypt every stored key anew with the first of ``LOYALINK_FERNET_KEYS``, telling of each what became of it.
+def rotate_secret_keys() -> Iterator[tuple[Credentials, RotationResult]]:
+    """Encrypt every stored key with the first of ``LOYALINK_FERNET_KEYS`` and yield the result for each.
 
-    A row a statement: cut off anywhere, every key can be read with the old and the new list, and the next call goes
-    on. Raises ``ImproperlyConfigured`` before anything is written where there are no usable Fernet keys.
+    Each row is one statement. After an interruption every key is readable with the old and the new list, and the next
+    call continues. Raises ``ImproperlyConfigured`` without usable Fernet keys, before anything is written.
     """
     fernet()
-    kept, last = Credentials.objects.exclude(ciphertext=b"").order_by("pk"), 0
-    while row := kept.filter(pk__gt=last).first():  # one by one, so that what is saved meanwhile is met too
+    rows, last = Credentials.objects.exclude(ciphertext=b"").order_by("pk"), 0
+    while row := rows.filter(pk__gt=last).first():  # one by one, to include keys saved meanwhile
         last = row.pk
         yield row, _rotate(row)
 
 
-def _rotate(row: Credentials) -> Rotated:
-    """Write only over what was read: a key that was saved meanwhile is read again, and rotated in its turn."""
+def _rotate(row: Credentials) -> RotationResult:
+    """Rotate one key. Overwrite only what was read: a key saved meanwhile is read again."""
     while True:
         stored = bytes(row.ciphertext)
-        if _is_of_the_first(stored):
-            return Rotated.BEFORE
+        if _is_encrypted_with_first(stored):
+            return RotationResult.UP_TO_DATE
         try:
             secret = _decrypted(row)
-        except KeyUnreadable:
-            return Rotated.UNREADABLE
+        except SecretKeyUnreadable:
+            return RotationResult.UNREADABLE
         row.ciphertext = fernet().rotate(stored)
-        if _decrypted(row) != secret or not _is_of_the_first(row.ciphertext):
-            raise KeyUnreadable(f"the Khalti key {row.fingerprint} would not be readable again; it stays as it was")
+        if _decrypted(row) != secret or not _is_encrypted_with_first(row.ciphertext):
+            raise SecretKeyUnreadable(
+                f"the Khalti key {row.fingerprint} would not be readable after the rotation; it is unchanged"
+            )
         if Credentials.objects.filter(pk=row.pk, ciphertext=stored).update(ciphertext=row.ciphertext):
-            return Rotated.NOW
+            return RotationResult.ROTATED
         row.refresh_from_db()
 
 
-def _is_of_the_first(ciphertext: bytes) -> bool:
+def _is_encrypted_with_first(ciphertext: bytes) -> bool:
     try:
         Fernet(get("FERNET_KEYS")[0]).decrypt(ciphertext)
     except InvalidToken:
@@ -139,16 +151,16 @@ def _is_of_the_first(ciphertext: bytes) -> bool:
     return True
 
 
-def _current(key: str, environment: str) -> Credentials | None:
-    return Credentials.objects.filter(site_key=key, environment=environment, retired_at=None).first()
+def _current(site_key: str, environment: str) -> Credentials | None:
+    return Credentials.objects.filter(site_key=site_key, environment=environment, retired_at=None).first()
 
 
-def _replace(key: str, environment: str, *, fingerprint: str, ciphertext: bytes) -> Credentials:
+def _replace(site_key: str, environment: str, *, fingerprint: str, ciphertext: bytes) -> Credentials:
     with transaction.atomic():
-        before = Credentials.objects.filter(site_key=key, environment=environment, retired_at=None)
-        before.update(retired_at=timezone.now())
+        previous = Credentials.objects.filter(site_key=site_key, environment=environment, retired_at=None)
+        previous.update(retired_at=timezone.now())
         return Credentials.objects.create(
-            site_key=key,
+            site_key=site_key,
             environment=environment,
             base_url=base_url(environment),
             fingerprint=fingerprint,
@@ -157,13 +169,13 @@ def _replace(key: str, environment: str, *, fingerprint: str, ciphertext: bytes)
 
 
 def secret_of(row: Credentials) -> Secret | None:
-    """The key of a row; None where it came from the deployment and is no longer there."""
+    """Return the key of a row; None when it came from the deployment and is gone. Raises ``SecretKeyUnreadable``."""
     if row.ciphertext:
         return _decrypted(row)
-    secret = deployments_key()
+    secret = deployment_secret()
     if secret is not None and secret.fingerprint == row.fingerprint:
         return secret
-    # The same key may since have been entered in the settings.
+    # The same key may have been entered in the site's settings since.
     same = Credentials.objects.filter(fingerprint=row.fingerprint).exclude(ciphertext=b"").order_by("-pk").first()
     return _decrypted(same) if same else None
 
@@ -172,25 +184,27 @@ def _decrypted(row: Credentials) -> Secret:
     try:
         return Secret(fernet().decrypt(bytes(row.ciphertext)).decode())
     except InvalidToken as exc:
-        raise KeyUnreadable(f"the Khalti key {row.fingerprint} cannot be read with LOYALINK_FERNET_KEYS") from exc
+        raise SecretKeyUnreadable(
+            f"the Khalti key {row.fingerprint} cannot be read with LOYALINK_FERNET_KEYS"
+        ) from exc
 
 
-def deployments_key() -> Secret | None:
-    """``KHALTI_SECRET_KEY``, for sites without a key of their own."""
+def deployment_secret() -> Secret | None:
+    """Return ``KHALTI_SECRET_KEY``, the key of sites without one of their own. Raises ``ImproperlyConfigured``."""
     text = str(get("KHALTI_SECRET_KEY")).strip()
     try:
         return Secret(text) if text else None
     except ValueError:
-        raise ImproperlyConfigured("KHALTI_SECRET_KEY is not a key of Khalti's") from None
+        raise ImproperlyConfigured("KHALTI_SECRET_KEY is not a Khalti key") from None
 
 
 def fernet() -> MultiFernet:
-    """What keys are encrypted with; ``ImproperlyConfigured`` where ``LOYALINK_FERNET_KEYS`` is missing or wrong."""
+    """Return the cipher for stored keys. Raises ``ImproperlyConfigured`` without usable ``LOYALINK_FERNET_KEYS``."""
     keys = get("FERNET_KEYS")
     if not keys:
-        raise ImproperlyConfigured("LOYALINK_FERNET_KEYS is not set, so Khalti's key cannot be kept or read")
+        raise ImproperlyConfigured("LOYALINK_FERNET_KEYS is not set, so Khalti keys cannot be encrypted or decrypted")
     try:
         return MultiFernet([Fernet(key) for key in keys])
     except (ValueError, TypeError):
-        # Not "from": the error's own frames hold the key.
-        raise ImproperlyConfigured("LOYALINK_FERNET_KEYS holds something that is not a Fernet key") from None
+        # `from None`: the frames of the error hold the key.
+        raise ImproperlyConfigured("LOYALINK_FERNET_KEYS contains a value that is not a Fernet key") from None

@@ -1,6 +1,7 @@
-"""The settings themselves: the dict ``LOYALINK_KHALTI`` and, for what a deployment sets, the environment.
+"""Settings of a deployment and of a site, read at call time and never cached.
 
-Read when they are asked for, never kept.
+A deployment sets the dict ``LOYALINK_KHALTI`` and environment variables. Editors choose an environment and limits per
+site, never an address: the deployment's ``KHALTI_BASE_URL`` can name another server.
 """
 
 import argparse
@@ -8,33 +9,38 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
+from loyalink_khalti.khalti.credentials import is_khalti_url
+from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Shop
 
 DEFAULTS: dict[str, Any] = {
     "SHOPS": {},
     "SITE_URL": "",
     "DEADLINE": 10.0,
-    "CALLS_AT_ONCE": 0,
+    "MAX_CONCURRENT_CALLS": 0,
     "ALERTS_TO": (),
-    "LIVE_PAYMENTS_PER_VISITOR": 3,
+    "LIVE_PAYMENTS_PER_BROWSER": 3,
     "LIVE_PAYMENTS_PER_MEMBER": 1,
-    "LIVE_PAYMENTS_PER_ADDRESS": 3,
+    "LIVE_PAYMENTS_PER_EMAIL": 3,
     "UNKNOWN_TOKENS_PER_MINUTE": 30,
     "KHALTI_SECRET_KEY": "",
     "KHALTI_BASE_URL": "",
     "FERNET_KEYS": (),
     "GUEST_CLAIMS": False,
-    "OSCAR": {},
 }
-USUAL_THREADS = 4
-"""What a server is taken to have where its command line does not say."""
+"""Every setting and its default, without the settings of hosts (``host_settings``)."""
+DEFAULT_THREADS = 4
+"""The number of server threads when the command line does not name it."""
 
 _ENVIRONMENT = {
     "KHALTI_SECRET_KEY": "KHALTI_SECRET_KEY",
@@ -44,62 +50,72 @@ _ENVIRONMENT = {
 
 
 def get(name: str) -> Any:
-    """One setting: from ``LOYALINK_KHALTI``, the environment, or its default."""
-    chosen = getattr(settings, "LOYALINK_KHALTI", {})
-    value = chosen.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or chosen.get(name, DEFAULTS[name])
+    """Return one setting from ``LOYALINK_KHALTI``, else from the environment, else its default."""
+    configured = _configured()
+    value = configured.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or configured.get(name, DEFAULTS[name])
     if name == "FERNET_KEYS" and isinstance(value, str):
         return [key.strip() for key in value.split(",") if key.strip()]
     return value
 
 
+def _configured() -> dict[str, Any]:
+    return cast(dict[str, Any], getattr(settings, "LOYALINK_KHALTI", {}))
+
+
+def unknown_settings() -> list[str]:
+    """Return the keys of ``LOYALINK_KHALTI`` that neither this package nor a host in ``SHOPS`` reads."""
+    return sorted(set(_configured()) - set(DEFAULTS) - {name.upper() for name in get("SHOPS")})
+
+
 def deadline() -> float:
-    """Seconds within which any call to Khalti is over."""
+    """Return the seconds within which a call to Khalti ends."""
     return float(get("DEADLINE"))
 
 
 def alerts_to() -> list[str]:
-    """The addresses that hear of new Flags: ``ALERTS_TO``, else Django's ``MANAGERS``."""
-    chosen = get("ALERTS_TO") or ()
-    if isinstance(chosen, str):  # as an environment has them
-        chosen = chosen.split(",")
-    addresses = [address for each in chosen if (address := str(each).strip())]
-    # An entry of MANAGERS is a pair of name and address or, since Django 6.0, an address.
+    """Return the e-mail addresses that are notified of new Flags: ``ALERTS_TO``, else Django's ``MANAGERS``."""
+    configured = get("ALERTS_TO") or ()
+    if isinstance(configured, str):  # an environment variable holds one string
+        configured = configured.split(",")
+    addresses = [address for each in configured if (address := str(each).strip())]
+    # An entry of MANAGERS is a pair of name and address; since Django 6.0 it may be an address.
     managers: list[Any] = [each if isinstance(each, str) else each[1] for each in settings.MANAGERS]
     return addresses or managers
 
 
-def calls_at_once() -> int:
-    """How many calls to Khalti the pages of one process may have under way: half of its server's threads."""
-    return int(get("CALLS_AT_ONCE")) or max(_server_threads() // 2, 1)
+def max_concurrent_calls() -> int:
+    """Return how many calls to Khalti the pages of one process may make at once: half of the server's threads."""
+    return int(get("MAX_CONCURRENT_CALLS")) or max(_server_threads() // 2, 1)
 
 
 @cache
 def _server_threads() -> int:
-    """The threads of this server process, as its command line has them (gunicorn, uWSGI, waitress)."""
+    """Return the number of threads on this process's command line (gunicorn, uWSGI, waitress)."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--threads", type=int, default=USUAL_THREADS)
-    words = [*shlex.split(os.environ.get("GUNICORN_CMD_ARGS", "")), *sys.argv[1:]]
+    parser.add_argument("--threads", type=int, default=DEFAULT_THREADS)
+    arguments = [*shlex.split(os.environ.get("GUNICORN_CMD_ARGS", "")), *sys.argv[1:]]
     try:
-        return int(parser.parse_known_args(words)[0].threads)
+        return int(parser.parse_known_args(arguments)[0].threads)
     except argparse.ArgumentError:
-        return USUAL_THREADS
+        return DEFAULT_THREADS
 
 
-def oscar_options() -> Mapping[str, Any]:
-    """Settings of the Oscar adapter, as given; it has the defaults."""
-    return cast(Mapping[str, Any], get("OSCAR"))
+def host_settings(name: str) -> Mapping[str, Any]:
+    """Return a host's own settings: the dict under its name in ``SHOPS``, in upper case. The host has the defaults."""
+    return cast(Mapping[str, Any], _configured().get(name.upper(), {}))
 
 
 def shop(name: str) -> Shop:
-    """The host of that name in ``SHOPS``."""
+    """Return the host of this name in ``SHOPS``. Raises ``ImproperlyConfigured`` when there is none."""
     try:
         path = get("SHOPS")[name]
     except KeyError as exc:
-        raise ImproperlyConfigured(f'LOYALINK_KHALTI["SHOPS"] names no shop {name!r}') from exc
+        raise ImproperlyConfigured(f'LOYALINK_KHALTI["SHOPS"] has no shop {name!r}') from exc
     return _shop(path)
 
 
 def shops() -> dict[str, Shop]:
+    """Return every host in ``SHOPS`` by its name."""
     return {name: _shop(path) for name, path in get("SHOPS").items()}
 
 
@@ -109,3 +125,99 @@ def _shop(path: str) -> Shop:
     if not host.local:
         raise ImproperlyConfigured(f"{path}: a shop outside this database is not supported yet")
     return host
+
+
+# A site: its key, its address, its server, and what editors have set for it
+
+
+DEFAULT_SITE = "default"
+"""The key of Wagtail's default site."""
+TEST, LIVE = "test", "live"
+"""The environments between which editors choose."""
+SERVERS = {TEST: "https://dev.khalti.com/api/v2/", LIVE: "https://khalti.com/api/v2/"}
+"""Khalti's servers: https://docs.khalti.com/khalti-epayment/#api-endpoints."""
+
+
+def site_key(request: HttpRequest | None = None) -> str:
+    """Return the key under which a site's payments and points are stored: its host name, or ``default``."""
+    sites: Any = apps.get_model("wagtailcore", "Site")
+    return site_key_of(sites.find_for_request(request) if request is not None else None)
+
+
+def site_key_of(site: Any) -> str:
+    """Return the ``site_key`` of a Wagtail Site; of None, ``default``."""
+    return DEFAULT_SITE if site is None or site.is_default_site else str(site.hostname)
+
+
+def site_url(site_key: str) -> str:
+    """Return the public address of a site without a trailing slash. It never comes from a request.
+
+    Raises ``ImproperlyConfigured`` without ``SITE_URL`` and without such a site in Wagtail.
+    """
+    if get("SITE_URL"):
+        return str(get("SITE_URL")).rstrip("/")
+    sites = apps.get_model("wagtailcore", "Site").objects
+    wanted = {"is_default_site": True} if site_key == DEFAULT_SITE else {"hostname": site_key}
+    site = sites.filter(**wanted).first()
+    if site is None:
+        raise ImproperlyConfigured('set LOYALINK_KHALTI["SITE_URL"], or create a default Site in Wagtail')
+    return str(site.root_url)
+
+
+def khalti_settings(site_key: str) -> Any:
+    """Return the editors' Khalti settings of a site, or None when they have saved none."""
+    return _settings_of("KhaltiSettings", site_key)
+
+
+def _settings_of(model: str, site_key: str) -> Any:
+    wanted = {"site__is_default_site": True} if site_key == DEFAULT_SITE else {"site__hostname": site_key}
+    return apps.get_model("loyalink_khalti", model).objects.filter(**wanted).first()
+
+
+def environment_of(saved: Any) -> str:
+    """Return the environment in the editors' settings; without settings, the one of ``KHALTI_BASE_URL``."""
+    if saved is not None:
+        return str(saved.environment)
+    return LIVE if get("KHALTI_BASE_URL") == SERVERS[LIVE] else TEST
+
+
+def base_url(environment: str) -> str:
+    """Return the server for an environment: ``KHALTI_BASE_URL`` if set, else Khalti's own."""
+    url = str(get("KHALTI_BASE_URL") or SERVERS[environment])
+    return url if url.endswith("/") else url + "/"
+
+
+def is_simulated() -> bool:
+    """Whether ``KHALTI_BASE_URL`` names a server that is not Khalti's own."""
+    return not is_khalti_server(base_url(TEST))
+
+
+def is_khalti_server(url: str) -> bool:
+    """Whether ``url`` is on one of Khalti's own servers."""
+    return is_khalti_url(url, base_url=SERVERS[LIVE])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramTexts:
+    """The editors' texts about their loyalty programme; "" when they have written none."""
+
+    name: str = ""
+    text: str = ""
+
+
+def program_texts(site_key: str) -> ProgramTexts:
+    """Return the name of a site's programme and the text on its points card."""
+    saved = _settings_of("LoyaltySettings", site_key)
+    return ProgramTexts(name=saved.name, text=saved.text) if saved else ProgramTexts()
+
+
+def refund_limit(site_key: str) -> Paisa | None:
+    """Return how much of one order staff may refund without a further permission, in paisa; None: no limit."""
+    saved = khalti_settings(site_key)
+    return None if saved is None or saved.refund_limit is None else Paisa(saved.refund_limit)
+
+
+def adjust_limit(site_key: str) -> Points | None:
+    """Return how many points of one member staff may adjust in a day without a further permission; None: no limit."""
+    saved = _settings_of("LoyaltySettings", site_key)
+    return None if saved is None or saved.adjust_limit is None else Points(saved.adjust_limit)

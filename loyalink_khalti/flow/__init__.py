@@ -1,78 +1,190 @@
-"""The spine: a purchase enters on one side and leaves as one paid order and one award of points.
+"""The flow: a purchase enters on one side and leaves as one paid order and one award of points.
 
-::
+The story of a purchase, in the order in which its verbs are called::
 
-    quote      what would be earned, what can be spent, what is left to pay                    writes nothing
-    begin      the shop freezes its basket into a Cart; Purchase, Payment and points hold are committed;
-               then Khalti is asked for a payment page, and the shopper is sent there
-    finish     Khalti is asked what became of the payment; then, in one block: paid, and in a savepoint the shop
-               confirms, the points are spent and the new ones awarded; or all of it is given back
-    place      the same without Khalti: points cover all, cash on delivery, a bank transfer
-    received   staff say that the cash or the transfer has come: the points are awarded
-    undo       a Refund is committed; Khalti gives the cash back; the shop and the points follow
-    give_back  the same for a payment that bought nothing: no goods and no points move
-    decide     staff answer a Flag: fulfil, accept, refund, dismiss, with a reason
-    look       staff have Khalti asked about one payment, now
-    reconcile  a look at everything that nobody came back for
-    claim      a guest, who has made an account since, has the points of an order
-    warn       members are told that points expire soon
-    start_again  the shopper gives up a payment that waits: Khalti is asked first
+    quote             what the purchase earns, what it can redeem, what is left to pay; writes nothing
+    begin_payment     the shop freezes its basket into a Cart; Purchase, Payment and held points are committed;
+                      then Khalti opens a payment page, and the customer is redirected there
+    verify_payment    Khalti's lookup says what became of the payment. Paid: in one transaction the shop confirms the
+                      order, the held points are captured and new ones awarded. Not paid: everything held is released
+    cancel_payment    the customer cancels a pending payment; lookup comes first
+    place_order       the same without Khalti: points cover everything, cash on delivery, bank transfer
+    mark_received     the cash or the transfer has arrived: the points are awarded
+    claim_points      a guest who has made an account since gets the points of their order
 
-``finish`` is called by the return page, the status page, the reconciler and staff alike, any number of times, in any
-order, by any number of processes. Nothing but lookup's own word makes a Khalti payment paid. Every verb commits by
-itself and raises ``InsideTransaction`` when it is called inside a transaction.
+    refund_order      money by Khalti, stock by the shop, points by the ledger; in full or in part
+    refund_payment    the money of a payment that bought nothing
+    refresh_payment   staff look up one payment now
+    resolve_flag      staff decide what no rule decides: place the order, accept, refund, close
+
+    reconcile         look up every payment whose customer did not return
+    notify_expiring   notify members whose points expire soon
+    audit, health     check every invariant; report whether the jobs run
+
+``verify_payment`` is called by the return page, the status page, the reconciler and staff alike, any number of times,
+in any order, by any number of processes. Only lookup's answer makes a Khalti payment paid:
+https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
+
+Every verb that writes money commits by itself and raises ``InsideTransaction`` when it is called inside a transaction.
+Adjustments of points run in the caller's transaction.
+
+Faces (hosts, storefront, desk, commands) change purchases, payments, refunds and flags through this module
+alone, and import no module below it. To show something they may read models, states, labels, reports, the reads of
+``payments.refunds`` and those of ``loyalty.ledger``. ``docs/architecture.md`` has the whole rule, under "Rooms".
 """
 
-from .begin import PaymentWaiting, begin
-from .claim import LinkNotValid, claim, claim_link, claim_quote, claim_worth
-from .decide import Decision, choices, decide
-from .finish import finish, start_again
-from .give_back import give_back
-from .health import Health, health
-from .look import Said, look
-from .member import member
-from .place import place
-from .quote import PointsDoNotFit, Quote, quote
-from .received import received
-from .reconcile import Pass, nudge, reconcile
-from .undo import Back, meanwhile, undo, undo_again, undo_quote, worth_back
-from .waiting import join, waiting
-from .warn import warn
+# The order of the imports is that of the story.
+# isort: off
+from loyalink_khalti.flow.checkout.availability import khalti_unavailable_reason
+from loyalink_khalti.flow.checkout.quote import PointsDoNotFit, Quote, points_for_lines, quote
+from loyalink_khalti.flow.checkout.begin_payment import PaymentPending, begin_payment
+from loyalink_khalti.flow.checkout.pending import pending_payment, wait_for_payment_page
+from loyalink_khalti.flow.verification.verify import cancel_payment, verify_payment
+from loyalink_khalti.flow.verification.refresh import RefreshResult, refresh_payment
+from loyalink_khalti.flow.checkout.place_order import mark_received, place_order
+
+from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
+from loyalink_khalti.flow.refunds.order import (
+    RefundQuote,
+    apply_refund,
+    points_value_restored,
+    quote_refund,
+    refund_order,
+    stale_form_message,
+)
+from loyalink_khalti.flow.refunds.payment import refund_payment
+from loyalink_khalti.flow.review.options import Resolution, resolution_options
+from loyalink_khalti.flow.review.resolve import resolve_flag
+
+from loyalink_khalti.loyalty.ledger import PointsCard, points_card
+from loyalink_khalti.flow.members.adjustments import (
+    adjust_points,
+    adjustment_obstacle,
+    exceeded_adjust_limit,
+    held_message,
+    merge_members,
+    set_blocked,
+    shortage_message,
+)
+from loyalink_khalti.flow.members.claim import (
+    InvalidClaimLink,
+    claim_path,
+    claim_points,
+    claimable_points,
+    quote_claim,
+)
+from loyalink_khalti.flow.members.data_privacy import (
+    DataSubject,
+    ErasedRows,
+    erase_personal_data,
+    export_personal_data,
+    find_subject,
+    member_subject,
+)
+from loyalink_khalti.flow.members.directory import (
+    Contact,
+    MemberAccount,
+    affects_search,
+    chunked,
+    contacts,
+    find_members,
+    index_members,
+    member_accounts,
+    member_emails,
+    reindex_member,
+)
+from loyalink_khalti.flow.members.expiry import notify_expiring
+from loyalink_khalti.flow.members.holds import HeldPoints, held_points, newest_payments, purchases_of, with_payments
+from loyalink_khalti.flow.members.signup_bonus import award_signup_bonus
+
+from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
+from loyalink_khalti.flow.operations.health import Health, health
+from loyalink_khalti.flow.operations.reconcile import (
+    PassLabel,
+    PassResult,
+    ReconcilerPass,
+    pass_summary,
+    reconcile,
+    reconcile_one,
+)
+from loyalink_khalti.flow.review.alerts import schedule_digest
+# isort: on
 
 __all__ = [
-    "Back",
-    "Decision",
+    "Contact",
+    "DataSubject",
+    "ErasedRows",
     "Health",
-    "LinkNotValid",
-    "Pass",
-    "PaymentWaiting",
+    "HeldPoints",
+    "InvalidClaimLink",
+    "MemberAccount",
+    "PassLabel",
+    "PassResult",
+    "PaymentPending",
+    "PointsCard",
     "PointsDoNotFit",
     "Quote",
-    "Said",
-    "begin",
-    "choices",
-    "claim",
-    "claim_link",
-    "claim_quote",
-    "claim_worth",
-    "decide",
-    "finish",
-    "give_back",
+    "ReconcilerPass",
+    "RefreshResult",
+    "RefundQuote",
+    "Resolution",
+    "Violation",
+    "adjust_points",
+    "adjustment_obstacle",
+    "affects_search",
+    "apply_refund",
+    "audit",
+    "audit_rows",
+    "audit_violations",
+    "award_signup_bonus",
+    "begin_payment",
+    "cancel_payment",
+    "chunked",
+    "claim_path",
+    "claim_points",
+    "claimable_points",
+    "contacts",
+    "enforce_refund_limit",
+    "erase_personal_data",
+    "exceeded_adjust_limit",
+    "export_personal_data",
+    "find_members",
+    "find_subject",
     "health",
-    "join",
-    "look",
-    "meanwhile",
-    "member",
-    "nudge",
-    "place",
+    "held_message",
+    "held_points",
+    "index_members",
+    "khalti_unavailable_reason",
+    "mark_received",
+    "member_accounts",
+    "member_emails",
+    "member_subject",
+    "merge_members",
+    "newest_payments",
+    "notify_expiring",
+    "pass_summary",
+    "pending_payment",
+    "place_order",
+    "points_card",
+    "points_for_lines",
+    "points_value_restored",
+    "purchases_of",
     "quote",
-    "received",
+    "quote_claim",
+    "quote_refund",
     "reconcile",
-    "start_again",
-    "undo",
-    "undo_again",
-    "undo_quote",
-    "waiting",
-    "warn",
-    "worth_back",
+    "reconcile_one",
+    "refresh_payment",
+    "refund_order",
+    "refund_payment",
+    "reindex_member",
+    "resolution_options",
+    "resolve_flag",
+    "schedule_digest",
+    "set_blocked",
+    "shortage_message",
+    "stale_form_message",
+    "verify_payment",
+    "wait_for_payment_page",
+    "with_payments",
 ]

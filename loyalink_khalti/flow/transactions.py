@@ -1,4 +1,4 @@
-"""How the flow commits: on its own, never inside somebody else's transaction, and once more after a lost race."""
+"""How the flow commits: by itself, never inside a caller's transaction, and a second time after a lost race."""
 
 import logging
 import random
@@ -9,20 +9,20 @@ from typing import TypeVar
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
-from loyalink_khalti.errors import CannotPay, InsideTransaction, traced
+from loyalink_khalti.errors import CannotPay, InsideTransaction, safe_trace
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-A_WHILE = 0.05
+LONGEST_RETRY_DELAY = 0.05
 """seconds"""
-_TOOK_TOO_LONG = frozenset({"55P03", "57014"})
-"""PostgreSQL's lock_not_available and query_canceled, for whoever has set lock_timeout or statement_timeout."""
+_TIMEOUTS = frozenset({"55P03", "57014"})
+"""PostgreSQL's lock_not_available and query_canceled, where lock_timeout or statement_timeout is set."""
 
 
 def forbid_transaction(verb: str) -> None:
-    """Refuse to go on inside a transaction: what is written must be committed before Khalti hears of it."""
+    """Raise ``InsideTransaction`` inside a transaction: the flow must commit before it calls Khalti."""
     if connection.in_atomic_block:
         raise InsideTransaction(
             f"flow.{verb} commits by itself; with ATOMIC_REQUESTS on, decorate the view with "
@@ -30,10 +30,10 @@ def forbid_transaction(verb: str) -> None:
         )
 
 
-def is_the_databases_own(exc: BaseException) -> bool:
-    """Whether the database itself failed or gave way (a lost connection, a deadlock, SQLSTATE class 40).
+def is_database_failure(exc: BaseException) -> bool:
+    """Return whether the database itself failed or rolled back: a lost connection, a deadlock, SQLSTATE class 40.
 
-    Such an error rolls the whole block back; any other is the shop's and only its savepoint is lost.
+    Such an error rolls the whole block back; any other error is the shop's, and only its savepoint is rolled back.
     """
     if isinstance(exc, OperationalError | InterfaceError):
         return True
@@ -41,42 +41,42 @@ def is_the_databases_own(exc: BaseException) -> bool:
     return isinstance(exc, DatabaseError) and sqlstate.startswith("40")
 
 
-def is_only_busy(exc: BaseException) -> bool:
-    """Whether the database is there and others were quicker: a lock or a statement took too long, a race was lost."""
+def is_contention(exc: BaseException) -> bool:
+    """Return whether another transaction was in the way: a lock or a statement timed out, or a race was lost."""
     sqlstate = getattr(exc.__cause__, "sqlstate", None) or ""
-    return sqlstate.startswith("40") or sqlstate in _TOOK_TOO_LONG or "database is locked" in str(exc)
+    return sqlstate.startswith("40") or sqlstate in _TIMEOUTS or "database is locked" in str(exc)
 
 
 def in_one_block(work: Callable[[], T]) -> T:
-    """Run ``work`` in one durable transaction; once more where the database gave way."""
+    """Run ``work`` in one durable transaction; after a database failure a second time, then raise it."""
     try:
         with transaction.atomic(durable=True):
             return work()
     except (DatabaseError, InterfaceError) as exc:  # Django's InterfaceError is not a DatabaseError
-        if not is_the_databases_own(exc):
+        if not is_database_failure(exc):
             raise
         connection.close_if_unusable_or_obsolete()
-        if is_only_busy(exc):  # whoever it ran into tries again too: not at the same moment
-            time.sleep(random.uniform(0, A_WHILE))  # noqa: S311 - spread, not secret
+        if is_contention(exc):  # the other transaction is tried again, too: not at the same moment
+            time.sleep(random.uniform(0, LONGEST_RETRY_DELAY))  # noqa: S311 - jitter, not secret
     with transaction.atomic(durable=True):
         return work()
 
 
-def in_one_block_or_busy(work: Callable[[], T]) -> T:
-    """The same for a shopper's click: where the database gives way twice, ``CannotPay`` asks them to try again."""
+def in_one_block_or_cannot_pay(work: Callable[[], T]) -> T:
+    """Run ``work`` like ``in_one_block``; after two database failures raise ``CannotPay``, which asks to try again."""
     try:
         return in_one_block(work)
     except (DatabaseError, InterfaceError) as exc:
-        if not is_the_databases_own(exc):
+        if not is_database_failure(exc):
             raise
-        log.warning("the database gave way twice: %s", traced(exc))
-        raise CannotPay(_("The shop is very busy just now. Please try again in a moment.")) from exc
+        log.warning("the database failed twice: %s", safe_trace(exc))
+        raise CannotPay(_("The shop is very busy at the moment. Please try again.")) from exc
 
 
-def one_at_a_time(names: Iterable[str]) -> None:
-    """Let no two transactions that have a name in common pass here at once; in one order, so that none wait in a ring.
+def advisory_lock(names: Iterable[str]) -> None:
+    """Let transactions that have a name in common pass one at a time, until each ends; sorted, so that none deadlock.
 
-    SQLite has one writer anyway. Only what is a courtesy rests on this: money and points have constraints.
+    On PostgreSQL only: SQLite has one writer anyway. Money and points do not rest on this, they have constraints.
     """
     if connection.vendor != "postgresql":
         return

@@ -1,22 +1,25 @@
-"""Khalti's web checkout (KPG-2) on the wire: initiate, lookup, refund. Knows neither Django nor orders."""
+"""The client for Khalti's web checkout (KPG-2): initiate, lookup, refund. It uses neither Django nor orders.
 
-from .client import Khalti, is_khaltis
-from .gate import Gate, Places
-from .secret import Secret
-from .transport import Answer, Transport, hang_up
+https://docs.khalti.com/khalti-epayment/ and https://docs.khalti.com/api/refund/
+"""
+
+from .circuit_breaker import CircuitBreaker, ConcurrencyLimit
+from .client import Khalti
+from .credentials import Secret, is_khalti_url
+from .transport import Answer, Transport, close_connections
 from .wire import Initiate, Initiated, Lookup, Status
 
 __all__ = [
     "Answer",
-    "Gate",
+    "CircuitBreaker",
+    "ConcurrencyLimit",
     "Initiate",
     "Initiated",
     "Khalti",
     "Lookup",
-    "Places",
     "Secret",
     "Status",
     "Transport",
-    "hang_up",
-    "is_khaltis",
+    "close_connections",
+    "is_khalti_url",
 ]

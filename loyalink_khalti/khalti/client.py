@@ -1,4 +1,7 @@
-"""Khalti's three verbs. No Django, no orders; the deadline is the transport's."""
+"""The client for Khalti: initiate, lookup and refund. It uses neither Django nor orders.
+
+https://docs.khalti.com/khalti-epayment/ and https://docs.khalti.com/api/refund/
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,20 +18,16 @@ from loyalink_khalti.errors import (
 )
 from loyalink_khalti.money import Paisa
 
-from . import addresses
-from .addresses import is_khaltis
-from .gate import Gate, Places, gate
-from .secret import Secret
+from .circuit_breaker import CircuitBreaker, ConcurrencyLimit, breaker_for
+from .credentials import Secret, checked_base_url, is_khalti_url
 from .transport import Answer, KeyHeader, Transport
 from .wire import Initiate, Initiated, Lookup, is_id, refund_to_wire
 
-__all__ = ["Khalti", "is_khaltis"]
-
-LONGEST_DETAIL = 500
+MAX_DETAIL = 500
 
 
 class Khalti:
-    """One merchant's Khalti: a server and the key for it."""
+    """One merchant's Khalti: a server and the secret key for it."""
 
     def __init__(
         self,
@@ -36,102 +35,119 @@ class Khalti:
         base_url: str,
         secret: Secret,
         transport: Transport | None = None,
-        places: Places | None = None,
-        patience: float = 0.0,
+        concurrency_limit: ConcurrencyLimit | None = None,
+        slot_timeout: float = 0.0,
     ) -> None:
-        """Take a base URL like ``https://khalti.com/api/v2/``; ``ValueError`` for a server that may not be called.
+        """Take a base URL such as ``https://khalti.com/api/v2/``. Raises ``ValueError`` when it must not be called.
 
-        A call waits up to ``patience`` seconds for one of the ``places``, where there are any.
+        With a ``concurrency_limit`` a call waits up to ``slot_timeout`` seconds for a free slot.
         """
-        self.base_url = addresses.base(base_url)
+        self.base_url = checked_base_url(base_url)
         self._secret = secret
         self._transport = transport or Transport()
-        self._places = places
-        self._patience = patience
+        self._concurrency_limit = concurrency_limit
+        self._slot_timeout = slot_timeout
 
     def __repr__(self) -> str:
         return f"<Khalti {self.base_url} {self._secret}>"
 
     @property
-    def gate(self) -> Gate:
-        """Whether this server is worth asking just now."""
-        return gate(self.base_url)
+    def circuit_breaker(self) -> CircuitBreaker:
+        """Return this process's circuit breaker for the server."""
+        return breaker_for(self.base_url)
 
     def initiate(self, request: Initiate) -> Initiated:
-        """Open a payment page. Never sent again by itself: the first may have been heard."""
-        with self._asking():
+        """Open a payment at Khalti and return its ``payment_url``. Never sent twice: it is not idempotent.
+
+        Raises ``KhaltiNotCalled`` when nothing was sent, ``KhaltiUnreachable`` when the outcome is unknown and
+        ``KhaltiRejected`` when Khalti refuses the request.
+        https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
+        """
+        with self._call():
             initiated = Initiated.from_wire(self._post(f"{self.base_url}epayment/initiate/", request.to_wire()))
-            if not is_khaltis(initiated.payment_url, base_url=self.base_url):
+            if not is_khalti_url(initiated.payment_url, base_url=self.base_url):
                 raise KhaltiUnreadable("a payment_url that is not Khalti's")
             return initiated
 
     def lookup(self, pidx: str) -> Lookup:
-        """Ask what became of ``pidx``."""
+        """Return Khalti's current answer about the payment ``pidx``.
+
+        Raises ``KhaltiNotCalled`` when nothing was sent, ``KhaltiUnreachable`` when there is no usable answer,
+        ``KhaltiNotFound`` for an unknown pidx and ``KhaltiRejected`` when Khalti refuses the request.
+        https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
+        """
         url = f"{self.base_url}epayment/lookup/"
-        with self._asking(can_wait=True):
+        with self._call(deferrable=True):
             answer = self._send(url, {"pidx": pidx}, resend_if_stale=True)
-            # Lookup says 400 for "Expired" and "User canceled": answers, not errors.
+            # HTTP 400 is an ordinary answer for "Expired" and "User canceled":
+            # https://docs.khalti.com/khalti-epayment/#payment-status-code
             if answer.status_code == 400 and isinstance(answer.body.get("status"), str):
                 return Lookup.from_wire(answer.body)
-            return Lookup.from_wire(_yes(answer, urlsplit(url).path))
+            return Lookup.from_wire(_body_of_200(answer, urlsplit(url).path))
 
     def refund(self, transaction_id: str, *, amount: Paisa | None = None, mobile: str | None = None) -> str:
-        """Give back all, or ``amount`` in paisa, and return Khalti's words. Never sent again by itself."""
+        """Refund everything, or ``amount`` in paisa, and return Khalti's message. Never sent twice.
+
+        Raises ``ValueError`` for an impossible ``transaction_id``, ``KhaltiNotCalled`` when nothing was sent,
+        ``KhaltiUnreachable`` when the outcome is unknown and ``KhaltiRejected`` when Khalti refuses the refund.
+        https://docs.khalti.com/api/refund/
+        """
         if not is_id(transaction_id) or not transaction_id.strip("."):
             raise ValueError("not a transaction id of Khalti's")
         # The only endpoint that is not under v2/.
         path = f"merchant-transaction/{quote(transaction_id, safe='')}/refund/"
-        with self._asking():
+        with self._call():
             body = self._post(self.base_url.removesuffix("v2/") + path, refund_to_wire(amount=amount, mobile=mobile))
             detail = body.get("detail")
             if not isinstance(detail, str) or not detail:
-                raise KhaltiUnreadable("a refund without a word about it")
-            return detail[:LONGEST_DETAIL]
+                raise KhaltiUnreadable("a refund without a detail")
+            return detail[:MAX_DETAIL]
 
     @contextmanager
-    def _asking(self, *, can_wait: bool = False) -> Iterator[None]:
-        """Ask only where there is a place, and where the server is worth asking."""
-        with self.gate.asking(can_wait=can_wait):
-            if self._places is None:
+    def _call(self, *, deferrable: bool = False) -> Iterator[None]:
+        """Allow one call in this block when the circuit breaker and the concurrency limit allow it."""
+        with self.circuit_breaker.call(deferrable=deferrable):
+            if self._concurrency_limit is None:
                 yield
             else:
-                with self._places.taken(patience=self._patience):
+                with self._concurrency_limit.slot(timeout=self._slot_timeout):
                     yield
 
     def _post(self, url: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _yes(self._send(url, body), urlsplit(url).path)
+        return _body_of_200(self._send(url, body), urlsplit(url).path)
 
     def _send(self, url: str, body: Mapping[str, Any], *, resend_if_stale: bool = False) -> Answer:
         answer = self._transport.post(url, json=body, auth=KeyHeader(self._secret), resend_if_stale=resend_if_stale)
         if answer.content and self._secret.reveal().encode("ascii") in answer.content:
-            raise KhaltiUnreadable("an answer that repeats the key")  # no server of Khalti's does; errors keep answers
+            raise KhaltiUnreadable("an answer that repeats the key")  # Khalti never does; errors keep the answer
         return answer
 
 
-def _yes(answer: Answer, path: str) -> Mapping[str, Any]:
-    """Give the body of a 200; raise what any other answer means."""
+def _body_of_200(answer: Answer, path: str) -> Mapping[str, Any]:
+    """Return the body of a 200. Raises the error that any other status code means."""
     if answer.status_code == 200:
         return answer.body
     if not 400 <= answer.status_code < 500:
-        raise KhaltiUnreachable(f"{answer.status_code} from {path}")  # 3xx, 5xx: no answer, which is not a "no"
-    raise _no(answer, path)
+        raise KhaltiUnreachable(f"{answer.status_code} from {path}")  # 3xx and 5xx leave the outcome unknown
+    raise _rejection(answer, path)
 
 
-def _no(answer: Answer, path: str) -> KhaltiRejected:
+def _rejection(answer: Answer, path: str) -> KhaltiRejected:
+    """Return the error of a 4xx: https://docs.khalti.com/khalti-epayment/#generic-errors."""
     code = answer.status_code
     if code == 401:
         return KhaltiKeyRejected(path, status_code=code, detail=_detail(answer))
     if code == 429:
         return KhaltiThrottled(path, status_code=code, detail=_detail(answer), retry_after=answer.retry_after)
     detail = answer.body
-    # The code of "Not found." is not documented: 404 and 400 have both been seen in others' tests.
+    # Khalti does not document the status code of "Not found."; integrators' tests have 404 and 400.
     if code == 404 or detail.get("detail") == "Not found.":
         return KhaltiNotFound(path, status_code=code, detail=detail)
     return KhaltiRejected(path, status_code=code, detail=detail)
 
 
 def _detail(answer: Answer) -> Mapping[str, Any]:
-    """Give the body of a code that speaks for itself; nothing where a proxy wrote it."""
+    """Return the body of a status code that needs none; empty when a proxy wrote it."""
     try:
         return answer.body
     except KhaltiUnreadable:

@@ -1,8 +1,14 @@
-"""How the wire is reached: one pooled session a process, a total deadline, a byte cap, no redirects, no proxies."""
+"""HTTP to Khalti: one session per process, a total deadline, a size limit, no redirects, no proxies, strict JSON."""
 
+import json as jsonlib
+import math
 import os
 import threading
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,20 +16,42 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from loyalink_khalti.errors import KhaltiUnreachable
+from loyalink_khalti.errors import KhaltiUnreachable, KhaltiUnreadable
 
-from . import gate
-from .answer import Answer, decoded, seconds_to_wait
-from .bounded import Adapter, Exchange, forget_resolving, within
-from .secret import Secret
+from . import circuit_breaker
+from .credentials import Secret
+from .deadline import Adapter, Exchange, reset_resolver, within
 
-__all__ = ["Answer", "KeyHeader", "Transport", "hang_up"]
+POOL_SIZE = 32  # idle connections kept per host, about as many as a worker has threads
+MAX_DEPTH = 20  # of nested JSON
+MAX_DIGITS = 20  # of a number in JSON
+MAX_RETRY_AFTER = 3600.0  # seconds
 
-POOL = 32  # connections kept to one host, about as many as a worker has threads
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A complete HTTP response that arrived in time; ``content`` is None when it exceeds the allowed length."""
+
+    status_code: int
+    content: bytes | None = field(repr=False)
+    retry_after: float | None = None
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """Return the body as a JSON object. Raises ``KhaltiUnreadable`` when it is anything else."""
+        if self.content is None:
+            raise KhaltiUnreadable(f"{self.status_code} with a body that is too long")
+        body = _parse_json(self.content)
+        if body is None:
+            raise KhaltiUnreadable(f"{self.status_code} with a body that is not a plain JSON object")
+        return body
 
 
 class KeyHeader(AuthBase):
-    """Put ``Authorization: Key …`` on a request as it leaves, so that no frame of ours holds it."""
+    """Add ``Authorization: Key …`` when the request is sent, so that no frame of this package holds it.
+
+    https://docs.khalti.com/khalti-epayment/#api-authorization
+    """
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
@@ -34,7 +62,7 @@ class KeyHeader(AuthBase):
 
 
 class _Masked(str):
-    """A header value that error pages, which print the variables of every frame, show as dots."""
+    """A header value that is masked on error pages, which print the variables of every frame."""
 
     __slots__ = ()
 
@@ -43,7 +71,7 @@ class _Masked(str):
 
 
 class Transport:
-    """Post JSON and be back within ``deadline`` seconds, whatever the other side does."""
+    """Post JSON and return within ``deadline`` seconds, whatever the server does."""
 
     def __init__(self, deadline: float = 10.0, max_bytes: int = 64 * 1024) -> None:
         self.deadline = deadline
@@ -58,18 +86,19 @@ class Transport:
         auth: AuthBase | None = None,
         resend_if_stale: bool = False,
     ) -> Answer:
-        """Post once; ``KhaltiUnreachable`` when no whole answer came in time.
+        """Post once and return the response. Raises ``KhaltiUnreachable`` without a complete response in time.
 
-        ``resend_if_stale`` is for what may be asked twice: a pooled connection can turn out dead only when it is used.
+        ``resend_if_stale`` is for idempotent requests only: it sends the request again when a pooled connection turns
+        out to be closed.
         """
         exchange = Exchange(seconds=self.deadline, max_bytes=self.max_bytes)
-        outcome = self._try(exchange, url, json, headers, auth)
-        if isinstance(outcome, str) and resend_if_stale and exchange.reused and not exchange.answered:
-            exchange.fresh = True
-            outcome = self._try(exchange, url, json, headers, auth)
-        if isinstance(outcome, str):
-            raise KhaltiUnreachable(f"no answer from {urlsplit(url).path} ({outcome})")
-        return outcome
+        result = self._try(exchange, url, json, headers, auth)
+        if isinstance(result, str) and resend_if_stale and exchange.reused and not exchange.answered:
+            exchange.needs_new_connection = True
+            result = self._try(exchange, url, json, headers, auth)
+        if isinstance(result, str):
+            raise KhaltiUnreachable(f"no answer from {urlsplit(url).path} ({result})")
+        return result
 
     def _try(
         self,
@@ -79,19 +108,24 @@ class Transport:
         headers: Mapping[str, str] | None,
         auth: AuthBase | None,
     ) -> Answer | str:
-        """Give the answer, or the name of what stood in its way."""
+        """Return the response, or the name of the exception that prevented it."""
         try:
             with (
                 within(exchange),
                 _session().post(
-                    url, json=dict(json), headers=headers, auth=auth, timeout=exchange.left(), allow_redirects=False
+                    url,
+                    json=dict(json),
+                    headers=headers,
+                    auth=auth,
+                    timeout=exchange.seconds_left(),
+                    allow_redirects=False,
                 ) as response,
             ):
                 answer = self._read(response)
-                exchange.left()  # what ends after the deadline has not come
+                exchange.seconds_left()  # a response that ends after the deadline does not count
                 return answer
-        except Exception as exc:  # noqa: BLE001 - whatever it was goes no further, and nothing is chained to it:
-            # the exceptions of requests carry the request, and the frames of their tracebacks the bytes sent.
+        except Exception as exc:  # noqa: BLE001 - no exception is passed on or chained: those of requests
+            # carry the request, and the frames of their tracebacks hold the bytes that were sent.
             return _cause(exc)
 
     def _read(self, response: requests.Response) -> Answer:
@@ -108,7 +142,7 @@ class Transport:
         return Answer(
             status_code=response.status_code,
             content=decoded(content, coding=coding, max_bytes=self.max_bytes) if whole else None,
-            retry_after=seconds_to_wait(
+            retry_after=retry_after_seconds(
                 response.headers.get("Retry-After", ""), date=response.headers.get("Date", "")
             ),
         )
@@ -117,29 +151,114 @@ class Transport:
 def _check_length(headers: Mapping[str, str], length: int) -> None:
     declared = headers.get("Content-Length")
     if declared is not None and "Transfer-Encoding" not in headers and declared.strip() != str(length):
-        raise OSError("a cut answer")
+        raise OSError("the response is truncated")
 
 
 def _cause(exc: BaseException) -> str:
-    """Name what lies at the bottom of an exception, without its text."""
+    """Return the name of the exception at the root of the chain, without its text."""
     while (inner := exc.__cause__ or exc.__context__) is not None:
         exc = inner
     return type(exc).__name__
 
 
+def decoded(content: bytes, *, coding: str, max_bytes: int) -> bytes | None:
+    """Return the content without gzip or deflate; None when it exceeds ``max_bytes``.
+
+    Raises ``ValueError`` for truncated content or another coding.
+    """
+    if coding.strip().lower() in {"", "identity"}:
+        return content if len(content) <= max_bytes else None
+    if coding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
+        raise ValueError("unknown content coding")
+    inflate = zlib.decompressobj(wbits=47)  # gzip or zlib, by its header
+    try:
+        plain = inflate.decompress(content, max_bytes + 1)
+    except zlib.error as exc:
+        raise ValueError("broken content coding") from exc
+    if len(plain) > max_bytes:
+        return None
+    if not inflate.eof or inflate.unused_data:
+        raise ValueError("truncated content coding")
+    return plain
+
+
+def retry_after_seconds(header: str, *, date: str) -> float | None:
+    """Return the seconds of a Retry-After header, at most ``MAX_RETRY_AFTER``; None when it is unusable.
+
+    An HTTP date counts from the ``date`` header of the same response.
+    """
+    if header.isascii() and header.isdigit():
+        return min(float(header[:9]), MAX_RETRY_AFTER)
+    until, now = _http_date(header), _http_date(date) or datetime.now(UTC)
+    return None if until is None else min(max((until - now).total_seconds(), 0.0), MAX_RETRY_AFTER)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+
+def _parse_json(content: bytes) -> dict[str, Any] | None:
+    try:
+        body = jsonlib.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_object_without_duplicates,
+            parse_constant=_reject_constant,
+            parse_int=_bounded_integer,
+        )
+        return body if isinstance(body, dict) and _is_plain(body) else None
+    except (ValueError, RecursionError):  # no `from exc`: the frames below hold the body
+        return None
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate key")
+    return members
+
+
+def _reject_constant(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _bounded_integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("the number is too long")
+    return int(digits)
+
+
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Whether a value is shallow and every database can store it: no infinity, no NUL, no lone surrogate."""
+    if depth > MAX_DEPTH:
+        return False
+    if isinstance(value, str):
+        return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(_is_plain(key) and _is_plain(member, depth + 1) for key, member in value.items())
+    if isinstance(value, list):
+        return all(_is_plain(member, depth + 1) for member in value)
+    return True
+
+
 class _Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
-        self.trust_env = False  # no proxy, no netrc, no other certificates by the environment
+        self.trust_env = False  # the environment sets no proxy, netrc or certificates
         self.stream = True
         self.headers.update({"User-Agent": "loyalink-khalti", "Accept": "application/json"})
         self.headers["Accept-Encoding"] = "identity"
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
-            self.mount(scheme, Adapter(pool_connections=4, pool_maxsize=POOL, max_retries=0))
+            self.mount(scheme, Adapter(pool_connections=4, pool_maxsize=POOL_SIZE, max_retries=0))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Go nowhere; requests would read the whole body of a redirect before not following it."""
+        """Return None. Otherwise requests reads the whole body of a redirect that it does not follow."""
 
 
 _lock = threading.Lock()
@@ -155,10 +274,10 @@ def _session() -> _Session:
         return _shared
 
 
-def hang_up() -> None:
-    """Close the connections that rest in the pool, and forget what was learned of the servers."""
+def close_connections() -> None:
+    """Close the idle connections and reset the circuit breakers."""
     global _shared
-    gate.forget()
+    circuit_breaker.reset()
     with _lock:
         session, _shared = _shared, None
     if session is not None:
@@ -166,14 +285,14 @@ def hang_up() -> None:
 
 
 def _forked() -> None:
-    """Leave the parent its connections: two processes on one socket would read each other's answers."""
+    """Do not use the parent's connections: two processes on one socket would read each other's responses."""
     global _lock, _shared
-    _lock = threading.Lock()  # another thread may have held the old one
+    _lock = threading.Lock()  # another thread may hold the old one
     if _shared is not None:
-        _inherited.append(_shared)  # kept, since closing it could wait for a lock held by a thread that is no more
+        _inherited.append(_shared)  # kept: closing it could wait for a lock whose thread does not exist here
     _shared = None
-    gate.forget()
-    forget_resolving()
+    circuit_breaker.reset()
+    reset_resolver()
 
 
 os.register_at_fork(after_in_child=_forked)

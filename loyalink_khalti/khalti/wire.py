@@ -1,4 +1,7 @@
-"""What goes over the wire, and what comes back: requests and answers of KPG-2 as dataclasses."""
+"""Requests and answers of Khalti's KPG-2 protocol as dataclasses.
+
+https://docs.khalti.com/khalti-epayment/ and https://docs.khalti.com/api/refund/
+"""
 
 import re
 import unicodedata
@@ -11,17 +14,20 @@ from typing import Any, Self
 from loyalink_khalti.errors import KhaltiUnreadable
 from loyalink_khalti.money import Paisa
 
-LONGEST_ID = 64
-LONGEST_NAME = 100  # Khalti documents no limit
-LONGEST_URL = 2000
-LARGEST_AMOUNT = 10**12  # paisa; no shop's payment is, and every database can store it
+MAX_ID = 64  # characters; every id seen so far has 22
+MAX_NAME = 100  # characters; Khalti documents no limit
+MAX_URL = 2000
+MAX_AMOUNT = 10**12  # paisa; larger than any payment, and every database can store it
 
-_ID = re.compile(rf"[!-~]{{1,{LONGEST_ID}}}")
+_ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 class Status(Enum):
-    """What Khalti says of a payment. ``UNKNOWN`` is whatever it does not document: nothing follows from it."""
+    """The status of a payment at Khalti. ``UNKNOWN`` stands for every undocumented one; conclude nothing from it.
+
+    https://docs.khalti.com/khalti-epayment/#lookup-payload-details
+    """
 
     COMPLETED = "Completed"
     PENDING = "Pending"
@@ -34,23 +40,23 @@ class Status(Enum):
     UNKNOWN = "unknown"
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """Read Khalti's word: ``Completed`` to the letter, the others without regard to case."""
+    def parse(cls, text: str) -> Self:
+        """Return the status of ``text``. ``Completed`` must match exactly; case does not matter for the others."""
         if text == cls.COMPLETED.value:
             return cls.COMPLETED
-        return cls(_BY_WORD.get(text.lower(), cls.UNKNOWN.value))
+        return cls(_BY_TEXT.get(text.lower(), cls.UNKNOWN.value))
 
 
-# The documentation writes both "Partially Refunded" and "Partially refunded", both "User canceled" and "Canceled".
-_BY_WORD = {
+# Khalti's documentation has both "Partially Refunded" and "Partially refunded", both "User canceled" and "Canceled".
+_BY_TEXT = {
     status.value.lower(): status.value for status in Status if status not in {Status.COMPLETED, Status.UNKNOWN}
 } | {"canceled": Status.CANCELED.value}
 
 MONEY_MOVED = frozenset({Status.COMPLETED, Status.REFUNDED, Status.PARTIALLY_REFUNDED})
 
 
-class _Unshown(dict[str, str]):
-    """What goes to Khalti, and into no error page that prints the variables of every frame."""
+class _Masked(dict[str, str]):
+    """Personal data that is masked on error pages, which print the variables of every frame."""
 
     __slots__ = ()
 
@@ -60,19 +66,22 @@ class _Unshown(dict[str, str]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Initiate:
-    """Ask for a payment page; ``amount`` in paisa, the customer's particulars as they were typed."""
+    """A request to open a payment; ``amount`` in paisa, the customer's details as typed.
+
+    https://docs.khalti.com/khalti-epayment/#json-payload-details
+    """
 
     return_url: str
     website_url: str
     amount: Paisa
     purchase_order_id: str
     purchase_order_name: str
-    name: str = field(default="", repr=False)  # people do not belong in logs
+    name: str = field(default="", repr=False)  # personal data stays out of logs
     email: str = field(default="", repr=False)
     phone: str = field(default="", repr=False)
 
     def to_wire(self) -> dict[str, Any]:
-        """Write the body of the request; no breakdown, which could only disagree with ``amount``."""
+        """Return the body of the request, without ``amount_breakdown``, which must add up to ``amount``."""
         wire: dict[str, Any] = {
             "return_url": self.return_url,
             "website_url": self.website_url,
@@ -81,13 +90,13 @@ class Initiate:
             "purchase_order_name": _one_line(self.purchase_order_name) or self.purchase_order_id,
         }
         if customer := self._customer():
-            wire["customer_info"] = _Unshown(customer)
+            wire["customer_info"] = _Masked(customer)
         return wire
 
     def _customer(self) -> dict[str, str]:
-        """Leave out what Khalti would refuse the whole payment for: blanks, and a phone or e-mail not in its form."""
+        """Return the details that Khalti accepts. It refuses a payment with a blank or invalid one."""
         name = _one_line(self.name)
-        if not name:  # Khalti insists on the name once there is a customer_info
+        if not name:  # Khalti requires the name inside customer_info
             return {}
         email = self.email.strip()
         customer = {"name": name, "email": email if _EMAIL.fullmatch(email) else "", "phone": _phone(self.phone)}
@@ -96,7 +105,7 @@ class Initiate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Initiated:
-    """A payment page, not yet paid; ``expires_in`` in seconds. Where Khalti gave no usable time, None."""
+    """An opened payment; ``expires_in`` in seconds. Both times are None when Khalti's answer has no usable one."""
 
     pidx: str
     payment_url: str
@@ -105,21 +114,24 @@ class Initiated:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        """Read initiate's answer; ``KhaltiUnreadable`` where it is not one."""
+        """Return the parsed answer of initiate. Raises ``KhaltiUnreadable`` when it is not one."""
         payment_url = wire.get("payment_url")
-        if not isinstance(payment_url, str) or not 0 < len(payment_url) <= LONGEST_URL:
+        if not isinstance(payment_url, str) or not 0 < len(payment_url) <= MAX_URL:
             raise _unreadable("payment_url")
         return cls(
             pidx=_id(wire, "pidx"),
             payment_url=payment_url,
-            expires_at=_moment(wire, "expires_at"),
-            expires_in=_whole(wire, "expires_in"),
+            expires_at=_datetime(wire, "expires_at"),
+            expires_in=_integer(wire, "expires_in"),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """What became of a payment, in Khalti's word; amounts in paisa. Whether it fits the purchase is not asked here."""
+    """Khalti's answer about a payment; amounts in paisa. The caller compares it with the purchase.
+
+    https://docs.khalti.com/khalti-epayment/#lookup-payload-details
+    """
 
     pidx: str
     status: Status
@@ -131,18 +143,21 @@ class Lookup:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        """Read lookup's answer; ``KhaltiUnreadable`` where it is not one, or tells of money without the amount."""
+        """Return the parsed answer of lookup.
+
+        Raises ``KhaltiUnreadable`` when it is not one, or when money has moved and the amount is missing.
+        """
         text = wire.get("status")
         if not isinstance(text, str):
             raise _unreadable("status")
-        status = Status.read(text)
-        total_amount = _whole(wire, "total_amount")
+        status = Status.parse(text)
+        total_amount = _integer(wire, "total_amount")
         if total_amount is None and status in MONEY_MOVED:
             raise _unreadable("total_amount")
         return cls(
             pidx=_id(wire, "pidx"),
             status=status,
-            status_text=_one_line(text)[:LONGEST_ID],
+            status_text=_one_line(text)[:MAX_ID],
             total_amount=None if total_amount is None else Paisa(total_amount),
             transaction_id=_id(wire, "transaction_id") if wire.get("transaction_id") not in (None, "") else None,
             fee=_fee(wire.get("fee")),
@@ -151,13 +166,13 @@ class Lookup:
 
 
 def refund_to_wire(*, amount: Paisa | None, mobile: str | None) -> dict[str, Any]:
-    """Write a refund: of the whole unless an ``amount`` in paisa is given; ``mobile`` where it was paid by bank."""
-    # The documentation says paisa and prints 50.00; paisa it is, and whole.
+    """Return the body of a refund: of everything without ``amount`` (paisa); a bank payment needs ``mobile``."""
+    # https://docs.khalti.com/api/refund/ says paisa and shows 50.00. This sends whole paisa.
     return {key: value for key, value in {"mobile": mobile, "amount": amount}.items() if value is not None}
 
 
 def is_id(text: object) -> bool:
-    """Whether ``text`` can be one of Khalti's ids: opaque, but short and printable."""
+    """Whether ``text`` can be an id of Khalti's: an opaque, short, printable string."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
@@ -168,19 +183,19 @@ def _id(wire: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _whole(wire: Mapping[str, Any], name: str) -> int | None:
-    """Read a whole number: no float, no text, no bool, nothing below zero. Absent is None."""
+def _integer(wire: Mapping[str, Any], name: str) -> int | None:
+    """Return a whole number of at least 0; None when it is absent. Floats, strings and booleans are refused."""
     number = wire.get(name)
     if number is None:
         return None
-    if type(number) is not int or not 0 <= number <= LARGEST_AMOUNT:
+    if type(number) is not int or not 0 <= number <= MAX_AMOUNT:
         raise _unreadable(name)
     return number
 
 
 def _fee(fee: object) -> Paisa | None:
-    # Nothing is decided by the fee: one in fractions of a paisa must not keep a payment from being settled.
-    return Paisa(fee) if type(fee) is int and 0 <= fee <= LARGEST_AMOUNT else None
+    # The fee decides nothing, so a fee in fractions of a paisa must not make the answer unreadable.
+    return Paisa(fee) if type(fee) is int and 0 <= fee <= MAX_AMOUNT else None
 
 
 def _refunded(wire: Mapping[str, Any], status: Status) -> bool:
@@ -192,7 +207,7 @@ def _refunded(wire: Mapping[str, Any], status: Status) -> bool:
     return refunded
 
 
-def _moment(wire: Mapping[str, Any], name: str) -> datetime | None:
+def _datetime(wire: Mapping[str, Any], name: str) -> datetime | None:
     text = wire.get(name)
     if text is None:
         return None
@@ -206,15 +221,15 @@ def _moment(wire: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def _phone(typed: str) -> str:
-    """Ten digits that begin with 9, as Khalti has them, or nothing."""
+    """Return ten digits that begin with 9, the form in Khalti's examples, or ""."""
     digits = re.sub(r"[\s()-]", "", typed).removeprefix("+977")
     return digits if re.fullmatch(r"9[0-9]{9}", digits) else ""
 
 
 def _one_line(text: str) -> str:
-    """Bound a text and take out line breaks, control characters and halves of surrogate pairs."""
+    """Return at most ``MAX_NAME`` characters on one line, without control characters and lone surrogates."""
     line = "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in {"Cc", "Cs"})
-    return line[:LONGEST_NAME].strip()
+    return line[:MAX_NAME].strip()
 
 
 def _unreadable(name: str) -> KhaltiUnreadable:

@@ -1,4 +1,4 @@
-"""What a member reads on the points card."""
+"""The points card of a member: balances, tier, expiring points and the newest entries."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -6,20 +6,23 @@ from datetime import date, datetime, timedelta
 from django.utils import timezone
 
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.nepal import day_of
 
-from . import ledger, programmes, redeeming, tiers
-from .expiry import day_of
-from .models import Account, Bucket, Entry, Lot
-from .rules import Rules, next_tier, tier
+from .buckets import Bucket
+from .models import Account, Entry, Lot
+from .posting import find_account, overdue_points, tier_points
+from .program import current_version
+from .redeemable import points_value
+from .rules import Rules
 
-EXPIRING_SOON = timedelta(days=60)
-LATEST = 20
+SHOWN_BEFORE_EXPIRY = timedelta(days=60)
+NEWEST = 20
 _OWN = {Bucket.AVAILABLE, Bucket.PENDING, Bucket.OWED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Movement:
-    """One line of the history; ``points`` is signed as the member sees it."""
+class CardEntry:
+    """One line of the history; ``points`` has the sign that the member sees."""
 
     at: datetime
     kind: str
@@ -30,16 +33,16 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expiring:
-    """Points that go soon; ``last_day`` is the last on which they can be spent, in Kathmandu."""
+class ExpiringPoints:
+    """Points that expire soon; ``last_day`` is the last on which they can be redeemed, in Nepal."""
 
     points: Points
     last_day: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """A member's points, their level and what happened last."""
+class PointsCard:
+    """A member's points, tier and newest entries."""
 
     available: Points = Points(0)
     pending: Points = Points(0)
@@ -47,73 +50,47 @@ class Card:
     owed: Points = Points(0)
     lifetime_earned: Points = Points(0)
     lifetime_redeemed: Points = Points(0)
-    worth: Paisa = Paisa(0)
+    points_value: Paisa = Paisa(0)
     """What the available points are worth, in paisa."""
     tier: str = ""
     next_tier: str = ""
     points_to_next: Points = Points(0)
     progress: int = 0
     """Per cent of the way from this tier to the next, 100 at the top."""
-    expiring: tuple[Expiring, ...] = ()
-    entries: tuple[Movement, ...] = ()
+    expiring: tuple[ExpiringPoints, ...] = ()
+    entries: tuple[CardEntry, ...] = ()
 
 
-def card(site_key: str, member_id: str) -> Card:
-    """Read one member's card; a member who never earned has an empty one."""
-    rules = programmes.current(site_key).rules
-    account = ledger.find(site_key, member_id)
+def points_card(site_key: str, member_id: str) -> PointsCard:
+    """Return one member's card; for a member without points it is empty, in the lowest tier."""
+    rules = current_version(site_key).rules
+    account = find_account(site_key, member_id)
     if account is None:
-        return _climb(None, rules)
-    latest = tuple(movement(entry) for entry in account.entries.order_by("-seq")[:LATEST])
-    return replace(stands(account, rules), entries=latest)
+        return _tier_card(None, rules)
+    newest = tuple(card_entry(entry) for entry in account.entries.order_by("-seq")[:NEWEST])
+    return replace(balance_card(account, rules), entries=newest)
 
 
-def stands(account: Account, rules: Rules) -> Card:
-    """The card of an account without its history."""
-    available = Points(account.available - ledger.due_points(account))
+def balance_card(account: Account, rules: Rules) -> PointsCard:
+    """Return the card of an account without its entries. Points that are overdue are not available."""
+    available = Points(account.available - overdue_points(account))
     return replace(
-        _climb(account, rules),
+        _tier_card(account, rules),
         available=available,
-        worth=redeeming.worth(rules, available),
+        points_value=points_value(rules, available),
         pending=Points(account.pending),
         held=Points(account.held),
         owed=Points(account.owed),
-        lifetime_earned=Points(account.lifetime_earned + account.inherited),
+        lifetime_earned=Points(account.lifetime_earned + account.merged_lifetime_earned),
         lifetime_redeemed=Points(account.lifetime_redeemed),
         expiring=_expiring(account),
     )
 
 
-def _climb(account: Account | None, rules: Rules) -> Card:
-    """The tier and the way to the next."""
-    earned = tiers.counted(account, rules, timezone.now()) if account else Points(0)
-    level = tier(rules, earned)
-    above = next_tier(rules, earned)
-    return Card(
-        tier=account.tier or level.name if account else level.name,
-        next_tier=above.name if above else "",
-        points_to_next=Points(above.threshold - earned if above else 0),
-        progress=(earned - level.threshold) * 100 // (above.threshold - level.threshold) if above else 100,
-    )
-
-
-def _expiring(account: Account) -> tuple[Expiring, ...]:
-    now = timezone.now()
-    lots = Lot.objects.filter(
-        account=account, remaining__gt=0, expires_at__gt=now, expires_at__lte=now + EXPIRING_SOON
-    ).order_by("expires_at")
-    days: dict[date, int] = {}
-    for lot in lots:
-        if lot.expires_at is not None:
-            last_day = day_of(lot.expires_at - timedelta(seconds=1))
-            days[last_day] = days.get(last_day, 0) + lot.remaining
-    return tuple(Expiring(points=Points(points), last_day=day) for day, points in days.items())
-
-
-def movement(entry: Entry) -> Movement:
-    """An entry as its member sees it."""
-    sign = (entry.dst in _OWN) - (entry.src in _OWN)  # 0 where what was taken off before is only settled
-    return Movement(
+def card_entry(entry: Entry) -> CardEntry:
+    """Return an entry as its member sees it."""
+    sign = (entry.dst in _OWN) - (entry.src in _OWN)  # 0 for one that only settles an earlier deduction
+    return CardEntry(
         at=entry.at,
         kind=entry.kind,
         label=entry.get_kind_display(),
@@ -121,3 +98,28 @@ def movement(entry: Entry) -> Movement:
         purchase=entry.purchase,
         reason=entry.reason_code,
     )
+
+
+def _tier_card(account: Account | None, rules: Rules) -> PointsCard:
+    """The tier and the way to the next."""
+    earned = tier_points(account, rules, timezone.now()) if account else Points(0)
+    tier, above = rules.tier_for(earned), rules.tier_above(earned)
+    return PointsCard(
+        tier=account.tier or tier.name if account else tier.name,
+        next_tier=above.name if above else "",
+        points_to_next=Points(above.threshold - earned if above else 0),
+        progress=(earned - tier.threshold) * 100 // (above.threshold - tier.threshold) if above else 100,
+    )
+
+
+def _expiring(account: Account) -> tuple[ExpiringPoints, ...]:
+    now = timezone.now()
+    lots = Lot.objects.filter(
+        account=account, remaining__gt=0, expires_at__gt=now, expires_at__lte=now + SHOWN_BEFORE_EXPIRY
+    ).order_by("expires_at")
+    days: dict[date, int] = {}
+    for lot in lots:
+        if lot.expires_at is not None:
+            last_day = day_of(lot.expires_at - timedelta(seconds=1))
+            days[last_day] = days.get(last_day, 0) + lot.remaining
+    return tuple(ExpiringPoints(points=Points(points), last_day=day) for day, points in days.items())

@@ -1,20 +1,91 @@
-"""What one purchase earns under a programme's rules. Pure functions; money is in paisa."""
+"""What one order earns, and every bonus. Money is in paisa.
 
-from collections.abc import Sequence
+Every bonus rule is here, and only here. To add a bonus, add its points to ``Rules`` and then
+
+- for a bonus on an order (say for the first order of a month), add a function to ``ORDER_BONUSES``; the quote and the
+  award call it. A bonus that depends on earlier orders needs three more lines: a fact in ``OrderHistory`` (say
+  ``last_awarded_at``), its query in ``order_history``, and its points in ``NEED_HISTORY``, without which nothing is
+  read;
+- for a bonus without an order (say for a birthday), add a ``MemberBonus`` and award it with ``award_bonus``.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from loyalink_khalti.money import Paisa, Points
+from django.db import transaction
+from django.utils import timezone
+
+from loyalink_khalti.money import Paisa, Points, round_fraction, shares
 from loyalink_khalti.ports import Line
 
-from .arithmetic import rounded, shares
+from .buckets import Bucket, EntryKind
+from .models import Account
+from .posting import Posting, is_first_time, open_account
+from .program import current_version
 from .rules import Rules
+
+# Bonuses on an order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderHistory:
+    """What bonuses may ask about a member's earlier orders."""
+
+    is_first: bool = False
+
+
+NO_HISTORY = OrderHistory()
+"""For examples, and for quotes of one product: without any bonus that depends on earlier orders."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """What bonuses may ask about an order; ``at`` is when the customer was shown it."""
+
+    lines: Sequence[Line]
+    at: datetime
+    history: OrderHistory
+
+
+def first_order_bonus(rules: Rules, order: OrderFacts) -> int:
+    return rules.first_order_bonus if order.history.is_first else 0
+
+
+def campaign_bonus(rules: Rules, order: OrderFacts) -> int:
+    return sum(
+        campaign.addition
+        for campaign in rules.campaigns
+        if campaign.runs(order.at) and any(campaign.covers(line) for line in order.lines)
+    )
+
+
+ORDER_BONUSES: tuple[Callable[[Rules, OrderFacts], int], ...] = (first_order_bonus, campaign_bonus)
+
+
+def order_bonus(rules: Rules, order: OrderFacts) -> int:
+    """Return the points of all bonuses on an order."""
+    return sum(bonus(rules, order) for bonus in ORDER_BONUSES)
+
+
+NEED_HISTORY = ("first_order_bonus",)
+"""Fields of ``Rules``: where all of them are 0, no earlier orders are read."""
+
+
+def order_history(account: Account | None, rules: Rules, *, purchase: str = "") -> OrderHistory:
+    """Read what the bonuses of ``rules`` must know about a member's orders other than ``purchase``."""
+    if not any(getattr(rules, name) for name in NEED_HISTORY):
+        return NO_HISTORY
+    return OrderHistory(is_first=account is None or not account.awards.exclude(purchase=purchase).exists())
+
+
+# The points of an order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earned:
-    """What a purchase earns: ``proportional`` to ``basis`` paisa of goods, and ``fixed`` whatever they cost."""
+    """What an order earns: ``proportional`` points for ``basis`` paisa of its price, and ``fixed`` bonus points."""
 
     basis: Paisa
     proportional: Points
@@ -25,76 +96,117 @@ class Earned:
         return Points(self.proportional + self.fixed)
 
 
-def base(rules: Rules, basis: int) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSnapshot:
+    """An order as the customer was shown it; money in paisa, after offers and coupons."""
+
+    lines: Sequence[Line]
+    shipping: Paisa
+    discount: Paisa
+    points_value: Paisa
+    """What points paid of it."""
+    at: datetime
+
+    @property
+    def subtotal(self) -> Paisa:
+        return Paisa(sum(line.total for line in self.lines))
+
+    def earned(self, rules: Rules, *, tier: str = "", history: OrderHistory = NO_HISTORY) -> Earned:
+        """Compute what the order earns under ``rules`` for a member of ``tier``."""
+        nothing = Earned(basis=Paisa(0), proportional=Points(0), fixed=Points(0))
+        if rules.earn_paused or self.subtotal < rules.minimum_order:
+            return nothing
+        amounts = _earning_amounts(rules, self)
+        total = sum(amounts)
+        if not total:
+            return nothing
+        basis = total * 100 // (100 + rules.vat_percent)
+        factors = [*(_line_multiplier(rules, line, self.at) for line in self.lines), Fraction(1)]
+        mean = sum((amount * factor for amount, factor in zip(amounts, factors, strict=True)), Fraction(0)) / total
+        points = round_fraction(_base_points(rules, basis) * mean * _tier_multiplier(rules, tier), rules.rounding)
+        fixed = order_bonus(rules, OrderFacts(lines=self.lines, at=self.at, history=history))
+        return _capped(rules, Paisa(basis), points, fixed)
+
+
+def _base_points(rules: Rules, basis: int) -> int:
     """Points for ``basis`` paisa before any multiplier."""
     if rules.stepwise:
         return basis // rules.per * rules.points
     return basis * rules.points // rules.per
 
 
-def earn(
-    rules: Rules,
-    *,
-    lines: Sequence[Line],
-    shipping: Paisa,
-    at: datetime,
-    discount: Paisa = Paisa(0),
-    worth: Paisa = Paisa(0),
-    tier: str = "",
-    first: bool = False,
-) -> Earned:
-    """What lines (after offers) and shipping earn at a moment; ``worth`` is what points paid of it, in paisa."""
-    nothing = Earned(basis=Paisa(0), proportional=Points(0), fixed=Points(0))
-    if rules.earn_paused or sum(line.total for line in lines) < rules.minimum_order:
-        return nothing
-    amounts = _amounts(rules, lines, shipping=shipping, discount=discount, worth=worth)
-    total = sum(amounts)
-    if not total:
-        return nothing
-    basis = total * 100 // (100 + rules.vat_percent)
-    factors = [*(_factor(rules, line, at) for line in lines), Fraction(1)]
-    mean = sum((amount * factor for amount, factor in zip(amounts, factors, strict=True)), Fraction(0)) / total
-    proportional = rounded(base(rules, basis) * mean * _tier_factor(rules, tier), rules.rounding)
-    fixed = _additions(rules, lines, at) + (rules.first_order_bonus if first else 0)
-    return _capped(rules, Paisa(basis), proportional, fixed)
-
-
-def _amounts(rules: Rules, lines: Sequence[Line], *, shipping: Paisa, discount: Paisa, worth: Paisa) -> list[int]:
-    """What earns of each line and, last, of shipping. Points pay goods first, every line its share, then shipping."""
-    totals = [line.total for line in lines]
-    goods = sum(totals)
-    by_points = 0 if rules.earn_on_points else min(worth, goods)
-    taken = shares(by_points, totals)
-    added = shares(discount if rules.earn_before_discounts else 0, totals)
+def _earning_amounts(rules: Rules, order: OrderSnapshot) -> list[int]:
+    """What earns of each line and, last, of shipping. Points pay for products first, in proportion, then shipping."""
+    totals = [line.total for line in order.lines]
+    paid_by_points = 0 if rules.earn_on_points else min(order.points_value, order.subtotal)
+    by_points = shares(paid_by_points, totals)
+    discounts = shares(order.discount if rules.earn_before_discounts else 0, totals)
     excluded = set(rules.excluded_tags)
     amounts = [
         total - less + more if line.earns and not excluded.intersection(line.tags) else 0
-        for line, total, less, more in zip(lines, totals, taken, added, strict=True)
+        for line, total, less, more in zip(order.lines, totals, by_points, discounts, strict=True)
     ]
-    left = shipping if rules.earn_on_points else max(shipping - max(worth - goods, 0), 0)
-    return [*amounts, left if rules.earn_on_shipping else 0]
+    rest_of_points = 0 if rules.earn_on_points else max(order.points_value - order.subtotal, 0)
+    return [*amounts, max(order.shipping - rest_of_points, 0) if rules.earn_on_shipping else 0]
 
 
-def _factor(rules: Rules, line: Line, at: datetime) -> Fraction:
-    """The best multiplier of a line: of several that apply the customer has the highest, not their product."""
-    boosts = [factor for tag, factor in rules.boosts if tag in line.tags]
+def _line_multiplier(rules: Rules, line: Line, at: datetime) -> Fraction:
+    """The highest multiplier that applies to a line: multipliers are not multiplied with each other."""
+    by_tag = [factor for tag, factor in rules.multipliers if tag in line.tags]
     running = [campaign.multiplier for campaign in rules.campaigns if campaign.runs(at) and campaign.covers(line)]
-    return max([Fraction(1), *boosts, *running])
+    return max([Fraction(1), *by_tag, *running])
 
 
-def _tier_factor(rules: Rules, name: str) -> Fraction:
+def _tier_multiplier(rules: Rules, name: str) -> Fraction:
     return next((tier.multiplier for tier in rules.tiers if tier.name == name), rules.tiers[0].multiplier)
 
 
-def _additions(rules: Rules, lines: Sequence[Line], at: datetime) -> int:
-    return sum(
-        campaign.addition
-        for campaign in rules.campaigns
-        if campaign.runs(at) and any(campaign.covers(line) for line in lines)
-    )
-
-
 def _capped(rules: Rules, basis: Paisa, proportional: int, fixed: int) -> Earned:
-    cap = proportional + fixed if rules.most_earned is None else rules.most_earned
+    cap = proportional + fixed if rules.maximum_earned is None else rules.maximum_earned
     proportional = min(proportional, cap)
     return Earned(basis=basis, proportional=Points(proportional), fixed=Points(min(fixed, cap - proportional)))
+
+
+# Bonuses without an order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberBonus:
+    """A bonus without an order; ``name`` is part of its key, and ``reason`` the reason code of its entry."""
+
+    name: str
+    reason: str
+    points: Callable[[Rules], Points]
+
+
+SIGNUP = MemberBonus(name="signup", reason="sign_up", points=lambda rules: rules.signup_bonus)
+
+
+def award_bonus(bonus: MemberBonus, *, site_key: str, member_id: str, occasion: str = "") -> Points:
+    """Award a bonus in whole points, once per member and ``occasion`` (the year of a birthday, say).
+
+    Return 0 where the rules give no such bonus, where earning is paused, and where it was awarded before, however
+    many points it was then. Runs in a transaction of its own or in the caller's.
+    """
+    version = current_version(site_key)
+    points = bonus.points(version.rules)
+    if not points or version.rules.earn_paused:
+        return Points(0)
+    with transaction.atomic():
+        account = open_account(site_key, member_id)
+        key = f"{account.pk}:{occasion}" if occasion else str(account.pk)
+        if not is_first_time(f"{account.program_id}:{bonus.name}", key, ""):
+            return Points(0)
+        now = timezone.now()
+        posting = Posting.lock(account.pk, reason=bonus.reason, version_id=version.pk)
+        posting.credit(
+            EntryKind.ADJUST, Bucket.ADJUSTED, points, key=f"{bonus.name}:{key}", available_at=now,
+            expires_at=version.rules.expires_at(now),
+        )  # fmt: skip
+        posting.post()
+    return points
+
+
+def award_signup_bonus(*, site_key: str, member_id: str) -> Points:
+    """Award the sign-up bonus in whole points, once per member; 0 where there is none (see ``award_bonus``)."""
+    return award_bonus(SIGNUP, site_key=site_key, member_id=member_id)

@@ -1,44 +1,101 @@
-"""The only door to the points: each verb moves them between buckets in the caller's transaction, once.
+"""The public module of the points ledger: every verb, and everything that other rooms compute or read.
 
-Repeating a verb with the same figures changes nothing and gives the same answer; with other figures it raises
-``Conflict``. Amounts are points, values paisa. The verbs live in ``spending``, ``awarding``, ``refunding``,
-``people``, ``sweeping``, ``warning`` and ``importing``; all write through ``book``.
+A verb moves points between buckets, in the caller's transaction, once. Repeating it with the same figures changes
+nothing and returns the same answer; with other figures it raises ``LedgerConflict``. Points are whole numbers, values
+are paisa.
+
+Other rooms import this module. Beside it they import only ``models``, ``orders``, ``program`` and ``buckets`` (to read
+rows), ``rules`` and ``validation`` (pure), ``reports`` and ``audit``. Faces change points through ``flow``; they call
+a verb of this module only where there is neither a purchase nor a limit for staff: the rules and campaigns, and the
+commands ``loyalty``, ``loyalty_import`` and ``loyalty_run``. ``docs/architecture.md`` has the whole rule.
 """
 
-from .accounts import due_points, find
-from .awarding import Bought, award, sign_up
-from .importing import import_points, imported
-from .people import adjust, data_of, erase, freeze, merge, was_adjusted
-from .refunding import Returned, refund
-from .spending import capture, hold, late_capture, release
-from .sweeping import accounts_to_sweep, downgrade, expire, sweep
-from .warning import ExpiringSoon, accounts_to_warn, warn
+from .adjustments import ImportRow, adjust, count_imported, import_points, set_blocked, was_adjusted
+from .card import CardEntry, ExpiringPoints, PointsCard, balance_card, card_entry, points_card
+from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
+from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
+from .members import erase, merge, personal_data
+from .posting import available_lots, find_account, overdue_points
+from .preview import (
+    AccountPreview,
+    OrderExample,
+    example_order,
+    order_example,
+    preview_adjustment,
+    preview_merge,
+)
+from .program import (
+    current_version,
+    current_versions,
+    get_version,
+    lowest_tier,
+    refund_rounding,
+    revise_rules,
+    set_campaigns,
+    set_rules,
+)
+from .purchases import activate, award, capture, hold, late_capture, release
+from .redeemable import max_redeemable, nearest_redeemable, points_fit, points_value
+from .refunds import RefundedPoints, preview_refund, refund
+from .scheduled import FAILED, SweepResult, count_due, expire, refresh_tier, sweep
 
 __all__ = [
-    "Bought",
-    "ExpiringSoon",
-    "Returned",
-    "accounts_to_sweep",
-    "accounts_to_warn",
+    "FAILED",
+    "AccountPreview",
+    "CardEntry",
+    "Earned",
+    "ExpiringPoints",
+    "ExpiryNotice",
+    "ImportRow",
+    "OrderExample",
+    "OrderSnapshot",
+    "PointsCard",
+    "RefundedPoints",
+    "SweepResult",
+    "accounts_to_notify",
+    "activate",
     "adjust",
+    "available_lots",
     "award",
+    "award_signup_bonus",
+    "balance_card",
     "capture",
-    "data_of",
-    "downgrade",
-    "due_points",
+    "card_entry",
+    "count_due",
+    "count_imported",
+    "create_expiry_notice",
+    "current_version",
+    "current_versions",
     "erase",
+    "example_order",
     "expire",
-    "find",
-    "freeze",
+    "find_account",
+    "get_version",
     "hold",
     "import_points",
-    "imported",
     "late_capture",
+    "lowest_tier",
+    "max_redeemable",
     "merge",
+    "nearest_redeemable",
+    "order_example",
+    "order_history",
+    "overdue_points",
+    "personal_data",
+    "points_card",
+    "points_fit",
+    "points_value",
+    "preview_adjustment",
+    "preview_merge",
+    "preview_refund",
+    "refresh_tier",
     "refund",
+    "refund_rounding",
     "release",
-    "sign_up",
+    "revise_rules",
+    "set_blocked",
+    "set_campaigns",
+    "set_rules",
     "sweep",
-    "warn",
     "was_adjusted",
 ]

@@ -1,7 +1,7 @@
-"""The rows of the points ledger: one entry is one transfer between two buckets of one account.
+"""The rows of the points ledger. One entry is one transfer between two buckets of one account.
 
-Balances on the account are a cache that the same transaction keeps, under constraints. People are the user's pk as
-text and purchases ``shop:ref`` as text, so that no deletion elsewhere touches these rows.
+The balances of an account are a cache, kept by the same transaction and under constraints. Rows name people by the
+user's pk and purchases by ``shop:ref``, both as text, so that deleting elsewhere never touches them.
 """
 
 from functools import reduce
@@ -14,79 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.errors import LedgerError
-from loyalink_khalti.finding import WordsField
+from loyalink_khalti.search import SearchTextField
 
-from .programmes import Program, ProgramVersion
-
-
-class Bucket(models.TextChoices):
-    """Where points can be. The sum over all buckets of an account is always 0."""
-
-    ISSUED = "issued", _("issued")
-    PENDING = "pending", _("pending")
-    AVAILABLE = "available", _("available")
-    HELD = "held", _("on hold")
-    REDEEMED = "redeemed", _("spent")
-    EXPIRED = "expired", _("expired")
-    REVERSED = "reversed", _("taken back")
-    OWED = "owed", _("owed")
-    WRITTEN_OFF = "written_off", _("written off")
-    ADJUSTED = "adjusted", _("adjusted")
-
-
-class Kind(models.TextChoices):
-    """Why points moved."""
-
-    EARN = "earn", _("Earned")
-    ACTIVATE = "activate", _("Ready to spend")
-    HOLD = "hold", _("Reserved")
-    CAPTURE = "capture", _("Spent")
-    RELEASE = "release", _("Given back")
-    LATE_CAPTURE = "late_capture", _("Spent late")
-    EXPIRE = "expire", _("Expired")
-    CLAW_BACK = "claw_back", _("Taken back")
-    FORGIVE = "forgive", _("Forgiven")
-    RESTORE = "restore", _("Returned")
-    REPAY = "repay", _("Set off")
-    ADJUST = "adjust", _("Adjusted")
-    MERGE_OUT = "merge_out", _("Moved to another account")
-    MERGE_IN = "merge_in", _("Moved from another account")
-
-
-MOVES: dict[Kind, tuple[tuple[Bucket, Bucket], ...]] = {
-    Kind.EARN: ((Bucket.ISSUED, Bucket.PENDING), (Bucket.ISSUED, Bucket.AVAILABLE)),
-    Kind.ACTIVATE: ((Bucket.PENDING, Bucket.AVAILABLE),),
-    Kind.HOLD: ((Bucket.AVAILABLE, Bucket.HELD),),
-    Kind.CAPTURE: ((Bucket.HELD, Bucket.REDEEMED),),
-    Kind.RELEASE: ((Bucket.HELD, Bucket.AVAILABLE),),
-    Kind.LATE_CAPTURE: ((Bucket.AVAILABLE, Bucket.REDEEMED), (Bucket.OWED, Bucket.REDEEMED)),
-    Kind.EXPIRE: ((Bucket.AVAILABLE, Bucket.EXPIRED),),
-    Kind.CLAW_BACK: (
-        (Bucket.PENDING, Bucket.REVERSED),
-        (Bucket.AVAILABLE, Bucket.REVERSED),
-        (Bucket.OWED, Bucket.REVERSED),
-    ),
-    Kind.FORGIVE: ((Bucket.WRITTEN_OFF, Bucket.REVERSED),),
-    Kind.RESTORE: ((Bucket.REDEEMED, Bucket.AVAILABLE),),
-    Kind.REPAY: ((Bucket.AVAILABLE, Bucket.OWED),),
-    Kind.ADJUST: ((Bucket.ADJUSTED, Bucket.AVAILABLE), (Bucket.AVAILABLE, Bucket.ADJUSTED)),
-    Kind.MERGE_OUT: (
-        (Bucket.PENDING, Bucket.ADJUSTED),
-        (Bucket.AVAILABLE, Bucket.ADJUSTED),
-        (Bucket.ADJUSTED, Bucket.OWED),
-    ),
-    Kind.MERGE_IN: (
-        (Bucket.ADJUSTED, Bucket.PENDING),
-        (Bucket.ADJUSTED, Bucket.AVAILABLE),
-        (Bucket.OWED, Bucket.ADJUSTED),
-    ),
-}
-"""The transfers that exist; the database refuses any other."""
-
-
-def _allowed_moves() -> Q:
-    pairs = (Q(kind=kind.value, src=src.value, dst=dst.value) for kind, moves in MOVES.items() for src, dst in moves)
-    return reduce(or_, pairs)
+from .buckets import TRANSFERS, Bucket, EntryKind, HoldState
+from .program import Program, ProgramVersion
 
 
 class Account(models.Model):
@@ -100,28 +31,34 @@ class Account(models.Model):
     owed = models.BigIntegerField(default=0)
     lifetime_earned = models.BigIntegerField(default=0)
     lifetime_redeemed = models.BigIntegerField(default=0)
-    inherited = models.BigIntegerField(default=0, help_text="points that accounts merged into this one had earned")
-    seq = models.BigIntegerField(default=0)
-    tier = models.CharField(max_length=40, blank=True, default="")
-    below_since = models.DateTimeField(null=True, blank=True, help_text="when the points fell below the tier")
-    frozen = models.BooleanField(default=False)
+    merged_lifetime_earned = models.BigIntegerField(
+        default=0, help_text="points that accounts merged into this one had earned"
+    )
+    seq = models.BigIntegerField(default=0, help_text="the number of the newest entry")
+    tier = models.CharField(max_length=40, blank=True, default="", help_text="empty for the lowest tier")
+    below_tier_since = models.DateTimeField(
+        null=True, blank=True, help_text="when the earned points fell below the tier"
+    )
+    blocked = models.BooleanField(default=False)
     successor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged")
     joined_at = models.DateTimeField(default=timezone.now)
-    touched_at = models.DateTimeField(default=timezone.now)
-    words = WordsField(null=True, default=None, help_text="what staff find it by; null until somebody looks")
+    last_activity_at = models.DateTimeField(default=timezone.now)
+    search_text = SearchTextField(
+        null=True, default=None, help_text="what staff find it by; null until it is first indexed"
+    )
 
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
         permissions = [
-            ("adjust_account", _("Can add and take points by hand")),
+            ("adjust_account", _("Can add and deduct points")),
             ("adjust_beyond_limit", _("Can adjust more points than the limit in the loyalty settings")),
             ("export_account", _("Can export members, their data, and the reports about points")),
         ]
         indexes = [
             models.Index("program", condition=Q(owed__gt=0), name="loyalink_account_owing"),
-            models.Index("program", condition=Q(frozen=True), name="loyalink_account_frozen"),
-            models.Index(fields=["id"], condition=Q(words=None), name="loyalink_account_nameless"),
+            models.Index("program", condition=Q(blocked=True), name="loyalink_account_blocked"),
+            models.Index(fields=["id"], condition=Q(search_text=None), name="loyalink_account_unindexed"),
             models.Index("member_id", name="loyalink_account_of_member"),
         ]
         constraints = [
@@ -138,7 +75,7 @@ class Account(models.Model):
 
 
 class Lot(models.Model):
-    """Points that came together and expire together."""
+    """Points that were added together and expire together."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="lots")
     source = models.CharField(max_length=400)
@@ -147,7 +84,7 @@ class Lot(models.Model):
     remaining = models.BigIntegerField(default=0)
     available_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
-    """Exclusive: from this instant on the points are gone."""
+    """Exclusive: from this instant on the points are expired. Null for never."""
 
     class Meta:
         constraints = [
@@ -158,9 +95,9 @@ class Lot(models.Model):
             ),
         ]
         indexes = [
-            models.Index("account", "expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_spendable"),
+            models.Index("account", "expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_available"),
             models.Index("expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_expiring"),
-            models.Index("available_at", condition=Q(pending__gt=0), name="loyalink_lot_waiting"),
+            models.Index("available_at", condition=Q(pending__gt=0), name="loyalink_lot_pending"),
             models.Index("source", name="loyalink_lot_source"),
         ]
 
@@ -169,19 +106,14 @@ class Lot(models.Model):
 
 
 class Hold(models.Model):
-    """Points set aside for one purchase until it is paid or released."""
-
-    class State(models.TextChoices):
-        ACTIVE = "active", _("active")
-        CAPTURED = "captured", _("captured")
-        RELEASED = "released", _("released")
+    """Points reserved for one purchase until it is paid or released."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="holds")
     version = models.ForeignKey(ProgramVersion, on_delete=models.PROTECT, related_name="holds")
     purchase = models.CharField(max_length=192)
     points = models.BigIntegerField()
     captured = models.BigIntegerField(default=0)
-    state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
+    state = models.CharField(max_length=10, choices=HoldState, default=HoldState.ACTIVE)
     held_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -198,18 +130,18 @@ class Hold(models.Model):
 
 
 class Allocation(models.Model):
-    """The part of a hold that came from one lot, so that it can go back there with its own expiry."""
+    """The part of a hold that came from one lot, so that it can return there with its own expiry."""
 
     hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="allocations")
     lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="allocations")
     points = models.BigIntegerField()
-    restored = models.BigIntegerField(default=0)
+    points_restored = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["hold", "lot"], name="loyalink_allocation_once"),
             models.CheckConstraint(
-                condition=Q(points__gte=0, restored__gte=0, restored__lte=F("points")),
+                condition=Q(points__gte=0, points_restored__gte=0, points_restored__lte=F("points")),
                 name="loyalink_allocation_restored",
             ),
         ]
@@ -219,7 +151,7 @@ class Allocation(models.Model):
 
 
 class AppendOnly(models.QuerySet["Entry"]):
-    """Entries are written once; a wrong one is answered by another."""
+    """Entries are written once. A wrong one is corrected by another: changes raise ``LedgerError``."""
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise LedgerError("entries never change; write a correcting one")
@@ -231,12 +163,22 @@ class AppendOnly(models.QuerySet["Entry"]):
         raise LedgerError("entries never change; write a correcting one")
 
 
+def _allowed_transfers() -> Q:
+    pairs = (
+        Q(kind=kind.value, src=src.value, dst=dst.value) for kind, moves in TRANSFERS.items() for src, dst in moves
+    )
+    return reduce(or_, pairs)
+
+
 class Entry(models.Model):
-    """One transfer of points between two buckets of one account, for ever."""
+    """One transfer of points between two buckets of one account.
+
+    It is never changed or deleted: ``save`` of a stored entry and ``delete`` raise ``LedgerError``.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
     seq = models.BigIntegerField()
-    kind = models.CharField(max_length=12, choices=Kind)
+    kind = models.CharField(max_length=12, choices=EntryKind)
     src = models.CharField(max_length=12, choices=Bucket)
     dst = models.CharField(max_length=12, choices=Bucket)
     amount = models.BigIntegerField(help_text="points")
@@ -259,7 +201,7 @@ class Entry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account", "seq"], name="loyalink_entry_seq"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="loyalink_entry_positive"),
-            models.CheckConstraint(condition=_allowed_moves(), name="loyalink_entry_move"),
+            models.CheckConstraint(condition=_allowed_transfers(), name="loyalink_entry_transfer"),
         ]
         indexes = [
             models.Index("account", "kind", "at", name="loyalink_entry_kind"),
@@ -279,7 +221,7 @@ class Entry(models.Model):
 
 
 class EntryNote(models.Model):
-    """Words about an entry, for staff; apart from it, so that they can be erased."""
+    """A note of staff about an entry. It is a row of its own so that it can be erased."""
 
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="note")
     text = models.TextField()
@@ -289,7 +231,7 @@ class EntryNote(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """A cause that has been booked, with a hash of its figures."""
+    """A cause that has been recorded, with a hash of its figures."""
 
     scope = models.CharField(max_length=255)
     key = models.CharField(max_length=200)

@@ -1,15 +1,15 @@
-"""What each purchase earned, spent and had refunded; named by ``shop:ref``."""
+"""What each purchase earned, redeemed and had refunded. A purchase is named by ``shop:ref``."""
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from .models import Account
-from .programmes import Program, ProgramVersion
+from .program import Program, ProgramVersion
 
 
 class OrderAward(models.Model):
-    """What one purchase earned; a purchase is awarded at most once."""
+    """What one purchase earned. A purchase is awarded at most once."""
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="+")
     purchase = models.CharField(max_length=192)
@@ -18,21 +18,26 @@ class OrderAward(models.Model):
     fixed = models.BigIntegerField(default=0, help_text="points")
     basis = models.BigIntegerField(help_text="paisa that earned")
     refunded = models.BigIntegerField(default=0, help_text="paisa of the basis")
-    clawed = models.BigIntegerField(default=0, help_text="points")
-    short = models.BigIntegerField(default=0, help_text="points that were forgiven")
+    points_clawed_back = models.BigIntegerField(default=0)
+    points_forgiven = models.BigIntegerField(default=0, help_text="those of the points clawed back that were missing")
     version = models.ForeignKey(ProgramVersion, on_delete=models.PROTECT, related_name="awards")
     awarded_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["purchase", "program"], name="loyalink_award_once"),  # found by purchase
+            models.UniqueConstraint(fields=["purchase", "program"], name="loyalink_award_once"),
             models.CheckConstraint(
-                condition=Q(clawed__gte=0, proportional__gte=0, fixed__gte=0)
-                & Q(clawed__lte=F("proportional") + F("fixed")),
-                name="loyalink_award_clawed",
+                condition=Q(points_clawed_back__gte=0, proportional__gte=0, fixed__gte=0)
+                & Q(points_clawed_back__lte=F("proportional") + F("fixed")),
+                name="loyalink_award_clawed_back",
             ),
             models.CheckConstraint(
-                condition=Q(refunded__gte=0, refunded__lte=F("basis"), short__gte=0, short__lte=F("clawed")),
+                condition=Q(
+                    refunded__gte=0,
+                    refunded__lte=F("basis"),
+                    points_forgiven__gte=0,
+                    points_forgiven__lte=F("points_clawed_back"),
+                ),
                 name="loyalink_award_refunded",
             ),
         ]
@@ -42,22 +47,22 @@ class OrderAward(models.Model):
 
 
 class OrderRedemption(models.Model):
-    """What one purchase spent; a purchase is redeemed at most once."""
+    """What one purchase redeemed. A purchase redeems points at most once."""
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="+")
     purchase = models.CharField(max_length=192)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="redemptions")
     points = models.BigIntegerField()
     value = models.BigIntegerField(help_text="paisa")
-    restored = models.BigIntegerField(default=0, help_text="points")
+    points_restored = models.BigIntegerField(default=0)
     version = models.ForeignKey(ProgramVersion, on_delete=models.PROTECT, related_name="redemptions")
     redeemed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["purchase", "program"], name="loyalink_redemption_once"),  # the same
+            models.UniqueConstraint(fields=["purchase", "program"], name="loyalink_redemption_once"),
             models.CheckConstraint(
-                condition=Q(points__gt=0, restored__gte=0, restored__lte=F("points")),
+                condition=Q(points__gt=0, points_restored__gte=0, points_restored__lte=F("points")),
                 name="loyalink_redemption_restored",
             ),
         ]
@@ -67,14 +72,14 @@ class OrderRedemption(models.Model):
 
 
 class RefundApplied(models.Model):
-    """That a refund of a purchase has been carried into the points, once."""
+    """A refund of a purchase that has been applied to its points, once."""
 
     purchase = models.CharField(max_length=192)
     refund_ref = models.CharField(max_length=128)
-    amount = models.BigIntegerField(help_text="paisa of goods, this time")
-    cumulative = models.BigIntegerField(help_text="paisa of goods, so far")
-    restored = models.BigIntegerField(default=0, help_text="points")
-    clawed = models.BigIntegerField(default=0, help_text="points")
+    amount = models.BigIntegerField(help_text="paisa of the subtotal, by this refund")
+    cumulative = models.BigIntegerField(help_text="paisa of the subtotal, by all refunds so far")
+    points_restored = models.BigIntegerField(default=0)
+    points_clawed_back = models.BigIntegerField(default=0)
     applied_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -82,8 +87,10 @@ class RefundApplied(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["purchase", "refund_ref"], name="loyalink_refund_once"),
             models.CheckConstraint(
-                condition=Q(amount__gte=0, cumulative__gte=F("amount"), restored__gte=0, clawed__gte=0),
-                name="loyalink_refund_grows",
+                condition=Q(
+                    amount__gte=0, cumulative__gte=F("amount"), points_restored__gte=0, points_clawed_back__gte=0
+                ),
+                name="loyalink_refund_cumulative",
             ),
         ]
 

@@ -1,6 +1,6 @@
-"""What an accountant asks of the points: how they moved, what is outstanding, when it expires, what staff changed.
+"""The reports for an accountant: movements, liability, expiry by month, and what staff adjusted.
 
-Each question is one pass that the database sums, and one statement for what a point was worth.
+Each report is one pass that the database sums, and one statement for the value of a point.
 """
 
 from dataclasses import dataclass
@@ -11,26 +11,27 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.nepal import midnight, midnight_after
 
-from .expiry import midnight_after
-from .models import Account, Bucket, Entry, Kind, Lot
-from .movement import COLUMNS, OUTSTANDING, Movement, movements, total
-from .programmes import Program
-from .rates import midnight, month_of, of_site, rates, worth
+from .buckets import Bucket, EntryKind
+from .models import Account, Entry, Lot
+from .movements import MOVEMENT_COLUMNS, OUTSTANDING, MonthlyMovement, movements, total
+from .point_values import all_point_values, month_in_nepal, of_site, value_at
+from .program import Program
 
 __all__ = [
-    "COLUMNS", "OUTSTANDING", "Ageing", "ByReason", "Movement", "Standing", "adjustments", "ageing", "by_reason",
-    "movements", "reasons", "sites", "standing", "total",
+    "MOVEMENT_COLUMNS", "OUTSTANDING", "Ageing", "Liability", "MonthlyMovement", "ReasonTotal", "adjustments",
+    "ageing", "by_reason", "liability", "movements", "reasons", "sites", "total",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ageing:
-    """Points that expire in one month: ``month`` is its first day, None for those that never do."""
+    """Points that expire in one month: ``month`` is its first day, None for those that never expire."""
 
     month: date | None
     overdue: bool = False
-    """Their time is over, and the next sweep expires them."""
+    """They should be expired already; the next sweep expires them."""
     lots: int = 0
     available: int = 0
     pending: int = 0
@@ -42,22 +43,22 @@ class Ageing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByReason:
-    """What staff added and took for one reason; ``taken`` is below 0."""
+class ReasonTotal:
+    """The points that staff added and deducted for one reason; ``deducted`` is negative."""
 
     reason: str
     number: int
     added: int
-    taken: int
+    deducted: int
 
     @property
     def net(self) -> int:
-        return self.added + self.taken
+        return self.added + self.deducted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """The points as they are now: ``gross`` is what the outstanding ones are worth, in paisa."""
+class Liability:
+    """The outstanding points now, and ``gross``, what they are worth in paisa."""
 
     members: int
     points: int
@@ -65,29 +66,29 @@ class Standing:
 
 
 def ageing(*, site_key: str | None = None) -> list[Ageing]:
-    """What lots hold by the month in which it expires: overdue first, never-expiring last."""
-    now, known = timezone.now(), rates(site_key)
+    """Return the points of lots by the month in which they expire: overdue first, never-expiring last."""
+    now, values = timezone.now(), all_point_values(site_key)
     last_moment = ExpressionWrapper(F("expires_at") - timedelta(seconds=1), DateTimeField())
     rows = (
         of_site(Lot.objects.filter(Q(remaining__gt=0) | Q(pending__gt=0)), site_key)
         .annotate(
             overdue=Case(When(expires_at__lte=now, then=Value(True)), default=Value(False)),
-            month=Case(When(expires_at__gt=now, then=month_of(last_moment)), output_field=DateField()),
+            month=Case(When(expires_at__gt=now, then=month_in_nepal(last_moment)), output_field=DateField()),
         )
         .values_list("overdue", "month", "account__program_id")
-        .annotate(lots=Count("pk"), left=Sum("remaining"), waiting=Sum("pending"))
+        .annotate(lots=Count("pk"), available=Sum("remaining"), not_yet=Sum("pending"))
         .order_by()
     )
     found: dict[tuple[bool, date | None], Ageing] = {}
-    for overdue, month, program, lots, left, waiting in rows:
+    for overdue, month, program, lots, available, pending in rows:
         before = found.get((overdue, month), Ageing(month=month, overdue=overdue))
         found[overdue, month] = Ageing(
             month=month,
             overdue=overdue,
             lots=before.lots + lots,
-            available=before.available + left,
-            pending=before.pending + waiting,
-            gross=Paisa(before.gross + worth(known, program, now, left + waiting)),
+            available=before.available + available,
+            pending=before.pending + pending,
+            gross=Paisa(before.gross + value_at(values, program, now, available + pending)),
         )
     return sorted(found.values(), key=lambda row: (not row.overdue, row.month is None, row.month or now.date()))
 
@@ -95,8 +96,9 @@ def ageing(*, site_key: str | None = None) -> list[Ageing]:
 def adjustments(
     *, since: date | None = None, until: date | None = None, site_key: str | None = None, reason: str = ""
 ) -> "QuerySet[Entry]":
-    """What people added and took by hand, the newest first; each is read with its note and its account."""
-    entries = Entry.objects.filter(kind=Kind.ADJUST, actor__isnull=False).select_related("account__program", "note")
+    """Return what staff added and deducted, the newest first, each with its note and its account."""
+    entries = Entry.objects.filter(kind=EntryKind.ADJUST, actor__isnull=False)
+    entries = entries.select_related("account__program", "note")
     if since:
         entries = entries.filter(at__gte=midnight(since))
     if until:
@@ -107,13 +109,13 @@ def adjustments(
 
 
 def reasons() -> list[str]:
-    """The codes for which people have added or taken points by hand, known to us or not."""
+    """Return the reason codes with which staff have adjusted points."""
     return sorted(adjustments().order_by().values_list("reason_code", flat=True).distinct())
 
 
-def by_reason(entries: "QuerySet[Entry]") -> list[ByReason]:
-    """Adjustments summed by their reasons, those that move most first."""
-    added, taken = Q(src=Bucket.ADJUSTED), Q(dst=Bucket.ADJUSTED)
+def by_reason(entries: "QuerySet[Entry]") -> list[ReasonTotal]:
+    """Return adjustments summed by reason, those that move most points first."""
+    added, deducted = Q(src=Bucket.ADJUSTED), Q(dst=Bucket.ADJUSTED)
     rows = (
         entries.select_related(None)
         .order_by()
@@ -121,16 +123,18 @@ def by_reason(entries: "QuerySet[Entry]") -> list[ByReason]:
         .annotate(
             number=Count("pk"),
             added=Coalesce(Sum("amount", filter=added), 0),
-            taken=Coalesce(Sum("amount", filter=taken), 0),
+            deducted=Coalesce(Sum("amount", filter=deducted), 0),
         )
     )
-    sums = [ByReason(reason=why, number=number, added=plus, taken=-minus) for why, number, plus, minus in rows]
-    return sorted(sums, key=lambda row: (row.taken - row.added, row.reason))
+    sums = [
+        ReasonTotal(reason=code, number=number, added=plus, deducted=-minus) for code, number, plus, minus in rows
+    ]  # fmt: skip
+    return sorted(sums, key=lambda row: (row.deducted - row.added, row.reason))
 
 
-def standing(*, site_key: str | None = None) -> Standing:
-    """How many members there are and what the shop owes them; two statements."""
-    known, now = rates(site_key), timezone.now()
+def liability(*, site_key: str | None = None) -> Liability:
+    """Return the number of members, the outstanding points and their value; two statements."""
+    values, now = all_point_values(site_key), timezone.now()
     rows = (
         of_site(Account.objects.all(), site_key, "program")
         .values_list("program_id")
@@ -141,13 +145,13 @@ def standing(*, site_key: str | None = None) -> Standing:
         .order_by()
     )
     found = list(rows)
-    return Standing(
+    return Liability(
         members=sum(members for _pk, members, _points in found),
         points=sum(points for _pk, _members, points in found),
-        gross=Paisa(sum(worth(known, pk, now, points) for pk, _members, points in found)),
+        gross=Paisa(sum(value_at(values, pk, now, points) for pk, _members, points in found)),
     )
 
 
 def sites() -> list[str]:
-    """The sites that give points."""
+    """Return the keys of the sites that have a programme."""
     return sorted(Program.objects.order_by().values_list("site_key", flat=True).distinct())

@@ -1,6 +1,6 @@
-"""The rules of a programme: what editors choose. Pure: no database, no clock; money is in paisa.
+"""The rules of a loyalty programme: what editors choose. Pure: no database and no clock; money is in paisa.
 
-What follows for one purchase is computed in ``earning`` and ``redeeming``, the same for the preview and the award.
+``earning`` and ``redeemable`` compute what the rules mean for one order, the same for the quote and the award.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,14 +12,13 @@ from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.money import Paisa, Points, Rounding
+from loyalink_khalti.nepal import add_months, day_of, last_of_month, midnight_after
 from loyalink_khalti.ports import Line
-
-from .arithmetic import Rounding
 
 
 class Shortfall(StrEnum):
-    """What becomes of points that are to be taken back and are not there any more."""
+    """What happens when a refund claws back points that the member no longer has."""
 
     OWE = "owe"
     FORGIVE = "forgive"
@@ -27,7 +26,7 @@ class Shortfall(StrEnum):
 
 
 class TierBasis(StrEnum):
-    """Which points count for a tier."""
+    """Which earned points count for a tier."""
 
     LIFETIME = "lifetime"
     ROLLING_YEAR = "rolling_year"
@@ -35,7 +34,7 @@ class TierBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """A level of membership, reached at ``threshold`` points earned."""
+    """A level of membership that members reach with ``threshold`` points earned."""
 
     name: str
     threshold: Points
@@ -43,8 +42,12 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Campaign:
-    """More points for a time: ``multiplier`` on goods with one of ``tags`` (all, if none), or ``addition`` once."""
+class CampaignRule:
+    """More points for a limited time.
+
+    ``multiplier`` applies to lines with one of ``tags`` (to all lines if there are none); ``addition`` is added once
+    per order.
+    """
 
     name: str
     starts_at: datetime
@@ -62,46 +65,46 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All that a programme's editors choose. One version of it is kept by every award and every hold."""
+    """All rules of a programme. Every award and every hold keeps the version that applied to it."""
 
     # Earning: ``points`` for every ``per`` paisa
     points: Points = Points(1)
     per: Paisa = Paisa(1000)
     stepwise: bool = False
-    """Count whole steps of ``per`` only, where several points are given for each."""
+    """Count only whole multiples of ``per``."""
     rounding: Rounding = Rounding.FLOOR
     earn_on_shipping: bool = False
     earn_before_discounts: bool = False
     earn_on_points: bool = False
-    """Count also what was paid with points."""
+    """Also count what the customer paid with points."""
     vat_percent: int = 0
-    """Leave this much value-added tax, included in the prices, out of what earns."""
+    """Leave out this much value-added tax, which the prices include."""
     minimum_order: Paisa = Paisa(0)
     excluded_tags: tuple[str, ...] = ()
-    boosts: tuple[tuple[str, Fraction], ...] = ()
-    """Multipliers for goods with a tag."""
-    campaigns: tuple[Campaign, ...] = ()
+    multipliers: tuple[tuple[str, Fraction], ...] = ()
+    """Multipliers of products, by tag."""
+    campaigns: tuple[CampaignRule, ...] = ()
     first_order_bonus: Points = Points(0)
-    sign_up_bonus: Points = Points(0)
-    most_earned: Points | None = None
-    """By one order."""
+    signup_bonus: Points = Points(0)
+    maximum_earned: Points | None = None
+    """Per order."""
 
     # Redeeming: ``redeem_points`` are worth ``redeem_value`` paisa
     redeem_points: Points = Points(10)
     redeem_value: Paisa = Paisa(100)
-    least_spent: Points = Points(100)
-    step: Points = Points(10)
-    most_spent: Points | None = None
-    most_percent: int = 100
-    """Of an order, that points may pay."""
+    minimum_points: Points = Points(100)
+    increment: Points = Points(10)
+    maximum_points: Points | None = None
+    maximum_percent: int = 100
+    """The share of an order that points may pay."""
 
-    # Waiting and expiry
-    waiting_days: int = 0
+    # Pending and expiry
+    pending_days: int = 0
     valid_months: int | None = 12
     month_end: bool = False
     restore_grace_days: int = 0
     notice_days: int = 14
-    """How long before they expire members are told of it; 0 where they are not."""
+    """How many days before points expire their member gets a notice; 0 for no notice."""
 
     # Tiers
     tiers: tuple[Tier, ...] = (
@@ -122,33 +125,53 @@ class Rules:
 
     def __post_init__(self) -> None:
         if min(self._numbers()) < 0:
-            raise ValueError("no rule is below 0")
-        if min(self.per, self.redeem_points, self.redeem_value, self.step, self.least_spent) <= 0:
-            raise ValueError("rates, steps and the least that is spent are above 0")
-        if self.step * self.redeem_value % self.redeem_points:
-            raise ValueError(f"{self.step} points are not worth a whole number of paisa")
-        if not 0 <= self.most_percent <= 100:
+            raise ValueError("no rule may be below 0")
+        if min(self.per, self.redeem_points, self.redeem_value, self.increment, self.minimum_points) <= 0:
+            raise ValueError("rates, the increment and the minimum points must be above 0")
+        if self.increment * self.redeem_value % self.redeem_points:
+            raise ValueError(f"{self.increment} points are not worth a whole number of paisa")
+        if not 0 <= self.maximum_percent <= 100:
             raise ValueError("points pay between 0 and 100 per cent of an order")
         if not self.tiers or self.tiers[0].threshold != 0:
-            raise ValueError("the first tier begins at 0 points")
+            raise ValueError("the first tier must begin at 0 points")
         if [tier.threshold for tier in self.tiers] != sorted({tier.threshold for tier in self.tiers}):
-            raise ValueError("each tier begins above the one before")
+            raise ValueError("each tier must begin above the one before")
 
     def _numbers(self) -> Iterator[int | Fraction]:
         """Everything that is a number, also within campaigns and tiers."""
-        parts: tuple[Rules | Campaign | Tier, ...] = (self, *self.campaigns, *self.tiers)
+        parts: tuple[Rules | CampaignRule | Tier, ...] = (self, *self.campaigns, *self.tiers)
         for part in parts:
             values = (getattr(part, field.name) for field in fields(part))
             yield from (value for value in values if isinstance(value, int | Fraction))
-        yield from (factor for _, factor in self.boosts)
+        yield from (factor for _, factor in self.multipliers)
+
+    def expires_at(self, available_at: datetime) -> datetime | None:
+        """Return when points that are available from ``available_at`` expire; None for never.
+
+        It is the midnight after their last valid day in Nepal, in UTC: from this instant on the points are expired.
+        """
+        if self.valid_months is None:
+            return None
+        last_day = add_months(day_of(available_at), self.valid_months)
+        if self.month_end:
+            last_day = last_of_month(last_day)
+        return midnight_after(last_day)
+
+    def tier_for(self, earned: int) -> Tier:
+        """Return the tier that ``earned`` points reach."""
+        return [tier for tier in self.tiers if tier.threshold <= max(earned, 0)][-1]
+
+    def tier_above(self, earned: int) -> Tier | None:
+        """Return the tier above the one that ``earned`` points reach; None at the top."""
+        return next((tier for tier in self.tiers if max(earned, 0) < tier.threshold), None)
 
     def to_json(self) -> dict[str, Any]:
-        stored: dict[str, Any] = _plain(asdict(self))
+        stored: dict[str, Any] = _to_plain(asdict(self))
         return stored
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Rules":
-        """Read a stored version; a rule that it does not know has its default."""
+        """Read a stored version. Missing rules have their defaults, unknown ones are ignored."""
         known = {field.name for field in fields(cls)}
         chosen = {name: value for name, value in stored.items() if name in known}
         readers: dict[str, Callable[[Any], Any]] = {
@@ -157,33 +180,23 @@ class Rules:
             "shortfall": Shortfall,
             "tier_basis": TierBasis,
             "excluded_tags": tuple,
-            "boosts": lambda rows: tuple((tag, Fraction(factor)) for tag, factor in rows),
-            "campaigns": lambda rows: tuple(_campaign(row) for row in rows),
+            "multipliers": lambda rows: tuple((tag, Fraction(factor)) for tag, factor in rows),
+            "campaigns": lambda rows: tuple(_read_campaign(row) for row in rows),
             "tiers": lambda rows: tuple(Tier(**{**row, "multiplier": Fraction(row["multiplier"])}) for row in rows),
         }
         return cls(**{name: readers[name](value) if name in readers else value for name, value in chosen.items()})
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
+        return {name: _to_plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [_to_plain(part) for part in value]
     if isinstance(value, Fraction):
         return str(value)
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _campaign(row: Mapping[str, Any]) -> Campaign:
+def _read_campaign(row: Mapping[str, Any]) -> CampaignRule:
     moments = {name: datetime.fromisoformat(row[name]) for name in ("starts_at", "ends_at")}
-    return Campaign(**{**row, **moments, "multiplier": Fraction(row["multiplier"]), "tags": tuple(row["tags"])})
-
-
-def tier(rules: Rules, earned: int) -> Tier:
-    """The level that so many points give."""
-    return [level for level in rules.tiers if level.threshold <= max(earned, 0)][-1]
-
-
-def next_tier(rules: Rules, earned: int) -> Tier | None:
-    """The level above, None at the top."""
-    return next((level for level in rules.tiers if max(earned, 0) < level.threshold), None)
+    return CampaignRule(**{**row, **moments, "multiplier": Fraction(row["multiplier"]), "tags": tuple(row["tags"])})

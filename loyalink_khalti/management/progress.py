@@ -1,34 +1,39 @@
-"""A bar on a terminal, and nothing where nobody watches."""
+"""What commands show of their work: counts with the right plural, and a progress bar on a terminal."""
 
 import shutil
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-WIDTH = 30
+BAR_WIDTH = 30
 
 
-def shown(rows: Iterable[T], *, total: int, stream: Any, what: str) -> Iterator[T]:
-    """The same rows; on a terminal with a bar of how many of about ``total`` have passed."""
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 account``, ``2 accounts``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def with_progress(rows: Iterable[T], *, total: int, stream: Any, label: str) -> Iterator[T]:
+    """Yield the rows; on a terminal show a bar of how many of about ``total`` are done."""
     if not stream.isatty():
         yield from rows
         return
     try:
         for number, row in enumerate(rows, 1):
             yield row
-            _draw(stream, number, max(total, number), what)
+            _draw(stream, number, max(total, number), label)
     finally:
         _write(stream, " " * (_columns() - 1) + "\r")
 
 
-def _draw(stream: Any, number: int, total: int, what: str) -> None:
-    done = WIDTH * number // total
-    line = f"{what} {'█' * done}{'·' * (WIDTH - done)} {number}/{total}"
+def _draw(stream: Any, number: int, total: int, label: str) -> None:
+    done = BAR_WIDTH * number // total
+    line = f"{label} {'█' * done}{'·' * (BAR_WIDTH - done)} {number}/{total}"
     _write(stream, line[: _columns() - 1])
 
 
 def _write(stream: Any, line: str) -> None:
-    stream.write("\r" + line, style_func=str, ending="")  # as it is: on stderr Django writes in red
+    stream.write("\r" + line, style_func=str, ending="")  # on stderr Django would write it in red
     stream.flush()
 
 

@@ -1,28 +1,37 @@
-"""The rows of the money. All amounts are paisa."""
+"""The tables of the money: purchases, payments, refunds and their Flags. All amounts are paisa."""
 
 import secrets
+from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from loyalink_khalti.finding import WordsField
 from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.ports import Cart, Method, Outcome, Why
+from loyalink_khalti.ports import Cart, Outcome, PaymentMethod, ReleaseReason
+from loyalink_khalti.search import SearchTextField
 
-from .states import LIVE, PENDING_REFUND, SETTLED, Reason, RefundState, State, outcome
-
-_LIVE_VALUES = sorted(LIVE)
+from .states import (
+    LIVE,
+    PENDING_REFUNDS,
+    SETTLED,
+    FlagReason,
+    PaymentState,
+    PurchaseState,
+    RefundKind,
+    RefundState,
+    outcome,
+)
 
 
 def new_token() -> str:
-    """128 random bits: whoever holds it may see how the payment stands."""
+    """Return 128 random bits as text: a link with them shows one payment to anyone who has it."""
     return secrets.token_urlsafe(16)
 
 
 class Credentials(models.Model):
-    """A secret key of one site at one server; only ``conf`` can read it.
+    """A secret key of one site for one server of Khalti's; only ``conf`` decrypts it.
 
     A payment keeps the credentials that opened it. ``ciphertext`` is empty for a key that comes from the environment.
     """
@@ -50,12 +59,7 @@ class Credentials(models.Model):
 
 
 class Purchase(models.Model):
-    """What one shopper is buying: a frozen Cart, on its way to becoming one placed order, or none."""
-
-    class State(models.TextChoices):
-        OPEN = "open", _("open")
-        PLACED = "placed", _("placed")
-        RELEASED = "released", _("released")
+    """What one customer is buying: a frozen Cart that becomes one placed order, or none."""
 
     shop = models.CharField(max_length=50)
     ref = models.CharField(max_length=128)
@@ -63,31 +67,38 @@ class Purchase(models.Model):
     site_key = models.CharField(max_length=255)
     language = models.CharField(max_length=20)
     member_id = models.CharField(max_length=64, null=True, blank=True)
-    visitor = models.CharField(max_length=64, blank=True, default="")
-    method = models.CharField(max_length=20, choices=[(method.value, method.value) for method in Method])
+    browser_session = models.CharField(max_length=64, blank=True, default="")
+    method = models.CharField(max_length=20, choices=[(method.value, method.value) for method in PaymentMethod])
     cart = models.JSONField()
     total = models.BigIntegerField(help_text="paisa, before points")
-    spends = models.BigIntegerField(default=0, help_text="points")
-    worth = models.BigIntegerField(default=0, help_text="paisa that the points are worth")
-    payable = models.BigIntegerField(help_text="paisa left to pay")
-    rules_version = models.BigIntegerField(null=True, blank=True, help_text="the version of the rules that were shown")
+    points_redeemed = models.BigIntegerField(default=0)
+    points_value = models.BigIntegerField(default=0, help_text="paisa, the value of those points")
+    amount_due = models.BigIntegerField(help_text="paisa")
+    rules_version = models.BigIntegerField(null=True, blank=True, help_text="of the rules that the customer saw")
     earned = models.BigIntegerField(default=0, help_text="points awarded")
-    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    state = models.CharField(max_length=10, choices=PurchaseState, default=PurchaseState.OPEN)
     number = models.CharField(max_length=128, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
     placed_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(null=True, blank=True)
     received_by = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
     released_at = models.DateTimeField(null=True, blank=True)
-    claimed_by = models.CharField(max_length=64, null=True, blank=True, help_text="whose points a guest's became")
+    claimed_by = models.CharField(
+        max_length=64, null=True, blank=True, help_text="member who claimed a guest's points"
+    )
     claimed_at = models.DateTimeField(null=True, blank=True)
-    words = WordsField(help_text="what staff find it by: reference, number, name, e-mail address, phone")
+    search_text = SearchTextField(help_text="reference, order number, name, e-mail address, phone")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["shop", "ref"], name="loyalink_purchase_shop_ref"),
             models.CheckConstraint(
-                condition=Q(payable=F("total") - F("worth"), payable__gte=0, worth__gte=0, spends__gte=0),
+                condition=Q(
+                    amount_due=F("total") - F("points_value"),
+                    amount_due__gte=0,
+                    points_value__gte=0,
+                    points_redeemed__gte=0,
+                ),
                 name="loyalink_purchase_adds_up",
             ),
             models.CheckConstraint(
@@ -97,7 +108,7 @@ class Purchase(models.Model):
         indexes = [
             models.Index("shop", "origin", name="loyalink_purchase_origin"),
             models.Index("member_id", condition=Q(state="open"), name="loyalink_purchase_member_open"),
-            models.Index("visitor", condition=Q(state="open"), name="loyalink_purchase_visitor_open"),
+            models.Index("browser_session", condition=Q(state="open"), name="loyalink_purchase_session_open"),
             models.Index(fields=["member_id", "-created_at"], name="loyalink_purchase_of_member"),
             models.Index("number", name="loyalink_purchase_number"),
         ]
@@ -107,7 +118,7 @@ class Purchase(models.Model):
 
     @property
     def key(self) -> str:
-        """The name of this purchase in the points ledger."""
+        """The key of this purchase in the points ledger."""
         return f"{self.shop}:{self.ref}"
 
     @property
@@ -116,13 +127,21 @@ class Purchase(models.Model):
 
     @property
     def earner(self) -> str | None:
-        """Whose points it earns: its member's, or those of the guest who has claimed them; nobody's yet."""
+        """The member who earns its points: the buyer, or the member who claimed a guest's points; None so far."""
         return self.member_id or self.claimed_by
 
     @property
     def received(self) -> Paisa:
-        """What has come in by cash or bank transfer."""
-        return Paisa(self.payable if self.received_at else 0)
+        """Paisa received in cash or by bank transfer."""
+        return Paisa(self.amount_due if self.received_at else 0)
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    """Payments."""
+
+    def with_flags(self) -> Self:
+        """Read ``is_flagged``, too: whether a Flag of the payment is open."""
+        return self.annotate(is_flagged=Exists(Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None)))
 
 
 class Payment(models.Model):
@@ -133,14 +152,18 @@ class Payment(models.Model):
     environment = models.CharField(max_length=10)
     token = models.CharField(max_length=32, unique=True, default=new_token)
     attempt = models.PositiveIntegerField(default=1)
-    state = models.CharField(max_length=16, choices=[(s.value, s.value) for s in State], default=State.CREATED)
-    why = models.CharField(max_length=16, blank=True, default="", choices=[(why.value, why.value) for why in Why])
+    state = models.CharField(
+        max_length=20, choices=[(s.value, s.value) for s in PaymentState], default=PaymentState.CREATED
+    )
+    release_reason = models.CharField(
+        max_length=20, blank=True, default="", choices=[(each.value, each.value) for each in ReleaseReason]
+    )
     amount = models.BigIntegerField(help_text="paisa")
     pidx = models.CharField(max_length=64, null=True, blank=True, unique=True)
     payment_url = models.CharField(max_length=2000, blank=True, default="")
     transaction_id = models.CharField(max_length=128, null=True, blank=True)
-    captured = models.BigIntegerField(null=True, blank=True, help_text="paisa that Khalti says it took")
-    fee = models.BigIntegerField(null=True, blank=True, help_text="paisa that Khalti keeps")
+    captured = models.BigIntegerField(null=True, blank=True, help_text="paisa, as Khalti reports it")
+    fee = models.BigIntegerField(null=True, blank=True, help_text="paisa, kept by Khalti")
     refunded = models.BigIntegerField(default=0, help_text="paisa")
     created_at = models.DateTimeField(default=timezone.now)
     initiated_at = models.DateTimeField(null=True, blank=True)
@@ -148,18 +171,23 @@ class Payment(models.Model):
     paid_at = models.DateTimeField(null=True, blank=True)
     fulfilled_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)
-    # Single flight: who holds the lease asks Khalti, and nobody asks before ``ask_after``.
+    # Single flight: only the holder of the lease calls lookup; customers cause no call before ``lookup_not_before``.
     lease = models.CharField(max_length=32, blank=True, default="")
     leased_until = models.DateTimeField(null=True, blank=True)
-    asked_at = models.DateTimeField(null=True, blank=True)
-    ask_after = models.DateTimeField(null=True, blank=True)
-    asked = models.PositiveIntegerField(default=0)
+    last_lookup_at = models.DateTimeField(null=True, blank=True)
+    lookup_not_before = models.DateTimeField(null=True, blank=True)
+    lookup_count = models.PositiveIntegerField(default=0)
     not_found = models.PositiveIntegerField(default=0)
-    # The reconciler's own back-off: when it looks next by itself (null: now), and how often in a row it could not.
-    watch_after = models.DateTimeField(null=True, blank=True)
-    failures = models.PositiveIntegerField(default=0)
-    tries = models.PositiveIntegerField(default=0, help_text="how often the shop could not grant the goods")
-    heard = models.JSONField(default=list, blank=True, help_text="what Khalti has said of it, and when")
+    # The reconciler's own back-off: when it polls next (null: now), and how often in a row polling has failed.
+    next_poll_at = models.DateTimeField(null=True, blank=True)
+    poll_failures = models.PositiveIntegerField(default=0)
+    confirm_attempts = models.PositiveIntegerField(default=0, help_text="how often placing the order failed")
+    lookup_history = models.JSONField(default=list, blank=True, help_text="each new answer of lookup, with its time")
+
+    is_flagged: bool = True
+    """Whether a Flag is open, where the row was read ``with_flags``; True where that is not known."""
+
+    objects = PaymentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("payment")
@@ -170,7 +198,7 @@ class Payment(models.Model):
                 fields=["environment", "transaction_id"], name="loyalink_one_payment_per_transaction"
             ),
             models.UniqueConstraint(
-                fields=["purchase"], condition=Q(state__in=_LIVE_VALUES), name="loyalink_one_live_payment"
+                fields=["purchase"], condition=Q(state__in=sorted(LIVE)), name="loyalink_one_live_payment"
             ),
             models.UniqueConstraint(
                 fields=["purchase"], condition=Q(fulfilled_at__isnull=False), name="loyalink_one_fulfilled_payment"
@@ -183,7 +211,7 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
-            models.Index("watch_after", name="loyalink_payment_watch"),
+            models.Index("next_poll_at", name="loyalink_payment_next_poll"),
             models.Index(fields=["-created_at", "-id"], name="loyalink_payment_newest"),
             models.Index(fields=["state", "-created_at", "-id"], name="loyalink_payment_state"),
             models.Index("paid_at", name="loyalink_payment_paid"),
@@ -194,7 +222,7 @@ class Payment(models.Model):
 
     @property
     def purchase_order_id(self) -> str:
-        """The name of this attempt at Khalti, unique per attempt."""
+        """The id of this attempt at Khalti: each attempt has its own."""
         return f"{self.purchase.ref}-{self.attempt}"
 
     @property
@@ -207,68 +235,73 @@ class Payment(models.Model):
 
     @property
     def outcome(self) -> Outcome:
-        """Where the shopper stands; reads ``purchase``."""
+        """What the customer sees; reads ``purchase``."""
         return outcome(
-            State(self.state),
-            why=Why(self.why) if self.why else None,
-            placed=self.purchase.state == Purchase.State.PLACED,
+            PaymentState(self.state),
+            release_reason=ReleaseReason(self.release_reason) if self.release_reason else None,
+            placed=self.purchase.state == PurchaseState.PLACED,
         )
 
 
 class Refund(models.Model):
-    """Giving money back, wholly or in part; written down before Khalti hears of it.
+    """Money that goes back to a customer, all of it or a part; committed before Khalti is called.
 
-    Of kind ``order`` it gives back what a placed purchase cost, with its goods and points; of kind ``payment``, a
-    payment that bought nothing (a second one, say), and neither goods nor points move.
+    Kind ``order``: of a placed order, with its products and points. Kind ``payment``: of a payment that bought nothing
+    (a second one, for example); no stock and no points move.
     """
-
-    class Kind(models.TextChoices):
-        ORDER = "order", _("order")
-        PAYMENT = "payment", _("payment")
 
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="refunds")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="refunds")
-    kind = models.CharField(max_length=10, choices=Kind, default=Kind.ORDER)
+    kind = models.CharField(max_length=10, choices=RefundKind, default=RefundKind.ORDER)
     key = models.CharField(max_length=128, unique=True)
     state = models.CharField(
         max_length=12, choices=[(s.value, s.value) for s in RefundState], default=RefundState.REQUESTED
     )
-    goods = models.BigIntegerField(help_text="paisa of goods, before points")
-    shipping = models.BigIntegerField(help_text="paisa, in cash")
-    cash = models.BigIntegerField(help_text="paisa in cash, for goods and shipping")
-    lines = models.JSONField(default=list)
-    restored = models.BigIntegerField(default=0, help_text="points given back")
-    clawed = models.BigIntegerField(default=0, help_text="points taken back")
+    subtotal = models.BigIntegerField(help_text="paisa, the products before points")
+    shipping = models.BigIntegerField(help_text="paisa of money for delivery")
+    amount = models.BigIntegerField(help_text="paisa of money, for products and delivery")
+    lines = models.JSONField(default=list, help_text="sku, quantity, whether restocked")
+    points_restored = models.BigIntegerField(default=0)
+    points_clawed_back = models.BigIntegerField(default=0)
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
-    words = models.CharField(max_length=500, blank=True, default="", help_text="what Khalti said")
+    khalti_message = models.CharField(max_length=500, blank=True, default="", help_text="Khalti's own words")
     requested_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
-    carried_at = models.DateTimeField(null=True, blank=True, help_text="when shop and points followed")
+    applied_at = models.DateTimeField(null=True, blank=True, help_text="when the order and the points were updated")
 
     class Meta:
-        permissions = [("refund_beyond_limit", _("Can give back more than the limit in Khalti's settings"))]
+        permissions = [("refund_beyond_limit", _("Can refund more than the limit in Khalti's settings"))]
         indexes = [models.Index("done_at", name="loyalink_refund_done")]
         constraints = [
             models.UniqueConstraint(
                 fields=["purchase"],
-                condition=Q(state__in=sorted(PENDING_REFUND)),
+                condition=Q(state__in=sorted(PENDING_REFUNDS)),
                 name="loyalink_one_refund_at_a_time",
             ),
             models.CheckConstraint(
-                condition=Q(goods__gte=0, shipping__gte=0, cash__gte=F("shipping")), name="loyalink_refund_adds_up"
+                condition=Q(subtotal__gte=0, shipping__gte=0, amount__gte=F("shipping")),
+                name="loyalink_refund_adds_up",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{npr(Paisa(self.cash))} of {self.purchase_id} ({self.state})"
+        return f"{npr(Paisa(self.amount))} of {self.purchase_id} ({self.state})"
+
+
+class FlagQuerySet(models.QuerySet["Flag"]):
+    """Flags."""
+
+    def unmailed(self) -> Self:
+        """Open Flags that no e-mail to staff has listed yet."""
+        return self.filter(mailed_at=None, resolved_at=None)
 
 
 class Flag(models.Model):
-    """Something about a payment that staff must look at; it stands until somebody resolves it."""
+    """Something about a payment that staff must review; it is open until it is resolved."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="flags")
-    reason = models.CharField(max_length=32, choices=[(reason.value, reason.value) for reason in Reason])
+    reason = models.CharField(max_length=32, choices=[(reason.value, reason.value) for reason in FlagReason])
     evidence = models.JSONField(default=dict)
     raised_at = models.DateTimeField(default=timezone.now)
     mailed_at = models.DateTimeField(null=True, blank=True)
@@ -276,6 +309,8 @@ class Flag(models.Model):
     resolution = models.CharField(max_length=20, blank=True, default="")
     note = models.TextField(blank=True, default="")
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
+
+    objects = FlagQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -290,7 +325,7 @@ class Flag(models.Model):
 
 
 class LastRun(models.Model):
-    """When a job was last at work, so that a check and a badge can say that it no longer is."""
+    """When a job last ran, so that a check and a badge can warn when it no longer does."""
 
     name = models.CharField(max_length=40)
     at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""What is written down about refunds. Amounts are paisa."""
+"""Refunds: what is refundable, and each step of a Refund row. Amounts are paisa."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,193 +10,199 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.ports import Cart, Method
+from loyalink_khalti.ports import PAID_LATER, Cart, PaymentMethod
 
-from . import services
+from .flags import raise_flag
 from .models import Flag, Payment, Purchase, Refund
-from .states import PENDING_REFUND, SETTLED, Reason, RefundState, State
+from .polling import poll_in, poll_now
+from .states import IN_FLIGHT_REFUNDS, PENDING_REFUNDS, SETTLED, FlagReason, PaymentState, RefundKind, RefundState
+from .transitions import move, save
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoFar:
-    """What refunds have given back of a purchase; money in paisa."""
+class RefundTotals:
+    """The sums of a purchase's refunds, in paisa; ``subtotal`` at the price before points, ``amount`` as money."""
 
-    goods: Paisa
+    subtotal: Paisa
     shipping: Paisa
-    cash: Paisa
+    amount: Paisa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What can still be given back of a purchase: goods (at their price before points) and shipping, in paisa."""
+class Refundable:
+    """What is left to refund of a purchase, in paisa; ``subtotal`` at the price before points."""
 
-    goods: Paisa
+    subtotal: Paisa
     shipping: Paisa
     lines: "Counter[str]"
-    """How many of each sku."""
+    """Quantities by sku."""
 
 
-LEFT_BEHIND = timedelta(minutes=2)
-"""How long after it was written down whoever sends a refund may have died."""
+SENDER_GONE_AFTER = timedelta(minutes=2)
+"""How long after a refund was created its sender has either finished or died."""
 
 
-def so_far(purchase: Purchase) -> SoFar:
-    """The sums of the refunds that were made."""
-    sums = _done(purchase).aggregate(goods=Sum("goods"), shipping=Sum("shipping"), cash=Sum("cash"))
-    return SoFar(**{name: Paisa(value or 0) for name, value in sums.items()})
+def totals(purchase: Purchase) -> RefundTotals:
+    """Return the sums of the refunds that were made of an order."""
+    sums = _done(purchase).aggregate(subtotal=Sum("subtotal"), shipping=Sum("shipping"), amount=Sum("amount"))
+    return RefundTotals(**{name: Paisa(value or 0) for name, value in sums.items()})
 
 
-def left(purchase: Purchase) -> Left:
-    """What the refunds made so far have left."""
-    cart, done = purchase.frozen_cart, so_far(purchase)
+def refundable(purchase: Purchase) -> Refundable:
+    """Return what the refunds made so far leave to refund of an order."""
+    cart, done = purchase.frozen_cart, totals(purchase)
     lines = Counter[str]()
     for line in cart.lines:
         lines[line.sku] += line.quantity
-    return Left(
-        goods=Paisa(cart.goods - done.goods),
-        shipping=Paisa(came_in(purchase) - cash_of_goods(purchase) - done.shipping),
-        lines=lines - given_back(purchase),
+    return Refundable(
+        subtotal=Paisa(cart.subtotal - done.subtotal),
+        shipping=Paisa(amount_paid(purchase) - paid_for_products(purchase) - done.shipping),
+        lines=lines - refunded_lines(purchase),
     )
 
 
-def given_back(purchase: Purchase) -> "Counter[str]":
-    """How many of each sku were given back."""
-    return counted(line for refund in _done(purchase) for line in refund.lines)
+def refunded_lines(purchase: Purchase) -> "Counter[str]":
+    """Return the refunded quantities by sku."""
+    return count_lines(line for refund in _done(purchase) for line in refund.lines)
 
 
-def counted(lines: Iterable[Sequence[object]]) -> "Counter[str]":
-    """How many of each sku there are in lines, each a sku, a quantity and whatever else."""
-    found = Counter[str]()
+def count_lines(lines: Iterable[Sequence[object]]) -> "Counter[str]":
+    """Return quantities by sku; each line begins with a sku and a quantity."""
+    counted = Counter[str]()
     for sku, quantity, *_more in lines:
-        found[str(sku)] += int(str(quantity))
-    return found
+        counted[str(sku)] += int(str(quantity))
+    return counted
 
 
-def goods_of(purchase: Purchase, asked: "Counter[str]") -> Paisa:
-    """What so many more of each sku cost, before points; any number of parts sums to the whole lines."""
-    cart, done = purchase.frozen_cart, given_back(purchase)
-    if asked and asked == left(purchase).lines:
-        return left(purchase).goods
+def subtotal_of(purchase: Purchase, quantities: "Counter[str]") -> Paisa:
+    """Return the price before points of so many more of each sku; all partial refunds sum to the whole lines."""
+    cart, done = purchase.frozen_cart, refunded_lines(purchase)
+    if quantities and quantities == refundable(purchase).lines:
+        return refundable(purchase).subtotal
     return Paisa(
-        sum(_cost(cart, sku, done[sku] + quantity) - _cost(cart, sku, done[sku]) for sku, quantity in asked.items())
+        sum(
+            _price_of_first(cart, sku, done[sku] + quantity) - _price_of_first(cart, sku, done[sku])
+            for sku, quantity in quantities.items()
+        )
     )
 
 
-def _cost(cart: Cart, sku: str, quantity: int) -> int:
-    """What the first so many of a sku cost, half a paisa up."""
-    cost = 0
+def _price_of_first(cart: Cart, sku: str, quantity: int) -> int:
+    """Return what the first ``quantity`` of a sku cost; half a paisa rounds up."""
+    price = 0
     for line in cart.lines:
         part = min(quantity, line.quantity) if line.sku == sku else 0
         if part:
-            cost += (2 * line.total * part + line.quantity) // (2 * line.quantity)
+            price += (2 * line.total * part + line.quantity) // (2 * line.quantity)
             quantity -= part
-    return cost
+    return price
 
 
-def came_in(purchase: Purchase) -> Paisa:
-    """The money that has come in for a placed purchase."""
-    return Paisa(purchase.payable if purchase.method == Method.KHALTI else purchase.received)
+def amount_paid(purchase: Purchase) -> Paisa:
+    """Return the money that was paid for a placed order: captured by Khalti, or received in cash or by transfer."""
+    return Paisa(purchase.amount_due if purchase.method == PaymentMethod.KHALTI else purchase.received)
 
 
-def is_awaited(purchase: Purchase) -> bool:
-    """Whether cash or a transfer is still to come."""
-    return purchase.method in {Method.COD, Method.BANK_TRANSFER} and purchase.received_at is None
+def is_awaiting_money(purchase: Purchase) -> bool:
+    """Return whether cash or a bank transfer has not arrived yet."""
+    return purchase.method in PAID_LATER and purchase.received_at is None
 
 
-def cash_of_goods(purchase: Purchase) -> Paisa:
-    """The money that has come in for goods; points pay goods first, then shipping."""
-    return Paisa(min(max(purchase.frozen_cart.goods - purchase.worth, 0), came_in(purchase)))
+def paid_for_products(purchase: Purchase) -> Paisa:
+    """Return the money that was paid for products, without delivery: points pay products first, then delivery."""
+    return Paisa(min(max(purchase.frozen_cart.subtotal - purchase.points_value, 0), amount_paid(purchase)))
 
 
-def paid_by(payments: Sequence[Payment]) -> Payment | None:
-    """The payment that settled the purchase."""
+def settling_payment(payments: Sequence[Payment]) -> Payment | None:
+    """Return the payment that paid for the order; None where it was not paid at Khalti."""
     return next((payment for payment in payments if payment.state in SETTLED and payment.fulfilled_at), None)
 
 
 def has_any(purchase: Purchase) -> bool:
-    """Whether anything was given back."""
+    """Return whether any refund of the order was made."""
     return _done(purchase).exists()
 
 
 def pending(purchase: Purchase) -> "list[Refund]":
-    """Refunds of which nobody knows yet what became of them: one at most, says the database."""
-    return list(purchase.refunds.filter(state__in=sorted(PENDING_REFUND)).order_by("pk"))
+    """Return the refunds without a final state; the database allows one."""
+    return list(purchase.refunds.filter(state__in=sorted(PENDING_REFUNDS)).order_by("pk"))
 
 
 def of_payment(payment: Payment) -> "list[Refund]":
-    """The refunds of a payment that were made or may have been, the newest first."""
+    """Return the refunds of a payment that Khalti did not refuse, the newest first."""
     return list(payment.refunds.exclude(state=RefundState.REFUSED).order_by("-pk"))
 
 
-def newest(purchase: Purchase) -> int:
-    """Which refund of a purchase is the newest that was made or may have been: its pk, 0 where there is none."""
+def newest_pk(purchase: Purchase) -> int:
+    """Return the pk of the newest refund of a purchase that was not refused; 0 where there is none.
+
+    A page that shows what is refundable sends it back, so that a refund made meanwhile is noticed.
+    """
     made = purchase.refunds.exclude(state=RefundState.REFUSED).order_by("-pk").values_list("pk", flat=True)
     return made.first() or 0
 
 
-def not_carried(purchase: Purchase) -> "list[Refund]":
-    """Refunds whose cash is back, while shop and points have not followed."""
-    return list(_done(purchase).filter(carried_at=None).order_by("pk"))
+def unapplied(purchase: Purchase) -> "list[Refund]":
+    """Return the refunds whose money has gone back, while order and points are not updated yet."""
+    return list(_done(purchase).filter(applied_at=None).order_by("pk"))
 
 
-def write_down(**fields: Any) -> Refund:
-    """Write a refund before anybody hears of it; should its sender die, the next pass looks what became of it."""
+def create(**fields: Any) -> Refund:
+    """Create a Refund to commit before Khalti is called; should its sender die, a pass looks the payment up later."""
     refund = Refund.objects.create(**fields)
     if refund.payment is not None:
-        Payment.objects.filter(pk=refund.payment.pk).update(watch_after=timezone.now() + LEFT_BEHIND)
+        poll_in(refund.payment, SENDER_GONE_AFTER)
     return refund
 
 
-def send(refund: Refund) -> bool:
-    """Become the one who sends a refund to Khalti; False where it was sent before. Committed before it is sent."""
-    waiting = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
-    return bool(waiting.update(state=RefundState.SENT, sent_at=timezone.now()))
+def mark_sent(refund: Refund) -> bool:
+    """Return True to the one process that may send a refund to Khalti; commit it before the call."""
+    unsent = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
+    return bool(unsent.update(state=RefundState.SENT, sent_at=timezone.now()))
 
 
-def give_up(purchase: Purchase, *, before: datetime) -> None:
-    """End what a crash left behind: ``requested`` was not sent, ``sent`` may have been heard; under the lock."""
-    for refund in purchase.refunds.filter(
-        requested_at__lt=before, state__in=[RefundState.REQUESTED, RefundState.SENT]
-    ):
+def end_abandoned(purchase: Purchase, *, before: datetime) -> None:
+    """End the refunds of a locked purchase whose sender died: ``requested`` was not sent, ``sent`` may have been."""
+    for refund in purchase.refunds.filter(requested_at__lt=before, state__in=sorted(IN_FLIGHT_REFUNDS)):
         if refund.state == RefundState.SENT:
             mark_unknown(refund, "")
-        else:  # only while it still waits: ``send`` takes no lock of the purchase, and may be at it just now
-            waiting = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
-            waiting.update(state=RefundState.REFUSED, words="It was never sent.")
+        else:  # by a condition: ``mark_sent`` takes no lock of the purchase, and may run at this moment
+            unsent = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
+            unsent.update(state=RefundState.REFUSED, khalti_message="It was never sent.")
 
 
-def mark_unknown(refund: Refund, words: str) -> None:
-    """Khalti was asked and nobody knows what it did: staff must look, and the next job asks."""
-    resolve(refund, RefundState.UNKNOWN, words)
+def mark_unknown(refund: Refund, khalti_message: str) -> None:
+    """Record that Khalti did not answer: raise a Flag, and let the next pass look the payment up."""
+    set_state(refund, RefundState.UNKNOWN, khalti_message)
     if refund.payment is not None:
-        Payment.objects.filter(pk=refund.payment.pk).update(watch_after=None)
-        services.raise_flag(refund.payment, Reason.REFUND_UNKNOWN, {"refund": refund.key, "cash": refund.cash})
+        poll_now(refund.payment)
+        raise_flag(refund.payment, FlagReason.REFUND_UNKNOWN, {"refund": refund.key, "amount": refund.amount})
 
 
-def resolve(refund: Refund, state: RefundState, words: str = "") -> None:
-    """Write down what became of it."""
-    refund.state, refund.words = state, words[:500]
+def set_state(refund: Refund, state: RefundState, khalti_message: str = "") -> None:
+    """Record the result of a refund with Khalti's own words."""
+    refund.state, refund.khalti_message = state, khalti_message[:500]
     if state is RefundState.DONE:
         refund.done_at = timezone.now()
-    refund.save(update_fields=["state", "words", "done_at"])
+    refund.save(update_fields=["state", "khalti_message", "done_at"])
 
 
-def resolve_flag(refund: Refund, reason: Reason, resolution: str = "done") -> None:
-    """What a refund was flagged for has come right, or is known by now."""
+def resolve_flag(refund: Refund, reason: FlagReason, resolution: str = "done") -> None:
+    """Resolve the open Flag about this refund."""
     flags = Flag.objects.filter(payment=refund.payment_id, reason=reason, resolved_at=None)
     flags.filter(evidence__refund=refund.key).update(resolved_at=timezone.now(), resolution=resolution)
 
 
-def give_back(payment: Payment, cash: int) -> None:
-    """Count cash as given back by Khalti; the payment is locked."""
-    refunded = payment.refunded + cash
-    to = State.REFUNDED if refunded == payment.captured else State.PART_REFUNDED
+def add_to_refunded(payment: Payment, amount: int) -> None:
+    """Count ``amount`` as refunded by Khalti; the payment is locked."""
+    refunded = payment.refunded + amount
+    to = PaymentState.REFUNDED if refunded == payment.captured else PaymentState.PARTIALLY_REFUNDED
     if payment.state == to:
-        services.save(payment, refunded=refunded)
+        save(payment, refunded=refunded)
     else:
-        services.move(payment, to, refunded=refunded)
+        move(payment, to, refunded=refunded)
 
 
 def _done(purchase: Purchase) -> "QuerySet[Refund]":
-    """What was given back of the order; a payment that bought nothing takes nothing off it."""
-    return Refund.objects.filter(purchase=purchase, kind=Refund.Kind.ORDER, state=RefundState.DONE)
+    """Refunds of the order; a refund of a payment that bought nothing takes nothing off it."""
+    return Refund.objects.filter(purchase=purchase, kind=RefundKind.ORDER, state=RefundState.DONE)

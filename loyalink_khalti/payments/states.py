@@ -1,15 +1,29 @@
-"""What may become of a payment, and what Khalti's answer means for it. Pure: no database, no clock."""
+"""States of purchases, payments and refunds, every named set of them, and what Khalti's answer means for a payment.
+
+Pure: no query, no clock.
+"""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from loyalink_khalti.khalti.wire import Lookup, Status
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from loyalink_khalti.khalti.wire import MONEY_MOVED, Lookup, Status
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.ports import Outcome, Why
+from loyalink_khalti.ports import Outcome, ReleaseReason
 
 
-class State(StrEnum):
-    """Where one attempt at Khalti stands."""
+class PurchaseState(TextChoices):
+    """``open → placed | released``; ``released → placed`` after a late payment."""
+
+    OPEN = "open", _("open")
+    PLACED = "placed", _("placed")
+    RELEASED = "released", _("released")
+
+
+class PaymentState(StrEnum):
+    """The state of one attempt to pay at Khalti. ``TRANSITIONS`` lists the allowed changes."""
 
     CREATED = "created"
     INITIATED = "initiated"
@@ -17,32 +31,78 @@ class State(StrEnum):
     FULFILLED = "fulfilled"
     RELEASED = "released"
     MISMATCHED = "mismatched"
-    PART_REFUNDED = "part_refunded"
+    PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
 
 
-LIVE = frozenset({State.CREATED, State.INITIATED})
-"""Somebody may be about to pay it."""
-
-HOLDING = LIVE | {State.PAID, State.MISMATCHED}
-"""While one payment of a purchase is in these, the purchase keeps its goods and points."""
-
-SETTLED = frozenset({State.FULFILLED, State.PART_REFUNDED, State.REFUNDED})
-
-EDGES: dict[State, frozenset[State]] = {
-    State.CREATED: frozenset({State.INITIATED, State.RELEASED}),
-    State.INITIATED: frozenset({State.PAID, State.RELEASED, State.MISMATCHED, State.PART_REFUNDED, State.REFUNDED}),
-    State.RELEASED: frozenset({State.PAID, State.MISMATCHED, State.PART_REFUNDED, State.REFUNDED}),
-    State.PAID: frozenset({State.FULFILLED, State.PART_REFUNDED, State.REFUNDED}),
-    State.MISMATCHED: frozenset({State.PAID, State.RELEASED, State.PART_REFUNDED, State.REFUNDED}),
-    State.FULFILLED: frozenset({State.PART_REFUNDED, State.REFUNDED}),
-    State.PART_REFUNDED: frozenset({State.REFUNDED}),
-    State.REFUNDED: frozenset(),
+TRANSITIONS: dict[PaymentState, frozenset[PaymentState]] = {
+    PaymentState.CREATED: frozenset({PaymentState.INITIATED, PaymentState.RELEASED}),
+    PaymentState.INITIATED: frozenset(
+        {
+            PaymentState.PAID,
+            PaymentState.RELEASED,
+            PaymentState.MISMATCHED,
+            PaymentState.PARTIALLY_REFUNDED,
+            PaymentState.REFUNDED,
+        }
+    ),
+    PaymentState.RELEASED: frozenset(
+        {PaymentState.PAID, PaymentState.MISMATCHED, PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED}
+    ),
+    PaymentState.PAID: frozenset({PaymentState.FULFILLED, PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED}),
+    PaymentState.MISMATCHED: frozenset(
+        {PaymentState.PAID, PaymentState.RELEASED, PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED}
+    ),
+    PaymentState.FULFILLED: frozenset({PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED}),
+    PaymentState.PARTIALLY_REFUNDED: frozenset({PaymentState.REFUNDED}),
+    PaymentState.REFUNDED: frozenset(),
 }
+
+LIVE = frozenset({PaymentState.CREATED, PaymentState.INITIATED})
+"""The customer may still pay it."""
+
+UNSETTLED = frozenset({PaymentState.PAID, PaymentState.MISMATCHED})
+"""Khalti reports money, but no order is placed for it."""
+
+HOLDING = LIVE | UNSETTLED
+"""A purchase with a payment in one of these keeps its stock and points."""
+
+SETTLED = frozenset({PaymentState.FULFILLED, PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED})
+"""Fulfilled or beyond: only a refund can still change it."""
+
+CAPTURED = UNSETTLED | SETTLED
+"""Khalti has taken money."""
+
+NET_POSITIVE = SETTLED - {PaymentState.REFUNDED}
+"""Settled, and some of the money is still with the shop."""
+
+WITH_REFUNDS = SETTLED - {PaymentState.FULFILLED}
+"""Refunded, in part or in full."""
+
+REFUNDABLE = UNSETTLED | {PaymentState.PARTIALLY_REFUNDED}
+"""What is left of these can be refunded by itself, as long as no order was placed for it."""
+
+RELEASABLE_BY_STAFF = LIVE | {PaymentState.MISMATCHED}
+"""Staff may release these when Khalti's dashboard shows no money."""
+
+ENDED_UNPAID = frozenset({PaymentState.RELEASED, PaymentState.REFUNDED})
+"""No money is or can be with the shop: the purchase may be released."""
+
+POLLED_UNTIL_ENDED = HOLDING - {PaymentState.CREATED}
+"""The reconciler looks these up until their state changes."""
+
+POLLED_DAILY = NET_POSITIVE | {PaymentState.MISMATCHED}
+"""The reconciler looks these up once a day."""
+
+POLLED_FOR_REFUNDS = SETTLED | {PaymentState.MISMATCHED}
+"""The customer or staff know that the money has arrived: lookup can only bring news about refunds."""
+
+MAYBE_WITHOUT_PIDX = frozenset({PaymentState.CREATED, PaymentState.RELEASED})
+"""Khalti may never have created these."""
 
 
 class RefundState(StrEnum):
-    """Where giving money back stands. After ``unknown`` nobody knows, and nothing is sent again by itself."""
+    """The state of one refund. After ``unknown`` it is never sent again automatically."""
 
     REQUESTED = "requested"
     SENT = "sent"
@@ -51,12 +111,25 @@ class RefundState(StrEnum):
     UNKNOWN = "unknown"
 
 
-PENDING_REFUND = frozenset({RefundState.REQUESTED, RefundState.SENT, RefundState.UNKNOWN})
-"""While a refund is in these, no other of its purchase is sent."""
+class RefundKind(TextChoices):
+    """``order``: of a placed order, with its products and points. ``payment``: of a payment that bought nothing."""
+
+    ORDER = "order", _("order")
+    PAYMENT = "payment", _("payment")
 
 
-class Reason(StrEnum):
-    """Why staff must look at a payment."""
+PENDING_REFUNDS = frozenset({RefundState.REQUESTED, RefundState.SENT, RefundState.UNKNOWN})
+"""A purchase with a refund in one of these sends no other refund."""
+
+IN_FLIGHT_REFUNDS = frozenset({RefundState.REQUESTED, RefundState.SENT})
+"""A process is sending these now, or was killed meanwhile."""
+
+UNANSWERED_REFUNDS = frozenset({RefundState.SENT, RefundState.UNKNOWN})
+"""These were sent to Khalti, and no answer is recorded."""
+
+
+class FlagReason(StrEnum):
+    """Why staff must review a payment; ``labels`` has the sentences for them."""
 
     AMOUNT_MISMATCH = "amount_mismatch"
     PIDX_MISMATCH = "pidx_mismatch"
@@ -77,90 +150,123 @@ class Reason(StrEnum):
     INITIATE_REFUSED = "initiate_refused"
 
 
-NOBODY_KNEW = frozenset({Reason.UNKNOWN_AT_KHALTI, Reason.UNKNOWN_STATUS, Reason.KEY_GONE, Reason.KEY_REFUSED})
-_UNDECIDED = frozenset(
-    {Reason.LATE, Reason.SECOND_PAYMENT, Reason.PAID_AFTER_CANCEL, Reason.SOLD_OUT, Reason.HOST_FAILED}
+NO_ANSWER = frozenset(
+    {FlagReason.UNKNOWN_AT_KHALTI, FlagReason.UNKNOWN_STATUS, FlagReason.KEY_GONE, FlagReason.KEY_REFUSED}
 )
-_DOUBTED = frozenset(
+"""Khalti gave no answer from which anything follows."""
+
+NOT_PLACED = frozenset(
     {
-        Reason.AMOUNT_MISMATCH, Reason.PIDX_MISMATCH, Reason.NO_TRANSACTION_ID, Reason.DUPLICATE_TRANSACTION_ID,
+        FlagReason.LATE,
+        FlagReason.SECOND_PAYMENT,
+        FlagReason.PAID_AFTER_CANCEL,
+        FlagReason.SOLD_OUT,
+        FlagReason.HOST_FAILED,
     }
-)  # fmt: skip
+)
+"""The money is there, and the order was not placed automatically."""
 
-ANSWERS: dict[State, frozenset[Reason]] = {
-    State.FULFILLED: NOBODY_KNEW | _UNDECIDED | _DOUBTED,
-    State.RELEASED: NOBODY_KNEW | _DOUBTED,
-    State.REFUNDED: NOBODY_KNEW | _UNDECIDED | _DOUBTED,
+NO_MONEY_SHOWN = frozenset(
+    {FlagReason.PIDX_MISMATCH, FlagReason.NO_TRANSACTION_ID, FlagReason.DUPLICATE_TRANSACTION_ID}
+)
+"""Lookup reports money, but Khalti's dashboard may show that none came for this payment."""
+
+NOT_FOUND = NO_ANSWER | {FlagReason.PIDX_MISMATCH}
+"""Nothing that Khalti says about the payment can be believed; its dashboard may say more."""
+
+MISMATCHES = NO_MONEY_SHOWN | {FlagReason.AMOUNT_MISMATCH}
+
+RESOLVED_BY: dict[PaymentState, frozenset[FlagReason]] = {
+    PaymentState.FULFILLED: NO_ANSWER | NOT_PLACED | MISMATCHES,
+    PaymentState.RELEASED: NO_ANSWER | MISMATCHES,
+    PaymentState.REFUNDED: NO_ANSWER | NOT_PLACED | MISMATCHES,
 }
-"""Which open Flags a payment that comes into a state has answered by that."""
+"""The open Flags that a payment resolves when it enters a state."""
+
+UNPAID_AT_KHALTI = frozenset({ReleaseReason.EXPIRED, ReleaseReason.CANCELLED})
+"""Khalti itself reported these: if the payment completes after all, the order may be placed automatically."""
 
 
-class Kind(Enum):
-    """What an answer of lookup comes to."""
+class VerdictKind(Enum):
+    """What follows from an answer of lookup."""
 
     PAID = "paid"
     MISMATCHED = "mismatched"
     WAITING = "waiting"
     UNPAID = "unpaid"
     REFUNDED = "refunded"
-    PART_REFUNDED = "part_refunded"
+    PARTIALLY_REFUNDED = "partially_refunded"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What lookup's answer means for the payment that was asked about."""
+    """What lookup's answer means for the payment that was looked up."""
 
-    kind: Kind
-    why: Why | None = None
+    kind: VerdictKind
+    release_reason: ReleaseReason | None = None
     """For ``UNPAID``."""
-    reason: Reason | None = None
+    reason: FlagReason | None = None
     """For ``MISMATCHED`` and ``UNKNOWN``."""
 
 
-_UNPAID = {Status.EXPIRED: Why.EXPIRED, Status.CANCELED: Why.CANCELLED, Status.FAILED: Why.FAILED}
+_UNPAID = {
+    Status.EXPIRED: ReleaseReason.EXPIRED,
+    Status.CANCELED: ReleaseReason.CANCELLED,
+    Status.FAILED: ReleaseReason.FAILED,
+}
+_WAITING = frozenset({Status.INITIATED, Status.PENDING})
 
 
 def judge(answer: Lookup, *, pidx: str, amount: Paisa) -> Verdict:
-    """Compare Khalti's answer with what was stored before the shopper left; ``amount`` is what was asked for."""
+    """Compare Khalti's answer with what was stored before the customer left for Khalti; ``amount`` in paisa is due.
+
+    https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
+    """
     if answer.status is Status.UNKNOWN:
-        return Verdict(kind=Kind.UNKNOWN, reason=Reason.UNKNOWN_STATUS)
+        return Verdict(kind=VerdictKind.UNKNOWN, reason=FlagReason.UNKNOWN_STATUS)
     if answer.pidx != pidx:
-        # Nothing is believed of an answer about another pidx; only a claim of money is worth waking staff for.
-        claims_money = answer.status in {Status.COMPLETED, Status.REFUNDED, Status.PARTIALLY_REFUNDED}
-        return Verdict(kind=Kind.MISMATCHED if claims_money else Kind.UNKNOWN, reason=Reason.PIDX_MISMATCH)
+        # Nothing in an answer about another pidx is believed; staff need to know only when it reports money.
+        kind = VerdictKind.MISMATCHED if answer.status in MONEY_MOVED else VerdictKind.UNKNOWN
+        return Verdict(kind=kind, reason=FlagReason.PIDX_MISMATCH)
     if answer.status is Status.COMPLETED:
         return _judge_completed(answer, amount=amount)
     if answer.status is Status.REFUNDED:
-        return Verdict(kind=Kind.REFUNDED, reason=Reason.REFUNDED_AT_KHALTI)
+        return Verdict(kind=VerdictKind.REFUNDED, reason=FlagReason.REFUNDED_AT_KHALTI)
     if answer.status is Status.PARTIALLY_REFUNDED:
-        return Verdict(kind=Kind.PART_REFUNDED, reason=Reason.REFUNDED_AT_KHALTI)
+        return Verdict(kind=VerdictKind.PARTIALLY_REFUNDED, reason=FlagReason.REFUNDED_AT_KHALTI)
     if answer.status in _UNPAID:
-        return Verdict(kind=Kind.UNPAID, why=_UNPAID[answer.status])
-    return Verdict(kind=Kind.WAITING)
+        return Verdict(kind=VerdictKind.UNPAID, release_reason=_UNPAID[answer.status])
+    if answer.status in _WAITING:
+        return Verdict(kind=VerdictKind.WAITING)
+    return Verdict(kind=VerdictKind.UNKNOWN, reason=FlagReason.UNKNOWN_STATUS)
 
 
 def _judge_completed(answer: Lookup, *, amount: Paisa) -> Verdict:
     if answer.total_amount != amount:
-        return Verdict(kind=Kind.MISMATCHED, reason=Reason.AMOUNT_MISMATCH)
+        return Verdict(kind=VerdictKind.MISMATCHED, reason=FlagReason.AMOUNT_MISMATCH)
     if answer.refunded:
-        return Verdict(kind=Kind.MISMATCHED, reason=Reason.REFUNDED_AT_KHALTI)
+        return Verdict(kind=VerdictKind.MISMATCHED, reason=FlagReason.REFUNDED_AT_KHALTI)
     if not answer.transaction_id:
-        return Verdict(kind=Kind.MISMATCHED, reason=Reason.NO_TRANSACTION_ID)
-    return Verdict(kind=Kind.PAID)
+        return Verdict(kind=VerdictKind.MISMATCHED, reason=FlagReason.NO_TRANSACTION_ID)
+    return Verdict(kind=VerdictKind.PAID)
 
 
-_RELEASED_OUTCOME = {Why.EXPIRED: Outcome.EXPIRED, Why.CANCELLED: Outcome.CANCELLED, Why.ABANDONED: Outcome.CANCELLED}
+_OUTCOMES = {
+    ReleaseReason.EXPIRED: Outcome.EXPIRED,
+    ReleaseReason.CANCELLED: Outcome.CANCELLED,
+    ReleaseReason.CANCELLED_IN_SHOP: Outcome.CANCELLED,
+}
 
 
-def outcome(state: State, *, why: Why | None, placed: bool) -> Outcome:
-    """What the shopper is told; ``placed`` says that this payment's purchase is a placed order."""
+def outcome(state: PaymentState, *, release_reason: ReleaseReason | None, placed: bool) -> Outcome:
+    """Return what the customer sees; ``placed`` says whether the payment's purchase is a placed order."""
     if state in LIVE:
         return Outcome.CONFIRMING
     if state in SETTLED and placed:
         return Outcome.PAID
-    if state in {State.PAID, State.MISMATCHED, State.PART_REFUNDED}:
+    if state in REFUNDABLE:
         return Outcome.FLAGGED
-    if state is State.RELEASED and why is not None:
-        return _RELEASED_OUTCOME.get(why, Outcome.FAILED)
+    if state is PaymentState.RELEASED and release_reason is not None:
+        return _OUTCOMES.get(release_reason, Outcome.FAILED)
     return Outcome.FAILED

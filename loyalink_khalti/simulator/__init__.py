@@ -1,33 +1,35 @@
-"""Khalti in miniature: the protocol of ``epayment``, served for real, with a page to pay on. No money moves.
+"""A simulated Khalti: it serves Khalti's ``epayment`` protocol and a page to pay on. No money moves.
 
-Alone, beside any shop that has its ``KHALTI_BASE_URL``::
+https://docs.khalti.com/khalti-epayment/ documents the protocol.
+
+As a process of its own, for any shop that sets ``KHALTI_BASE_URL``::
 
     python -m loyalink_khalti.simulator --port 9911
-    # KHALTI_BASE_URL=http://127.0.0.1:9911/api/v2/, any secret key; what goes wrong is chosen at /panel/
+    # KHALTI_BASE_URL=http://127.0.0.1:9911/api/v2/, any secret key; the tester's panel at /panel/ injects faults
 
 In a test, as an object that is also a server::
 
     with Simulator() as khalti:
-        shop.pay_at(khalti.base_url)                     # initiate comes in over HTTP
+        shop.pay_at(khalti.base_url)                     # the shop calls initiate over HTTP
         khalti.fault("503", where="lookup", times=2)     # kinds: simulator.faults
         khalti.pay(pidx)                                 # or cancel, pend, complete, fail, expire, refund
         browser.get(khalti.return_urls(pidx)[0])
         assert khalti.calls.count(("lookup", pidx)) == 3
 
-The fixture ``khalti_simulator`` of ``loyalink_khalti.testing`` is just that.
+The fixture ``khalti_simulator`` of ``loyalink_khalti.testing`` starts one for each test.
 
 From another program, over HTTP: ``POST /panel/api/<verb>`` with a JSON object (``simulator.panel_api``)::
 
     curl -d '{"pidx": "…"}' http://127.0.0.1:9911/panel/api/pay
     curl -d '{"kind": "hang", "where": "lookup", "seconds": 20}' http://127.0.0.1:9911/panel/api/fault
 
-A payer signs in with Khalti ID 9800000000 to 9800000005, MPIN 1111 and OTP 987654. Payments belong to the key that
-opened them. The simulator answers; it never calls the shop, just as Khalti does not.
+A customer signs in with Khalti ID 9800000000 to 9800000005, MPIN 1111 and OTP 987654. A payment belongs to the secret
+key that opened it. The simulator never calls the shop, because Khalti has no webhook either.
 """
 
-from .desk import Call, Switches
 from .faults import Fault
-from .payment import NotPossible, Payment, Plan, State
+from .payment import CallbackPlan, NotPossible, Payment, State
 from .server import Simulator
+from .service import Call, Switches
 
-__all__ = ["Call", "Fault", "NotPossible", "Payment", "Plan", "Simulator", "State", "Switches"]
+__all__ = ["Call", "CallbackPlan", "Fault", "NotPossible", "Payment", "Simulator", "State", "Switches"]

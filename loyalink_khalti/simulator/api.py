@@ -1,4 +1,7 @@
-"""The API that a shop's server calls: epayment, refunds and the list of banks."""
+"""The API that a shop's server calls: epayment, refunds and the list of banks.
+
+https://docs.khalti.com/khalti-epayment/ and https://docs.khalti.com/api/refund/
+"""
 
 import re
 from collections.abc import Callable
@@ -6,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .desk import Call, Desk, owner_of
-from .faults import INSTEAD, Fault, instead, spoil
+from .faults import REPLACED, Fault, replacement, with_bad_delivery
 from .payment import NotPossible, Payment, State, stamp
-from .validation import REQUIRED, Refused, checked, integer, read_order, string
+from .service import Call, KhaltiService, owner_of
+from .validation import REQUIRED, Refused, checked, integer, parse_initiate, string
 from .web import BadRequest, Delivery, Request, Response
 
 _ROUTES = (
@@ -28,59 +31,59 @@ _BANKS = (
 )
 
 
-def answer(desk: Desk, request: Request) -> Response:
-    """Answer one call, with whatever goes wrong on the way."""
+def answer(service: KhaltiService, request: Request) -> Response:
+    """Answer one call, with the armed faults that match it."""
     path = request.path if request.path.endswith("/") else request.path + "/"
     for pattern, name in _ROUTES:
         if match := pattern.fullmatch(path):
-            if path != request.path:  # as Django does; a POST is lost on the way
-                return Response.to(path, status=301)
+            if path != request.path:  # as Django does; the redirect loses the POST body
+                return Response.redirect(path, status=301)
             transaction_id = match[1] if name == "refund" else ""
-            return _call(desk, request, name or match[1], transaction_id)
+            return _call(service, request, name or match[1], transaction_id)
     return Response.json({"detail": "Not found."}, status=404)
 
 
-def _call(desk: Desk, request: Request, endpoint: str, transaction_id: str) -> Response:
+def _call(service: KhaltiService, request: Request, endpoint: str, transaction_id: str) -> Response:
     subject = transaction_id or _subject(request, endpoint)
-    desk.hear(Call(endpoint, subject))
-    fault = desk.faults.take(endpoint, subject)
+    service.record(Call(endpoint, subject))
+    fault = service.faults.take(endpoint, subject)
     if fault is None:
-        return _endpoint(desk, request, endpoint, transaction_id)
-    if fault.kind in INSTEAD and not fault.after:
-        return instead(fault)
-    if fault.kind == "hang" and not fault.after and desk.closing.wait(fault.duration):
+        return _endpoint(service, request, endpoint, transaction_id)
+    if fault.kind in REPLACED and not fault.after:
+        return replacement(fault)
+    if fault.kind == "hang" and not fault.after and service.closing.wait(fault.duration):
         return Response(delivery=Delivery.DROP)
-    response = _endpoint(desk, request, endpoint, transaction_id)
-    return instead(fault) if fault.kind in INSTEAD else _spoilt(desk, fault, response)
+    response = _endpoint(service, request, endpoint, transaction_id)
+    return replacement(fault) if fault.kind in REPLACED else _badly_delivered(service, fault, response)
 
 
-def _spoilt(desk: Desk, fault: Fault, response: Response) -> Response:
-    if fault.kind == "hang" and fault.after and desk.closing.wait(fault.duration):
+def _badly_delivered(service: KhaltiService, fault: Fault, response: Response) -> Response:
+    if fault.kind == "hang" and fault.after and service.closing.wait(fault.duration):
         return Response(delivery=Delivery.DROP)
-    return spoil(fault, response)
+    return with_bad_delivery(fault, response)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ask:
-    """One call by a merchant whose key is known."""
+class _MerchantCall:
+    """One call with a valid key."""
 
-    desk: Desk
+    service: KhaltiService
     owner: str
     body: dict[str, Any]
     root: str
     transaction_id: str
 
 
-def _endpoint(desk: Desk, request: Request, endpoint: str, transaction_id: str) -> Response:
+def _endpoint(service: KhaltiService, request: Request, endpoint: str, transaction_id: str) -> Response:
     try:
         if endpoint == "bank":
             return _banks(request)
-        owner = _owner(desk, request)
+        owner = _owner(service, request)
         if request.method != "POST":
             return Response.json({"detail": f'Method "{request.method}" not allowed.'}, status=405)
         body = _object(request)
-        ask = _Ask(desk=desk, owner=owner, body=body, root=request.root, transaction_id=transaction_id)
-        return _CALLS[endpoint](ask)
+        call = _MerchantCall(service=service, owner=owner, body=body, root=request.root, transaction_id=transaction_id)
+        return _ENDPOINTS[endpoint](call)
     except _Denied as denied:
         return Response.json(denied.args[0], status=401, headers=(("WWW-Authenticate", "Key"),))
     except Refused as refused:
@@ -93,13 +96,13 @@ class _Denied(Exception):
     pass
 
 
-def _owner(desk: Desk, request: Request) -> str:
+def _owner(service: KhaltiService, request: Request) -> str:
     keyword, _, key = request.headers.get("authorization", "").strip().partition(" ")
     key = key.strip()
     if keyword.lower() != "key" or not key:
         raise _Denied(_NO_CREDENTIALS)
     owner = owner_of(key)
-    if " " in key or not desk.knows(owner):
+    if " " in key or not service.accepts(owner):
         raise _Denied(_BAD_TOKEN)
     return owner
 
@@ -113,13 +116,13 @@ def _object(request: Request) -> dict[str, Any]:
         raise BadRequest(f'Unsupported media type "{request.media_type}" in request.', 415)
     body = request.json()
     if not isinstance(body, dict):
-        words = f"Invalid data. Expected a dictionary, but got {type(body).__name__}."
-        raise Refused({"non_field_errors": [words]})
+        message = f"Invalid data. Expected a dictionary, but got {type(body).__name__}."
+        raise Refused({"non_field_errors": [message]})
     return body
 
 
 def _subject(request: Request, endpoint: str) -> str:
-    """What a call is about, whether or not it is valid."""
+    """Return the order id or the pidx of a call, valid or not; "" without one."""
     try:
         body = _object(request)
     except (BadRequest, Refused):
@@ -127,68 +130,68 @@ def _subject(request: Request, endpoint: str) -> str:
     return str(body.get("purchase_order_id" if endpoint == "initiate" else "pidx", ""))
 
 
-def _initiate(ask: _Ask) -> Response:
-    order = read_order(ask.body)
-    payment = ask.desk.open(order, ask.owner)
-    opened = {
+def _initiate(call: _MerchantCall) -> Response:
+    request = parse_initiate(call.body)
+    payment = call.service.open(request, call.owner)
+    answer = {
         "pidx": payment.pidx,
-        "payment_url": ask.root + _page(ask.desk, payment),
+        "payment_url": call.root + _payment_path(call.service, payment),
         "expires_at": stamp(payment.expires_at),
-        "expires_in": order.ttl or ask.desk.switches.link_lifetime,
+        "expires_in": request.ttl or call.service.switches.link_lifetime,
     }
-    return Response.json(ask.desk.faults.bend("initiate", payment, opened, ask.desk.clock()))
+    return Response.json(call.service.faults.alter("initiate", payment, answer, call.service.clock()))
 
 
-def _page(desk: Desk, payment: Payment) -> str:
+def _payment_path(service: KhaltiService, payment: Payment) -> str:
     if payment.bank:
         return f"/sct?pidx={payment.pidx}"
-    if desk.switches.old_payment_urls:
+    if service.switches.old_payment_urls:
         return f"/?pidx={payment.pidx}"
     fields = {"pidx": payment.pidx, "return_url": payment.return_url, "mode": "wallet"}
     return f"/wallet/?{urlencode(fields, quote_via=quote)}"
 
 
-def _lookup(ask: _Ask) -> Response:
-    payment = _asked_for(ask)
-    if payment is None or payment.owner != ask.owner:
-        return _unknown(ask)
-    return _answered(ask, "lookup", payment, _told(payment))
+def _lookup(call: _MerchantCall) -> Response:
+    payment = _find_payment(call)
+    if payment is None or payment.owner != call.owner:
+        return _not_found(call)
+    return _answer_lookup(call, "lookup", payment, _lookup_body(payment))
 
 
-def _lookup_sdk(ask: _Ask) -> Response:
-    """The app's lookup; its public key is another than the one that opened the payment, so any key will do."""
-    payment = _asked_for(ask)
+def _lookup_sdk(call: _MerchantCall) -> Response:
+    """The lookup of Khalti's mobile SDK. It uses the public key, so any key is accepted here."""
+    payment = _find_payment(call)
     if payment is None:
-        return _unknown(ask)
+        return _not_found(call)
     more = {
         "purchase_order_id": payment.purchase_order_id,
         "purchase_order_name": payment.purchase_order_name,
         "extra_merchant_params": payment.merchant or None,
     }
-    return _answered(ask, "lookup-sdk", payment, {**_told(payment), **more})
+    return _answer_lookup(call, "lookup-sdk", payment, {**_lookup_body(payment), **more})
 
 
-def _detail(ask: _Ask) -> Response:
-    payment = _asked_for(ask)
-    return _unknown(ask) if payment is None else Response.json({"return_url": payment.return_url})
+def _detail(call: _MerchantCall) -> Response:
+    payment = _find_payment(call)
+    return _not_found(call) if payment is None else Response.json({"return_url": payment.return_url})
 
 
-def _asked_for(ask: _Ask) -> Payment | None:
-    if "pidx" not in ask.body:
+def _find_payment(call: _MerchantCall) -> Payment | None:
+    if "pidx" not in call.body:
         raise Refused({"pidx": [REQUIRED]})
-    return ask.desk.books.find(checked("pidx", ask.body["pidx"], string))
+    return call.service.database.find(checked("pidx", call.body["pidx"], string))
 
 
-def _unknown(ask: _Ask) -> Response:
-    return Response.json(_NOT_FOUND, status=ask.desk.switches.unknown_pidx_code)
+def _not_found(call: _MerchantCall) -> Response:
+    return Response.json(_NOT_FOUND, status=call.service.switches.unknown_pidx_code)
 
 
-def _answered(ask: _Ask, endpoint: str, payment: Payment, told: dict[str, Any]) -> Response:
+def _answer_lookup(call: _MerchantCall, endpoint: str, payment: Payment, body: dict[str, Any]) -> Response:
     status = 400 if payment.state in _LOOKUP_400 else 200
-    return Response.json(ask.desk.faults.bend(endpoint, payment, told, ask.desk.clock()), status=status)
+    return Response.json(call.service.faults.alter(endpoint, payment, body, call.service.clock()), status=status)
 
 
-def _told(payment: Payment) -> dict[str, Any]:
+def _lookup_body(payment: Payment) -> dict[str, Any]:
     return {
         "pidx": payment.pidx,
         "total_amount": payment.amount,
@@ -199,9 +202,9 @@ def _told(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _refund(ask: _Ask) -> Response:
-    payment, body = ask.desk.books.find_transaction(ask.transaction_id), ask.body
-    if payment is None or payment.owner != ask.owner:
+def _refund(call: _MerchantCall) -> Response:
+    payment, body = call.service.database.find_transaction(call.transaction_id), call.body
+    if payment is None or payment.owner != call.owner:
         return Response.json(_NOT_FOUND, status=404)
     amount = checked("amount", body["amount"], integer) if "amount" in body else None
     if amount is not None and amount < 1:
@@ -211,7 +214,7 @@ def _refund(ask: _Ask) -> Response:
     if "mobile" in body and not re.fullmatch(r"9\d{9}", checked("mobile", body["mobile"], string)):
         raise Refused({"mobile": ["Enter a valid mobile number."]})
     try:
-        ask.desk.refund(payment.pidx, amount)
+        call.service.refund(payment.pidx, amount)
     except NotPossible as exc:
         raise Refused({"detail": str(exc)}) from None
     return Response.json({"detail": "Transaction refund successful."})
@@ -230,7 +233,7 @@ def _banks(request: Request) -> Response:
     return Response.json({**page, "record_range": [1, len(records)], "current_page": 1, "records": records})
 
 
-_CALLS: dict[str, Callable[[_Ask], Response]] = {
+_ENDPOINTS: dict[str, Callable[[_MerchantCall], Response]] = {
     "initiate": _initiate,
     "lookup": _lookup,
     "lookup-sdk": _lookup_sdk,

@@ -1,36 +1,39 @@
-"""Where the payer's browser is sent: the two variants of Khalti's callback, and the ways it goes wrong.
+"""The URLs that send the customer's browser back: the two variants of Khalti's callback, and broken ones.
 
-Nothing in them is signed, and no shop may believe them.
+Khalti signs no callback, so a shop must not trust one:
+https://docs.khalti.com/khalti-epayment/#payment-success-callback
 """
 
 import string
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from .payment import PAID, Payment, Plan, State, new_id
+from .payment import PAID, CallbackPlan, Payment, State, new_id
 
 
-def return_urls(payment: Payment, plan: Plan) -> tuple[str, ...]:
-    """Every address that the browser opens, in turn; none when it was closed before."""
-    if plan is Plan.DROP:
+def return_urls(payment: Payment, plan: CallbackPlan) -> tuple[str, ...]:
+    """Return the URLs that the browser opens, in order; none when the plan drops the callback."""
+    if plan is CallbackPlan.DROP:
         return ()
-    if plan is Plan.FORGED:
+    if plan is CallbackPlan.FORGED:
         return (_append(payment.return_url, _wallet_query(payment, forged=True)),)
-    if plan is Plan.BARE:  # the failure of 2022, without a pidx
+    if plan is CallbackPlan.BARE:  # the documented failure callback of 2022 has no pidx
         return (_append(payment.return_url, "message=Could%20not%20process%20the%20payment."),)
-    if plan is Plan.SERVER or payment.bank:
-        url = header_safe(f"{payment.return_url}/?{_server_query(payment)}")  # glued on, whatever is there already
+    if plan is CallbackPlan.SERVER or payment.bank:
+        url = header_safe(
+            f"{payment.return_url}/?{_server_query(payment)}"
+        )  # Khalti appends this even to a URL with a query
     else:
         url = _append(payment.return_url, _wallet_query(payment))
-    return (url, url) if plan is Plan.DOUBLE else (url,)
+    return (url, url) if plan is CallbackPlan.DOUBLE else (url,)
 
 
 def masked(mobile: str) -> str:
-    """A payer's Khalti ID as shops see it: 98XXXXX001."""
+    """Return a customer's Khalti ID as the callback masks it: 98XXXXX001."""
     return f"{mobile[:2]}XXXXX{mobile[-3:]}" if mobile else ""
 
 
 def header_safe(url: str) -> str:
-    """Percent-encode what may not stand in a Location header."""
+    """Return the URL with every character percent-encoded that a Location header does not allow."""
     return quote(url, safe=string.punctuation)
 
 

@@ -1,88 +1,94 @@
-"""The panel for machines: ``POST /panel/api/<verb>`` with a JSON object.
+"""The panel's JSON API: ``POST /panel/api/<verb>`` with a JSON object.
 
     pay {pidx, khalti_id?}   cancel {pidx}   pend {pidx}   complete {pidx}   fail {pidx}   expire {pidx}
-    refund {pidx, amount?}                   amount in paisa; all that is left without it
-    callback {pidx, plan}                    normal, drop, double, server, forged or bare; null: as the switch says
-    fault {kind, where?, times?, seconds?, pidx?, after?, status?}     see ``simulator.faults``; times null: for ever
+    refund {pidx, amount?}                   amount in paisa; without it everything
+    callback {pidx, plan}                    normal, drop, double, server, forged or bare; null: as the switch
+    fault {kind, where?, times?, seconds?, pidx?, after?, status?}     see ``simulator.faults``; times null: always
     clear-faults {}
     switch {name: value, ...}                link_lifetime, fee_percent, old_payment_urls, merchant_limit (rupees),
                                              fee_not_found, unknown_pidx_code, callback
-    payments {}   calls {}   faults {}       what there is; GET will do
+    payments {}   calls {}   faults {}       lists; GET works too
 
-The verbs of a payment answer ``{"payment": {...}, "return_urls": [...]}``; a "no" is 400, 404 or 409 with ``detail``.
+Verbs about a payment answer ``{"payment": {...}, "return_urls": [...]}``; errors are 400, 404 or 409 with ``detail``.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from .desk import Desk
 from .faults import read_fault
-from .payment import NotPossible, Payment, Plan
+from .payment import CallbackPlan, NotPossible, Payment
+from .service import KhaltiService
 from .web import Request, Response
 
-_READS: dict[str, Callable[[Desk], Any]] = {
-    "payments": lambda desk: [payment.as_json() for payment in desk.books.all()],
-    "calls": lambda desk: [call._asdict() for call in tuple(desk.calls)],
-    "faults": lambda desk: [asdict(fault) for fault in desk.faults.armed()],
+_LISTS: dict[str, Callable[[KhaltiService], Any]] = {
+    "payments": lambda service: [payment.as_json() for payment in service.database.all()],
+    "calls": lambda service: [call._asdict() for call in tuple(service.calls)],
+    "faults": lambda service: [asdict(fault) for fault in service.faults.armed()],
 }
-_ACTS: dict[str, Callable[[Desk, str, dict[str, Any]], Payment]] = {
-    "pay": lambda desk, pidx, body: desk.pay(pidx, str(body.get("khalti_id", "9800000001"))),
-    "cancel": lambda desk, pidx, _: desk.cancel(pidx),
-    "pend": lambda desk, pidx, _: desk.pend(pidx),
-    "complete": lambda desk, pidx, _: desk.complete(pidx),
-    "fail": lambda desk, pidx, _: desk.fail(pidx),
-    "expire": lambda desk, pidx, _: desk.expire(pidx),
-    "refund": lambda desk, pidx, body: desk.refund(pidx, _whole(body.get("amount"))),
-    "callback": lambda desk, pidx, body: desk.books.plan(pidx, Plan(body["plan"]) if body.get("plan") else None),
+_ACTIONS: dict[str, Callable[[KhaltiService, str, dict[str, Any]], Payment]] = {
+    "pay": lambda service, pidx, body: service.pay(pidx, str(body.get("khalti_id", "9800000001"))),
+    "cancel": lambda service, pidx, _: service.cancel(pidx),
+    "pend": lambda service, pidx, _: service.pend(pidx),
+    "complete": lambda service, pidx, _: service.complete(pidx),
+    "fail": lambda service, pidx, _: service.fail(pidx),
+    "expire": lambda service, pidx, _: service.expire(pidx),
+    "refund": lambda service, pidx, body: service.refund(pidx, _whole(body.get("amount"))),
+    "callback": lambda service, pidx, body: service.database.set_plan(
+        pidx, CallbackPlan(body["plan"]) if body.get("plan") else None
+    ),
 }
 
 
-def answer(desk: Desk, request: Request) -> Response:
-    """Do one thing."""
+def answer(service: KhaltiService, request: Request) -> Response:
+    """Carry out one verb and return its JSON response."""
     verb = request.path.removeprefix("/panel/api/").rstrip("/")
-    if request.from_elsewhere:
-        return _no(403, "Only the panel's own pages and programs may ask.")
-    if verb in _READS and request.method in {"GET", "POST"}:
-        return Response.json({verb: _READS[verb](desk)})
-    if verb not in {*_ACTS, "fault", "clear-faults", "switch"}:
-        return _no(404, f"There is no {verb!r}.")
+    if request.is_cross_site:
+        return _error(403, "Only the panel's own pages and programs are accepted.")
+    if verb in _LISTS and request.method in {"GET", "POST"}:
+        return Response.json({verb: _LISTS[verb](service)})
+    if verb not in {*_ACTIONS, "fault", "clear-faults", "switch"}:
+        return _error(404, f"No such verb: {verb!r}.")
     if request.method != "POST":
-        return _no(405, "POST only.")
+        return _error(405, "Only POST is allowed.")
     body = request.json() if request.body.strip() else {}
     if not isinstance(body, dict):
-        return _no(400, "A JSON object is wanted.")
+        return _error(400, "The body must be a JSON object.")
     try:
-        return _do(desk, verb, body)
+        return _do(service, verb, body)
     except NotPossible as exc:
-        return _no(409, str(exc))
+        return _error(409, str(exc))
     except LookupError as exc:
-        return _no(404, str(exc))
+        return _error(404, str(exc))
     except (TypeError, ValueError) as exc:
-        return _no(400, str(exc))
+        return _error(400, str(exc))
 
 
-def _do(desk: Desk, verb: str, body: dict[str, Any]) -> Response:
+def _do(service: KhaltiService, verb: str, body: dict[str, Any]) -> Response:
     if verb == "fault":
-        desk.faults.arm(read_fault(body))
-        return Response.json({"faults": _READS["faults"](desk)})
+        service.faults.arm(read_fault(body))
+        return Response.json({"faults": _LISTS["faults"](service)})
     if verb == "clear-faults":
-        desk.faults.clear()
+        service.faults.clear()
         return Response.json({"faults": []})
     if verb == "switch":
         for name, value in body.items():
-            desk.switches.turn(name, value)
-        switches = asdict(desk.switches)
+            service.switches.set(name, value)
+        switches = asdict(service.switches)
         return Response.json({"switches": {**switches, "fee_percent": str(switches["fee_percent"])}})
-    payment = _ACTS[verb](desk, str(body.get("pidx", "")), body)
-    return Response.json({"payment": payment.as_json(), "return_urls": desk.return_urls(payment.pidx)})
+    payment = _ACTIONS[verb](service, str(body.get("pidx", "")), body)
+    return Response.json({"payment": payment.as_json(), "return_urls": service.return_urls(payment.pidx)})
+
+
+def _plan(name: Any) -> CallbackPlan | None:
+    return CallbackPlan(name) if name else None
 
 
 def _whole(amount: Any) -> int | None:
     if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int)):
-        raise ValueError("amount is an integer of paisa")
+        raise ValueError("amount must be an integer, in paisa")
     return amount
 
 
-def _no(status: int, words: str) -> Response:
-    return Response.json({"detail": words}, status=status)
+def _error(status: int, detail: str) -> Response:
+    return Response.json({"detail": detail}, status=status)

@@ -1,28 +1,28 @@
-"""A payment as Khalti keeps it: its states, its row, its ids and its clock."""
+"""A payment in the simulator: its states, its row, its ids and its times."""
 
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
 from loyalink_khalti.errors import LoyalinkError
+from loyalink_khalti.nepal import KATHMANDU
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-"""shortuuid's base 57: every pidx and transaction id that was ever seen is 22 of these."""
+"""shortuuid's base 57. Every pidx and transaction id seen so far has 22 of these characters."""
 
-KATHMANDU = timezone(timedelta(hours=5, minutes=45))
 BANK_MODES = frozenset({"EBANKING", "MOBILE_BANKING"})
 
 
 class NotPossible(LoyalinkError):
-    """The payment's state does not allow it; ``str()`` says why."""
+    """The payment's state does not allow this; ``str()`` gives the reason."""
 
 
 class State(StrEnum):
-    """What lookup says, word for word."""
+    """The statuses of lookup, verbatim: https://docs.khalti.com/khalti-epayment/#payment-status-code."""
 
     INITIATED = "Initiated"
     PENDING = "Pending"
@@ -30,12 +30,12 @@ class State(StrEnum):
     FAILED = "Failed"
     EXPIRED = "Expired"
     CANCELED = "User canceled"
-    PART_REFUNDED = "Partially Refunded"
+    PARTIALLY_REFUNDED = "Partially Refunded"
     REFUNDED = "Refunded"
 
 
-class Plan(StrEnum):
-    """How the payer's browser is sent back to the shop."""
+class CallbackPlan(StrEnum):
+    """How the simulator sends the customer's browser back to the shop."""
 
     NORMAL = "normal"
     DROP = "drop"
@@ -45,15 +45,15 @@ class Plan(StrEnum):
     BARE = "bare"
 
 
-PAID = (State.COMPLETED, State.PART_REFUNDED, State.REFUNDED)
+PAID = (State.COMPLETED, State.PARTIALLY_REFUNDED, State.REFUNDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """One pidx; amounts in paisa, times in Nepal's."""
+    """One payment; amounts in paisa, times in Nepal time."""
 
     pidx: str
-    owner: str  # a hash of the key that opened it: the books keep no key
+    owner: str  # a hash of the secret key that opened it; the database holds no key
     return_url: str
     website_url: str
     amount: int
@@ -64,7 +64,7 @@ class Payment:
     created_at: datetime
     expires_at: datetime
     state: State
-    plan: Plan | None
+    plan: CallbackPlan | None
     wrong_tries: int
     transaction_id: str | None
     mobile: str
@@ -73,17 +73,17 @@ class Payment:
     paid_at: datetime | None
 
     @property
-    def left(self) -> int:
-        """What may still be refunded, in paisa."""
+    def refundable(self) -> int:
+        """Return the amount that can still be refunded, in paisa."""
         return self.amount - self.refunded if self.state in PAID else 0
 
     @property
     def shop(self) -> str:
-        """The name that the payer reads: the shop's host."""
+        """Return the name that the customer reads: the shop's host name."""
         return urlsplit(self.website_url).netloc.rpartition("@")[2] or self.website_url
 
     def as_json(self) -> dict[str, Any]:
-        """The row for machines that drive the panel."""
+        """Return the payment as the panel's JSON API shows it."""
         return {
             "pidx": self.pidx,
             "purchase_order_id": self.purchase_order_id,
@@ -102,12 +102,12 @@ class Payment:
 
 
 def payment_from(row: dict[str, Any]) -> Payment:
-    """Read a row of the books."""
+    """Return the payment of a database row."""
     changed = {
         "bank": bool(row["bank"]),
         "merchant": json.loads(row["merchant"]),
         "state": State(row["state"]),
-        "plan": Plan(row["plan"]) if row["plan"] else None,
+        "plan": CallbackPlan(row["plan"]) if row["plan"] else None,
         "created_at": from_micros(row["created_at"]),
         "expires_at": from_micros(row["expires_at"]),
         "paid_at": None if row["paid_at"] is None else from_micros(row["paid_at"]),
@@ -116,19 +116,20 @@ def payment_from(row: dict[str, Any]) -> Payment:
 
 
 def new_id() -> str:
-    """A fresh pidx, transaction id or token."""
+    """Return a new pidx, transaction id or token."""
     return "".join(secrets.choice(ALPHABET) for _ in range(22))
 
 
 def micros(moment: datetime) -> int:
-    """Microseconds since 1970, as the books keep time."""
+    """Return microseconds since 1970, as the database stores times."""
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def from_micros(number: int) -> datetime:
+    """Return the time of ``micros`` in Nepal time."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=number)).astimezone(KATHMANDU)
 
 
 def stamp(moment: datetime) -> str:
-    """Write a time as Khalti does: ``2023-05-25T16:26:16.471649+05:45``."""
+    """Return a time in Khalti's format: ``2023-05-25T16:26:16.471649+05:45``."""
     return moment.astimezone(KATHMANDU).isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""The simulator as a server with threads, and the object with which a test drives it."""
+"""The simulator as a threaded server, and the object with which a test controls it."""
 
 import shutil
 import socket
@@ -15,25 +15,25 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import WSGIEnvironment
 
 from .app import App
-from .desk import Call, Desk, Switches
 from .faults import Fault
-from .payment import Payment, Plan
-from .web import WIRE
+from .payment import CallbackPlan, Payment
+from .service import Call, KhaltiService, Switches
+from .web import SOCKET
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = 60  # seconds that an idle caller is listened to
+    timeout = 60  # seconds after which an idle connection is closed
 
     def get_environ(self) -> WSGIEnvironment:
-        return {**super().get_environ(), WIRE: self.connection}
+        return {**super().get_environ(), SOCKET: self.connection}
 
     def log_message(self, *args: Any, **kwargs: Any) -> None:
-        """Stay quiet: the panel shows the calls."""
+        """Log nothing: the panel shows the calls."""
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
-    block_on_close = False  # a hanging answer holds nobody up
+    block_on_close = False  # closing does not wait for a hanging response
     request_queue_size = 128
 
     def __init__(self, host: str, port: int) -> None:
@@ -41,22 +41,23 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        # HTTPServer would ask the DNS for a name, which takes its time on a machine without one.
+        # HTTPServer would resolve the host name, which is slow on a machine without DNS.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of callers that went away."""
+        """Do not log clients that disconnect."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
 class Simulator:
-    """Khalti in miniature on a port of its own; a context manager, or ``start`` and ``close``.
+    """A simulated Khalti on a port of its own; a context manager, or ``start`` and ``close``. Amounts are in paisa.
 
-    Without ``db`` the books are a temporary file. ``port`` 0 takes a free one. ``switches`` are the fields of
-    ``Switches``, by name. Amounts are in paisa.
+    Without ``db`` the database is a temporary file. ``port`` 0 picks a free port. ``switches`` are fields of
+    ``Switches`` by name. Raises ``ValueError`` for a wrong switch, ``OSError`` when it cannot listen on the port and
+    ``sqlite3.Error`` when it cannot open the database.
     """
 
     def __init__(
@@ -69,16 +70,16 @@ class Simulator:
         clock: Callable[[], datetime] | None = None,
         **switches: Any,
     ) -> None:
-        turned = Switches()
+        chosen = Switches()
         for name, value in switches.items():
-            turned.turn(name, value)
+            chosen.set(name, value)
         self._folder = None if db else tempfile.mkdtemp(prefix="khalti-simulator-")
-        path = Path(db) if db else Path(str(self._folder)) / "books.sqlite3"
+        path = Path(db) if db else Path(str(self._folder)) / "payments.sqlite3"
         try:
-            self._desk = Desk(path, keys=keys, switches=turned, clock=clock or _now)
+            self._service = KhaltiService(path, keys=keys, switches=chosen, clock=clock or _now)
             self._server = self._serve(host, port)
         except BaseException:
-            self._tidy()
+            self._remove_folder()
             raise
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.server_port}"
@@ -86,20 +87,21 @@ class Simulator:
 
     @property
     def base_url(self) -> str:
-        """What a shop writes in ``KHALTI_BASE_URL``."""
+        """Return the value for a shop's ``KHALTI_BASE_URL``."""
         return f"{self.url}/api/v2/"
 
     @property
     def app(self) -> App:
-        """The WSGI application, for other servers."""
-        return App(self._desk)
+        """Return the WSGI application, for another server."""
+        return App(self._service)
 
     @property
     def switches(self) -> Switches:
-        """Assign to its fields to change them while running."""
-        return self._desk.switches
+        """Return the switches. Assigning to a field takes effect at once."""
+        return self._service.switches
 
     def start(self) -> Self:
+        """Serve in a thread."""
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, name="khalti-simulator", daemon=True
         )
@@ -107,15 +109,15 @@ class Simulator:
         return self
 
     def close(self) -> None:
-        """Stop at once, whatever still hangs."""
-        self._desk.closing.set()
+        """Stop at once, without waiting for hanging responses."""
+        self._service.closing.set()
         if self._thread:
             self._server.shutdown()
             self._thread.join()
             self._thread = None
         self._server.server_close()
-        self._desk.close()
-        self._tidy()
+        self._service.close()
+        self._remove_folder()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -126,46 +128,48 @@ class Simulator:
         self.close()
 
     def pay(self, pidx: str, khalti_id: str = "9800000001", *, bank: bool = False) -> Payment:
-        """Pay as the payer would; ``NotPossible`` unless it is Initiated."""
-        return self._desk.pay(pidx, khalti_id, bank=bank)
+        """Pay as the customer would. Raises ``NotPossible`` unless the payment is Initiated."""
+        return self._service.pay(pidx, khalti_id, bank=bank)
 
     def cancel(self, pidx: str) -> Payment:
-        """Press Cancel on the hosted page."""
-        return self._desk.cancel(pidx)
+        """Cancel as the customer would on the hosted page. Raises ``NotPossible`` when it is too late."""
+        return self._service.cancel(pidx)
 
     def expire(self, pidx: str) -> Payment:
-        return self._desk.expire(pidx)
+        """Make the payment Expired. Raises ``NotPossible`` when it is too late."""
+        return self._service.expire(pidx)
 
     def fail(self, pidx: str) -> Payment:
-        return self._desk.fail(pidx)
+        """Make the payment Failed. Raises ``NotPossible`` when it is too late."""
+        return self._service.fail(pidx)
 
     def pend(self, pidx: str) -> Payment:
-        """Leave it Pending."""
-        return self._desk.pend(pidx)
+        """Make the payment Pending. Raises ``NotPossible`` unless it is Initiated."""
+        return self._service.pend(pidx)
 
     def complete(self, pidx: str) -> Payment:
-        """Make it Completed whatever it was, expired and cancelled included."""
-        return self._desk.complete(pidx)
+        """Make the payment Completed, even after it expired, failed or was cancelled."""
+        return self._service.complete(pidx)
 
     def refund(self, pidx: str, amount: int | None = None) -> Payment:
-        """Refund in Khalti's dashboard: ``amount`` paisa, or all that is left."""
-        return self._desk.refund(pidx, amount)
+        """Refund as in Khalti's dashboard: ``amount`` in paisa, or everything. Raises ``NotPossible``."""
+        return self._service.refund(pidx, amount)
 
-    def callback(self, pidx: str, plan: Plan | str | None) -> Payment:
-        """Choose how the browser comes back from this payment; None: as the switch says."""
-        return self._desk.books.plan(pidx, None if plan is None else Plan(plan))
+    def callback(self, pidx: str, plan: CallbackPlan | str | None) -> Payment:
+        """Choose how this payment sends the browser back; None follows the switch ``callback``."""
+        return self._service.database.set_plan(pidx, None if plan is None else CallbackPlan(plan))
 
     def return_urls(self, pidx: str) -> tuple[str, ...]:
-        """Every address to which the browser would be sent now, in turn."""
-        return self._desk.return_urls(pidx)
+        """Return the URLs to which the browser would be sent now, in order."""
+        return self._service.return_urls(pidx)
 
     def payment(self, pidx: str) -> Payment:
-        """One payment, or ``LookupError``."""
-        return self._desk.books.get(pidx)
+        """Return one payment. Raises ``LookupError`` for an unknown pidx."""
+        return self._service.database.get(pidx)
 
     def payments(self) -> list[Payment]:
-        """All payments, the newest first."""
-        return self._desk.books.all()
+        """Return all payments, newest first."""
+        return self._service.database.all()
 
     def fault(
         self,
@@ -178,39 +182,41 @@ class Simulator:
         after: bool = False,
         status: str | None = None,
     ) -> None:
-        """Arm a fault; ``simulator.faults`` lists the kinds."""
+        """Arm a fault; ``simulator.faults`` lists the kinds. Raises ``ValueError`` for an unknown one."""
         fault = Fault(kind=kind, where=where, times=times, seconds=seconds, pidx=pidx, after=after, status=status)
-        self._desk.faults.arm(fault)
+        self._service.faults.arm(fault)
 
     def clear_faults(self) -> None:
-        self._desk.faults.clear()
+        """Disarm all faults."""
+        self._service.faults.clear()
 
     @property
     def calls(self) -> list[Call]:
-        """What the API was asked, the oldest first: ``("lookup", pidx)``."""
-        return list(self._desk.calls)
+        """Return the calls that the API received, oldest first: ``("lookup", pidx)``."""
+        return list(self._service.calls)
 
     def clear_calls(self) -> None:
-        self._desk.calls.clear()
+        """Forget the recorded calls."""
+        self._service.calls.clear()
 
     def count(self, endpoint: str, subject: str | None = None) -> int:
-        """How many calls an endpoint had, about one payment if named."""
-        return self._desk.count(endpoint, subject)
+        """Return how many calls an endpoint received, about one subject or about any."""
+        return self._service.count(endpoint, subject)
 
     def wait_for(self, endpoint: str, subject: str | None = None, *, times: int = 1, timeout: float = 10) -> bool:
-        """Wait until an endpoint has had so many calls; False after ``timeout`` seconds."""
-        return self._desk.wait_for(endpoint, subject, times, timeout)
+        """Wait until an endpoint has received ``times`` calls. Return False after ``timeout`` seconds."""
+        return self._service.wait_for(endpoint, subject, times, timeout)
 
     def _serve(self, host: str, port: int) -> _Server:
         try:
             server = _Server(host, port)
         except BaseException:
-            self._desk.close()
+            self._service.close()
             raise
-        server.set_app(App(self._desk))
+        server.set_app(App(self._service))
         return server
 
-    def _tidy(self) -> None:
+    def _remove_folder(self) -> None:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 

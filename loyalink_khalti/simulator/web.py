@@ -1,4 +1,4 @@
-"""Requests and responses over WSGI, and the ways in which a response fails to arrive."""
+"""Requests and responses over WSGI, with faulty delivery: dropped, cut or dripped responses."""
 
 import json
 import socket
@@ -11,17 +11,17 @@ from typing import Any
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-LARGEST = 1_000_000
-"""Bytes of a request that are read."""
+MAX_BODY = 1_000_000
+"""The largest request body that is read, in bytes."""
 
-WIRE = "simulator.wire"
-"""Where the server puts the connection itself into the environ, for faults below HTTP."""
+SOCKET = "simulator.socket"
+"""The environ key under which the server passes the socket, for faults below HTTP."""
 
 Headers = tuple[tuple[str, str], ...]
 
 
 class Delivery(StrEnum):
-    """How a response arrives."""
+    """How the server delivers a response."""
 
     WHOLE = "whole"
     DROP = "drop"
@@ -40,18 +40,18 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request, read whole."""
+    """One request with its whole body."""
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     body: bytes
-    root: str  # this server's address as the caller wrote it: http://127.0.0.1:9911
+    root: str  # the address of this server as the client wrote it: http://127.0.0.1:9911
 
     @classmethod
     def read(cls, environ: WSGIEnvironment) -> "Request":
-        """Read ``environ``; raises ``BadRequest``."""
+        """Return the request of ``environ``. Raises ``BadRequest`` when the body is too large."""
         headers = {name[5:].lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
         host = headers.get("host") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         return cls(
@@ -76,15 +76,15 @@ class Request:
         return self.headers["content_type"].partition(";")[0].strip().lower()
 
     @property
-    def from_elsewhere(self) -> bool:
-        """A browser says that another site's page sent this."""
+    def is_cross_site(self) -> bool:
+        """Whether the browser says that a page of another site sent this request."""
         site = self.headers.get("sec_fetch_site")
         if site is not None:
             return site not in {"same-origin", "none"}
         return self.headers.get("origin", self.root) != self.root
 
     def json(self) -> Any:
-        """The body's JSON; raises ``BadRequest`` in the words of Django REST Framework."""
+        """Return the JSON of the body. Raises ``BadRequest`` with the message of Django REST Framework."""
         try:
             return json.loads(self.body.decode())
         except (ValueError, RecursionError) as exc:
@@ -93,7 +93,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One response; ``pace`` is the seconds between two dripped bytes."""
+    """One response; ``pace`` is the number of seconds between two dripped bytes."""
 
     status: int = 200
     headers: Headers = ()
@@ -111,7 +111,7 @@ class Response:
         return cls(status=status, headers=(("Content-Type", "text/html; charset=utf-8"),), body=page.encode())
 
     @classmethod
-    def to(cls, url: str, *, status: int = 302) -> "Response":
+    def redirect(cls, url: str, *, status: int = 302) -> "Response":
         return cls(status=status, headers=(("Location", url),))
 
     @property
@@ -124,36 +124,36 @@ class Response:
     def send(
         self, environ: WSGIEnvironment, start_response: StartResponse, closing: threading.Event
     ) -> Iterable[bytes]:
-        """Deliver over WSGI, or past it on the bare connection."""
-        wire: socket.socket | None = environ.get(WIRE)
-        if self.delivery is not Delivery.WHOLE and wire is not None:
-            self._past_wsgi(wire, closing)
+        """Deliver the response over WSGI, or directly on the socket when the delivery is faulty."""
+        sock: socket.socket | None = environ.get(SOCKET)
+        if self.delivery is not Delivery.WHOLE and sock is not None:
+            self._send_on_socket(sock, closing)
         start_response(self.line, self.head())
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.body]
 
-    def _past_wsgi(self, wire: socket.socket, closing: threading.Event) -> None:
+    def _send_on_socket(self, sock: socket.socket, closing: threading.Event) -> None:
         head = "\r\n".join([f"HTTP/1.1 {self.line}", *(f"{name}: {value}" for name, value in self.head())])
         head_bytes = f"{head}\r\nConnection: close\r\n\r\n".encode()
         try:
             if self.delivery is Delivery.DRIP:
-                wire.sendall(head_bytes)
-                _drip(wire, self.body, self.pace, closing)
+                sock.sendall(head_bytes)
+                _drip(sock, self.body, self.pace, closing)
             elif self.delivery is Delivery.HEADER_DRIP:
-                _drip(wire, head_bytes + self.body, self.pace, closing)
+                _drip(sock, head_bytes + self.body, self.pace, closing)
             elif self.delivery is Delivery.CUT:
-                wire.sendall(head_bytes + self.body[: len(self.body) // 2])
-            wire.shutdown(socket.SHUT_RDWR)
-        except OSError as exc:  # the caller has gone
+                sock.sendall(head_bytes + self.body[: len(self.body) // 2])
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError as exc:  # the client disconnected
             raise ConnectionAbortedError from exc
-        raise ConnectionAbortedError  # nothing is left for WSGI to say
+        raise ConnectionAbortedError  # WSGI must not send anything after this
 
 
-def _drip(wire: socket.socket, text: bytes, pace: float, closing: threading.Event) -> None:
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for at in range(len(text)):
+def _drip(sock: socket.socket, content: bytes, pace: float, closing: threading.Event) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for at in range(len(content)):
         if closing.wait(pace):
             return
-        wire.sendall(text[at : at + 1])
+        sock.sendall(content[at : at + 1])
 
 
 def _body(environ: WSGIEnvironment) -> bytes:
@@ -161,7 +161,7 @@ def _body(environ: WSGIEnvironment) -> bytes:
         length = int(environ.get("CONTENT_LENGTH") or 0)
     except ValueError:
         raise BadRequest("Content-Length is not a number.") from None
-    if not 0 <= length <= LARGEST:
+    if not 0 <= length <= MAX_BODY:
         raise BadRequest("The request is too large.", 413)
     body: bytes = environ["wsgi.input"].read(length)
     return body

@@ -1,1 +1,1 @@
-"""What staff's pages have in common, whichever back office they stand in: permissions, forms, words; no rules."""
+"""What staff pages of any back office share: permissions, the refund form, form fields, choices, labels, exports."""

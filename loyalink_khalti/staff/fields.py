@@ -1,4 +1,4 @@
-"""Fields that staff type into: rupees, whole numbers, multipliers. What is wrong stays as it was typed."""
+"""Form fields for staff: rupees, whole numbers, multipliers. An invalid value is shown again as it was entered."""
 
 import re
 from collections.abc import Sequence
@@ -11,36 +11,40 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalink_khalti.money import Paisa, grouped, npr, paisa
+from loyalink_khalti.money import Paisa, npr, paisa
+from loyalink_khalti.nepal import group_digits
 
-MOST_RUPEES = Paisa(100_000_000_000)
-"""Rs 100 crore: what is more was mistyped."""
-MOST_WHOLE = 1_000_000_000
-POINT = gettext_lazy("Write 1.5 with a point.")
+MAXIMUM_PAISA = Paisa(100_000_000_000)
+"""Rs 100 crore, in paisa: more is a typing error."""
+MAXIMUM_NUMBER = 1_000_000_000
+DECIMAL_POINT = gettext_lazy("Use a decimal point, as in 1.5.")
 _RUPEES = re.compile(r"^(?:Rs|NPR|रु)\.?\s*", re.IGNORECASE)
 _GROUPED = re.compile(r"-?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
-"""As Nepal groups (1,00,000) or in thousands: 1,50 is neither, and no hundred and fifty."""
-_FACTOR = re.compile(r"\d{1,4}(?:\.\d{1,4}|/[1-9]\d{0,3})?", re.ASCII)
+"""Grouped as in Nepal (1,00,000) or in thousands. 1,50 is neither and is refused."""
+_MULTIPLIER = re.compile(r"\d{1,4}(?:\.\d{1,4}|/[1-9]\d{0,3})?", re.ASCII)
 
 
-def box(mode: str, width: int, placeholder: Any = None) -> forms.TextInput:
-    """A text box, as wide as what is typed into it; not a number's, which loses what is no number."""
+def text_input(mode: str, width: int, placeholder: Any = None) -> forms.TextInput:
+    """Return a text input ``width`` characters wide; ``type="number"`` would drop an invalid value."""
     attrs = {"inputmode": mode, "autocomplete": "off", "size": str(width)}
     return forms.TextInput(attrs=attrs | ({} if placeholder is None else {"placeholder": placeholder}))
 
 
-def _bare(value: Any, fault: Any = POINT) -> Any:
-    """Without ``Rs``, spaces around and grouping commas; a comma that groups nothing is refused."""
+def _without_grouping(value: Any, error: Any = DECIMAL_POINT) -> Any:
+    """Return ``value`` without ``Rs``, surrounding spaces and grouping commas.
+
+    Raises ``ValidationError(error)`` for a comma that groups nothing.
+    """
     if not isinstance(value, str):
         return value
-    typed = _RUPEES.sub("", value.strip())
-    if "," in typed and not _GROUPED.fullmatch(typed):
-        raise ValidationError(fault)
-    return typed.replace(",", "")
+    text = _RUPEES.sub("", value.strip())
+    if "," in text and not _GROUPED.fullmatch(text):
+        raise ValidationError(error)
+    return text.replace(",", "")
 
 
-class _Typed(forms.Field):
-    """A field whose value is not what was typed."""
+class ParsedField(forms.Field):
+    """A field whose value differs from the text that was entered."""
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
@@ -49,20 +53,20 @@ class _Typed(forms.Field):
             return True
 
 
-class RupeesField(_Typed, forms.DecimalField):
-    """Rupees as typed, paisa as given: exact."""
+class RupeesField(ParsedField, forms.DecimalField):
+    """Rupees in the form, paisa in Python; exact."""
 
     def __init__(
-        self, *, least: Paisa = Paisa(0), too_little: Any = "", placeholder: Any = None, **kwargs: Any
+        self, *, minimum: Paisa = Paisa(0), minimum_error: Any = "", placeholder: Any = None, **kwargs: Any
     ) -> None:
-        self.least, self.too_little = least, too_little
-        kwargs.setdefault("widget", box("decimal", 9, placeholder))
+        self.minimum, self.minimum_error = minimum, minimum_error
+        kwargs.setdefault("widget", text_input("decimal", 9, placeholder))
         super().__init__(
             error_messages={
-                "invalid": gettext_lazy("Enter an amount in rupees, 250 or 250.50 say."),
-                "max_decimal_places": gettext_lazy("Rupees have two decimals, for paisa, and no more."),
-                "max_digits": gettext_lazy("This is more than any shop takes."),
-                "max_whole_digits": gettext_lazy("This is more than any shop takes."),
+                "invalid": gettext_lazy("Enter an amount in rupees, for example 250 or 250.50."),
+                "max_decimal_places": gettext_lazy("Enter at most two decimals: paisa."),
+                "max_digits": gettext_lazy("This amount is too large."),
+                "max_whole_digits": gettext_lazy("This amount is too large."),
                 "required": gettext_lazy("Enter an amount in rupees."),
             },
             decimal_places=2,
@@ -71,88 +75,97 @@ class RupeesField(_Typed, forms.DecimalField):
         )
 
     def to_python(self, value: Any) -> Any:
-        return super().to_python(_bare(value))
+        return super().to_python(_without_grouping(value))
 
     def clean(self, value: Any) -> Any:
-        typed = super().clean(value)
-        if typed is None:
+        rupees = super().clean(value)
+        if rupees is None:
             return None
-        amount = paisa(typed)
-        if amount < self.least:
-            raise ValidationError(self.too_little or _("At least %(least)s.") % {"least": npr(self.least)})
-        if amount > MOST_RUPEES:
-            raise ValidationError(_("This is more than any shop takes."))
+        amount = paisa(rupees)
+        if amount < self.minimum:
+            raise ValidationError(self.minimum_error or _("At least %(minimum)s.") % {"minimum": npr(self.minimum)})
+        if amount > MAXIMUM_PAISA:
+            raise ValidationError(_("This amount is too large."))
         return amount
 
     def prepare_value(self, value: Any) -> Any:
         return npr(Paisa(value)).removeprefix("Rs ").removesuffix(".00") if isinstance(value, int) else value
 
 
-class WholeField(_Typed, forms.IntegerField):
-    """A whole number: points, days, months, per cent."""
+class WholeNumberField(ParsedField, forms.IntegerField):
+    """A whole number: points, days, months, percent."""
 
     def __init__(
         self,
         *,
-        least: int = 0,
-        most: int = MOST_WHOLE,
-        too_little: Any = "",
-        too_much: Any = "",
+        minimum: int = 0,
+        maximum: int = MAXIMUM_NUMBER,
+        minimum_error: Any = "",
+        maximum_error: Any = "",
         placeholder: Any = None,
         **kwargs: Any,
     ) -> None:
-        self.least, self.most, self.too_little, self.too_much = least, most, too_little, too_much
-        width = 12 if placeholder is not None else max(len(str(most)), 3) if most < MOST_WHOLE else 6
-        kwargs.setdefault("widget", box("numeric", width, placeholder))
-        invalid = gettext_lazy("Enter a whole number, without a fraction.")
+        self.minimum, self.maximum, self.minimum_error, self.maximum_error = (
+            minimum,
+            maximum,
+            minimum_error,
+            maximum_error,
+        )
+        width = 12 if placeholder is not None else max(len(str(maximum)), 3) if maximum < MAXIMUM_NUMBER else 6
+        kwargs.setdefault("widget", text_input("numeric", width, placeholder))
+        invalid = gettext_lazy("Enter a whole number, without decimals.")
         required = gettext_lazy("Enter a whole number.")
         super().__init__(error_messages={"invalid": invalid, "required": required}, **kwargs)
 
     def to_python(self, value: Any) -> int | None:
-        return super().to_python(_bare(value, self.error_messages["invalid"]))
+        return super().to_python(_without_grouping(value, self.error_messages["invalid"]))
 
     def clean(self, value: Any) -> Any:
         number = super().clean(value)
-        if number is not None and number < self.least:
-            raise ValidationError(self.too_little or _("At least %(least)s.") % {"least": self.least})
-        if number is not None and number > self.most:
-            raise ValidationError(self.too_much or _("At most %(most)s.") % {"most": grouped(self.most)})
+        if number is not None and number < self.minimum:
+            raise ValidationError(self.minimum_error or _("At least %(minimum)s.") % {"minimum": self.minimum})
+        if number is not None and number > self.maximum:
+            raise ValidationError(
+                self.maximum_error or _("At most %(maximum)s.") % {"maximum": group_digits(self.maximum)}
+            )
         return number
 
     def prepare_value(self, value: Any) -> Any:
-        return grouped(value) if isinstance(value, int) and value >= 0 else value
+        return group_digits(value) if isinstance(value, int) and value >= 0 else value
 
 
-class FactorField(_Typed):
-    """A multiplier, typed as a decimal (1.5), kept as a fraction."""
+class MultiplierField(ParsedField):
+    """A multiplier: a decimal (1.5) in the form, a ``Fraction`` in Python."""
 
-    def __init__(self, *, least: Fraction = Fraction(0), too_little: Any = "", **kwargs: Any) -> None:
-        self.least, self.too_little = least, too_little
-        kwargs.setdefault("widget", box("decimal", 4))
-        super().__init__(error_messages={"required": gettext_lazy("Enter a number, 1.5 say.")}, **kwargs)
+    def __init__(self, *, minimum: Fraction = Fraction(0), minimum_error: Any = "", **kwargs: Any) -> None:
+        self.minimum, self.minimum_error = minimum, minimum_error
+        kwargs.setdefault("widget", text_input("decimal", 4))
+        super().__init__(error_messages={"required": gettext_lazy("Enter a number, for example 1.5.")}, **kwargs)
 
     def to_python(self, value: Any) -> Fraction | None:
-        typed = value.strip() if isinstance(value, str) else value
-        if typed in self.empty_values:
+        text = value.strip() if isinstance(value, str) else value
+        if text in self.empty_values:
             return None
-        if "," in str(typed):
-            raise ValidationError(POINT)
-        if not _FACTOR.fullmatch(str(typed)):
-            raise ValidationError(_("Enter a number, 2 or 1.5 say."))
-        return Fraction(str(typed))
+        if "," in str(text):
+            raise ValidationError(DECIMAL_POINT)
+        if not _MULTIPLIER.fullmatch(str(text)):
+            raise ValidationError(_("Enter a number, for example 2 or 1.5."))
+        return Fraction(str(text))
 
     def clean(self, value: Any) -> Any:
-        factor = super().clean(value)
-        if factor is not None and factor < self.least:
-            raise ValidationError(self.too_little or _("At least %(least)s.") % {"least": written(self.least)})
-        return factor
+        multiplier = super().clean(value)
+        if multiplier is not None and multiplier < self.minimum:
+            raise ValidationError(
+                self.minimum_error or _("At least %(minimum)s.") % {"minimum": format_multiplier(self.minimum)}
+            )
+        return multiplier
 
     def prepare_value(self, value: Any) -> Any:
-        return written(Fraction(value)) if isinstance(value, Fraction | Decimal | int) else value
+        return format_multiplier(Fraction(value)) if isinstance(value, Fraction | Decimal | int) else value
 
 
-class EitherField(_Typed, forms.TypedChoiceField):
-    """One of two ways, chosen by its words; kept as true or false."""
+class BooleanChoiceField(ParsedField, forms.TypedChoiceField):
+    """A choice between two labels; ``True`` or ``False`` in Python."""
 
     def __init__(self, *, no: Any, yes: Any, **kwargs: Any) -> None:
         choices: Sequence[tuple[str, Any]] = [("no", no), ("yes", yes)]
@@ -162,10 +175,10 @@ class EitherField(_Typed, forms.TypedChoiceField):
         return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
-def written(factor: Fraction) -> str:
-    """A multiplier as people write it: ``1.5``; as a fraction where no decimal is exact."""
-    whole, rest = divmod(factor * 10_000, 1)
+def format_multiplier(multiplier: Fraction) -> str:
+    """Return a multiplier as a decimal, ``1.5``; as a fraction if no decimal is exact."""
+    whole, rest = divmod(multiplier * 10_000, 1)
     if rest:
-        return str(factor)
+        return str(multiplier)
     digits = f"{whole:05d}"
     return f"{digits[:-4]}.{digits[-4:]}".rstrip("0").rstrip(".")

@@ -1,1 +1,3 @@
-"""What shoppers see of a payment, whatever the shop: the way back from Khalti, the receipt, the bar while it waits."""
+"""What customers see of a payment in any shop: the return from Khalti, the status page that is also the receipt, the
+bar of a pending payment and the claim of a guest's points.
+"""

@@ -1,4 +1,4 @@
-"""Where a guest, who has made an account since, claims the points of an order: the link is in the order mail."""
+"""Where a guest who has registered since claims the points of an order. The link is in the order mail."""
 
 from typing import Any
 
@@ -8,27 +8,27 @@ from django.shortcuts import render
 from django.views.generic import View
 
 from loyalink_khalti import flow
-from loyalink_khalti.door import Door, plain, throttle
 from loyalink_khalti.errors import CannotClaim
+from loyalink_khalti.token_pages import TokenView, plain_pages, throttle
 
 
-class ClaimView(Door, LoginRequiredMixin, View):
-    """Ask before anything is claimed: mail programs open links by themselves."""
+class ClaimView(TokenView, LoginRequiredMixin, View):
+    """Ask for a click before points are claimed: mail programs open links by themselves."""
 
     http_method_names = ("get", "post", "options")
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         try:
-            purchase, points = flow.claim_quote(token, email=_email(request))
+            purchase, points = flow.quote_claim(token, email=_email(request))
         except CannotClaim as exc:
-            return _refused(request, exc)
+            return _refusal(request, exc)
         return _page(request, order_number=purchase.number, points=points)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         try:
-            points = flow.claim(token, member_id=str(request.user.pk), email=_email(request))
+            points = flow.claim_points(token, member_id=str(request.user.pk), email=_email(request))
         except CannotClaim as exc:
-            return _refused(request, exc)
+            return _refusal(request, exc)
         return _page(request, points=points, claimed=True)
 
 
@@ -37,12 +37,12 @@ def _email(request: HttpRequest) -> str:
     return str(getattr(user, user.get_email_field_name(), "") or "")
 
 
-def _refused(request: HttpRequest, why: CannotClaim) -> HttpResponse:
-    """Say why not; a link that was never ours counts as a guess."""
-    wait = throttle.seconds_to_wait(request) if isinstance(why, flow.LinkNotValid) else 0
-    return plain.too_many(wait=wait) if wait else _page(request, refusal=str(why))
+def _refusal(request: HttpRequest, exc: CannotClaim) -> HttpResponse:
+    """Show the reason. A link that this shop never made counts as a guess."""
+    wait = throttle.seconds_to_wait(request) if isinstance(exc, flow.InvalidClaimLink) else 0
+    return plain_pages.too_many(wait=wait) if wait else _page(request, refusal=str(exc))
 
 
-def _page(request: HttpRequest, **words: Any) -> HttpResponse:
-    status = 400 if words.get("refusal") else 200
-    return render(request, "loyalink_khalti/claim.html", words, status=status)
+def _page(request: HttpRequest, **context: Any) -> HttpResponse:
+    status = 400 if context.get("refusal") else 200
+    return render(request, "loyalink_khalti/claim.html", context, status=status)

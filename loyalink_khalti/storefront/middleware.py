@@ -1,10 +1,11 @@
-"""What stands before our pages, and the bar that every page of the shop has while a payment waits."""
+"""The bar of a pending payment on every page of the shop, and the protection around our own token pages."""
 
 import re
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.core.signals import got_request_exception
 from django.dispatch import receiver
@@ -13,29 +14,27 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
-from loyalink_khalti import flow, tasks
-from loyalink_khalti.afterwards import afterwards, until_closed
-from loyalink_khalti.browser import began_here
-from loyalink_khalti.door import DATABASE_GONE, Door
+from loyalink_khalti import conf, flow, tasks
+from loyalink_khalti.after_response import after_response, body_follows, run_when_closed
+from loyalink_khalti.session_payments import remembered_tokens
+from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView
 
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
-MACHINES = re.compile(
-    r"bot|crawl|spider|slurp|preview|monitor|probe|check|curl|wget|python|java|go-http", re.IGNORECASE
-)
-"""What programs that open pages by themselves call themselves."""
-STAFF_APPS = frozenset({"admin", "dashboard"})
-"""Django's admin and Oscar's back office."""
+ROBOTS = re.compile(r"bot|crawl|spider|slurp|preview|monitor|probe|check|curl|wget|python|java|go-http", re.IGNORECASE)
+"""Words in the User-Agent of programs that open pages without a person."""
+APPS_WITHOUT_BAR = frozenset({"admin", "loyalink_khalti"})
+"""URL namespaces of Django's admin and of our own token pages."""
 
 
-class WaitingPaymentMiddleware:
-    """Put "Payment of Rs … is waiting: continue | start again" on top of HTML pages.
+class PendingPaymentMiddleware:
+    """Put "Payment of Rs … pending: Continue | Cancel payment" at the top of HTML pages.
 
-    Last in MIDDLEWARE, so that sessions, log-ins and CSRF are there. A page that renders
-    ``{% loyalink_waiting_payment %}`` itself keeps its own place for the bar. A browser without a session, which has
-    begun nothing, costs no query.
+    List it last in MIDDLEWARE, after sessions, authentication and CSRF. A page that renders
+    ``{% loyalink_pending_payment %}`` itself keeps its own place for the bar. A browser without a session costs no
+    query.
 
-    After the response, and once a minute at most, ordinary traffic makes a payment be looked at that nobody came back
-    for, so that a shop that schedules nothing still recovers.
+    After the response, and at most once a minute, ordinary traffic triggers a lookup of a payment whose customer has
+    not returned. A shop without a scheduler recovers too.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -43,26 +42,29 @@ class WaitingPaymentMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if isinstance(request, ASGIRequest):
-            return until_closed(lambda: self._answer(request))
-        return self._answer(request)
+            return run_when_closed(lambda: self._answer(request))
+        response = self._answer(request)
+        if response.streaming:
+            body_follows()
+        return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if tasks.nudge.is_due() and _is_person(request):
-            afterwards(tasks.nudge)
-        if isinstance(response, HttpResponse) and _is_page(request, response):
-            bar = bar_for(request)
+        if tasks.traffic_reconciler.is_due() and _is_person(request):
+            after_response(tasks.traffic_reconciler)
+        if isinstance(response, HttpResponse) and _takes_bar(request, response):
+            bar = pending_payment_bar(request)
             if bar:
                 _insert(response, bar.encode(response.charset or "utf-8"))
         return response
 
 
-class DoorMiddleware:
-    """Stand before all other middleware for our pages: drop what is glued on, and answer without a database.
+class TokenPageMiddleware:
+    """Remove the query of a return address before any code reads it, and answer token pages without a database.
 
-    First in MIDDLEWARE. What Khalti glues on to a return address names the payer's mobile, and an error report of any
-    middleware would have it. And Oscar's, for one, asks who the shopper is before any page does: without a database
-    the payer who comes back just then would see an error.
+    List it first in MIDDLEWARE. The query that Khalti appends contains the customer's mobile number, and an error
+    report of any middleware would contain it too. Other middleware queries the database before our page does (Oscar's
+    loads the basket): while the database is down, a customer who returns just then would see an error page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -72,86 +74,100 @@ class DoorMiddleware:
         _drop_query(request)
         try:
             response = self.get_response(request)
-        except DATABASE_GONE as exc:  # the host's own error page wanted the database too
-            if (page := _page_that_waits(request, exc)) is None:
+        except DATABASE_UNAVAILABLE as exc:  # the host's own error page needs the database too
+            if (page := _unavailable_page(request, exc)) is None:
                 raise
             return page
-        gone = getattr(request, "_loyalink_database_gone", None)
-        return response if gone is None or response.status_code != 500 else _page_that_waits(request, gone) or response
+        error = getattr(request, "_loyalink_database_error", None)
+        if error is None or response.status_code != 500:
+            return response
+        return _unavailable_page(request, error) or response
 
 
 @receiver(got_request_exception)
-def _note(request: Any = None, **_given: Any) -> None:
-    """Keep why a request has failed: middleware before the one that failed sees the error page alone."""
+def _record_database_error(request: Any = None, **_signal: Any) -> None:
+    """Keep the database's error on the request: middleware further out sees the error page alone."""
     exc = sys.exc_info()[1]
-    if request is not None and isinstance(exc, DATABASE_GONE):
-        request._loyalink_database_gone = exc
+    if request is not None and isinstance(exc, DATABASE_UNAVAILABLE):
+        request._loyalink_database_error = exc
 
 
 def _drop_query(request: HttpRequest) -> None:
-    """Take the query off a return address, wherever the server keeps it, and say that there was one."""
+    """Remove the query of a return address wherever the server keeps it, and mark the request."""
     if not request.META.get("QUERY_STRING"):
         return
-    door, _kwargs = _door(request)
-    if door is not None and door.drops_query:
+    view, _kwargs = _token_view(request)
+    if view is not None and view.drops_query:
         request.META["QUERY_STRING"] = ""
-        for name in ("RAW_URI", "REQUEST_URI"):  # gunicorn's, and uWSGI's and Apache's
+        for name in ("RAW_URI", "REQUEST_URI"):  # gunicorn's; uWSGI's and Apache's
             if name in request.META:
                 request.META[name] = request.META[name].partition("?")[0]
-        request._loyalink_query_dropped = True  # type: ignore[attr-defined]  # for the page, which leads on without it
+        request._loyalink_query_dropped = True  # type: ignore[attr-defined]  # ReturnView redirects to the bare path
 
 
-def _page_that_waits(request: HttpRequest, exc: BaseException) -> HttpResponseBase | None:
-    """What our page would have said itself; None for a page that is not ours."""
-    door, kwargs = _door(request)
-    return door.close(door.unavailable(request, exc, **kwargs)) if door is not None else None
+def _unavailable_page(request: HttpRequest, exc: BaseException) -> HttpResponseBase | None:
+    """Return what our view would have answered itself; None for a page that is not ours."""
+    view, kwargs = _token_view(request)
+    return view.protect(view.unavailable(request, exc, **kwargs)) if view is not None else None
 
 
-def _door(request: HttpRequest) -> tuple[Door | None, dict[str, Any]]:
-    """The page of ours that an address is of, and what is found in it."""
+def _token_view(request: HttpRequest) -> tuple[TokenView | None, dict[str, Any]]:
+    """Return our view of this address, None for any other, and the arguments in the address."""
     try:
         match = resolve(request.path_info)
     except Resolver404:
         return None, {}
     view = getattr(match.func, "view_class", None)
-    return (view() if isinstance(view, type) and issubclass(view, Door) else None), match.kwargs
+    return (view() if isinstance(view, type) and issubclass(view, TokenView) else None), match.kwargs
 
 
-def bar_for(request: HttpRequest) -> str:
-    """The bar as HTML, "" where nothing waits or the page has it already."""
+def pending_payment_bar(request: HttpRequest) -> str:
+    """Return the bar as HTML, "" if no payment is pending or the page has the bar already."""
     if getattr(request, "_loyalink_bar", False) or request.session.session_key is None:
         return ""
     member_id = str(request.user.pk) if request.user.is_authenticated else None
-    payment = flow.waiting(tokens=began_here(request), member_id=member_id)
+    payment = flow.pending_payment(tokens=remembered_tokens(request), member_id=member_id)
     if payment is None:
         return ""
     request._loyalink_bar = True  # type: ignore[attr-defined]  # one bar a page
-    return render_to_string("loyalink_khalti/waiting_payment.html", {"payment": payment}, request=request)
+    return render_to_string("loyalink_khalti/pending_payment.html", {"payment": payment}, request=request)
 
 
 def _is_person(request: HttpRequest) -> bool:
-    """Whether somebody browses: a program has seldom a cookie of the shop's, and mostly says that it is one."""
-    name = request.headers.get("User-Agent", "")
-    return bool(request.COOKIES and name) and not MACHINES.search(name)
+    """Return whether a person is browsing. A program seldom has a cookie of the shop, and most name themselves."""
+    user_agent = request.headers.get("User-Agent", "")
+    return bool(request.COOKIES and user_agent) and not ROBOTS.search(user_agent)
 
 
-def _is_page(request: HttpRequest, response: HttpResponse) -> bool:
+def _takes_bar(request: HttpRequest, response: HttpResponse) -> bool:
+    """Return whether this response is a page of the shop that customers see."""
     if request.method != "GET" or response.status_code not in {200, 404} or not hasattr(request, "session"):
         return False
     if not response.get("Content-Type", "").startswith("text/html") or response.has_header("Content-Encoding"):
         return False
     match = request.resolver_match
-    if match is None:
+    if match is None or APPS_WITHOUT_BAR.intersection(match.app_names):
         return False
-    if STAFF_APPS.intersection(match.app_names) or "loyalink_khalti" in match.app_names:
-        return False
-    return not request.path.startswith(_wagtail_admin())
+    return not request.path.startswith(_wagtail_admin()) and not request.path.startswith(_staff_url_prefixes())
 
 
 def _wagtail_admin() -> tuple[str, ...]:
     try:
         return (reverse("wagtailadmin_home"),)
     except NoReverseMatch:
+        return ()
+
+
+def _staff_url_prefixes() -> tuple[str, ...]:
+    """Return the paths of the shops' own back offices."""
+    try:
+        return tuple(prefix for shop in conf.shops().values() for prefix in shop.staff_url_prefixes())
+    except (
+        ImportError,
+        AttributeError,
+        TypeError,
+        ImproperlyConfigured,
+    ):  # a check reports a shop that cannot be loaded; pages still work
         return ()
 
 

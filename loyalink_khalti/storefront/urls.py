@@ -1,4 +1,6 @@
-"""To be included at a fixed path, ``khalti/`` say, outside ``i18n_patterns`` and before any catch-all."""
+"""URLs of the storefront. Include them at a fixed path such as ``khalti/``, outside ``i18n_patterns`` and before any
+catch-all pattern.
+"""
 
 from django.urls import path, re_path
 
@@ -7,15 +9,16 @@ from .claim import ClaimView
 
 app_name = "loyalink_khalti"
 
-_TOKEN = r"(?P<token>[A-Za-z0-9_-]{1,64})"  # noqa: S105 - a pattern; a link that was cut short is told so
+_TOKEN = r"(?P<token>[A-Za-z0-9_-]{1,64})"  # noqa: S105 - a pattern; a link that was cut short gets "Payment not found"
 
 urlpatterns = [
-    # Khalti glues "/?status=…" to a return_url on some of its channels, so any number of slashes may follow.
+    # Khalti appends "/?status=…" to a return_url on some of its channels, so any number of slashes may follow.
+    # https://docs.khalti.com/khalti-epayment/#getting-the-redirect-url-from-the-response
     re_path(rf"^return/{_TOKEN}/$", views.ReturnView.as_view(), name="return"),
     re_path(rf"^return/{_TOKEN}/*$", views.ReturnView.as_view()),
     re_path(rf"^status/{_TOKEN}/$", views.StatusView.as_view(), name="status"),
     re_path(rf"^pay/{_TOKEN}/$", views.PayView.as_view(), name="pay"),
-    re_path(rf"^again/{_TOKEN}/$", views.StartAgainView.as_view(), name="again"),
+    re_path(rf"^cancel/{_TOKEN}/$", views.CancelView.as_view(), name="cancel"),
     path("claim/<str:token>/", ClaimView.as_view(), name="claim"),
-    path("", views.nothing_here, name="index"),
+    path("", views.not_found, name="index"),
 ]

@@ -1,7 +1,7 @@
-"""The way back from Khalti, and where a payment stands.
+"""The return from Khalti, and the status page that is also the receipt.
 
-Nothing in a query is believed, or even read: the token in the path finds the payment, and ``flow.finish`` asks Khalti
-about the pidx that was stored for it.
+No query value is trusted, or even read: the token in the path finds the payment, and the flow looks up at Khalti the
+pidx that is stored for it.
 """
 
 from datetime import timedelta
@@ -17,66 +17,71 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.browser import is_mine
-from loyalink_khalti.door import Door, UnknownToken
-from loyalink_khalti.khalti.gate import gate
+from loyalink_khalti.khalti.circuit_breaker import breaker_for
 from loyalink_khalti.payments import refunds
-from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.states import State
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.states import PaymentState, PurchaseState
 from loyalink_khalti.ports import Outcome
+from loyalink_khalti.session_payments import is_own_payment
+from loyalink_khalti.token_pages import TokenView, UnknownToken
 
 DETAILS_FOR = timedelta(days=30)
-"""How long a receipt shows more than state and reference."""
+"""How long a receipt shows more than status and reference."""
 REFRESH = 4
-"""seconds between two looks of a page that is confirming"""
+"""seconds between two reloads of the status page while the payment is being confirmed"""
 SLOW_REFRESH = 30
+"""seconds, once Khalti has been asked a few times"""
+QUICK_LOOKUPS = 3
+UNRESOLVED = frozenset({Outcome.CONFIRMING, Outcome.FLAGGED})
+"""Outcomes that only the status page shows; a shop has no page for them."""
 
 
-def nothing_here(_request: HttpRequest) -> NoReturn:
+def not_found(_request: HttpRequest) -> NoReturn:
     raise Http404
 
 
-class PaymentView(Door):
+class PaymentView(TokenView):
     """A page of one payment, found by its token."""
 
     http_method_names: tuple[str, ...] = ("get", "options")
     referrer_policy = "no-referrer"
 
     def payment(self, token: str) -> Payment:
+        """Return the payment with its purchase. Raises `UnknownToken` if there is none."""
         try:
             return Payment.objects.select_related("purchase").get(token=token)
         except Payment.DoesNotExist as exc:
             raise UnknownToken from exc
 
 
-@method_decorator(csrf_exempt, name="dispatch")  # so that a POST is told 405, as it changes nothing
-class LookView(PaymentView):
-    """A payment's page that is only looked at."""
+@method_decorator(csrf_exempt, name="dispatch")  # so that a POST gets 405 and not 403; it changes nothing
+class ReadOnlyPaymentView(PaymentView):
+    """A page of one payment that answers to GET alone."""
 
 
-class ReturnView(LookView):
-    """Where Khalti sends the payer back: asks Khalti, then leads on to the shop's page or to the receipt."""
+class ReturnView(ReadOnlyPaymentView):
+    """Where Khalti sends the customer: verify the payment, then redirect to the shop's page or to the receipt."""
 
     drops_query = True
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
-        here = reverse("loyalink_khalti:return", args=[payment.token])
+        return_url = reverse("loyalink_khalti:return", args=[payment.token])
         dropped = getattr(request, "_loyalink_query_dropped", False)
-        if dropped or request.META.get("QUERY_STRING") or request.path != here:
-            return redirect(here)  # at once, so that what was glued on is in no history and no referrer
-        outcome = flow.finish(payment, present=is_mine(request, payment))
+        if dropped or request.META.get("QUERY_STRING") or request.path != return_url:
+            return redirect(return_url)  # at once, so that no history and no referrer keeps what Khalti appended
+        outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment))
         return redirect(next_page(payment, outcome))
 
 
-class StatusView(LookView):
-    """The receipt, in any browser; while nothing is certain it looks again by itself, without JavaScript too."""
+class StatusView(ReadOnlyPaymentView):
+    """The receipt, in any browser. While the outcome is open it reloads itself, without JavaScript too."""
 
-    referrer_policy = Door.referrer_policy  # it has a form
+    referrer_policy = TokenView.referrer_policy  # the page has a form
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
-        outcome = flow.finish(payment, present=is_mine(request, payment))
+        outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment))
         payment = self.payment(token)
         response = render(request, "loyalink_khalti/status.html", _context(request, payment, outcome))
         if outcome is Outcome.CONFIRMING:
@@ -84,80 +89,77 @@ class StatusView(LookView):
         return response
 
 
-class PayView(LookView):
-    """On to Khalti's page, as long as the payment waits."""
+class PayView(ReadOnlyPaymentView):
+    """Redirect to Khalti's page while the payment is still pending, otherwise to the status page."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
-        if payment.state != State.INITIATED:
+        if payment.state != PaymentState.INITIATED:
             return redirect("loyalink_khalti:status", token=payment.token)
         return redirect(payment.payment_url)
 
 
-class StartAgainView(PaymentView):
-    """The shopper gives the payment up and has the basket back, unless Khalti says that it was paid."""
+class CancelView(PaymentView):
+    """Cancel a pending payment and give the basket back to the customer, unless Khalti reports that it was paid."""
 
     http_method_names = ("get", "post", "options")
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Whoever reloads, or opens the address of the button, sees where the payment stands; nothing is given up."""
+        """Show the status: a reload, or the button's address opened by hand, cancels nothing."""
         return redirect("loyalink_khalti:status", token=self.payment(token).token)
 
-    def look_at(self, request: HttpRequest, **found: Any) -> str:
-        return reverse("loyalink_khalti:status", kwargs=found)
+    def reload_url(self, request: HttpRequest, **url_kwargs: Any) -> str:
+        return reverse("loyalink_khalti:status", kwargs=url_kwargs)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
-        if not is_mine(request, payment):
+        if not is_own_payment(request, payment):
             raise UnknownToken
-        outcome = flow.start_again(payment)
+        outcome = flow.cancel_payment(payment)
         if outcome is Outcome.CONFIRMING:
             messages.warning(
                 request,
-                _("Khalti cannot yet say that nothing was paid, so your basket stays reserved. Try again soon."),
+                _("Khalti cannot confirm yet that nothing was paid, so your basket stays reserved. Try again soon."),
             )
         return redirect(next_page(payment, outcome))
 
 
 def next_page(payment: Payment, outcome: Outcome) -> str:
-    """The shop's own page for this outcome, or the receipt."""
-    page = ""
-    if outcome not in {Outcome.CONFIRMING, Outcome.FLAGGED}:
-        page = conf.shop(payment.purchase.shop).page_for(payment.purchase.ref, outcome, payment.token)
-    return page or reverse("loyalink_khalti:status", args=[payment.token])
+    """Return the shop's own page for this outcome, or the receipt if it has none."""
+    return _shop_page(payment, outcome) or reverse("loyalink_khalti:status", args=[payment.token])
 
 
 def refresh_after(payment: Payment) -> int:
-    """Seconds until it is worth looking again: soon after a return, slowly while nobody has paid."""
-    return REFRESH if payment.asked < 3 else SLOW_REFRESH
+    """Return the seconds until the status page reloads: few after the return, more while nothing is paid."""
+    return REFRESH if payment.lookup_count < QUICK_LOOKUPS else SLOW_REFRESH
 
 
 def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[str, Any]:
     purchase = payment.purchase
-    mine = is_mine(request, payment)
-    fresh = payment.created_at + DETAILS_FOR > timezone.now()
-    can_continue = mine and payment.state == State.INITIATED
-    settled_elsewhere = outcome is Outcome.FLAGGED and purchase.state == Purchase.State.PLACED
+    is_own = is_own_payment(request, payment)
+    show_details = payment.created_at + DETAILS_FOR > timezone.now()
+    can_continue = is_own and payment.state == PaymentState.INITIATED
+    is_flagged = outcome is Outcome.FLAGGED
+    open_flags = payment.flags.filter(resolved_at=None).values_list("reason", flat=True) if is_flagged else ()
     return {
         "payment": payment,
         "purchase": purchase,
-        "cart": purchase.frozen_cart if mine and fresh else None,
+        "cart": purchase.frozen_cart if is_own and show_details else None,
         "outcome": outcome.value,
-        "mine": mine,
-        "fresh": fresh,
-        "paid_twice": settled_elsewhere,
-        "goes_back": outcome is Outcome.FLAGGED and bool(refunds.of_payment(payment)),
-        "flags": set(payment.flags.filter(resolved_at=None).values_list("reason", flat=True))
-        if outcome is Outcome.FLAGGED
-        else set(),
+        "is_own": is_own,
+        "show_details": show_details,
+        "paid_twice": is_flagged and purchase.state == PurchaseState.PLACED,
+        "is_being_refunded": is_flagged and bool(refunds.of_payment(payment)),
+        "flags": set(open_flags),
         "can_continue": can_continue,
-        "khalti_is_silent": can_continue and gate(conf.base_url(payment.credentials.environment)).is_shut,
+        "khalti_not_responding": can_continue and breaker_for(conf.base_url(payment.credentials.environment)).is_open,
         "refresh": refresh_after(payment),
-        "shop_page": _shop_page(payment, outcome) if mine else "",
+        "shop_page": _shop_page(payment, outcome) if is_own else "",
     }
 
 
 def _shop_page(payment: Payment, outcome: Outcome) -> str:
-    if outcome in {Outcome.CONFIRMING, Outcome.FLAGGED}:
+    """Return the path of the shop's page for this outcome, "" if the status page shows it."""
+    if outcome in UNRESOLVED:
         return ""
-    return conf.shop(payment.purchase.shop).page_for(payment.purchase.ref, outcome, payment.token)
+    return conf.shop(payment.purchase.shop).customer_page(payment.purchase.ref, outcome, payment.token)

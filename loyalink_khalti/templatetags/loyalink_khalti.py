@@ -1,4 +1,4 @@
-"""``{% load loyalink_khalti %}``: how money and points are written, and the waiting-payment bar."""
+"""``{% load loyalink_khalti %}``: filters for money and points, and the bar of a pending payment."""
 
 from datetime import date, datetime, timedelta
 
@@ -6,34 +6,33 @@ from django import template
 from django.template.context import RequestContext
 from django.utils.safestring import SafeString, mark_safe
 
-from loyalink_khalti import money
-from loyalink_khalti.loyalty.expiry import day_of
+from loyalink_khalti import money, nepal
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.storefront.middleware import bar_for
+from loyalink_khalti.storefront.middleware import pending_payment_bar
 
 register = template.Library()
 
 
 @register.filter
 def npr(amount: int | None) -> str:
-    """Paisa as rupees: ``Rs 1,23,456.50``."""
+    """Return paisa as rupees: ``Rs 1,23,456.50``; "" for None."""
     return "" if amount is None else money.npr(Paisa(int(amount)))
 
 
 @register.filter
 def points(number: int | None) -> str:
-    """Points, grouped as in Nepal: ``1,23,456``."""
-    return "" if number is None else ("−" if int(number) < 0 else "") + money.grouped(abs(int(number)))
+    """Return points grouped as in Nepal: ``1,23,456``; "" for None."""
+    return "" if number is None else nepal.group_digits(int(number))
 
 
 @register.filter
 def last_day(expires_at: datetime) -> date:
-    """The last day, in Nepal, on which points that expire at a moment can be spent."""
-    return day_of(expires_at - timedelta(seconds=1))
+    """Return the last day, in Nepal, on which points that expire at this moment can be used."""
+    return nepal.day_of(expires_at - timedelta(seconds=1))
 
 
 @register.simple_tag(takes_context=True)
-def loyalink_waiting_payment(context: RequestContext) -> SafeString:
-    """The bar of a waiting payment, here rather than on top of the page."""
+def loyalink_pending_payment(context: RequestContext) -> SafeString:
+    """Render the bar of a pending payment here instead of at the top of the page."""
     request = context.get("request")
-    return mark_safe(bar_for(request) if request is not None else "")  # noqa: S308 - rendered by a template
+    return mark_safe(pending_payment_bar(request) if request is not None else "")  # noqa: S308 - rendered by a template

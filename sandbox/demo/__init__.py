@@ -1,1 +1,1 @@
-"""What the demo store sells, as data and pictures."""
+"""The products of the demo store, as data and pictures."""

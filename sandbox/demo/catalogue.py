@@ -1,11 +1,11 @@
-"""The whole shop as data: categories, products and coupons, in the order in which they are shown."""
+"""The catalogue of the demo store, in the order in which the shop shows it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from .goods import Category, Coupon, Product
-from .shelves import art, lokta, notebooks, pencils, pens, school, work
+from sandbox.demo.categories import art, lokta, notebooks, office, pencils, pens, school
+from sandbox.demo.schema import Category, Coupon, Product
 
 __all__ = ["CATEGORIES", "COUPONS", "HERO", "PICTURES", "PRODUCTS", "Category", "Coupon", "Product"]
 
@@ -69,7 +69,7 @@ PRODUCTS: tuple[Product, ...] = (
     *pencils.PRODUCTS,
     *art.PRODUCTS,
     *school.PRODUCTS,
-    *work.PRODUCTS,
+    *office.PRODUCTS,
 )
 
 COUPONS: tuple[Coupon, ...] = (

@@ -1,4 +1,4 @@
-"""What an editor can put on the home page."""
+"""The blocks that an editor can put on the home page."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from oscar.core.loading import get_model
 from wagtail import blocks
 from wagtail.blocks.field_block import CharBlock, ChoiceBlock, RichTextBlock, TextBlock
 
-from loyalink_khalti.hosts.oscar.blocks import ProductBlock, ProductChooserBlock
-from loyalink_khalti.hosts.oscar.cards import shown
+from loyalink_khalti.hosts.oscar.catalogue.blocks import ProductBlock, ProductChooserBlock
+from loyalink_khalti.hosts.oscar.catalogue.cards import visible
 
 TONES = [("vermilion", _("Vermilion")), ("marigold", _("Marigold")), ("indigo", _("Indigo"))]
 
 
 class PromoBlock(blocks.StructBlock):
-    """A coloured note with a link."""
+    """A coloured box with a link."""
 
     title = CharBlock(max_length=80)
     text = TextBlock(required=False)
@@ -26,38 +26,38 @@ class PromoBlock(blocks.StructBlock):
         icon = "tag"
 
 
-class GoodsBlock(blocks.StructBlock):
-    """A shelf of chosen goods, with the store's own cards and their buttons."""
+class ProductsBlock(blocks.StructBlock):
+    """Chosen products, as the store's own cards with their buttons."""
 
     heading = CharBlock(max_length=80)
-    products = blocks.ListBlock(ProductChooserBlock(), label=_("goods"))
+    products = blocks.ListBlock(ProductChooserBlock(), label=_("products"))
 
     class Meta:
         icon = "pick"
-        template = "home/goods.html"
+        template = "home/products.html"
 
     def get_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
-        return {**super().get_context(value, parent_context), "products": shown(value["products"])}
+        return {**super().get_context(value, parent_context), "products": visible(value["products"])}
 
 
-class ShelvesBlock(blocks.StructBlock):
+class CategoriesBlock(blocks.StructBlock):
     """A tile for each category of the shop."""
 
     heading = CharBlock(max_length=80)
 
     class Meta:
         icon = "folder-open-inverse"
-        template = "home/shelves.html"
+        template = "home/categories.html"
 
     def get_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
-        shelves = get_model("catalogue", "Category").objects.browsable().filter(depth=1)
-        return {**super().get_context(value, parent_context), "shelves": shelves}
+        categories = get_model("catalogue", "Category").objects.browsable().filter(depth=1)
+        return {**super().get_context(value, parent_context), "categories": categories}
 
 
 HOME_BLOCKS = [
     ("promos", blocks.ListBlock(PromoBlock(), icon="tag", template="home/promos.html")),
-    ("goods", GoodsBlock()),
+    ("products", ProductsBlock()),
     ("product", ProductBlock()),
-    ("shelves", ShelvesBlock()),
+    ("categories", CategoriesBlock()),
     ("text", RichTextBlock()),
 ]

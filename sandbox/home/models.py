@@ -14,12 +14,12 @@ from .blocks import HOME_BLOCKS
 
 
 class HomePage(Page):  # type: ignore[django-manager-missing]  # Wagtail is untyped
-    """What a visitor sees first; everything on it is edited in Wagtail."""
+    """The home page. Its whole content is edited in Wagtail."""
 
-    hero_title = models.CharField(_("greeting"), max_length=120)
-    hero_text = models.TextField(_("text below it"), blank=True)
-    hero_link_text = models.CharField(_("words on the button"), max_length=40, blank=True)
-    hero_link = models.CharField(_("where the button leads"), max_length=200, blank=True)
+    hero_title = models.CharField(_("heading"), max_length=120)
+    hero_text = models.TextField(_("text"), blank=True)
+    hero_link_text = models.CharField(_("button text"), max_length=40, blank=True)
+    hero_link = models.CharField(_("button link"), max_length=200, blank=True)
     hero_image = models.ForeignKey(
         "wagtailimages.Image",
         verbose_name=_("picture"),
@@ -47,7 +47,7 @@ class HomePage(Page):  # type: ignore[django-manager-missing]  # Wagtail is unty
 
 
 class TermsPage(Page):  # type: ignore[django-manager-missing]  # Wagtail is untyped
-    """How the points programme works, in the shop's own words."""
+    """The terms of the loyalty programme."""
 
     introduction = models.TextField(blank=True)
     body = StreamField(

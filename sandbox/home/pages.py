@@ -1,4 +1,4 @@
-"""Write the demo store's pages: the home page and the terms of the points programme."""
+"""Create the demo store's pages: the home page and the terms of the loyalty programme."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from wagtail.images import get_image_model
 from wagtail.models import Collection, Locale, Page, Site
 
 from sandbox.demo import catalogue
-from sandbox.shop.goods import picture
+from sandbox.shop.products import picture
 
 from .models import HomePage, TermsPage
 
@@ -31,7 +31,7 @@ PROMOS = [
     },
     {
         "title": "Pay with Khalti",
-        "text": "Or in cash at the door, or by bank transfer: as you like.",
+        "text": "Or cash on delivery, or bank transfer.",
         "link": "/shop/catalogue/",
         "link_text": "See the shop",
         "tone": "indigo",
@@ -40,25 +40,25 @@ PROMOS = [
 
 TERMS = {
     "How you earn": """
-        <p>You earn <b>1 point for every Rs 10</b> of goods, counted after offers, coupons and the points you spend,
-        without delivery. Points are yours as soon as your payment has come in.</p>""",
-    "What they are worth": """
-        <p><b>10 points are Rs 1.</b> You spend them at the checkout, in tens, from 100 points on. They pay for goods
-        first, then for delivery. Khalti takes no payment below Rs 10, so what is left to pay is either nothing or at
-        least that.</p>""",
-    "How long they last": """
-        <p>Points are valid for twelve months, until the end of their last day in Kathmandu. Those that expire first
-        are spent first.</p>""",
+        <p>You earn <b>1 point for every Rs 10</b> of products, after offers, coupons and the points you use, without
+        delivery. You receive your points as soon as your payment arrives.</p>""",
+    "What points are worth": """
+        <p><b>10 points are Rs 1.</b> You use them at the checkout, in tens, from 100 points on. They pay for products
+        first, then for delivery. Khalti accepts no payment below Rs 10, so the amount left to pay is either nothing or
+        at least Rs 10.</p>""",
+    "How long points are valid": """
+        <p>Points are valid for twelve months, until the end of their last day in Nepal. The points that expire first
+        are used first.</p>""",
     "Silver, Gold, Platinum": """
-        <p>Everybody begins at Silver. With 500 points earned in all you are Gold, with 1,000 Platinum.</p>""",
-    "When something goes back": """
-        <p>If a payment does not come about, the points you meant to spend are yours again at once. If you return
-        goods, the points you spent on them come back and those you earned with them are taken back.</p>""",
+        <p>Every member starts at Silver. With 500 points earned in total you reach Gold, with 1,000 Platinum.</p>""",
+    "When an order is refunded": """
+        <p>If a payment is not completed, the points reserved for it are available again at once. If you return
+        products, the points you used for them are returned and the points you earned with them are reversed.</p>""",
 }
 
 
 def load() -> None:
-    """Make the pages and show them at the root of the site."""
+    """Create the pages and show them at the root of the site."""
     locale, _made = Locale.objects.get_or_create(language_code=settings.LANGUAGE_CODE)
     root = Page.get_first_root_node() or Page.add_root(instance=Page(title="Root", slug="root", locale=locale))
     home = root.add_child(instance=_home(locale))
@@ -67,8 +67,8 @@ def load() -> None:
     _remove_welcome(root)
 
 
-def follow_address() -> None:
-    """Keep the addresses that mails and Wagtail write in step with ``SITE_URL``."""
+def update_address() -> None:
+    """Set the address that mails and Wagtail use to ``SITE_URL``."""
     address = urlsplit(settings.SITE_URL)
     DjangoSite.objects.filter(pk=settings.SITE_ID).exclude(domain=address.netloc).update(domain=address.netloc)
     DjangoSite.objects.clear_cache()
@@ -80,7 +80,7 @@ def follow_address() -> None:
 
 
 def _home(locale: Any) -> HomePage:
-    window = _products([good.sku for good in catalogue.PRODUCTS if good.featured][:8])
+    featured = _products([product.sku for product in catalogue.PRODUCTS if product.featured][:8])
     return HomePage(
         title=settings.OSCAR_SHOP_NAME,
         slug="saraswati",
@@ -95,14 +95,14 @@ def _home(locale: Any) -> HomePage:
         hero_image=_hero(),
         body=[
             ("promos", PROMOS),
-            ("goods", {"heading": "From the front window", "products": window}),
-            ("shelves", {"heading": "On the shelves"}),
+            ("products", {"heading": "Featured products", "products": featured}),
+            ("categories", {"heading": "Categories"}),
         ],
     )
 
 
 def _products(upcs: list[str]) -> list[Any]:
-    """The products of these UPCs, in their order."""
+    """Return the products with these UPCs, in this order."""
     found = {product.upc: product for product in get_model("catalogue", "Product").objects.filter(upc__in=upcs)}
     return [found[upc] for upc in upcs]
 
@@ -113,7 +113,7 @@ def _terms(locale: Any) -> TermsPage:
         slug="points",
         locale=locale,
         show_in_menus=True,
-        introduction="A thank-you to everybody who has an account with us. No card, no fee, nothing to sign.",
+        introduction="A thank-you to every customer with an account. No card, no fee, nothing to sign.",
         body=[("section", {"heading": heading, "text": text}) for heading, text in TERMS.items()],
     )
 
@@ -137,6 +137,6 @@ def _site(home: HomePage) -> None:
 
 
 def _remove_welcome(root: Page) -> None:
-    """Wagtail's first migration leaves a page of its own."""
+    """Delete the page that Wagtail's first migration creates."""
     for page in Page.objects.child_of(root).filter(slug="home", title__startswith="Welcome to your new Wagtail"):
         page.delete()

@@ -1,4 +1,4 @@
-"""A shop whose server knows Khalti's test server, an editor, and the page of Khalti's settings."""
+"""A shop with a way to encrypt keys, an editor, and the page of Khalti's settings."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,28 +20,28 @@ LOOKUP = "https://dev.khalti.com/api/v2/epayment/lookup/"
 
 
 @pytest.fixture(autouse=True)
-def _no_files(settings: Any) -> None:
-    """Leave WhiteNoise out: no static files are asked for, and it warns of folders that are not there."""
+def _no_static_files(settings: Any) -> None:
+    """Leave WhiteNoise out: it warns of missing folders, and no test requests a static file."""
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
 
 
 @pytest.fixture(autouse=True)
-def _no_site_is_remembered() -> None:
-    """What Wagtail remembers of the sites of another test is nothing to this one."""
+def _empty_cache() -> None:
+    """Wagtail caches the sites of earlier tests."""
     cache.clear()
 
 
 @pytest.fixture
 def deployment(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Say how the shop is deployed: with Fernet keys and what is given."""
+    """Configure the package with Fernet keys and other settings."""
 
-    def deploy(**given: Any) -> None:
-        settings.LOYALINK_KHALTI = {"FERNET_KEYS": [Fernet.generate_key().decode()], **given}
+    def configure(**options: Any) -> None:
+        settings.LOYALINK_KHALTI = {"FERNET_KEYS": [Fernet.generate_key().decode()], **options}
 
     for name in ("KHALTI_SECRET_KEY", "KHALTI_BASE_URL", "LOYALINK_FERNET_KEYS"):
         monkeypatch.delenv(name, raising=False)
-    deploy()
-    return deploy
+    configure()
+    return configure
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def site(db: None, deployment: Callable[..., None]) -> Site:
 
 @pytest.fixture
 def editor(db: None) -> User:
-    """Somebody who may edit Khalti's settings and nothing else."""
+    """A user who may edit Khalti's settings and nothing else."""
     group = Group.objects.create(name="Shopkeepers")
     group.permissions.set(Permission.objects.filter(codename__in=["access_admin", "change_khaltisettings"]))
     user = User.objects.create(username="maya", email="maya@example.com", is_staff=True)
@@ -61,7 +61,7 @@ def editor(db: None) -> User:
 
 @pytest.fixture
 def browser(client: Client, editor: User) -> Client:
-    """The editor's."""
+    """The editor's browser."""
     client.force_login(editor, backend="django.contrib.auth.backends.ModelBackend")
     return client
 
@@ -73,20 +73,20 @@ def page(site: Site) -> str:
 
 @pytest.fixture
 def button(site: Site) -> str:
-    """Where "Test this key" posts to."""
+    """The URL to which "Test this key" posts."""
     return reverse("loyalink_khalti_test_key", args=(site.pk,))
 
 
 @pytest.fixture
 def khalti() -> Iterator[responses.RequestsMock]:
-    """Khalti's servers: what a test adds is what they answer."""
+    """Khalti's servers: a test adds their answers."""
     with responses.RequestsMock() as mock:
         yield mock
 
 
 @pytest.fixture
-def typed() -> dict[str, str]:
-    """The form as it stands, with nothing in the field of the key."""
+def form() -> dict[str, str]:
+    """The data of the form with an empty key."""
     default = KhaltiSettings()
     shown = {"enabled": "on", "environment": "test", "title": default.title, "text": default.text, "secret_key": ""}
     return shown | {"audience": "everybody", "minimum_order": "10", "maximum_order": "", "refund_limit": ""}

@@ -1,4 +1,4 @@
-"""Every address of the desk, and who may open it or send something to it; and the shop's key is in none of them."""
+"""Every URL of the back office: who may open it or post to it, and that none of them shows the secret key."""
 
 import io
 import zipfile
@@ -21,7 +21,6 @@ from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.testing import FakeShop
 from tests.backoffice import staff
 from tests.backoffice.payments.conftest import (
-    Desk,
     account,
     begin,
     fake_shop,
@@ -33,6 +32,7 @@ from tests.backoffice.payments.conftest import (
     urls,
     waiting,
 )
+from tests.backoffice.staff import Desk
 
 __all__ = [
     "account", "begin", "fake_shop", "flagged", "khalti", "member", "no_call_in_a_transaction", "shop", "urls",
@@ -46,26 +46,25 @@ CANARY = "live_secret_key_0000000000004000800000000ca4a41e5"
 STAFF = {"editor", "accountant", "admin"}
 EDITORS = {"editor", "admin"}
 ADMIN = {"admin"}
-NOBODY: set[str] = set()
 
-MAY_OPEN: dict[str, set[str]] = {
+ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_test_key": EDITORS,
     "loyalink_khalti_rules_example": EDITORS,
     "loyalink_khalti_payments": STAFF,
     "loyalink_khalti_payments_results": STAFF,
     "loyalink_khalti_payment": STAFF,
-    "loyalink_khalti_payment_ask": STAFF,
+    "loyalink_khalti_payment_refresh": STAFF,
     "loyalink_khalti_payment_refund": STAFF,
-    "loyalink_khalti_flag": STAFF,
+    "loyalink_khalti_flag_resolve": STAFF,
     "loyalink_khalti_members": STAFF,
     "loyalink_khalti_members_results": STAFF,
     "loyalink_khalti_member": STAFF,
     "loyalink_khalti_member_adjust": STAFF,
-    "loyalink_khalti_member_freeze": EDITORS,
+    "loyalink_khalti_member_block": EDITORS,
     "loyalink_khalti_member_merge": EDITORS,
     "loyalink_khalti_member_export": STAFF,
     "loyalink_khalti_member_erase": ADMIN,
-    "loyalink_khalti_member_ask": STAFF,
+    "loyalink_khalti_member_check_now": STAFF,
     "loyalink_khalti_campaigns": EDITORS,
     "loyalink_khalti_campaigns_results": EDITORS,
     "loyalink_khalti_campaign_add": EDITORS,
@@ -73,8 +72,8 @@ MAY_OPEN: dict[str, set[str]] = {
     "loyalink_khalti_campaign_edit": EDITORS,
     "loyalink_khalti_campaign_end": EDITORS,
     "loyalink_khalti_campaign_delete": EDITORS,
-    "loyalink_khalti_report_attention": STAFF,
-    "loyalink_khalti_report_attention_results": STAFF,
+    "loyalink_khalti_report_review": STAFF,
+    "loyalink_khalti_report_review_results": STAFF,
     "loyalink_khalti_report_settlement": STAFF,
     "loyalink_khalti_report_settlement_results": STAFF,
     "loyalink_khalti_report_movement": STAFF,
@@ -84,26 +83,26 @@ MAY_OPEN: dict[str, set[str]] = {
     "loyalink_khalti_report_adjustments": STAFF,
     "loyalink_khalti_report_adjustments_results": STAFF,
 }
-"""Who may send something there may open it, too; of the groups that a migration makes, and a superuser."""
-LISTS = [name for name in MAY_OPEN if f"{name}_results" in MAY_OPEN]
+"""The roles that may open a URL and post to it: the default groups and a superuser."""
+LISTS = [name for name in ALLOWED if f"{name}_results" in ALLOWED]
 WITHOUT_EXPORT = {"loyalink_khalti_campaigns"}
 
 
-def ours(resolver: URLResolver) -> Iterator[str]:
-    """The names of all addresses below Wagtail's admin that are ours."""
+def url_names(resolver: URLResolver) -> Iterator[str]:
+    """Yield the names of the package's URLs."""
     for pattern in resolver.url_patterns:
         if isinstance(pattern, URLPattern):
             if (pattern.name or "").startswith("loyalink_khalti"):
                 yield str(pattern.name)
         else:
-            yield from ours(pattern)
+            yield from url_names(pattern)
 
 
 @pytest.fixture
-def things(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> dict[str, tuple[Any, ...]]:
-    """What the addresses are about: a payment with a flag, a member with points on hold, a campaign to come."""
+def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> dict[str, tuple[Any, ...]]:
+    """The arguments of the URLs: a flagged payment, a member with reserved points, a planned campaign."""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "FERNET_KEYS": [Fernet.generate_key().decode()]}
-    conf.save_key("default", conf.TEST, Secret(CANARY))
+    conf.save_secret_key("default", conf.TEST, Secret(CANARY))
     held = Hold.objects.get()
     campaign = Campaign.objects.create(
         name="Dashain", starts_at="2090-10-01T00:00Z", ends_at="2090-10-16T00:00Z", multiplier=2
@@ -112,10 +111,10 @@ def things(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> dic
     ids: dict[str, tuple[Any, ...]] = {
         "loyalink_khalti_test_key": (site,),
         "loyalink_khalti_rules_example": (site,),
-        "loyalink_khalti_flag": (Flag.objects.get().pk,),
-        "loyalink_khalti_member_ask": (held.account_id, held.pk),
+        "loyalink_khalti_flag_resolve": (Flag.objects.get().pk,),
+        "loyalink_khalti_member_check_now": (held.account_id, held.pk),
     }
-    for name in MAY_OPEN:
+    for name in ALLOWED:
         if name.startswith("loyalink_khalti_payment") and "payments" not in name:
             ids.setdefault(name, (flagged.pk,))
         elif name.startswith("loyalink_khalti_member") and "members" not in name:
@@ -126,70 +125,70 @@ def things(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> dic
 
 
 @pytest.fixture
-def desks(urls: None) -> dict[str, Client]:
-    """A browser for each of those who may come along."""
-    customer = staff.worker("ram")
+def browsers(urls: None) -> dict[str, Client]:
+    """A browser for each role."""
+    customer = staff.staff_user("ram")
     customer.is_staff = False
     customer.save()
     customer.user_permissions.clear()
-    people = {
+    users = {
         "customer": customer,
-        "painter": staff.worker("painter"),
+        "other": staff.staff_user("other"),
         "editor": staff.editor(),
         "accountant": staff.accountant(),
-        "admin": staff.worker("hari", is_superuser=True),
+        "admin": staff.staff_user("hari", is_superuser=True),
     }
-    return {"anonymous": Client(), **{name: Desk(user).client for name, user in people.items()}}
+    return {"anonymous": Client(), **{name: Desk(user).client for name, user in users.items()}}
 
 
-def test_every_address_of_the_desk_is_in_the_table(urls: None) -> None:
-    assert set(ours(get_resolver())) == set(MAY_OPEN)
+def test_every_url_is_in_the_table(urls: None) -> None:
+    assert set(url_names(get_resolver())) == set(ALLOWED)
 
 
-def let_in(client: Client, url: str, *, post: bool) -> str:
-    """ "in", "refused" (a 403), or "log in"; anything else fails."""
+def access(client: Client, url: str, *, post: bool) -> str:
+    """Return "allowed", "forbidden" (403) or "login"; anything else fails."""
     answer = client.post(url) if post else client.get(url)
     if answer.status_code == 302 and answer["Location"].startswith("/admin/login/"):
-        return "log in"
-    assert answer.status_code in {200, 302, 403, 404, 405}, (url, answer.status_code)  # 404: another has deleted it
+        return "login"
+    assert answer.status_code in {200, 302, 403, 404, 405}, (url, answer.status_code)  # 404: deleted by another role
     assert answer.status_code != 302 or answer["Location"] != "/admin/", (url, answer["Location"])
-    return "refused" if answer.status_code == 403 else "in"
+    return "forbidden" if answer.status_code == 403 else "allowed"
 
 
-@pytest.mark.parametrize("post", [False, True], ids=["open", "send"])
-def test_who_may_is_let_in_and_who_may_not_is_refused(
-    things: dict[str, tuple[Any, ...]], desks: dict[str, Client], post: bool
+@pytest.mark.parametrize("post", [False, True], ids=["open", "post"])
+def test_only_the_allowed_roles_open_a_url(
+    url_args: dict[str, tuple[Any, ...]], browsers: dict[str, Client], post: bool
 ) -> None:
     """K05"""
     wrong = []
-    for name, may in MAY_OPEN.items():
-        url = reverse(name, args=things.get(name, ()))
-        for who, client in desks.items():
-            outside = who in {"anonymous", "customer"}
-            expected = "log in" if outside else "in" if who in may else "refused"
-            told = let_in(client, url, post=post)
-            if told != expected:
-                wrong.append((who, name, told, expected))
+    for name, roles in ALLOWED.items():
+        url = reverse(name, args=url_args.get(name, ()))
+        for role, client in browsers.items():
+            outside = role in {"anonymous", "customer"}
+            expected = "login" if outside else "allowed" if role in roles else "forbidden"
+            actual = access(client, url, post=post)
+            if actual != expected:
+                wrong.append((role, name, actual, expected))
 
     assert not wrong
 
 
 @pytest.mark.parametrize("name", [name for name in LISTS if name not in WITHOUT_EXPORT])
-def test_a_list_leaves_as_a_file_for_whoever_may_export(
-    things: dict[str, tuple[Any, ...]], desks: dict[str, Client], name: str
+def test_lists_are_exported_with_the_permission_only(
+    url_args: dict[str, tuple[Any, ...]], browsers: dict[str, Client], name: str
 ) -> None:
-    looker = Desk(staff.worker("looker", "view_payment", "view_account", "view_entry")).client
+    viewer = Desk(staff.staff_user("viewer", "view_payment", "view_account", "view_entry")).client
     url = reverse(name)
 
-    assert looker.get(url).status_code == 200
+    assert viewer.get(url).status_code == 200
     for kind in ("csv", "xlsx"):
-        assert looker.get(url, {"export": kind}).status_code == 403
-        for who in ("editor", "accountant", "admin"):
-            assert desks[who].get(url, {"export": kind}).status_code == 200
+        assert viewer.get(url, {"export": kind}).status_code == 403
+        for role in ("editor", "accountant", "admin"):
+            assert browsers[role].get(url, {"export": kind}).status_code == 200
 
 
 def contents(answer: Any) -> str:
-    """All that an answer says, a spreadsheet unpacked."""
+    """Return the text of a response, a spreadsheet unpacked."""
     body = b"".join(answer.streaming_content) if answer.streaming else answer.content
     if body.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
@@ -197,29 +196,29 @@ def contents(answer: Any) -> str:
     return str(body.decode("utf-8", "replace"))
 
 
-def test_no_page_no_file_and_no_dump_has_the_key_in_clear(
-    things: dict[str, tuple[Any, ...]], desks: dict[str, Client]
+def test_no_page_export_or_dump_has_the_key_in_clear(
+    url_args: dict[str, tuple[Any, ...]], browsers: dict[str, Client]
 ) -> None:
-    admin, site = desks["admin"], Site.objects.get(is_default_site=True).pk
-    pages = [reverse(name, args=things.get(name, ())) for name in MAY_OPEN]
+    admin, site = browsers["admin"], Site.objects.get(is_default_site=True).pk
+    pages = [reverse(name, args=url_args.get(name, ())) for name in ALLOWED]
     pages += [f"{reverse(name)}?export={kind}" for name in LISTS for kind in ("csv", "xlsx")]
     pages += [reverse("wagtailsettings:edit", args=("loyalink_khalti", name, site)) for name in ("khaltisettings",)]
     pages += ["/admin/", reverse("wagtailadmin_reports:site_history")]
     dump = io.StringIO()
 
-    said = {page: contents(admin.get(page)) for page in pages}
+    texts = {page: contents(admin.get(page)) for page in pages}
     call_command("dumpdata", natural_foreign=True, exclude=["catalogue"], stdout=dump)
 
-    assert [page for page, text in said.items() if CANARY in text or CANARY[:24] in text] == []
-    assert "live_…41e5" in said[pages[-3]]
+    assert [page for page, text in texts.items() if CANARY in text or CANARY[:24] in text] == []
+    assert "live_…41e5" in texts[pages[-3]]
     assert CANARY not in dump.getvalue()
 
 
 def test_no_table_has_the_key_in_clear(
-    things: dict[str, tuple[Any, ...]], waiting: Payment, begin: Callable[..., Payment], shop: FakeShop
+    url_args: dict[str, tuple[Any, ...]], waiting: Payment, begin: Callable[..., Payment], shop: FakeShop
 ) -> None:
-    """Whoever reads the database, or a copy of it, does not read the key: not in rows, sessions, logs or messages."""
-    flow.finish(begin("N-2001"), insist=True)  # opened with this very key
+    """The database and its copies do not hold the key: not in rows, sessions, logs or messages."""
+    flow.verify_payment(begin("N-2001"), ignore_back_off=True)  # initiated with this key
 
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)

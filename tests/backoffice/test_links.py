@@ -1,4 +1,4 @@
-"""A page that names a payment or a member leads to its page, where the shop has one."""
+"""Links to the page of a payment or a member, if the project has one."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ from django.urls import path
 from loyalink_khalti.backoffice import links
 
 
-def look(_request: HttpRequest, **_which: int) -> HttpResponse:
+def page(_request: HttpRequest, **_which: int) -> HttpResponse:
     return HttpResponse()
 
 
 urlpatterns = [
-    path("payments/<int:pk>/", look, name="loyalink_khalti_payment"),
-    path("members/<int:pk>/", look, name="loyalink_khalti_member"),
-    path("members/", look, name="loyalink_khalti_members"),
+    path("payments/<int:pk>/", page, name="loyalink_khalti_payment"),
+    path("members/<int:pk>/", page, name="loyalink_khalti_member"),
+    path("members/", page, name="loyalink_khalti_members"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("pages", "found"), [(__name__, ("/payments/7/", "/members/8/", "/members/")), ("tests.flow.urls", ("", "", ""))]
+    ("urlconf", "urls"), [(__name__, ("/payments/7/", "/members/8/", "/members/")), ("tests.flow.urls", ("", "", ""))]
 )
-def test_a_link_leads_to_the_page_or_is_none(settings: Any, pages: str, found: tuple[str, ...]) -> None:
-    settings.ROOT_URLCONF = pages
+def test_a_link_is_empty_without_a_page(settings: Any, urlconf: str, urls: tuple[str, ...]) -> None:
+    settings.ROOT_URLCONF = urlconf
 
-    assert (links.payment_url(7), links.member_url(8), links.members_url()) == found
+    assert (links.payment_url(7), links.member_url(8), links.members_url()) == urls

@@ -1,47 +1,57 @@
-"""What staff may do is given to them in Wagtail, group by group."""
+"""A shop grants the permissions to groups, in Wagtail."""
 
 import pytest
 from bs4 import BeautifulSoup
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from loyalink_khalti.staff import may
-from tests.backoffice.payments.conftest import Desk
-from tests.backoffice.staff import worker
+from loyalink_khalti.staff import permissions
+from tests.backoffice.staff import Desk, staff_user
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("name", [*may.ALL, may.KHALTI_SETTINGS, may.LOYALTY_SETTINGS])
-def test_every_permission_that_a_page_asks_for_exists(name: str) -> None:
+@pytest.mark.parametrize("name", [*permissions.ALL, permissions.KHALTI_SETTINGS, permissions.LOYALTY_SETTINGS])
+def test_every_permission_that_a_page_checks_exists(name: str) -> None:
     app, _dot, codename = name.partition(".")
 
     assert Permission.objects.filter(content_type__app_label=app, codename=codename).count() == 1
 
 
-def test_a_shop_gives_them_to_groups_of_its_own() -> None:
-    desk = Desk(worker("hari", is_superuser=True))
+def test_the_permissions_are_offered_for_groups() -> None:
+    desk = Desk(staff_user("hari", is_superuser=True))
     page = BeautifulSoup(desk.client.get(reverse("wagtailusers_groups:add")).content, "html.parser")
 
     offered = {field["value"] for field in page.select("input[name=permissions]")}
 
     ours = Permission.objects.filter(
-        content_type__app_label="loyalink_khalti", codename__in=[name.partition(".")[2] for name in may.ALL]
+        content_type__app_label="loyalink_khalti", codename__in=[name.partition(".")[2] for name in permissions.ALL]
     )
     assert {str(permission.pk) for permission in ours} <= offered
 
 
 @pytest.mark.parametrize(
-    ("group", "lacks"),
+    ("group", "missing"),
     [
-        (may.EDITORS, {may.REFUND_BEYOND_LIMIT, may.ADJUST_BEYOND_LIMIT, may.ERASE_MEMBERS}),
-        (may.ACCOUNTANTS, {may.CHANGE_MEMBERS, may.ERASE_MEMBERS, may.KHALTI_SETTINGS, may.LOYALTY_SETTINGS}),
+        (
+            permissions.EDITORS,
+            {permissions.REFUND_BEYOND_LIMIT, permissions.ADJUST_BEYOND_LIMIT, permissions.ERASE_MEMBERS},
+        ),
+        (
+            permissions.ACCOUNTANTS,
+            {
+                permissions.CHANGE_MEMBERS,
+                permissions.ERASE_MEMBERS,
+                permissions.KHALTI_SETTINGS,
+                permissions.LOYALTY_SETTINGS,
+            },
+        ),
     ],
 )
-def test_the_groups_to_begin_with_have_all_but_a_few(group: str, lacks: set[str]) -> None:
-    permissions = Group.objects.get(name=group).permissions.values_list("content_type__app_label", "codename")
+def test_the_default_groups_have_all_permissions_but_a_few(group: str, missing: set[str]) -> None:
+    rows = Group.objects.get(name=group).permissions.values_list("content_type__app_label", "codename")
 
-    has = {f"{app}.{codename}" for app, codename in permissions}
+    granted = {f"{app}.{codename}" for app, codename in rows}
 
-    assert {*may.ALL, may.KHALTI_SETTINGS, may.LOYALTY_SETTINGS} - has == lacks
-    assert "wagtailadmin.access_admin" in has
+    assert {*permissions.ALL, permissions.KHALTI_SETTINGS, permissions.LOYALTY_SETTINGS} - granted == missing
+    assert "wagtailadmin.access_admin" in granted

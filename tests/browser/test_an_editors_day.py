@@ -10,8 +10,10 @@ import pytest
 import requests
 from selenium.webdriver.common.by import By
 
+from loyalink_khalti.payments.labels import REASONS
+from loyalink_khalti.payments.states import FlagReason
 from tests.browser.conftest import Browser
-from tests.stories.running import Store
+from tests.stories.running_store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -26,13 +28,13 @@ def editor(browser: Browser) -> Browser:
 
 def buy(store: Store, email: str, *, points: str | None = None, takes: str = "") -> str:
     """Buy a journal for Rs 2,500 and come back from Khalti; ``takes`` is a fault of its lookup."""
-    shopper = store.shopper(email)
-    shopper.add(JOURNAL)
-    at_khalti = shopper.place_order(shopper.choose(shopper.check_out(), "khalti", points=points)).url
+    customer = store.browser(email)
+    customer.add(JOURNAL)
+    at_khalti = customer.place_order(customer.choose(customer.check_out(), "khalti", points=points)).url
     pidx = parse_qs(urlsplit(at_khalti).query)["pidx"][0]
     if takes:
         store.khalti.fault(takes, where="lookup", pidx=pidx, times=None)
-    shopper.pay(at_khalti)
+    customer.pay(at_khalti)
     return pidx
 
 
@@ -46,101 +48,102 @@ def open_payment(editor: Browser, found_by: str) -> None:
     editor.press_element(editor.find("td.title a"))
 
 
-def test_the_key_is_entered_tested_and_never_shown_again(editor: Browser) -> None:
+def test_a_key_is_entered_tested_and_never_shown_again(editor: Browser) -> None:
     editor.open("/admin/settings/loyalink_khalti/khaltisettings/")
     editor.type("secret_key", KEY)
 
     editor.press("Test this key")
-    assert editor.reads("Khalti knows the key live_…ee00")
+    assert editor.shows("Khalti accepts the key live_…ee00")
     editor.press("Save")
 
-    assert editor.reads("entered here")
+    assert editor.shows("entered here")
     assert KEY not in editor.driver.page_source
     editor.picture("desk-khalti")
 
 
-def test_the_example_changes_beside_the_rate_that_is_typed(editor: Browser) -> None:
+def test_the_example_follows_the_rate_while_it_is_typed(editor: Browser) -> None:
     editor.open("/admin/settings/loyalink_khalti/loyaltysettings/")
-    assert editor.reads("199 points")
+    assert editor.shows("199 points")
 
     editor.type("points", "2")
-    assert editor.reads("399 points")
+    assert editor.shows("399 points")
     editor.picture("desk-loyalty")
     editor.press("Save")
 
-    assert editor.reads("This applies to new orders from now on")
+    assert editor.shows("This applies to new orders from now on")
 
 
-def test_nonsense_is_refused_in_words_and_the_example_says_so_while_it_is_typed(editor: Browser) -> None:
+def test_an_invalid_rule_is_refused_and_the_example_shows_the_error_while_it_is_typed(editor: Browser) -> None:
     editor.open("/admin/settings/loyalink_khalti/loyaltysettings/")
 
     editor.type("per", "0")
-    editor.until(lambda: "399 points" not in editor.words and "199 points" not in editor.words)
+    editor.until(lambda: "399 points" not in editor.text and "199 points" not in editor.text)
     editor.press("Save")
 
-    assert editor.reads("could not be saved due to errors")
-    assert editor.find(".lk-wrong").text
+    assert editor.shows("could not be saved due to errors")
+    assert editor.find(".lk-error").text
 
 
-def test_a_campaign_is_tried_on_an_order_saved_and_found_in_the_list(editor: Browser) -> None:
+def test_a_campaign_is_tried_on_an_order_and_saved(editor: Browser) -> None:
     editor.open("/admin/khalti/campaigns/add/")
     editor.type("name", "Dashain")
-    year = date.today().year + 1  # noqa: DTZ011 - any day to come
+    year = date.today().year + 1  # noqa: DTZ011 - any future day
     editor.type("starts_at", f"{year}-10-01 00:00")
     editor.type("ends_at", f"{year}-10-16 00:00")
     editor.type("multiplier", "2")
+    assert editor.shows("from this campaign")
     editor.picture("desk-campaign")
     editor.press("Save")
 
-    assert editor.reads("Dashain")
+    assert editor.shows("Dashain")
     editor.open("/admin/khalti/campaigns/")
-    assert editor.reads("scheduled")
+    assert editor.shows("scheduled")
     editor.picture("desk-campaigns")
 
 
-def test_a_part_of_an_order_is_given_back_with_its_points(store: Store, editor: Browser) -> None:
+def test_a_partial_refund_moves_money_and_points(store: Store, editor: Browser) -> None:
     pidx = buy(store, "sita@example.com", points="500")
     before = store.points("sita@example.com")
     open_payment(editor, order_of(store, pidx))
     editor.picture("desk-payment")
 
-    editor.press("Give back a part")
+    editor.press("Partial refund")
     editor.type("amount", "1000")
-    editor.press("See what this gives back")
-    assert editor.reads("Give Rs 980.00 back")
+    editor.press("Preview refund")
+    assert editor.shows("Refund Rs 980.00")
     editor.picture("desk-refund")
-    editor.press("Give Rs 980.00 back")
+    editor.press("Refund Rs 980.00")
 
-    assert editor.reads("Khalti has given Rs 980.00 back; 200 points came back")
+    assert editor.shows("Khalti has refunded Rs 980.00. Points returned: 200")
     assert store.khalti.payment(pidx).refunded == 98_000
     assert store.points("sita@example.com") > before
     assert store.audit()["ok"]
 
 
-def test_a_flag_is_found_on_the_first_page_and_answered_with_a_reason(store: Store, editor: Browser) -> None:
+def test_a_flag_is_found_on_the_dashboard_and_resolved_with_a_reason(store: Store, editor: Browser) -> None:
     buy(store, "gita@example.com", takes="wrong_amount")
     editor.open("/admin/")
-    assert editor.reads("waits for a decision")
+    assert editor.shows("needs review")
     editor.picture("desk-home")
 
-    editor.press("See what may be decided")
-    assert editor.reads("Khalti took another amount than was asked for.")
-    editor.picture("desk-attention")
-    editor.open("/admin/khalti/payments/?needs_you=true")
+    editor.press("Review payments")
+    assert editor.shows(str(REASONS[FlagReason.AMOUNT_MISMATCH]))
+    editor.picture("desk-review")
+    editor.open("/admin/khalti/payments/?needs_review=true")
     editor.picture("desk-payments")
     editor.press_element(editor.find("td.title a"))
-    editor.press("Decide")
-    editor.choose("decision", "accept")
+    editor.press("Review")
+    editor.choose("resolution", "accept")
     editor.type("reason", "A rupee is ours to lose.")
     editor.picture("desk-flag")
-    editor.press("Do this")
+    editor.press("Confirm")
 
-    assert editor.reads("is answered. The payment is: Paid.")
-    assert editor.reads("A rupee is ours to lose.")
+    assert editor.shows("is resolved. The payment is now: Paid.")
+    assert editor.shows("A rupee is ours to lose.")
     assert store.audit()["ok"]
 
 
-def test_points_are_adjusted_with_a_reason_once_it_is_seen_what_comes_of_it(store: Store, editor: Browser) -> None:
+def test_points_are_adjusted_after_a_preview(store: Store, editor: Browser) -> None:
     before = store.points("ram@example.com")
     editor.open("/admin/khalti/members/")
     editor.picture("desk-members")
@@ -151,34 +154,34 @@ def test_points_are_adjusted_with_a_reason_once_it_is_seen_what_comes_of_it(stor
     editor.press("Adjust points")
     editor.type("points", "150")
     editor.type("reason", "Goodwill")
-    editor.press("Show what comes of it")
-    assert editor.reads("+150 points are added")
+    editor.press("Preview")
+    assert editor.shows("+150 points will be added")
     editor.picture("desk-adjust")
     editor.press("Add 150 points")
 
-    assert editor.reads("Adjusted: Goodwill")
+    assert editor.shows("Adjusted: Goodwill")
     assert store.points("ram@example.com") == before + 150
     assert store.audit()["ok"]
 
 
 REPORTS = {
     "movement": "Points and liability",
-    "ageing": "Expiring points",
+    "ageing": "Points ageing",
     "settlement": "Settlement by day",
     "adjustments": "Staff adjustments",
-    "attention": "Waiting for a decision",
+    "review": "Payments to review",
 }
 
 
-def test_every_report_is_read_and_leaves_as_a_file(store: Store, editor: Browser) -> None:
+def test_every_report_is_shown_and_exported(store: Store, editor: Browser) -> None:
     buy(store, "ram@example.com")
     cookies = {cookie["name"]: cookie["value"] for cookie in editor.driver.get_cookies()}
     for name, title in REPORTS.items():
         editor.open(f"/admin/khalti/reports/{name}/")
 
-        assert title in editor.words
+        assert title in editor.text
         assert not editor.driver.find_elements(By.CSS_SELECTOR, "svg script")
-        if name != "attention":  # which has its picture where something waits
+        if name != "review":  # its picture is made with a flag
             editor.picture(f"desk-report-{name}")
 
         sent = requests.get(f"{editor.driver.current_url}?export=csv", cookies=cookies, timeout=30)

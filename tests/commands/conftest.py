@@ -1,4 +1,4 @@
-"""Commands are run as a person runs them: words in, text out, and a code at the end."""
+"""Fixtures of the commands' tests: run a command, a user, a paid order."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from loyalink_khalti import flow
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import Method
+from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import account, fake_shop, khalti, member, no_call_in_a_transaction, shop
 
@@ -20,11 +20,11 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(db: None) -> Run:
-    """Run a command and return what it says."""
+    """Run a command and return what it prints."""
 
-    def command(name: str, *words: Any) -> str:
+    def command(name: str, *arguments: Any) -> str:
         out = StringIO()
-        call_command(name, *map(str, words), stdout=out, stderr=StringIO())
+        call_command(name, *map(str, arguments), stdout=out, stderr=StringIO())
         return out.getvalue()
 
     return command
@@ -37,7 +37,7 @@ def user(db: None, django_user_model: Any) -> Any:
 
 
 def bought(shop: FakeShop, ref: str = "order-1", **changes: Any) -> Purchase:
-    """An order of Rs 2,500 that has been delivered and paid in cash; ``changes`` are fields of its Cart."""
-    purchase = flow.place(shop.freeze(shop.cart(ref, **changes)), method=Method.COD)
-    flow.received(purchase, by="1")
+    """A delivered order of Rs 2,500, paid in cash; ``changes`` are fields of its Cart."""
+    purchase = flow.place_order(shop.freeze(shop.cart(ref, **changes)), method=PaymentMethod.COD)
+    flow.mark_received(purchase, actor="1")
     return purchase

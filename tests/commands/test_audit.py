@@ -1,4 +1,4 @@
-"""``loyalink_audit``: what is broken behind the ledger's back is found, and balances are rebuilt from the entries."""
+"""``loyalink_audit``: changes that bypass the ledger are found, and balances are rebuilt from the entries."""
 
 import json
 from io import StringIO
@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from loyalink_khalti.flow.audit import audit
+from loyalink_khalti.flow import audit
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry, Hold, Lot
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def bought(shop: FakeShop, account: Account) -> Account:
-    """A member who has spent 500 points on an order, earned with it, and has 100 more on hold."""
-    conftest.bought(shop, member_id=account.member_id, spends=Points(500))
+    """A member who redeemed 500 points on an order, earned with it, and held and released 100 more."""
+    conftest.bought(shop, member_id=account.member_id, points_redeemed=Points(500))
     ledger.hold(site_key="default", member_id="7", purchase="fake:next", points=Points(100))
     ledger.release(purchase="fake:next")
     account.refresh_from_db()
@@ -32,7 +32,7 @@ def bought(shop: FakeShop, account: Account) -> Account:
 
 
 def audited(*options: str) -> tuple[dict[str, Any], int]:
-    """What the command prints as JSON, and how it ends."""
+    """What the command prints as JSON, and its exit code."""
     out = StringIO()
     try:
         call_command("loyalink_audit", "--json", *options, stdout=out, stderr=StringIO())
@@ -45,7 +45,7 @@ def broken() -> set[str]:
     return {violation["invariant"] for violation in audited()[0]["violations"]}
 
 
-def test_what_the_command_prints_is_what_the_audit_says(bought: Account) -> None:
+def test_the_command_prints_the_result_of_the_audit(bought: Account) -> None:
     report, code = audited()
 
     assert (report, code) == (audit(), 0)
@@ -81,8 +81,8 @@ def test_a_ledger_that_lost_its_first_entry_is_found(bought: Account) -> None:
     assert "L10" in broken()
 
 
-def test_what_the_entries_themselves_say_wrongly_is_not_rebuilt(bought: Account) -> None:
-    _delete_entry(seq=1)  # the opening balance: without it, 500 were spent of nothing
+def test_wrong_entries_are_not_rebuilt(bought: Account) -> None:
+    _delete_entry(seq=1)  # the opening balance: without it, 500 points were redeemed of none
 
     audited("--repair")
 
@@ -101,40 +101,39 @@ def test_a_hold_without_its_entry_is_found(bought: Account) -> None:
     assert broken() == {"L3", "L7"}
 
 
-def test_an_award_with_other_figures_than_its_entries_is_found(bought: Account) -> None:
+def test_an_award_that_differs_from_its_entries_is_found(bought: Account) -> None:
     OrderAward.objects.update(fixed=1)
 
     assert broken() == {"L6"}
 
 
-def test_a_redemption_with_other_figures_than_its_entries_is_found(bought: Account) -> None:
+def test_a_redemption_that_differs_from_its_entries_is_found(bought: Account) -> None:
     OrderRedemption.objects.update(points=501)
 
     assert broken() == {"L6", "L9"}
 
 
 @pytest.mark.parametrize(
-    ("model", "field", "invariant"), [(OrderAward, "clawed", "L8"), (OrderRedemption, "restored", "L9")]
+    ("model", "field", "invariant"),
+    [(OrderAward, "points_clawed_back", "L8"), (OrderRedemption, "points_restored", "L9")],
 )
-def test_a_refund_that_the_entries_do_not_know_is_found(
-    model: Any, field: str, invariant: str, bought: Account
-) -> None:
+def test_a_refund_without_entries_is_found(model: Any, field: str, invariant: str, bought: Account) -> None:
     model.objects.update(**{field: 3})
 
     assert invariant in broken()
 
 
 def test_a_refunded_purchase_of_merged_accounts_agrees(shop: FakeShop, bought: Account) -> None:
-    """What an account earned and spent is given back on the account that it was merged into."""
+    """The refund of a merged account's order moves points of the account it was merged into."""
     ledger.merge(site_key="default", member_id="7", into="8")
     ledger.refund(
-        purchase=Purchase.objects.get().key, refund_ref="r1", so_far=Paisa(100_000), goods_total=Paisa(250_000)
+        purchase=Purchase.objects.get().key, refund_ref="r1", refunded_so_far=Paisa(100_000), subtotal=Paisa(250_000)
     )
 
     assert not broken() & {"L1", "L3", "L6", "L7", "L8", "L9", "L10"}
 
 
-def test_the_audit_asks_no_more_of_a_long_history(
+def test_the_audit_makes_no_more_queries_for_a_long_history(
     bought: Account, django_assert_max_num_queries: Any, django_assert_num_queries: Any
 ) -> None:
     """The database sums; only accounts, purchases and payments are read, some hundred at a time."""
@@ -148,7 +147,7 @@ def test_the_audit_asks_no_more_of_a_long_history(
 
 
 def _delete_entry(*, seq: int) -> None:
-    """What somebody with a database shell might do; PostgreSQL refuses until its trigger is switched off."""
+    """Delete an entry as in a database shell; PostgreSQL refuses until its trigger is disabled."""
     table = Entry._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -1,4 +1,4 @@
-"""``khalti_reconcile``: one look at everything, or a look again and again, said in a line."""
+"""``khalti_reconcile``: one pass or a loop, with a summary in one line."""
 
 import re
 import time
@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from loyalink_khalti import flow
-from loyalink_khalti.khalti.gate import SILENCES
+from loyalink_khalti.khalti.circuit_breaker import FAILURE_THRESHOLD
 from loyalink_khalti.management.commands.khalti_reconcile import Command
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.testing import FakeShop
@@ -26,29 +26,29 @@ pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 
 class Terminal(StringIO):
-    """Somebody watches."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 class EndOfTheLoop(Exception):
-    """It would go on for ever."""
+    """Ends the loop."""
 
 
 def begin(shop: FakeShop, ref: str = "order-1") -> Payment:
-    return flow.begin(shop.freeze(shop.cart(ref)))
+    return flow.begin_payment(shop.freeze(shop.cart(ref)))
 
 
 def paid(shop: FakeShop, khalti: Khalti, number: int = 3) -> None:
-    """So many shoppers have paid and closed the page."""
+    """Customers who have paid and closed the page."""
     for each in range(number):
         khalti.pay(begin(shop, f"order-{each}").pidx)
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the command has paused; the third pause ends it."""
+    """The pauses of the command in seconds; the third one ends it."""
     taken: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -60,22 +60,22 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return taken
 
 
-def loop(*words: str) -> tuple[str, str]:
-    """What the loop says on both streams until it is ended."""
+def loop(*options: str) -> tuple[str, str]:
+    """The output of the loop on both streams."""
     out, err = StringIO(), StringIO()
     with pytest.raises(EndOfTheLoop):
-        call_command("khalti_reconcile", "--loop", *words, stdout=out, stderr=err)
+        call_command("khalti_reconcile", "--loop", *options, stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()
 
 
 # One pass
 
 
-def test_a_pass_over_nothing_says_so(run: Run, shop: FakeShop) -> None:
-    assert run("khalti_reconcile") == "nothing was waiting\n"
+def test_a_pass_without_payments_says_so(run: Run, shop: FakeShop) -> None:
+    assert run("khalti_reconcile") == "nothing to look up\n"
 
 
-def test_a_pass_says_in_a_line_what_it_found(run: Run, shop: FakeShop, khalti: Khalti) -> None:
+def test_a_pass_summarises_in_one_line(run: Run, shop: FakeShop, khalti: Khalti) -> None:
     """G03, I3"""
     paid(shop, khalti)
     begin(shop, "order-3")
@@ -84,19 +84,19 @@ def test_a_pass_says_in_a_line_what_it_found(run: Run, shop: FakeShop, khalti: K
     first, second = run("khalti_reconcile"), run("khalti_reconcile")
 
     assert first == "1 confirming, 1 expired, 3 paid\n"
-    assert second == "1 confirming, 1 expired, 3 paid before\n"
+    assert second == "1 confirming, 1 expired, 3 unchanged\n"
 
 
 @pytest.mark.parametrize("workers", [1, 2, 16])
-def test_any_number_of_workers_find_the_same(run: Run, shop: FakeShop, khalti: Khalti, workers: int) -> None:
+def test_any_number_of_workers_finds_the_same(run: Run, shop: FakeShop, khalti: Khalti, workers: int) -> None:
     """G01"""
     paid(shop, khalti, 5)
 
     assert run("khalti_reconcile", "--workers", workers) == "5 paid\n"
-    assert sorted(khalti.asked) == [f"pidx{number}" for number in range(1, 6)]
+    assert sorted(khalti.looked_up) == [f"pidx{number}" for number in range(1, 6)]
 
 
-def test_one_by_one_it_says_what_became_of_each_payment(run: Run, shop: FakeShop, khalti: Khalti) -> None:
+def test_verbose_output_has_a_line_for_each_payment(run: Run, shop: FakeShop, khalti: Khalti) -> None:
     paid(shop, khalti, 2)
 
     lines = run("khalti_reconcile", "-v2").splitlines()
@@ -105,30 +105,30 @@ def test_one_by_one_it_says_what_became_of_each_payment(run: Run, shop: FakeShop
     assert lines[-1] == "2 paid"
 
 
-def test_a_server_that_falls_silent_is_left_alone_and_that_is_said(shop: FakeShop, khalti: Khalti) -> None:
+def test_if_khalti_stops_responding_the_pass_stops_and_says_so(shop: FakeShop, khalti: Khalti) -> None:
     """C01, G05"""
-    paid(shop, khalti, SILENCES + 3)
+    paid(shop, khalti, FAILURE_THRESHOLD + 3)
     khalti.next_lookup = [requests.ConnectionError("refused") for _time in range(100)]
     out, err = StringIO(), StringIO()
 
     call_command("khalti_reconcile", "--workers", "1", stdout=out, stderr=err)
 
-    assert len(khalti.asked) == SILENCES
-    assert out.getvalue() == f"{SILENCES} confirming, 3 not asked: Khalti does not answer\n"
-    assert "Khalti does not answer just now; the next pass asks about what is left." in err.getvalue()
+    assert len(khalti.looked_up) == FAILURE_THRESHOLD
+    assert out.getvalue() == f"{FAILURE_THRESHOLD} confirming, 3 not looked up: Khalti is not responding\n"
+    assert "Khalti is not responding; the next pass looks up the remaining payments." in err.getvalue()
 
 
 @pytest.mark.parametrize("option", ["--workers", "--pause"])
 @pytest.mark.parametrize("value", ["0", "-3", "many", "1.5", ""])
-def test_a_number_that_is_none_is_refused_in_words(run: Run, option: str, value: str) -> None:
+def test_an_invalid_number_is_refused_with_a_message(run: Run, option: str, value: str) -> None:
     with pytest.raises(CommandError, match=rf"argument {option}: '{value}' is not a whole number above 0"):
         run("khalti_reconcile", f"{option}={value}")
 
 
-# The bar
+# The progress bar
 
 
-def test_on_a_terminal_a_bar_shows_how_far_it_is_and_goes(shop: FakeShop, khalti: Khalti) -> None:
+def test_on_a_terminal_a_progress_bar_is_shown_and_removed(shop: FakeShop, khalti: Khalti) -> None:
     """G03"""
     paid(shop, khalti, 3)
     out, screen = StringIO(), Terminal()
@@ -140,7 +140,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is_and_goes(shop: FakeShop, khalti
     assert out.getvalue() == "3 paid\n"
 
 
-def test_the_bar_is_no_error_and_not_written_in_red(shop: FakeShop, khalti: Khalti) -> None:
+def test_the_progress_bar_is_not_red(shop: FakeShop, khalti: Khalti) -> None:
     paid(shop, khalti, 1)
     screen = Terminal()
 
@@ -150,7 +150,7 @@ def test_the_bar_is_no_error_and_not_written_in_red(shop: FakeShop, khalti: Khal
     assert "\x1b[" not in screen.getvalue()
 
 
-def test_where_each_payment_has_a_line_there_is_no_bar_between_them(shop: FakeShop, khalti: Khalti) -> None:
+def test_verbose_output_has_no_progress_bar(shop: FakeShop, khalti: Khalti) -> None:
     paid(shop, khalti, 1)
     screen = Terminal()
 
@@ -159,7 +159,7 @@ def test_where_each_payment_has_a_line_there_is_no_bar_between_them(shop: FakeSh
     assert screen.getvalue() == "order-0-1: paid\n1 paid\n"
 
 
-def test_nobody_watches_a_log_and_so_there_is_no_bar(shop: FakeShop, khalti: Khalti) -> None:
+def test_without_a_terminal_there_is_no_progress_bar(shop: FakeShop, khalti: Khalti) -> None:
     paid(shop, khalti, 1)
     err = StringIO()
 
@@ -168,38 +168,38 @@ def test_nobody_watches_a_log_and_so_there_is_no_bar(shop: FakeShop, khalti: Kha
     assert err.getvalue() == ""
 
 
-# Again and again
+# The loop
 
 
-def test_the_loop_asks_about_each_when_it_is_due_and_is_silent_when_nothing_was(
+def test_the_loop_looks_up_due_payments_and_is_silent_without_them(
     shop: FakeShop, khalti: Khalti, pauses: list[float]
 ) -> None:
     paid(shop, khalti, 2)
     with time_machine.travel(timezone.now() + timedelta(minutes=10)):
-        said = loop()
+        output = loop()
 
-    assert said == ("2 paid\n", "")
-    assert len(khalti.asked) == 2
+    assert output == ("2 paid\n", "")
+    assert len(khalti.looked_up) == 2
 
 
-def test_the_pauses_are_spread(shop: FakeShop, pauses: list[float]) -> None:
-    """G05: many shops on one machine do not ask all at one second."""
+def test_the_pauses_are_random(shop: FakeShop, pauses: list[float]) -> None:
+    """G05: many shops on one machine do not all call in the same second."""
     loop("--pause", "100")
 
     assert all(90 <= pause <= 110 for pause in pauses)
     assert len(set(pauses)) == 3
 
 
-def test_the_loop_goes_on_after_the_database_was_away(shop: FakeShop, khalti: Khalti, pauses: list[float]) -> None:
+def test_the_loop_continues_after_a_database_failure(shop: FakeShop, khalti: Khalti, pauses: list[float]) -> None:
     """H01"""
     paid(shop, khalti, 1)
 
-    def away(execute: Any, *statement: Any) -> Any:
+    def fail(execute: Any, *statement: Any) -> Any:
         if not pauses:
             raise OperationalError("server closed the connection; password=hunter2")
         return execute(*statement)
 
-    with time_machine.travel(timezone.now() + timedelta(minutes=10)), connection.execute_wrapper(away):
+    with time_machine.travel(timezone.now() + timedelta(minutes=10)), connection.execute_wrapper(fail):
         out, err = loop()
 
     assert out == "1 paid\n"
@@ -207,7 +207,7 @@ def test_the_loop_goes_on_after_the_database_was_away(shop: FakeShop, khalti: Kh
     assert "hunter2" not in err
 
 
-def test_ctrl_c_ends_the_loop_without_a_word(shop: FakeShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_the_loop_silently(shop: FakeShop, monkeypatch: pytest.MonkeyPatch) -> None:
     def press(_seconds: float) -> None:
         raise KeyboardInterrupt
 
@@ -219,11 +219,11 @@ def test_ctrl_c_ends_the_loop_without_a_word(shop: FakeShop, monkeypatch: pytest
     assert (out.getvalue(), err.getvalue()) == ("", "")
 
 
-def test_a_pass_without_a_loop_says_that_the_database_is_away_by_failing(run: Run, shop: FakeShop) -> None:
-    """H01: whatever scheduled it hears of it."""
+def test_without_the_loop_a_database_failure_is_an_error(run: Run, shop: FakeShop) -> None:
+    """H01: the scheduler sees the failure."""
 
-    def away(*_statement: Any) -> Any:
+    def fail(*_statement: Any) -> Any:
         raise OperationalError("server closed the connection")
 
-    with connection.execute_wrapper(away), pytest.raises(OperationalError):
+    with connection.execute_wrapper(fail), pytest.raises(OperationalError):
         run("khalti_reconcile")

@@ -1,11 +1,11 @@
-"""``loyalty VERB``: one member's points, by staff at a keyboard."""
+"""``loyalty VERB``: adjust, block and merge the points of a member."""
 
 from typing import Any
 
 import pytest
 from django.core.management import CommandError
 
-from loyalink_khalti.errors import Frozen
+from loyalink_khalti.errors import AccountBlocked
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry
 from loyalink_khalti.money import Points
@@ -20,10 +20,10 @@ def editor(django_user_model: Any) -> Any:
     return django_user_model.objects.create_user(username="editor", email="editor@example.com")
 
 
-def test_points_are_added_and_taken_with_a_reason_a_note_and_an_actor(run: Run, user: Any, editor: Any) -> None:
-    words = ("--reason", "goodwill", "--note", "a torn notebook", "--actor", "editor@example.com")
+def test_points_are_added_and_deducted_with_reason_note_and_actor(run: Run, user: Any, editor: Any) -> None:
+    options = ("--reason", "goodwill", "--note", "a torn notebook", "--actor", "editor@example.com")
 
-    assert run("loyalty", "adjust", "sita@example.com", 120, *words) == "sita@example.com has 120 points now.\n"
+    assert run("loyalty", "adjust", "sita@example.com", 120, *options) == "sita@example.com has 120 points now.\n"
     assert run("loyalty", "adjust", user.pk, "-20", "--reason", "correction") == f"{user.pk} has 100 points now.\n"
 
     first, second = Entry.objects.order_by("seq")
@@ -31,7 +31,7 @@ def test_points_are_added_and_taken_with_a_reason_a_note_and_an_actor(run: Run, 
     assert (second.reason_code, second.actor, second.amount) == ("correction", None, 20)
 
 
-def test_a_second_try_by_the_same_name_changes_nothing(run: Run, user: Any) -> None:
+def test_a_second_adjustment_with_the_same_key_changes_nothing(run: Run, user: Any) -> None:
     for _ in range(2):
         run("loyalty", "adjust", user.pk, 50, "--reason", "goodwill", "--key", "ticket 17")
 
@@ -39,11 +39,11 @@ def test_a_second_try_by_the_same_name_changes_nothing(run: Run, user: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
-        (("adjust", "sita@example.com", "-1", "--reason", "x"), "1 to be taken. Nothing was changed."),
-        (("adjust", "sita@example.com", "0", "--reason", "x"), "Points are adjusted by 1 to 1000000, up or down."),
-        (("adjust", "sita@example.com", "1000001", "--reason", "x"), "Points are adjusted by 1 to 1000000"),
+        (("adjust", "sita@example.com", "-1", "--reason", "x"), "1 to be deducted. Nothing was changed."),
+        (("adjust", "sita@example.com", "0", "--reason", "x"), "Add or deduct 1 to 1000000 points."),
+        (("adjust", "sita@example.com", "1000001", "--reason", "x"), "Add or deduct 1 to 1000000 points"),
         (("adjust", "sita@example.com", "5", "--reason", "x" * 41), "A reason is a short code"),
         (("adjust", "sita@example.com", "five", "--reason", "x"), "invalid int value"),
         (("adjust", "sita@example.com", "5"), "required: --reason"),
@@ -54,44 +54,44 @@ def test_a_second_try_by_the_same_name_changes_nothing(run: Run, user: Any) -> N
         ((), "required: VERB"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_said_plainly(words: tuple[str, ...], said: str, run: Run, user: Any) -> None:
+def test_an_impossible_command_says_why(arguments: tuple[str, ...], message: str, run: Run, user: Any) -> None:
     """F10"""
     with pytest.raises(CommandError) as caught:
-        run("loyalty", *words)
+        run("loyalty", *arguments)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert not Entry.objects.exists()
 
 
-def test_two_users_of_one_address_are_told_apart_by_pk(run: Run, user: Any, django_user_model: Any) -> None:
+def test_two_users_with_one_address_must_be_named_by_pk(run: Run, user: Any, django_user_model: Any) -> None:
     twin = django_user_model.objects.create_user(username="twin", email="twin@example.com")
     django_user_model.objects.filter(pk=twin.pk).update(email="SITA@example.com")
 
     with pytest.raises(CommandError, match=f"name one by its pk: {user.pk}, {twin.pk}"):
-        run("loyalty", "freeze", "sita@example.com")
+        run("loyalty", "block", "sita@example.com")
 
 
-def test_frozen_points_cannot_be_spent_until_they_are_thawed(run: Run, user: Any) -> None:
+def test_blocked_points_cannot_be_redeemed_until_they_are_unblocked(run: Run, user: Any) -> None:
     run("loyalty", "adjust", user.pk, 200, "--reason", "test")
-    run("loyalty", "freeze", "sita@example.com")
-    with pytest.raises(Frozen):
+    run("loyalty", "block", "sita@example.com")
+    with pytest.raises(AccountBlocked):
         ledger.hold(site_key="default", member_id=str(user.pk), purchase="a:1", points=Points(100))
 
-    run("loyalty", "freeze", "sita@example.com", "--thaw")
+    run("loyalty", "unblock", "sita@example.com")
 
     assert ledger.hold(site_key="default", member_id=str(user.pk), purchase="a:1", points=Points(100)).points == 100
 
 
-def test_two_accounts_become_one(run: Run, user: Any, editor: Any) -> None:
+def test_two_accounts_are_merged(run: Run, user: Any, editor: Any) -> None:
     run("loyalty", "adjust", user.pk, 200, "--reason", "test")
     run("loyalty", "adjust", editor.pk, 30, "--reason", "test")
 
-    said = run("loyalty", "merge", "sita@example.com", "editor@example.com")
+    output = run("loyalty", "merge", "sita@example.com", "editor@example.com")
 
-    assert said == "editor@example.com has 230 points now; the account of sita@example.com has ended.\n"
+    assert output == "editor@example.com has 230 points now; the account of sita@example.com has ended.\n"
 
 
-def test_whose_points_are_held_for_a_payment_is_not_erased(run: Run, user: Any) -> None:
+def test_a_member_with_held_points_is_not_erased(run: Run, user: Any) -> None:
     run("loyalty", "adjust", user.pk, 200, "--reason", "test")
     ledger.hold(site_key="default", member_id=str(user.pk), purchase="a:1", points=Points(100))
 

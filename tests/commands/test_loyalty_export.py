@@ -1,4 +1,4 @@
-"""``loyalty_export``: every member's points, as a spreadsheet may open them."""
+"""``loyalty_export``: the points of every member, safe to open in a spreadsheet."""
 
 import csv
 from io import StringIO
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.staff.cells import safe
+from loyalink_khalti.staff.spreadsheet import safe_cell
 
 from .conftest import Run
 
@@ -24,17 +24,17 @@ def test_members_are_written_with_their_points(run: Run, user: Any) -> None:
     give("999", 5)
     give("1000", 7)
     ledger.hold(site_key="default", member_id=str(user.pk), purchase="a:1", points=200)  # type: ignore[arg-type]
-    ledger.freeze(site_key="default", member_id="999", frozen=True)
+    ledger.set_blocked(site_key="default", member_id="999", blocked=True)
     ledger.erase(site_key="default", member_id="1000")
 
     assert list(csv.reader(StringIO(run("loyalty_export")))) == [
-        ["member", "available", "pending", "held", "owed", "earned", "spent", "tier", "frozen"],
+        ["member", "available", "pending", "held", "owed", "earned", "redeemed", "tier", "blocked"],
         ["sita@example.com", "1000", "0", "200", "0", "0", "0", "Silver", "no"],
         ["999", "5", "0", "0", "0", "0", "0", "Silver", "yes"],
     ]
 
 
-def test_an_address_that_is_a_formula_is_only_text(run: Run, django_user_model: Any) -> None:
+def test_an_address_that_looks_like_a_formula_is_text(run: Run, django_user_model: Any) -> None:
     for address in ('=HYPERLINK("http://evil.example")@x.np', "+1@x.np", "-1@x.np", "@x.np"):
         user = django_user_model.objects.create_user(username=address[:20], email="placeholder@x.np")
         django_user_model.objects.filter(pk=user.pk).update(email=address)
@@ -46,9 +46,9 @@ def test_an_address_that_is_a_formula_is_only_text(run: Run, django_user_model: 
 
 
 @pytest.mark.parametrize("text", ["\t=1", "\r=1", "=1", "＝1"])
-def test_what_a_spreadsheet_would_run_is_disarmed(text: str) -> None:
+def test_formulas_are_escaped(text: str) -> None:
     """K01"""
-    assert safe(text) == f"'{text}"
+    assert safe_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_what_a_spreadsheet_would_run_is_disarmed(text: str) -> None:
         ("Sita\tRai\nof Asan 🙏", "Sita\tRai\nof Asan 🙏"),
     ],
 )
-def test_what_no_workbook_can_hold_is_left_out(typed: str, kept: str) -> None:
-    assert safe(typed) == kept
+def test_characters_that_no_workbook_allows_are_removed(typed: str, kept: str) -> None:
+    assert safe_cell(typed) == kept
 
 
 def test_a_file_opens_in_excel(run: Run, user: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``loyalty_import``: all rows of a file or none, each once, every fault named by its line."""
+"""``loyalty_import``: all rows of a file or none, each once, every error with its line."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -42,7 +42,7 @@ def available() -> dict[str, int]:
 
 
 def refused(path: Path, *options: str) -> list[str]:
-    """Everything that is said about a file that is not taken."""
+    """Every line that is printed about a file that is not imported."""
     err = StringIO()
     with pytest.raises(CommandError) as caught:
         call_command("loyalty_import", str(path), *options, stdout=StringIO(), stderr=err)
@@ -50,7 +50,7 @@ def refused(path: Path, *options: str) -> list[str]:
     return [*err.getvalue().splitlines(), str(caught.value)]
 
 
-def test_members_named_by_address_or_pk_get_their_points(run: Run, file: Make, user: Any, ram: Any) -> None:
+def test_members_named_by_address_or_pk_get_points(run: Run, file: Make, user: Any, ram: Any) -> None:
     path = file("member,points", "SITA@example.com,1200", f"{ram.pk},300")
 
     assert run("loyalty_import", path) == "2 of 2 rows (1500 points in the file) imported.\n"
@@ -58,27 +58,27 @@ def test_members_named_by_address_or_pk_get_their_points(run: Run, file: Make, u
     assert set(Entry.objects.values_list("kind", "reason_code")) == {("adjust", "import")}
 
 
-def test_the_same_file_again_changes_nothing_and_another_one_adds(run: Run, file: Make, user: Any) -> None:
+def test_the_same_file_again_changes_nothing_and_another_file_adds(run: Run, file: Make, user: Any) -> None:
     path = file("member,points", "sita@example.com,100")
     run("loyalty_import", path)
 
     assert run("loyalty_import", path) == (
-        "0 of 1 rows (100 points in the file) imported; 1 had been imported before.\n"
+        "0 of 1 row (100 points in the file) imported; 1 had been imported before.\n"
     )
     run("loyalty_import", file("member,points", "sita@example.com,100", ""))
 
     assert available() == {str(user.pk): 200}
 
 
-def test_a_dry_run_says_all_and_changes_nothing(run: Run, file: Make, user: Any) -> None:
+def test_a_dry_run_reports_and_changes_nothing(run: Run, file: Make, user: Any) -> None:
     path = file("member,points", "sita@example.com,100")
 
-    assert run("loyalty_import", path, "--dry-run") == "1 of 1 rows (100 points in the file) would be imported.\n"
+    assert run("loyalty_import", path, "--dry-run") == "1 of 1 row (100 points in the file) would be imported.\n"
     assert (available(), IdempotencyKey.objects.count(), Entry.objects.count()) == ({}, 0, 0)
 
 
 @pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8"), (";", "utf-8-sig")], ids=["comma", "excel"])
-def test_what_spreadsheets_write_is_read(delimiter: str, encoding: str, run: Run, file: Make, user: Any) -> None:
+def test_files_saved_by_spreadsheets_are_read(delimiter: str, encoding: str, run: Run, file: Make, user: Any) -> None:
     lines = ["Member,Points,Expires,Note", "sita@example.com,100,2027-03-31,पुरानो खाता"]
     path = file(*(line.replace(",", delimiter) for line in lines), encoding=encoding)
 
@@ -88,14 +88,14 @@ def test_what_spreadsheets_write_is_read(delimiter: str, encoding: str, run: Run
     assert (Lot.objects.get().expires_at, EntryNote.objects.get().text) == (nepal(2027, 4, 1), "पुरानो खाता")
 
 
-def test_what_has_no_last_day_expires_by_the_rules(run: Run, file: Make, user: Any) -> None:
+def test_points_without_a_last_day_expire_by_the_rules(run: Run, file: Make, user: Any) -> None:
     with time_machine.travel(nepal(2026, 3, 1), tick=False):
         run("loyalty_import", file("member,points,expires", "sita@example.com,100,"))
 
     assert Lot.objects.get().expires_at == nepal(2027, 3, 2)
 
 
-def test_every_bad_row_is_told_and_nothing_is_half_imported(file: Make, user: Any, django_user_model: Any) -> None:
+def test_every_error_is_reported_and_nothing_is_imported(file: Make, user: Any, django_user_model: Any) -> None:
     for name in ("one", "two"):
         django_user_model.objects.create_user(username=name, email="twins@example.com")
     path = file(
@@ -115,52 +115,52 @@ def test_every_bad_row_is_told_and_nothing_is_half_imported(file: Make, user: An
         "sita@example.com,99999999999999999999999,",
     )
 
-    *faults, end = refused(path)
+    *errors, end = refused(path)
 
-    assert [fault.split(":")[0] for fault in faults] == [
+    assert [error.split(":")[0] for error in errors] == [
         "line 3", "line 4", "line 5", "line 6", "line 7",
         "line 9", "line 9", "line 9", "line 10", "line 10", "line 10", "line 11", "line 11", "line 11",
         "line 12", "line 12", "line 13", "line 13", "line 14", "line 14",
     ]  # fmt: skip
-    assert faults[0] == "line 3: there is no member nobody@example.com"
-    assert faults[3] == f"line 6: {user.pk} is in line 2 already"
-    assert "users have the address twins@example.com" in faults[4]
-    assert faults[6] == "line 9: '1.5' is not a whole number of points above 0"
-    assert faults[7] == "line 9: 2020-01-01 is over"
-    assert end == "20 fault(s). Nothing was imported."
+    assert errors[0] == "line 3: there is no member nobody@example.com"
+    assert errors[3] == f"line 6: {user.pk} is in line 2 already"
+    assert "users have the address twins@example.com" in errors[4]
+    assert errors[6] == "line 9: '1.5' is not a whole number of points above 0"
+    assert errors[7] == "line 9: 2020-01-01 is in the past"
+    assert end == "20 errors. Nothing was imported."
 
 
 @pytest.mark.parametrize(
-    ("lines", "words"),
+    ("lines", "message"),
     [
         ([""], "line 1: expected the columns member, points"),
         (["member,amount", "sita@example.com,1"], "line 1: expected the columns member, points"),
-        (["member,points,colour", "sita@example.com,1,red"], "line 1: nobody reads the column(s) colour"),
+        (["member,points,colour", "sita@example.com,1,red"], "line 1: unknown columns: colour"),
         (["member,points,points", "sita@example.com,1,2"], "line 1: expected the columns"),
         (["member,points"], "The file has no rows."),
         (["member,points", '"sita@example.com,1'], "line 2: "),
     ],
 )
-def test_a_file_that_is_no_such_table_is_refused(lines: list[str], words: str, file: Make, user: Any) -> None:
-    (said,) = refused(file(*lines))
+def test_a_file_with_other_columns_is_refused(lines: list[str], message: str, file: Make, user: Any) -> None:
+    (error,) = refused(file(*lines))
 
-    assert said.startswith(words)
-
-
-def test_a_file_in_another_encoding_is_refused_by_its_line(file: Make, user: Any) -> None:
-    (said,) = refused(file("member,points,note", "sita@example.com,1,café", encoding="latin-1"))
-
-    assert said == "line 2: this is not UTF-8; save the file as CSV UTF-8. Nothing was imported."
+    assert error.startswith(message)
 
 
-def test_a_file_or_a_site_that_is_not_there_is_said_plainly(file: Make, user: Any, tmp_path: Path) -> None:
+def test_a_file_in_another_encoding_is_refused_with_its_line(file: Make, user: Any) -> None:
+    (error,) = refused(file("member,points,note", "sita@example.com,1,café", encoding="latin-1"))
+
+    assert error == "line 2: this is not UTF-8; save the file as CSV UTF-8. Nothing was imported."
+
+
+def test_a_missing_file_or_site_is_an_error(file: Make, user: Any, tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refused(tmp_path / "none.csv")[0]
     assert refused(file("member,points", "sita@example.com,1"), "--site", "elsewhere") == [
         "There is no site 'elsewhere'. There are: default."
     ]
 
 
-def test_large_numbers_are_taken_when_they_are_meant(run: Run, file: Make, user: Any) -> None:
+def test_large_numbers_are_accepted_with_most(run: Run, file: Make, user: Any) -> None:
     run("loyalty_import", file("member,points", "sita@example.com,2000000"), "--most", "2000000")
 
     assert available() == {str(user.pk): 2_000_000}

@@ -1,4 +1,4 @@
-"""``loyalty_run``: what time does to points, any number of times."""
+"""``loyalty_run``: what points do on their dates, however often it runs."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from loyalink_khalti import flow
-from loyalink_khalti.loyalty import ledger, programmes
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Lot
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.outbox import Message
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 DAY = timedelta(days=1)
 START = nepal(2026, 2, 25, 12)
-"""Points of that day can be spent until 25 February 2027."""
+"""Points of that day can be used until 25 February 2027."""
 GONE = nepal(2027, 2, 26)
 
 
@@ -43,16 +43,18 @@ def sita(clock: Any, user: Any) -> str:
 
 
 @pytest.fixture
-def heard() -> Iterator[list[dict[str, Any]]]:
-    """What a listener of the signal was told."""
-    told: list[dict[str, Any]] = []
+def received() -> Iterator[list[dict[str, Any]]]:
+    """The arguments of each signal."""
+    received: list[dict[str, Any]] = []
 
-    def listen(**words: Any) -> None:
-        told.append({name: words[name] for name in ("site_key", "member_id", "points", "worth", "last_day")})
+    def receive(**arguments: Any) -> None:
+        received.append(
+            {name: arguments[name] for name in ("site_key", "member_id", "points", "points_value", "last_day")}
+        )
 
-    points_expiring.connect(listen)
-    yield told
-    points_expiring.disconnect(listen)
+    points_expiring.connect(receive)
+    yield received
+    points_expiring.disconnect(receive)
 
 
 def give(member_id: str, points: int) -> None:
@@ -60,37 +62,37 @@ def give(member_id: str, points: int) -> None:
     ledger.adjust(site_key="default", member_id=member_id, points=points, key=key, reason="test")
 
 
-def test_what_is_due_expires_and_one_line_says_so(run: Run, sita: str, clock: time_machine.Traveller) -> None:
+def test_due_points_expire_and_one_line_says_so(run: Run, sita: str, clock: time_machine.Traveller) -> None:
     give("8", 30)
     clock.move_to(GONE)
 
-    assert run("loyalty_run") == "2 expired (150 points)\n"
+    assert run("loyalty_run") == "2 accounts expired (150 points)\n"
     assert run("loyalty_run") == "nothing was due\n"
     assert list(Account.objects.values_list("available", flat=True)) == [0, 0]
 
 
-def test_points_whose_waiting_is_over_can_be_spent(run: Run, shop: Any, clock: time_machine.Traveller) -> None:
-    programmes.change("default", Rules(waiting_days=14))
+def test_pending_points_become_available(run: Run, shop: Any, clock: time_machine.Traveller) -> None:
+    ledger.set_rules("default", Rules(pending_days=14))
     bought(shop, member_id="7")
     clock.move_to(START + 14 * DAY)
 
-    assert run("loyalty_run") == "1 activated (250 points)\n"
+    assert run("loyalty_run") == "1 account activated (250 points)\n"
     assert Account.objects.get().available == 250
 
 
 def test_a_tier_lapses_when_its_grace_is_over(run: Run, shop: Any, clock: time_machine.Traveller) -> None:
-    programmes.change("default", Rules(tier_grace_days=30))
-    purchase = bought(shop, member_id="7", goods=600_000)
-    ledger.refund(purchase=purchase.key, refund_ref="r", so_far=purchase.total, goods_total=purchase.total)
+    ledger.set_rules("default", Rules(tier_grace_days=30))
+    purchase = bought(shop, member_id="7", subtotal=600_000)
+    ledger.refund(purchase=purchase.key, refund_ref="r", refunded_so_far=purchase.total, subtotal=purchase.total)
     before = Account.objects.get().tier
     clock.move_to(START + 31 * DAY)
 
-    assert run("loyalty_run") == "1 changed tier\n"
+    assert run("loyalty_run") == "1 account changed tier\n"
     assert (before, Account.objects.get().tier) == ("Gold", "")
 
 
-def test_a_member_is_warned_once_by_a_signal_and_a_mail(
-    run: Run, sita: str, clock: time_machine.Traveller, heard: list[dict[str, Any]], settings: Any
+def test_a_member_is_notified_once_by_signal_and_mail(
+    run: Run, sita: str, clock: time_machine.Traveller, received: list[dict[str, Any]], settings: Any
 ) -> None:
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "SITE_URL": "https://shop.example"}
     clock.move_to(GONE - 14 * DAY - timedelta(seconds=1))
@@ -98,25 +100,25 @@ def test_a_member_is_warned_once_by_a_signal_and_a_mail(
     clock.move_to(GONE - 14 * DAY)
 
     assert (early, run("loyalty_run"), run("loyalty_run")) == (
-        "nothing was due\n", "1 warned (120 points)\n", "nothing was due\n",
+        "nothing was due\n", "1 account notified (120 points)\n", "nothing was due\n",
     )  # fmt: skip
-    assert heard == [
-        {"site_key": "default", "member_id": sita, "points": 120, "worth": 1200, "last_day": date(2027, 2, 25)}
+    assert received == [
+        {"site_key": "default", "member_id": sita, "points": 120, "points_value": 1200, "last_day": date(2027, 2, 25)}
     ]
     (message,) = mail.outbox
     assert (message.to, message.subject) == (
         ["sita@example.com"],
-        "120 of your points can be spent until 25 February 2027",
+        "120 of your points can be used until 25 February 2027",
     )
     assert "worth Rs 12.00" in message.body
     assert "https://shop.example" in message.body
     assert "25 February 2027" in str(message.alternatives[0][0])  # type: ignore[attr-defined]
 
 
-def test_points_that_come_to_be_near_their_end_later_are_another_warning(
-    run: Run, sita: str, clock: time_machine.Traveller, heard: list[dict[str, Any]]
+def test_points_that_expire_later_are_another_notice(
+    run: Run, sita: str, clock: time_machine.Traveller, received: list[dict[str, Any]]
 ) -> None:
-    """Of each lot once: what is spent of a set in between is no news, another lot is."""
+    """Each lot is notified once: points redeemed in between are no new notice, another lot is."""
     clock.move_to(START + DAY)
     give(sita, 50)
     clock.move_to(GONE - 14 * DAY)
@@ -126,43 +128,43 @@ def test_points_that_come_to_be_near_their_end_later_are_another_warning(
     clock.move_to(GONE - 13 * DAY)
     run("loyalty_run")
 
-    assert [told["points"] for told in heard] == [120, 150]
-    assert [told["last_day"].day for told in heard] == [25, 25]
+    assert [arguments["points"] for arguments in received] == [120, 150]
+    assert [arguments["last_day"].day for arguments in received] == [25, 25]
 
 
-def test_who_has_no_address_is_told_by_the_signal_alone(
-    run: Run, clock: time_machine.Traveller, heard: list[dict[str, Any]], django_user_model: Any
+def test_a_member_without_an_address_gets_the_signal_alone(
+    run: Run, clock: time_machine.Traveller, received: list[dict[str, Any]], django_user_model: Any
 ) -> None:
-    nobody = django_user_model.objects.create_user(username="no-address")
-    give(str(nobody.pk), 120)
+    member = django_user_model.objects.create_user(username="no-address")
+    give(str(member.pk), 120)
     give("99999", 120)  # a user who has been deleted
     clock.move_to(GONE - DAY)
 
-    assert run("loyalty_run") == "2 warned (240 points)\n"
-    assert ([told["points"] for told in heard], mail.outbox) == ([120, 120], [])
+    assert run("loyalty_run") == "2 accounts notified (240 points)\n"
+    assert ([arguments["points"] for arguments in received], mail.outbox) == ([120, 120], [])
     assert not Message.objects.filter(sent_at=None).exists()
 
 
 @pytest.mark.parametrize("days", [0, 30])
-def test_how_long_before_is_a_rule(days: int, run: Run, sita: str, clock: time_machine.Traveller) -> None:
-    programmes.change("default", Rules(notice_days=days))
+def test_the_notice_period_is_a_rule(days: int, run: Run, sita: str, clock: time_machine.Traveller) -> None:
+    ledger.set_rules("default", Rules(notice_days=days))
     clock.move_to(GONE - 30 * DAY)
 
-    assert run("loyalty_run") == ("1 warned (120 points)\n" if days else "nothing was due\n")
+    assert run("loyalty_run") == ("1 account notified (120 points)\n" if days else "nothing was due\n")
 
 
-def test_frozen_merged_and_erased_accounts_are_not_warned(run: Run, clock: time_machine.Traveller) -> None:
+def test_blocked_merged_and_erased_accounts_are_not_notified(run: Run, clock: time_machine.Traveller) -> None:
     for member in ("1", "2", "3", "4"):
         give(member, 100)
-    ledger.freeze(site_key="default", member_id="1", frozen=True)
+    ledger.set_blocked(site_key="default", member_id="1", blocked=True)
     ledger.erase(site_key="default", member_id="2")
     ledger.merge(site_key="default", member_id="3", into="4")
     clock.move_to(GONE - DAY)
 
-    assert run("loyalty_run") == "1 warned (200 points)\n"
+    assert run("loyalty_run") == "1 account notified (200 points)\n"
 
 
-def test_a_warning_whose_mail_fails_is_sent_later(
+def test_a_notice_whose_mail_fails_is_sent_later(
     run: Run, sita: str, clock: time_machine.Traveller, settings: Any
 ) -> None:
     settings.EMAIL_BACKEND = "nowhere.Backend"
@@ -176,7 +178,7 @@ def test_a_warning_whose_mail_fails_is_sent_later(
     assert [message.to for message in mail.outbox] == [["sita@example.com"]]
 
 
-def test_an_account_with_broken_books_keeps_no_other_waiting(run: Run, clock: time_machine.Traveller) -> None:
+def test_an_inconsistent_account_does_not_stop_the_others(run: Run, clock: time_machine.Traveller) -> None:
     give("1", 10)
     give("2", 20)
     Account.objects.filter(member_id="1").update(available=5)  # its lot has 10: expiring them breaks a constraint
@@ -188,7 +190,7 @@ def test_an_account_with_broken_books_keeps_no_other_waiting(run: Run, clock: ti
     assert list(Account.objects.order_by("pk").values_list("available", flat=True)) == [5, 0]
 
 
-def test_a_bar_is_drawn_on_a_terminal_alone(sita: str, clock: time_machine.Traveller) -> None:
+def test_a_progress_bar_is_shown_on_a_terminal_only(sita: str, clock: time_machine.Traveller) -> None:
     class Terminal(StringIO):
         def isatty(self) -> bool:
             return True

@@ -1,4 +1,4 @@
-"""``loyalink_rotate_keys``: a new Fernet key takes the old one's place, and no key is lost on the way."""
+"""``loyalink_rotate_keys``: a new Fernet key replaces the old one, and no secret key is lost."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -38,15 +38,15 @@ def deploy(shop: FakeShop, settings: Any) -> Deploy:
 
 @pytest.fixture
 def kept(deploy: Deploy) -> list[Credentials]:
-    """Four keys, kept with the old Fernet key; two of them are retired."""
+    """Four secret keys, encrypted with the old Fernet key; two of them are retired."""
     deploy(OLD)
-    rows = [conf.save_key(f"site-{number % 2}", conf.TEST, secret) for number, secret in enumerate(KEYS)]
+    rows = [conf.save_secret_key(f"site-{number % 2}", conf.TEST, secret) for number, secret in enumerate(KEYS)]
     deploy(NEW, OLD)
     return rows
 
 
 def rotate() -> tuple[str, str, int]:
-    """What the command says, what it complains of, and how it ends."""
+    """The output of the command, its errors, and its exit code."""
     out, err = StringIO(), StringIO()
     try:
         call_command("loyalink_rotate_keys", stdout=out, stderr=err)
@@ -59,15 +59,15 @@ def readable(rows: list[Credentials]) -> list[Secret | None]:
     return [conf.secret_of(Credentials.objects.get(pk=row.pk)) for row in rows]
 
 
-def test_after_a_rotation_the_old_fernet_key_can_be_dropped(kept: list[Credentials], deploy: Deploy) -> None:
+def test_after_a_rotation_the_old_fernet_key_can_be_removed(kept: list[Credentials], deploy: Deploy) -> None:
     """L03"""
-    said = rotate()
+    result = rotate()
 
-    assert said[0].splitlines() == [
-        "4 key(s) encrypted anew, 0 had been before.",
-        "Only the first of LOYALINK_FERNET_KEYS is needed now; the others can be dropped.",
+    assert result[0].splitlines() == [
+        "4 keys encrypted again, 0 up to date.",
+        "Only the first of LOYALINK_FERNET_KEYS is needed now; the others can be removed.",
     ]
-    assert said[1:] == ("", 0)
+    assert result[1:] == ("", 0)
 
     deploy(NEW)
     assert readable(kept) == KEYS
@@ -77,38 +77,38 @@ def test_a_second_rotation_has_nothing_to_do(kept: list[Credentials]) -> None:
     rotate()
     before = list(Credentials.objects.order_by("pk").values_list("ciphertext", flat=True))
 
-    assert rotate()[0].startswith("0 key(s) encrypted anew, 4 had been before.")
+    assert rotate()[0].startswith("0 keys encrypted again, 4 up to date.")
 
     assert list(Credentials.objects.order_by("pk").values_list("ciphertext", flat=True)) == before
 
 
-def test_dropped_before_the_rotation_nothing_is_sent_to_khalti(
+def test_with_the_old_fernet_key_removed_too_early_nothing_is_sent_to_khalti(
     kept: list[Credentials], deploy: Deploy, shop: FakeShop, khalti: Khalti
 ) -> None:
     """L03"""
     deploy(OLD)
-    conf.save_key("default", conf.TEST, KEYS[0])
-    payment = flow.begin(shop.freeze(shop.cart()))
+    conf.save_secret_key("default", conf.TEST, KEYS[0])
+    payment = flow.begin_payment(shop.freeze(shop.cart()))
     deploy(NEW)
 
-    flow.finish(payment, insist=True)
+    flow.verify_payment(payment, ignore_back_off=True)
     with pytest.raises(CannotPay):
-        flow.begin(shop.freeze(shop.cart("order-2")))
-    with pytest.raises(conf.KeyUnreadable):
+        flow.begin_payment(shop.freeze(shop.cart("order-2")))
+    with pytest.raises(conf.SecretKeyUnreadable):
         readable(kept)
 
-    assert (len(khalti.opened), khalti.asked) == (1, [])
+    assert (len(khalti.opened), khalti.looked_up) == (1, [])
 
 
 @in_every_way("lost")
-def test_a_rotation_cut_off_anywhere_loses_no_key_and_the_next_goes_on(
+def test_a_rotation_interrupted_anywhere_loses_no_key_and_the_next_continues(
     way: Way, few: int | None, kept: list[Credentials], deploy: Deploy
 ) -> None:
     """B12"""
     for cut in sweep(way, few):
         Credentials.objects.all().delete()
         deploy(OLD)
-        rows = [conf.save_key(f"site-{n % 2}", conf.TEST, secret) for n, secret in enumerate(KEYS)]
+        rows = [conf.save_secret_key(f"site-{n % 2}", conf.TEST, secret) for n, secret in enumerate(KEYS)]
         deploy(NEW, OLD)
 
         cut(rotate)
@@ -120,21 +120,21 @@ def test_a_rotation_cut_off_anywhere_loses_no_key_and_the_next_goes_on(
 
 
 def test_a_key_that_cannot_be_read_is_named_and_stays_as_it_is(kept: list[Credentials], deploy: Deploy) -> None:
-    strange = Fernet(LOST).encrypt(KEYS[1].reveal().encode())
-    Credentials.objects.filter(pk=kept[1].pk).update(ciphertext=strange)
+    unreadable = Fernet(LOST).encrypt(KEYS[1].reveal().encode())
+    Credentials.objects.filter(pk=kept[1].pk).update(ciphertext=unreadable)
 
-    said, complained, code = rotate()
+    output, errors, code = rotate()
 
-    assert said == "3 key(s) encrypted anew, 0 had been before, 1 could not be read.\n"
-    assert f"The Khalti key {KEYS[1].fingerprint} of site 'site-1' cannot be read" in complained
+    assert output == "3 keys encrypted again, 0 up to date, 1 unreadable.\n"
+    assert f"The secret key {KEYS[1].fingerprint} of site 'site-1' cannot be read" in errors
     assert code == 1
-    assert bytes(Credentials.objects.get(pk=kept[1].pk).ciphertext) == strange
+    assert bytes(Credentials.objects.get(pk=kept[1].pk).ciphertext) == unreadable
     deploy(NEW)
     assert readable([kept[0], *kept[2:]]) == [KEYS[0], *KEYS[2:]]
 
 
-def test_a_key_saved_meanwhile_is_not_written_over(kept: list[Credentials], deploy: Deploy) -> None:
-    """By another process, which still has the old list: its key is rotated in its turn."""
+def test_a_key_saved_during_the_rotation_is_not_overwritten(kept: list[Credentials], deploy: Deploy) -> None:
+    """Another process, which still has the old list, saves a key: the next rotation encrypts it again."""
     other = Fernet(OLD).encrypt(KEYS[3].reveal().encode())
     saved: list[int] = []
 
@@ -145,33 +145,33 @@ def test_a_key_saved_meanwhile_is_not_written_over(kept: list[Credentials], depl
         return execute(sql, *rest)
 
     with connection.execute_wrapper(save_meanwhile):
-        said, _complained, code = rotate()
+        output, _errors, code = rotate()
 
     assert (saved, code) == ([kept[0].pk], 0)
-    assert said.startswith("4 key(s) encrypted anew")
+    assert output.startswith("4 keys encrypted again")
     deploy(NEW)
     assert readable(kept) == [KEYS[3], *KEYS[1:]]
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"), [((), "LOYALINK_FERNET_KEYS is not set"), (("nonsense",), "not a Fernet key")]
+    ("keys", "message"), [((), "LOYALINK_FERNET_KEYS is not set"), (("nonsense",), "not a Fernet key")]
 )
 def test_without_usable_fernet_keys_it_says_so_and_changes_nothing(
-    keys: tuple[str, ...], said: str, kept: list[Credentials], deploy: Deploy
+    keys: tuple[str, ...], message: str, kept: list[Credentials], deploy: Deploy
 ) -> None:
     """L03"""
     deploy(*keys)
 
-    with pytest.raises(CommandError, match=said):
+    with pytest.raises(CommandError, match=message):
         call_command("loyalink_rotate_keys")
 
     deploy(OLD)
     assert readable(kept) == KEYS
 
 
-def test_a_rotation_tells_no_key(kept: list[Credentials]) -> None:
+def test_a_rotation_shows_no_key(kept: list[Credentials]) -> None:
     """L01"""
-    said, complained, _code = rotate()
+    output, errors, _code = rotate()
 
-    assert not [key for key in KEYS if key.reveal() in said + complained]
-    assert OLD not in said + complained
+    assert not [key for key in KEYS if key.reveal() in output + errors]
+    assert OLD not in output + errors

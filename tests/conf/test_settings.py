@@ -1,4 +1,4 @@
-"""What a deployment says: how many calls at once, and who hears of what needs a person."""
+"""The settings of a deployment: where they come from, concurrent calls, recipients of alerts."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,33 +7,53 @@ from typing import Any
 import pytest
 
 from loyalink_khalti import conf
-from loyalink_khalti.conf import settings as deployed
+from loyalink_khalti.conf import settings as conf_settings
+
+from .conftest import LIVE_KEY, NEW, OLD, OTHER_KEY
 
 Deploy = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
 def _another_process() -> Iterator[None]:
-    """A process is started once, and keeps what its command line said."""
-    deployed._server_threads.cache_clear()
+    """A process caches the threads of its command line."""
+    conf_settings._server_threads.cache_clear()
     yield
-    deployed._server_threads.cache_clear()
+    conf_settings._server_threads.cache_clear()
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Start the server with this command line and, from the environment, these."""
+    """Start the server with a command line and an environment variable."""
 
-    def start(words: str, environment: str | None = None) -> None:
-        monkeypatch.setattr(sys, "argv", words.split())
+    def start(command: str, environment: str | None = None) -> None:
+        monkeypatch.setattr(sys, "argv", command.split())
         if environment is not None:
             monkeypatch.setenv("GUNICORN_CMD_ARGS", environment)
 
     return start
 
 
+def test_the_environment_is_read_without_a_setting(deployment, settings, monkeypatch):
+    settings.LOYALINK_KHALTI = {}
+    monkeypatch.setenv("KHALTI_SECRET_KEY", LIVE_KEY)
+    monkeypatch.setenv("KHALTI_BASE_URL", "http://127.0.0.1:9911/api/v2")
+    monkeypatch.setenv("LOYALINK_FERNET_KEYS", f" {NEW} ,{OLD},")
+
+    assert conf.get("KHALTI_SECRET_KEY") == LIVE_KEY
+    assert conf.base_url(conf.LIVE) == "http://127.0.0.1:9911/api/v2/"
+    assert conf.get("FERNET_KEYS") == [NEW, OLD]
+
+
+def test_the_settings_come_before_the_environment(deployment, monkeypatch):
+    monkeypatch.setenv("KHALTI_SECRET_KEY", LIVE_KEY)
+    deployment(KHALTI_SECRET_KEY=OTHER_KEY)
+
+    assert conf.get("KHALTI_SECRET_KEY") == OTHER_KEY
+
+
 @pytest.mark.parametrize(
-    ("words", "calls"),
+    ("command", "calls"),
     [
         ("gunicorn shop.wsgi --threads 4", 2),
         ("gunicorn --workers 3 --threads=8 shop.wsgi:application -b :8000", 4),
@@ -48,33 +68,37 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         ("gunicorn shop.wsgi --threads", 2),
     ],
 )
-def test_half_of_the_servers_threads_may_call_khalti(deploy: Deploy, started: Deploy, words: str, calls: int) -> None:
-    """I14: the other half has pages to show while Khalti hangs."""
-    started(words)
-
-    assert conf.calls_at_once() == calls
-
-
-@pytest.mark.parametrize(
-    ("words", "calls"), [("gunicorn shop.wsgi", 10), ("gunicorn shop.wsgi --threads 4", 2)], ids=["alone", "overruled"]
-)
-def test_gunicorns_own_variable_counts_and_its_command_line_more(
-    deploy: Deploy, started: Deploy, words: str, calls: int
+def test_half_of_the_servers_threads_may_call_khalti(
+    deploy: Deploy, started: Deploy, command: str, calls: int
 ) -> None:
-    started(words, "--workers 2 --threads=20 --access-logformat '%(h)s %(r)s'")
+    """I14: the other half serves pages while Khalti hangs."""
+    started(command)
 
-    assert conf.calls_at_once() == calls
-
-
-def test_the_setting_comes_before_the_command_line(deploy: Deploy, started: Deploy) -> None:
-    started("gunicorn shop.wsgi --threads 4")
-    deploy(CALLS_AT_ONCE=7)
-
-    assert conf.calls_at_once() == 7
+    assert conf.max_concurrent_calls() == calls
 
 
 @pytest.mark.parametrize(
-    ("chosen", "to"),
+    ("command", "calls"),
+    [("gunicorn shop.wsgi", 10), ("gunicorn shop.wsgi --threads 4", 2)],
+    ids=["alone", "overridden"],
+)
+def test_gunicorns_variable_counts_and_its_command_line_overrides_it(
+    deploy: Deploy, started: Deploy, command: str, calls: int
+) -> None:
+    started(command, "--workers 2 --threads=20 --access-logformat '%(h)s %(r)s'")
+
+    assert conf.max_concurrent_calls() == calls
+
+
+def test_the_setting_overrides_the_command_line(deploy: Deploy, started: Deploy) -> None:
+    started("gunicorn shop.wsgi --threads 4")
+    deploy(MAX_CONCURRENT_CALLS=7)
+
+    assert conf.max_concurrent_calls() == 7
+
+
+@pytest.mark.parametrize(
+    ("configured", "recipients"),
     [
         (["maya@example.com", "ram@example.com"], ["maya@example.com", "ram@example.com"]),
         ("maya@example.com", ["maya@example.com"]),
@@ -85,13 +109,13 @@ def test_the_setting_comes_before_the_command_line(deploy: Deploy, started: Depl
         (None, ["managers@example.com"]),
     ],
 )
-def test_who_hears_of_flags_is_who_is_named_or_else_the_managers(
-    deploy: Deploy, settings: Any, chosen: Any, to: list[str]
+def test_alerts_go_to_the_configured_addresses_or_else_to_the_managers(
+    deploy: Deploy, settings: Any, configured: Any, recipients: list[str]
 ) -> None:
     settings.MANAGERS = [("Managers", "managers@example.com")]
-    deploy(ALERTS_TO=chosen)
+    deploy(ALERTS_TO=configured)
 
-    assert conf.alerts_to() == to
+    assert conf.alerts_to() == recipients
 
 
 @pytest.mark.parametrize("manager", [("Maya", "maya@example.com"), "maya@example.com"], ids=["pair", "address"])
@@ -101,7 +125,7 @@ def test_managers_are_pairs_or_since_django_6_addresses(deploy: Deploy, settings
     assert conf.alerts_to() == ["maya@example.com"]
 
 
-def test_there_may_be_nobody_to_hear(deploy: Deploy, settings: Any) -> None:
+def test_alerts_may_have_no_recipient(deploy: Deploy, settings: Any) -> None:
     settings.MANAGERS = []
 
     assert conf.alerts_to() == []

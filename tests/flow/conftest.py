@@ -1,4 +1,4 @@
-"""The flow is tested with a shop that remembers; nothing in it may call Khalti inside a transaction."""
+"""Fixtures of the flow's tests: a fake shop, Khalti as a test scripts it, and no call inside a transaction."""
 
 import pytest
 
@@ -32,6 +32,6 @@ __all__ = [
 
 @pytest.fixture
 def payment(shop: FakeShop, khalti: Khalti, member: str) -> Payment:
-    """Rs 2,500 of goods, Rs 50 of it by 500 points, waiting at Khalti."""
+    """A purchase of Rs 2,500, Rs 50 of it by 500 points, pending at Khalti."""
     shop.stock(pen=3)
-    return flow.begin(shop.freeze(shop.cart(member_id=member, spends=Points(500))))
+    return flow.begin_payment(shop.freeze(shop.cart(member_id=member, points_redeemed=Points(500))))

@@ -1,4 +1,4 @@
-"""The shop that tests use keeps the contract that it is there to prove."""
+"""The fake shop fulfils the contract of every shop."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How the flow commits: alone, and once more where the database gave way."""
+"""How the flow commits: by itself, and once more after a database failure."""
 
 import threading
 from typing import Any
@@ -17,7 +17,7 @@ from django.db import (
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import InsideTransaction, ShopCannot
-from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_the_databases_own
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.testing import FakeShop
@@ -40,7 +40,7 @@ def caused(exc: Exception, cause: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("exc", "own"),
+    ("exc", "is_failure"),
     [
         (OperationalError("server closed the connection"), True),
         (InterfaceError("connection already closed"), True),
@@ -53,9 +53,9 @@ def caused(exc: Exception, cause: Exception) -> Exception:
         (RuntimeError("a bug"), False),
     ],
 )
-def test_losing_the_database_is_not_the_shops_fault(exc: Exception, own: bool) -> None:
+def test_a_database_failure_is_not_an_error_of_the_shop(exc: Exception, is_failure: bool) -> None:
     """H10"""
-    assert is_the_databases_own(exc) is own
+    assert is_database_failure(exc) is is_failure
 
 
 @pytest.mark.parametrize("faults", [1, 2])
@@ -89,16 +89,16 @@ def test_any_other_error_is_not_tried_again() -> None:
     assert tried == [1]
 
 
-def test_a_verb_inside_a_transaction_is_told_what_to_do() -> None:
-    forbid_transaction("begin")
+def test_a_verb_inside_a_transaction_names_the_decorator_to_add() -> None:
+    forbid_transaction("begin_payment")
 
-    with transaction.atomic(), pytest.raises(InsideTransaction, match=r"flow\.begin.*non_atomic_requests"):
-        forbid_transaction("begin")
+    with transaction.atomic(), pytest.raises(InsideTransaction, match=r"flow\.begin_payment.*non_atomic_requests"):
+        forbid_transaction("begin_payment")
 
 
 @on_postgresql
-def test_two_that_lock_in_opposite_order_both_end_well(shop: FakeShop) -> None:
-    """H03: a deadlock of the host's own making."""
+def test_two_transactions_that_lock_in_opposite_order_both_succeed(shop: FakeShop) -> None:
+    """H03: a deadlock caused by the host."""
     shop.stock(pen=100, ink=100)
     together, met = threading.Barrier(2), set()
 
@@ -117,7 +117,7 @@ def test_two_that_lock_in_opposite_order_both_end_well(shop: FakeShop) -> None:
 @on_postgresql
 def test_a_connection_that_the_server_ends_midway_costs_nothing(shop: FakeShop, khalti: Khalti) -> None:
     """H01: in the middle of ``confirm``."""
-    payment = flow.begin(shop.freeze(shop.cart()))
+    payment = flow.begin_payment(shop.freeze(shop.cart()))
     khalti.pay(payment.pidx)
     ended = iter([True])
 
@@ -127,7 +127,7 @@ def test_a_connection_that_the_server_ends_midway_costs_nothing(shop: FakeShop, 
         return execute(sql, *rest)
 
     with connection.execute_wrapper(end):
-        outcome = flow.finish(payment)
+        outcome = flow.verify_payment(payment)
 
     assert (outcome, shop.confirmed, next(ended, False)) == (Outcome.PAID, [("order-1", 250_000)], False)
     assert Payment.objects.get().state == "fulfilled"

@@ -1,4 +1,4 @@
-"""What happens to points, stock and accounts between "pay" and "paid"."""
+"""Points, stock and accounts between the click on "Pay" and the payment."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,24 +12,23 @@ from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotPay, CannotRefund
-from loyalink_khalti.flow import PointsDoNotFit
-from loyalink_khalti.flow.audit import audit
-from loyalink_khalti.loyalty import ledger, programmes
-from loyalink_khalti.loyalty.expiry import KATHMANDU
+from loyalink_khalti.flow import PointsDoNotFit, audit
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.ports import Outcome, Paid
 from loyalink_khalti.testing import FakeShop
-from tests.purchases import Khalti, at_once, flags, points, stands
+from tests.purchases import Khalti, at_once, flags, points, states_of
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)
 def _sound_in_the_end(shop: FakeShop) -> Iterator[None]:
-    """Whatever a test did, the audit finds nothing wrong."""
+    """After every test the audit finds nothing wrong."""
     yield
     report = audit()
     assert report["ok"], report["violations"]
@@ -41,80 +40,82 @@ def reconcile() -> None:
 
 
 def begin(shop: FakeShop, ref: str = "order-1", **changes: Any) -> Payment:
-    return flow.begin(shop.freeze(shop.cart(ref, **changes)))
+    return flow.begin_payment(shop.freeze(shop.cart(ref, **changes)))
 
 
 @pytest.fixture
 def short_lived(shop: FakeShop) -> Account:
-    """A member with 500 points that are gone tomorrow."""
+    """A member with 500 points that expire tomorrow."""
     tomorrow = timezone.now() + timedelta(days=1)
     ledger.adjust(site_key="default", member_id="7", points=500, key="gift", reason="gift", expires_at=tomorrow)
     return Account.objects.get()
 
 
-def test_points_that_would_expire_while_paying_are_spent_all_the_same(
+def test_held_points_are_redeemed_although_they_would_have_expired(
     shop: FakeShop, khalti: Khalti, short_lived: Account
 ) -> None:
-    """E06: the hold stands as long as the purchase is open."""
-    payment = begin(shop, member_id="7", spends=Points(500))
+    """E06: held points do not expire while the purchase is open."""
+    payment = begin(shop, member_id="7", points_redeemed=Points(500))
 
     with time_machine.travel(timezone.now() + timedelta(days=2)):
         assert sum(swept.points for swept in ledger.sweep()) == 0
         khalti.pay(payment.pidx)
-        outcome = flow.finish(payment, insist=True)
+        outcome = flow.verify_payment(payment, ignore_back_off=True)
 
     assert (outcome, shop.confirmed) == (Outcome.PAID, [("order-1", 245_000)])
     assert points(short_lived) == (245, 0, 500)
 
 
-def test_points_that_expired_while_nobody_paid_are_gone_when_the_basket_comes_back(
+def test_points_that_expired_during_an_unpaid_purchase_are_gone_after_its_release(
     shop: FakeShop, khalti: Khalti, short_lived: Account
 ) -> None:
     """E06, E07: once, and never below zero."""
-    payment = begin(shop, member_id="7", spends=Points(500))
+    payment = begin(shop, member_id="7", points_redeemed=Points(500))
     khalti.says(payment.pidx, "Expired")
 
     with time_machine.travel(timezone.now() + timedelta(days=2)):
-        flow.finish(payment, insist=True)
+        flow.verify_payment(payment, ignore_back_off=True)
         swept = [sum(each.points for each in ledger.sweep()) for _ in range(2)]
 
     assert (swept, points(short_lived)) == ([500, 0], (0, 0, 0))
 
 
-def test_points_that_expire_at_midnight_between_quote_and_click_are_said_to_be_gone(
-    shop: FakeShop, khalti: Khalti
-) -> None:
-    """E07: offered at 23:59:59, refused at 00:00:00, by quote and by begin alike."""
+def test_points_that_expire_between_quote_and_click_are_refused(shop: FakeShop, khalti: Khalti) -> None:
+    """E07: offered at 23:59:59, refused at 00:00:00, by quote and begin_payment alike."""
     midnight = (timezone.now().astimezone(KATHMANDU) + timedelta(days=1)).replace(
         hour=0, minute=0, second=0, microsecond=0
     )
     ledger.adjust(site_key="default", member_id="7", points=500, key="gift", reason="gift", expires_at=midnight)
     shop.stock(pen=3)
-    cart = shop.cart(member_id="7", spends=Points(500))
-    asked: dict[str, Any] = {
-        "site_key": "default", "member_id": "7", "goods": cart.goods, "shipping": cart.shipping, "lines": cart.lines,
-    }  # fmt: skip
+    cart = shop.cart(member_id="7", points_redeemed=Points(500))
+    purchase: dict[str, Any] = {
+        "site_key": "default",
+        "member_id": "7",
+        "subtotal": cart.subtotal,
+        "shipping": cart.shipping,
+        "lines": cart.lines,
+    }
 
     with time_machine.travel(midnight - timedelta(seconds=1), tick=False) as clock:
-        offered = flow.quote(**asked, points=Points(500)).spendable
+        offered = flow.quote(**purchase, points=Points(500)).redeemable
         clock.move_to(midnight)
         with pytest.raises(PointsDoNotFit):
-            flow.quote(**asked, points=Points(500))
+            flow.quote(**purchase, points=Points(500))
         with pytest.raises(CannotPay, match="no longer have that many points"):
-            flow.begin(shop.freeze(cart))
+            flow.begin_payment(shop.freeze(cart))
 
     assert (offered, shop.left("pen"), Purchase.objects.count(), khalti.opened) == (500, 3, 0, [])
 
 
 @pytest.mark.parametrize("number", [30, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
-def test_whatever_was_abandoned_is_given_back_once(
+def test_every_abandoned_purchase_is_released_once(
     number: int, shop: FakeShop, khalti: Khalti, account: Account, settings: Any
 ) -> None:
-    """E08: only half of the links have expired at the first look."""
+    """E08: only half of the links have expired at the first pass."""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "LIVE_PAYMENTS_PER_MEMBER": 0}
     shop.stock(pen=number)
     ledger.adjust(site_key="default", member_id="7", points=100 * number - 1000, key="more", reason="test")
-    payments = [begin(shop, f"order-{n}", member_id="7", spends=Points(100)) for n in range(number)]
+    payments = [begin(shop, f"order-{n}", member_id="7", points_redeemed=Points(100)) for n in range(number)]
     for payment in payments[::2]:
         khalti.says(payment.pidx, "Expired")
 
@@ -132,63 +133,63 @@ def test_whatever_was_abandoned_is_given_back_once(
     assert Entry.objects.filter(kind="release").count() == number
 
 
-def test_rules_that_change_while_paying_change_nothing_of_what_was_shown(
+def test_rules_that_change_during_payment_do_not_change_what_was_shown(
     payment: Payment, khalti: Khalti, account: Account
 ) -> None:
-    """D05: what is earned, and what the points were worth, is by the rules of the quote."""
-    programmes.change("default", Rules(points=Points(50), redeem_value=Paisa(1)))
+    """D05: the rules of the quote decide the points earned and the value of the points redeemed."""
+    ledger.set_rules("default", Rules(points=Points(50), redeem_value=Paisa(1)))
     khalti.pay(payment.pidx)
 
-    assert flow.finish(payment) is Outcome.PAID
+    assert flow.verify_payment(payment) is Outcome.PAID
 
     assert points(account) == (745, 0, 500)
 
 
-def test_what_is_refunded_while_its_award_is_written_leaves_no_points_of_it(
+def test_a_refund_during_the_award_leaves_no_points(
     shop: FakeShop, khalti: Khalti, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F04: staff click on refund in the very block that settles the payment."""
+    """F04: staff click on refund during the transaction that settles the payment."""
     payment = begin(shop, member_id=account.member_id)
     khalti.pay(payment.pidx)
     staff: list[threading.Thread] = []
-    came_of_it: list[Any] = []
+    results: list[Any] = []
 
     def refund() -> Refund:
         purchase = Purchase.objects.get()
-        return flow.undo(purchase, goods=Paisa(250_000), shipping=Paisa(0), key="one click", by="1")
+        return flow.refund_order(purchase, subtotal=Paisa(250_000), shipping=Paisa(0), key="one click", actor="1")
 
     confirm: Callable[..., str] = shop.confirm
 
     def confirm_and_click(ref: str, *, paid: Paid) -> str:
         number = confirm(ref, paid=paid)
-        staff.append(threading.Thread(target=lambda: came_of_it.extend(at_once(1, lambda _: refund()))))
+        staff.append(threading.Thread(target=lambda: results.extend(at_once(1, lambda _: refund()))))
         staff[0].start()
         return number
 
     with monkeypatch.context() as patch:
         patch.setattr(shop, "confirm", confirm_and_click)
-        outcome = flow.finish(payment)
+        outcome = flow.verify_payment(payment)
         staff[0].join()
-    for each in came_of_it:
-        if isinstance(each, CannotRefund):  # it looked before the order was placed
+    for each in results:
+        if isinstance(each, CannotRefund):  # it ran before the order was placed
             refund()
 
     assert outcome is Outcome.PAID
-    assert all(isinstance(each, Refund | CannotRefund) for each in came_of_it)
+    assert all(isinstance(each, Refund | CannotRefund) for each in results)
     assert (Refund.objects.get().state, len(khalti.refunded)) == ("done", 1)
-    assert points(account) == (1000, 0, 0)  # the rule of nothing paid: nothing
+    assert points(account) == (1000, 0, 0)  # everything was refunded, so nothing is earned
 
 
 @pytest.mark.parametrize("deleted", [False, True])
-def test_a_member_who_is_gone_while_paying_has_the_order_and_the_award_all_the_same(
+def test_a_member_who_is_deleted_during_payment_still_gets_order_and_award(
     deleted: bool, shop: FakeShop, khalti: Khalti
 ) -> None:
-    """J08: nobody can log in to spend it, and nobody else is given it."""
+    """J08: the points stay on the account of the deleted member, and no other member gets them."""
     user: Any = get_user_model().objects.create_user(username="sita", email="sita@example.com", password="x")
     member = str(user.pk)
     ledger.adjust(site_key="default", member_id=member, points=1000, key="opening", reason="opening")
     account = Account.objects.get()
-    payment = begin(shop, member_id=member, spends=Points(500))
+    payment = begin(shop, member_id=member, points_redeemed=Points(500))
     if deleted:
         user.delete()
     else:
@@ -198,6 +199,6 @@ def test_a_member_who_is_gone_while_paying_has_the_order_and_the_award_all_the_s
     reconcile()
     newcomer: Any = get_user_model().objects.create_user(username="ram", email="sita@example.com", password="x")
 
-    assert (stands(payment), shop.confirmed) == (("fulfilled", "placed"), [("order-1", 245_000)])
+    assert (states_of(payment), shop.confirmed) == (("fulfilled", "placed"), [("order-1", 245_000)])
     assert (points(account), account.member_id, flags()) == ((745, 0, 500), member, [])
-    assert ledger.find("default", str(newcomer.pk)) is None
+    assert ledger.find_account("default", str(newcomer.pk)) is None

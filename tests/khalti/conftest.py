@@ -1,11 +1,11 @@
-"""A key that must never be seen, Khalti's sandbox as `responses` plays it, and peers that misbehave on sockets."""
+"""A secret key that must never be shown, Khalti's sandbox as ``responses`` mocks it, and misbehaving servers."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 import responses
 
-from loyalink_khalti.khalti import Khalti, Secret, Transport, hang_up
+from loyalink_khalti.khalti import Khalti, Secret, Transport, close_connections
 
 from .peer import Behaviour, Peer
 
@@ -24,14 +24,14 @@ def khalti(secret: Secret) -> Khalti:
 
 @pytest.fixture
 def sandbox() -> Iterator[responses.RequestsMock]:
-    """Khalti's sandbox server: what a test adds is what it answers."""
+    """Khalti's sandbox server; a test adds its answers."""
     with responses.RequestsMock() as mock:
         yield mock
 
 
 @pytest.fixture
 def peer() -> Iterator[Callable[[Behaviour], Peer]]:
-    """Start a server on this machine that does to each connection what the test says."""
+    """Start a server on this machine that treats each connection as the test says."""
     peers: list[Peer] = []
 
     def start(behaviour: Behaviour) -> Peer:
@@ -39,12 +39,12 @@ def peer() -> Iterator[Callable[[Behaviour], Peer]]:
         return peers[-1]
 
     yield start
-    hang_up()
-    for one in peers:
-        one.close()
+    close_connections()
+    for server in peers:
+        server.close()
 
 
 @pytest.fixture
 def at(secret: Secret) -> Callable[[Peer], Khalti]:
-    """Give the Khalti that a peer pretends to be, asked with half a second of patience."""
+    """Return a client for a peer that pretends to be Khalti, with a deadline of half a second."""
     return lambda peer: Khalti(base_url=peer.url, secret=secret, transport=Transport(deadline=0.5))

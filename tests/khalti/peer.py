@@ -1,4 +1,4 @@
-"""A little server on 127.0.0.1 whose every byte is the test's own."""
+"""A small server on 127.0.0.1 whose every byte comes from the test."""
 
 import json
 import socket
@@ -10,11 +10,11 @@ Behaviour = Callable[["Peer", socket.socket, int], None]
 
 
 class Peer:
-    """Give each connection, numbered from 1, to ``behaviour``; remember the requests that came."""
+    """Pass each connection, numbered from 1, to ``behaviour``, and record the requests."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.over = threading.Event()
-        self._left = threading.Semaphore(0)  # released whenever somebody hangs up on us
+        self._closed = threading.Semaphore(0)  # released whenever a client closes its connection
         self.requests: list[bytes] = []
         self.connections = 0
         self._behaviour = behaviour
@@ -25,7 +25,7 @@ class Peer:
         self._threads[0].start()
 
     def read(self, conn: socket.socket) -> bytes:
-        """Read one request; empty when the other side has gone."""
+        """Return one request; empty when the client has closed the connection."""
         request = b""
         while b"\r\n\r\n" not in request or len(request.partition(b"\r\n\r\n")[2]) < _length(request):
             chunk = conn.recv(65536)
@@ -36,18 +36,18 @@ class Peer:
         return request
 
     def drip(self, conn: socket.socket, chunk: bytes = b"a") -> None:
-        """Send a little again and again, each time well within any timeout of a single receive."""
+        """Send ``chunk`` repeatedly, each time within any timeout of a single receive."""
         while not self.over.wait(0.05):
             conn.sendall(chunk)
 
     def hold(self, conn: socket.socket) -> None:
-        """Say nothing until the other side hangs up."""
+        """Send nothing until the client closes the connection."""
         while conn.recv(65536):
             pass
 
-    def left_by(self, count: int) -> bool:
-        """Whether so many connections have been hung up, within a second."""
-        return all(self._left.acquire(timeout=1) for _ in range(count))
+    def closed_by_client(self, count: int) -> bool:
+        """Whether clients close so many connections within a second."""
+        return all(self._closed.acquire(timeout=1) for _ in range(count))
 
     def close(self) -> None:
         self.over.set()
@@ -75,11 +75,11 @@ class Peer:
                 self.hold(conn)
             except OSError:
                 pass
-            self._left.release()
+            self._closed.release()
 
 
 def answer(body: Any, *, status: str = "200 OK", headers: str = "") -> bytes:
-    """Write an HTTP answer; ``body`` is bytes as they are, or anything to be JSON."""
+    """Return an HTTP response; ``body`` is bytes, or anything that becomes JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
     return head.encode() + content

@@ -1,8 +1,8 @@
-"""Only Khalti's servers, and the one that the deployment names, are called or sent to."""
+"""Calls and redirects go only to Khalti's servers and to the configured one."""
 
 import pytest
 
-from loyalink_khalti.khalti import Khalti, is_khaltis
+from loyalink_khalti.khalti import Khalti, is_khalti_url
 
 LIVE = "https://khalti.com/api/v2/"
 LOCAL = "http://127.0.0.1:9000/api/v2/"
@@ -18,9 +18,9 @@ LOCAL = "http://127.0.0.1:9000/api/v2/"
         "HTTPS://Pay.KHALTI.com/",
     ],
 )
-def test_khalti_com_and_its_subdomains_over_https_are_khaltis(url):
-    assert is_khaltis(url, base_url=LIVE)
-    assert is_khaltis(url, base_url=LOCAL)
+def test_khalti_com_and_its_subdomains_over_https_are_khalti_urls(url):
+    assert is_khalti_url(url, base_url=LIVE)
+    assert is_khalti_url(url, base_url=LOCAL)
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_khalti_com_and_its_subdomains_over_https_are_khaltis(url):
         7,
     ],
 )
-def test_what_only_looks_like_khalti_is_not(url):
+def test_a_url_that_only_looks_like_khalti_is_refused(url):
     """C20, C24, K10."""
-    assert not is_khaltis(url, base_url=LIVE)
-    assert not is_khaltis(url, base_url=LOCAL)
+    assert not is_khalti_url(url, base_url=LIVE)
+    assert not is_khalti_url(url, base_url=LOCAL)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_what_only_looks_like_khalti_is_not(url):
         ("https://169.254.169.254/latest/", LOCAL, False),
     ],
 )
-def test_the_host_of_the_base_url_is_allowed_on_any_port_but_plain_http_on_loopback_alone(url, base_url, allowed):
-    assert is_khaltis(url, base_url=base_url) is allowed
+def test_the_host_of_the_base_url_is_allowed_on_any_port_and_over_plain_http_only_on_loopback(url, base_url, allowed):
+    assert is_khalti_url(url, base_url=base_url) is allowed
 
 
 @pytest.mark.parametrize("given", ["https://dev.khalti.com/api/v2", "https://dev.khalti.com/api/v2/"])
-def test_a_base_url_ends_with_a_slash_whether_it_was_typed_or_not(given, secret):
+def test_a_base_url_gets_a_trailing_slash(given, secret):
     assert Khalti(base_url=given, secret=secret).base_url == "https://dev.khalti.com/api/v2/"
 
 
@@ -124,7 +124,7 @@ def test_a_base_url_ends_with_a_slash_whether_it_was_typed_or_not(given, secret)
         "",
     ],
 )
-def test_a_server_that_may_not_be_called_is_refused_before_any_call(base_url, secret):
+def test_a_server_that_must_not_be_called_is_refused_before_any_call(base_url, secret):
     """I13, K10."""
     with pytest.raises(ValueError, match=r"base URL|plain http") as caught:
         Khalti(base_url=base_url, secret=secret)

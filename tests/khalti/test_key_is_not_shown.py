@@ -1,4 +1,4 @@
-"""L01: the key is in no text, variable, cause, context or log line of anything that goes wrong."""
+"""L01: no error has the key in its text, variables, cause, context or log lines."""
 
 import base64
 import http.client
@@ -15,23 +15,23 @@ from loyalink_khalti.errors import KhaltiError, KhaltiUnreadable
 from loyalink_khalti.khalti import Khalti
 
 from . import vectors
+from .behaviours import closes_at_once, drips_a_header, sends_headers_without_end, silent, stays
 from .conftest import KEY
 from .test_client import LOOKUP, PIDX
-from .test_transport import closes_without_a_word, drips_a_header, sends_headers_without_end, silent, stays
 
 
-def everything_of(exc):
-    """Yield all that an error page could print of an exception: texts, arguments, and the variables of every frame."""
-    seen, waiting = set(), [exc]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
+def error_page(exc):
+    """Yield everything that an error page could print of an exception: texts, arguments, variables of every frame."""
+    seen, todo = set(), [exc]
+    while todo:
+        error = todo.pop()
+        if error is None or id(error) in seen:
             continue
-        seen.add(id(one))
-        waiting += [one.__cause__, one.__context__]
-        yield f"{one!s} {one!r} {one.args!r} {vars(one)!r}"
-        assert not hasattr(one, "request")
-        traceback = one.__traceback__
+        seen.add(id(error))
+        todo += [error.__cause__, error.__context__]
+        yield f"{error!s} {error!r} {error.args!r} {vars(error)!r}"
+        assert not hasattr(error, "request")
+        traceback = error.__traceback__
         while traceback:
             frame = traceback.tb_frame
             if "/tests/" not in frame.f_code.co_filename:
@@ -47,13 +47,13 @@ def assert_hidden(text):
 
 
 @pytest.fixture(autouse=True)
-def everything_logged(caplog, monkeypatch):
+def debug_logging(caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "error",
     [
         requests.ConnectionError("refused"),
         requests.ReadTimeout("slow"),
@@ -66,17 +66,17 @@ def everything_logged(caplog, monkeypatch):
         RecursionError("deep"),
         OSError(5, "gone"),
     ],
-    ids=lambda fault: type(fault).__name__,
+    ids=lambda error: type(error).__name__,
 )
-def test_nothing_that_requests_raises_comes_through(fault, khalti, sandbox, caplog):
-    sandbox.post(LOOKUP, body=fault)
+def test_no_exception_of_requests_is_passed_on(error, khalti, sandbox, caplog):
+    sandbox.post(LOOKUP, body=error)
 
     with pytest.raises(KhaltiError) as caught:
         khalti.lookup(PIDX)
 
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
-    for text in [*everything_of(caught.value), caplog.text]:
+    for text in [*error_page(caught.value), caplog.text]:
         assert_hidden(text)
 
 
@@ -92,54 +92,54 @@ def test_nothing_that_requests_raises_comes_through(fault, khalti, sandbox, capl
         (500, "{}"),
     ],
 )
-def test_no_answer_that_is_an_error_shows_the_key(code, body, khalti, sandbox, caplog):
+def test_no_error_about_an_answer_shows_the_key(code, body, khalti, sandbox, caplog):
     sandbox.post(LOOKUP, status=code, body=body)
 
     with pytest.raises(KhaltiError) as caught:
         khalti.lookup(PIDX)
 
-    for text in [*everything_of(caught.value), caplog.text]:
+    for text in [*error_page(caught.value), caplog.text]:
         assert_hidden(text)
 
 
 @pytest.mark.parametrize("code", [200, 400, 401, 404, 429])
-def test_an_answer_that_repeats_the_key_is_not_kept(code, khalti, sandbox, caplog):
+def test_an_answer_that_repeats_the_key_is_dropped(code, khalti, sandbox, caplog):
     sandbox.post(LOOKUP, status=code, json={"detail": f"Invalid token: {KEY}"})
 
     with pytest.raises(KhaltiUnreadable) as caught:
         khalti.lookup(PIDX)
 
-    for text in [*everything_of(caught.value), caplog.text]:
+    for text in [*error_page(caught.value), caplog.text]:
         assert_hidden(text)
 
 
-@pytest.mark.parametrize("behaviour", [silent, closes_without_a_word, drips_a_header, sends_headers_without_end])
-def test_nothing_on_a_real_socket_shows_the_key(behaviour, peer, at, caplog, capfd):
+@pytest.mark.parametrize("behaviour", [silent, closes_at_once, drips_a_header, sends_headers_without_end])
+def test_no_failure_on_a_real_socket_shows_the_key(behaviour, peer, at, caplog, capfd):
     with pytest.raises(KhaltiError) as caught:
         at(peer(behaviour)).lookup(PIDX)
 
     printed = "".join(capfd.readouterr())
-    for text in [*everything_of(caught.value), caplog.text, printed]:
+    for text in [*error_page(caught.value), caplog.text, printed]:
         assert_hidden(text)
 
 
 def test_debugging_at_every_level_shows_the_call_but_not_the_key(peer, at, caplog, capfd):
     """L01"""
-    asked = peer(stays)
+    server = peer(stays)
 
-    at(asked).lookup(PIDX)
+    at(server).lookup(PIDX)
 
-    assert KEY.encode() in asked.requests[0]
+    assert KEY.encode() in server.requests[0]
     assert "POST /api/v2/epayment/lookup/" in caplog.text
     assert_hidden(caplog.text + "".join(capfd.readouterr()))
 
 
-def test_an_interruption_in_the_middle_shows_no_key_in_the_variables_that_requests_had(khalti, monkeypatch):
+def test_an_interrupt_during_a_call_shows_no_key_in_the_frames_of_requests(khalti, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(socket, "getaddrinfo", interrupt)
-    monkeypatch.setattr("loyalink_khalti.khalti.bounded.resolve", interrupt)
+    monkeypatch.setattr("loyalink_khalti.khalti.deadline.resolve", interrupt)
 
     with pytest.raises(KeyboardInterrupt) as caught:
         khalti.lookup(PIDX)
@@ -153,13 +153,13 @@ def test_an_interruption_in_the_middle_shows_no_key_in_the_variables_that_reques
     assert_hidden("".join(shown))
 
 
-def test_a_khalti_shows_its_server_and_a_masked_key(secret):
+def test_the_repr_of_a_client_has_the_server_and_the_masked_key(secret):
     shown = repr(Khalti(base_url="https://khalti.com/api/v2/", secret=secret))
 
     assert shown == "<Khalti https://khalti.com/api/v2/ live_…ffee>"
 
 
-def test_a_request_that_was_sent_shows_dots_for_the_key(khalti):
+def test_a_sent_request_masks_the_key(khalti):
     with responses.RequestsMock() as mock:
         mock.post(LOOKUP, json=vectors.looked_up("Pending"))
         khalti.lookup(PIDX)

@@ -1,4 +1,4 @@
-"""The key is held, and shown by nothing but ``reveal``."""
+"""Only ``reveal`` shows the secret key."""
 
 import copy
 import logging
@@ -26,7 +26,7 @@ HEX = "0123456789ab4cde8f0123456789b455"
         ("sixteen-letters!", "…ers!"),
     ],
 )
-def test_a_key_shows_its_kind_and_its_last_four_characters_at_most(key, mask):
+def test_a_key_shows_at_most_its_prefix_and_its_last_four_characters(key, mask):
     secret = Secret(key)
 
     assert str(secret) == f"{secret}" == mask
@@ -35,7 +35,7 @@ def test_a_key_shows_its_kind_and_its_last_four_characters_at_most(key, mask):
     assert secret.reveal() == key
 
 
-def test_nothing_that_prints_a_variable_prints_the_key(caplog):
+def test_logs_and_printed_variables_do_not_contain_the_key(caplog):
     secret = Secret(HEX)
 
     logging.getLogger("shop").warning("%s %r", secret, {"key": secret})
@@ -58,7 +58,7 @@ def test_a_template_may_not_call_reveal():
     assert Secret(HEX).reveal.alters_data is True
 
 
-def test_keys_are_compared_by_what_they_are_and_told_apart_by_fingerprint():
+def test_keys_compare_by_value_and_have_distinct_fingerprints():
     assert Secret(HEX) == Secret(HEX)
     assert hash(Secret(HEX)) == hash(Secret(HEX))
     assert Secret(HEX) != Secret(HEX[::-1])
@@ -68,7 +68,7 @@ def test_keys_are_compared_by_what_they_are_and_told_apart_by_fingerprint():
     assert int(Secret(HEX).fingerprint, 16) >= 0
 
 
-def test_a_key_does_not_change():
+def test_a_key_is_immutable():
     with pytest.raises(AttributeError):
         Secret(HEX).fingerprint = "00000000"
     with pytest.raises(AttributeError):
@@ -76,7 +76,7 @@ def test_a_key_does_not_change():
 
 
 @pytest.mark.parametrize("key", ["", " ", f"{HEX} ", f"{HEX}\n", f"live {HEX}", "ключ" + HEX, HEX + "\x7f", None, 7])
-def test_what_cannot_be_a_key_is_refused_in_words_that_do_not_repeat_it(key):
+def test_text_that_cannot_be_a_key_is_refused_without_repeating_it(key):
     with pytest.raises(ValueError, match="the secret key") as caught:
         Secret(key)
 

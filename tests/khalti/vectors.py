@@ -1,4 +1,4 @@
-"""Bodies of Khalti's, word for word: from its documentation, and from integrators' public logs where it says so."""
+"""Khalti's bodies, verbatim: from its documentation, and where noted from public logs of integrators."""
 
 from typing import Any
 
@@ -41,8 +41,8 @@ PAYMENT_URL_OF_2026 = (
     "&return_url=https%3A%2F%2Fdocs.khalti.com%2Fkhalti-epayment&mode=wallet"
 )
 INITIATE_ERRORS: list[tuple[dict[str, Any], str]] = [
-    (body | {"error_key": "validation_error"}, words)
-    for body, words in [
+    (body | {"error_key": "validation_error"}, message)
+    for body, message in [
         ({"return_url": ["This field may not be blank."]}, "return_url: This field may not be blank."),
         ({"return_url": ["Enter a valid URL."]}, "return_url: Enter a valid URL."),
         ({"website_url": ["This field may not be blank."]}, "website_url: This field may not be blank."),
@@ -71,7 +71,7 @@ KEY_ERRORS = [
 
 
 def looked_up(status: str, *, pidx: str = "HT6o6PEZRWFJ5ygavzHWd5", **more: Any) -> dict[str, Any]:
-    """Give lookup's documented body for a status."""
+    """Return lookup's documented body for a status."""
     paid = status in {"Completed", "Refunded", "Failed", "Partially Refunded"}
     return {
         "pidx": pidx,

@@ -1,4 +1,4 @@
-"""The ledger is told in worked examples: an account, the verbs in few words, and a check of all that must hold."""
+"""Short helpers for worked examples of the ledger: an account, its verbs, and a check of all invariants."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -9,14 +9,15 @@ import pytest
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from loyalink_khalti.loyalty import books, ledger, programmes
-from loyalink_khalti.loyalty.expiry import KATHMANDU
-from loyalink_khalti.loyalty.ledger import Bought, Returned
-from loyalink_khalti.loyalty.models import Account, Bucket, Entry, Hold, Kind, Lot
+from loyalink_khalti.loyalty import audit, ledger
+from loyalink_khalti.loyalty.buckets import Bucket, EntryKind, HoldState
+from loyalink_khalti.loyalty.ledger import OrderSnapshot, RefundedPoints
+from loyalink_khalti.loyalty.models import Account, Entry, Hold, Lot
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
-from loyalink_khalti.loyalty.programmes import ProgramVersion
+from loyalink_khalti.loyalty.program import ProgramVersion
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.ports import Line
 
 SITE, MEMBER = "default", "7"
@@ -24,28 +25,28 @@ SITE, MEMBER = "default", "7"
 
 @pytest.fixture
 def account(db: None) -> Account:
-    return Account.objects.create(program=programmes.current(SITE).program, member_id=MEMBER)
+    return Account.objects.create(program=ledger.current_version(SITE).program, member_id=MEMBER)
 
 
 @pytest.fixture
 def lot(account: Account) -> Callable[..., Lot]:
-    """Put points into a lot of their own that expires when the example says."""
+    """Add points in a lot of their own with the expiry of the example."""
 
-    def give(points: int, *, expires_at: datetime | None) -> Lot:
+    def add(points: int, *, expires_at: datetime | None) -> Lot:
         adjust(points, f"lot {Lot.objects.count()}")
-        made = Lot.objects.latest("pk")
-        Lot.objects.filter(pk=made.pk).update(expires_at=expires_at)
-        return made
+        new = Lot.objects.latest("pk")
+        Lot.objects.filter(pk=new.pk).update(expires_at=expires_at)
+        return new
 
-    return give
+    return add
 
 
 # What an example does
 
 
-def rules(**chosen: Any) -> ProgramVersion:
-    """Let these rules hold from now on; what is not named is as by default."""
-    return programmes.change(SITE, Rules(**chosen))
+def set_rules(**chosen: Any) -> ProgramVersion:
+    """Set these rules; the others have their defaults."""
+    return ledger.set_rules(SITE, Rules(**chosen))
 
 
 def line(total: int, *tags: str, earns: bool = True) -> Line:
@@ -53,19 +54,21 @@ def line(total: int, *tags: str, earns: bool = True) -> Line:
     return Line(sku="pen", title="Pen", quantity=1, unit=Paisa(total), total=Paisa(total), tags=tags, earns=earns)
 
 
-def bought(lines: int | Sequence[Line], *, worth: int = 0, shipping: int = 0, discount: int = 0) -> Bought:
-    """Goods, in paisa or as lines."""
-    return Bought(
+def order_of(
+    lines: int | Sequence[Line], *, points_value: int = 0, shipping: int = 0, discount: int = 0
+) -> OrderSnapshot:
+    """An order of products, in paisa or as lines."""
+    return OrderSnapshot(
         lines=(line(lines),) if isinstance(lines, int) else lines,
         shipping=Paisa(shipping),
         discount=Paisa(discount),
-        worth=Paisa(worth),
+        points_value=Paisa(points_value),
         at=timezone.now(),
     )
 
 
 def award(
-    goods: int | Sequence[Line],
+    subtotal: int | Sequence[Line],
     purchase: str = "shop:1",
     *,
     member_id: str = MEMBER,
@@ -76,8 +79,8 @@ def award(
         site_key=SITE,
         member_id=member_id,
         purchase=purchase,
-        bought=bought(goods, **more),
-        version_id=version and version.pk,
+        order=order_of(subtotal, **more),
+        version_id=version.pk if version else None,
     )
 
 
@@ -103,30 +106,30 @@ def late_capture(points: int, purchase: str = "shop:1", value: int = 1000) -> in
     )
 
 
-def spend(points: int, purchase: str) -> None:
+def redeem(points: int, purchase: str) -> None:
     hold(points, purchase)
     capture(purchase)
 
 
 def refund(so_far: int, of: int, purchase: str = "shop:1", *, ref: str = "") -> tuple[int, int]:
-    """Refund a purchase up to ``so_far`` of its goods; points that came back, points that were taken."""
-    done: Returned = ledger.refund(
-        purchase=purchase, refund_ref=ref or f"to {so_far}", so_far=Paisa(so_far), goods_total=Paisa(of)
+    """Refund ``so_far`` paisa of a purchase in all; return the points restored and clawed back."""
+    done: RefundedPoints = ledger.refund(
+        purchase=purchase, refund_ref=ref or f"to {so_far}", refunded_so_far=Paisa(so_far), subtotal=Paisa(of)
     )
-    return done.restored, done.clawed
+    return done.points_restored, done.points_clawed_back
 
 
 def refunds(parts: Iterable[int], of: int, purchase: str = "shop:1") -> list[tuple[int, int]]:
-    """Refund one part after the other; what each gave and took."""
+    """Refund one part after the other; return the points restored and clawed back by each."""
     sums = [sum(list(parts)[: number + 1]) for number in range(len(list(parts)))]
     return [refund(so_far, of, purchase, ref=f"part {number}") for number, so_far in enumerate(sums)]
 
 
 def sweep() -> dict[str, int]:
-    """Do what is due; the points that were activated and that expired."""
+    """Run the sweep; return the points by what was done to them."""
     done: Counter[str] = Counter()
-    for swept in ledger.sweep():
-        done[swept.did] += swept.points
+    for result in ledger.sweep():
+        done[result.action] += result.points
     return dict(done)
 
 
@@ -134,61 +137,61 @@ def sweep() -> dict[str, int]:
 
 
 def balances() -> tuple[int, int, int]:
-    """Available, held, redeemed in all; the books are checked first."""
-    account = stands()
+    """Check the ledger; return the points available, held, and redeemed in all."""
+    account = account_of()
     return account.available, account.held, account.lifetime_redeemed
 
 
-def stands(member_id: str = MEMBER) -> Account:
-    """The account as it is, after a check of all that must hold."""
-    sound()
+def account_of(member_id: str = MEMBER) -> Account:
+    """Check the ledger; return the account."""
+    check_ledger()
     return Account.objects.get(member_id=member_id)
 
 
-def left() -> list[int]:
-    """What remains in each lot, in the order in which they were made."""
+def remaining() -> list[int]:
+    """Return the remaining points of each lot, the oldest first."""
     return list(Lot.objects.order_by("pk").values_list("remaining", flat=True))
 
 
-def kinds() -> list[tuple[str, int]]:
-    """The entries, in order."""
+def entry_kinds() -> list[tuple[str, int]]:
+    """Return kind and points of each entry, in order."""
     return list(Entry.objects.order_by("account", "seq").values_list("kind", "amount"))
 
 
-def sound() -> None:
-    """I5: loyalty.md's invariants that the tables show, over all accounts."""
-    faults = list(books.faults())
-    assert not faults, faults
+def check_ledger() -> None:
+    """I5: check the invariants of docs/loyalty.md for all accounts."""
+    found = list(audit.violations())
+    assert not found, found
     for account in Account.objects.all():
-        _account_is_sound(account)
+        _check_account(account)
     for award in OrderAward.objects.all():
-        assert award.clawed == _moved(award.purchase, Kind.CLAW_BACK, Kind.FORGIVE)
-        assert award.short == _moved(award.purchase, Kind.FORGIVE)
-        assert award.proportional + award.fixed == _moved(award.purchase, Kind.EARN)
+        assert award.points_clawed_back == _moved(award.purchase, EntryKind.CLAW_BACK, EntryKind.FORGIVE)
+        assert award.points_forgiven == _moved(award.purchase, EntryKind.FORGIVE)
+        assert award.proportional + award.fixed == _moved(award.purchase, EntryKind.EARN)
     for redemption in OrderRedemption.objects.all():
-        assert redemption.restored == _moved(redemption.purchase, Kind.RESTORE)
-        assert redemption.points == _moved(redemption.purchase, Kind.CAPTURE, Kind.LATE_CAPTURE)
-    for held in Hold.objects.exclude(state=Hold.State.RELEASED):
-        parts = held.allocations.aggregate(points=Sum("points"), restored=Sum("restored"))
+        assert redemption.points_restored == _moved(redemption.purchase, EntryKind.RESTORE)
+        assert redemption.points == _moved(redemption.purchase, EntryKind.CAPTURE, EntryKind.LATE_CAPTURE)
+    for held in Hold.objects.exclude(state=HoldState.RELEASED):
+        parts = held.allocations.aggregate(points=Sum("points"), points_restored=Sum("points_restored"))
         late = held.entries.filter(src=Bucket.OWED).aggregate(points=Sum("amount"))["points"] or 0
         assert (parts["points"] or 0) + late == (held.captured or held.points)
     assert not Lot.objects.filter(original__lt=F("remaining") + F("pending")).exists()
 
 
-def _moved(purchase: str, *kinds: Kind) -> int:
+def _moved(purchase: str, *kinds: EntryKind) -> int:
     entries = Entry.objects.filter(purchase=purchase, kind__in=kinds)
     return entries.aggregate(points=Sum("amount"))["points"] or 0
 
 
-def _account_is_sound(account: Account) -> None:
-    """The same as ``books.faults``, counted by other means: one entry after the other."""
+def _check_account(account: Account) -> None:
+    """Check what ``audit.violations`` checks by other means: one entry after the other."""
     buckets: Counter[str] = Counter()
     for number, entry in enumerate(account.entries.order_by("seq"), 1):
         assert entry.seq == number
         buckets[entry.src] -= entry.amount
         buckets[entry.dst] += entry.amount
     lots = account.lots.aggregate(remaining=Sum("remaining"), pending=Sum("pending"))
-    active = account.holds.filter(state=Hold.State.ACTIVE).aggregate(points=Sum("points"))["points"]
+    active = account.holds.filter(state=HoldState.ACTIVE).aggregate(points=Sum("points"))["points"]
 
     assert sum(buckets.values()) == 0
     assert (buckets[Bucket.AVAILABLE], buckets[Bucket.PENDING]) == (account.available, account.pending)

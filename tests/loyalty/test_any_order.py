@@ -1,4 +1,4 @@
-"""Whatever happens to points, in whatever order: after every step all of loyalty.md's invariants hold."""
+"""Any verbs in any order: after every step all invariants of loyalty.md hold."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -16,26 +16,25 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from loyalink_khalti.errors import Conflict, Frozen, Insufficient, LedgerError
-from loyalink_khalti.loyalty import ledger, programmes
-from loyalink_khalti.loyalty.arithmetic import Rounding
-from loyalink_khalti.loyalty.ledger import Bought
-from loyalink_khalti.loyalty.models import Account, Allocation, Bucket, Entry, Hold, Lot
+from loyalink_khalti.errors import AccountBlocked, InsufficientPoints, LedgerConflict, LedgerError
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.buckets import Bucket, HoldState
+from loyalink_khalti.loyalty.ledger import OrderSnapshot, points_value
+from loyalink_khalti.loyalty.models import Account, Allocation, Entry, Hold, Lot
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption, RefundApplied
-from loyalink_khalti.loyalty.redeeming import worth
-from loyalink_khalti.loyalty.rules import Campaign, Rules, Shortfall, Tier, TierBasis
-from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.loyalty.rules import CampaignRule, Rules, Shortfall, Tier, TierBasis
+from loyalink_khalti.money import Paisa, Points, Rounding
 
-from .conftest import SITE, adjust, line, nepal, sound, sweep
+from .conftest import SITE, adjust, check_ledger, line, nepal, sweep
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
 
 NOW = nepal(2026, 2, 25, 12)
 MEMBERS = ("1", "2", "3")
-SALE = Campaign(
+SALE = CampaignRule(
     name="Dashain", starts_at=NOW, ends_at=NOW + timedelta(days=60), multiplier=Fraction(3, 2), addition=Points(25)
 )
-LEVELS = (Tier(name="Silver", threshold=Points(0)), Tier(name="Gold", threshold=Points(150), multiplier=Fraction(2)))
+TIERS = (Tier(name="Silver", threshold=Points(0)), Tier(name="Gold", threshold=Points(150), multiplier=Fraction(2)))
 
 chosen_rules = st.builds(
     Rules,
@@ -43,18 +42,18 @@ chosen_rules = st.builds(
     rounding=st.sampled_from(Rounding),
     refund_rounding=st.sampled_from(Rounding),
     campaigns=st.sampled_from([(), (SALE,)]),
-    waiting_days=st.sampled_from([0, 0, 7]),
+    pending_days=st.sampled_from([0, 0, 7]),
     valid_months=st.sampled_from([None, 0, 1, 12]),
     month_end=st.booleans(),
     restore_grace_days=st.sampled_from([0, 0, 10]),
     shortfall=st.sampled_from(Shortfall),
-    least_spent=st.just(Points(1)),
-    step=st.just(Points(1)),
+    minimum_points=st.just(Points(1)),
+    increment=st.just(Points(1)),
     redeem_points=st.just(Points(1)),
     first_order_bonus=st.sampled_from([Points(0), Points(40)]),
-    sign_up_bonus=st.sampled_from([Points(0), Points(15)]),
-    most_earned=st.sampled_from([None, Points(60)]),
-    tiers=st.sampled_from([Rules().tiers, LEVELS]),
+    signup_bonus=st.sampled_from([Points(0), Points(15)]),
+    maximum_earned=st.sampled_from([None, Points(60)]),
+    tiers=st.sampled_from([Rules().tiers, TIERS]),
     tier_basis=st.sampled_from(TierBasis),
     tier_grace_days=st.sampled_from([0, 20]),
 )
@@ -62,17 +61,17 @@ chosen_rules = st.builds(
 
 @dataclass
 class Order:
-    """A purchase as its shop remembers it."""
+    """A purchase as the test remembers it."""
 
     purchase: str
     member: str
-    goods: int
+    subtotal: int
     version: int
     points: int = 0
     state: str = "open"
-    bought: Bought | None = None
+    snapshot: OrderSnapshot | None = None
     parts: list[int] = field(default_factory=list)
-    """What has been refunded so far, after each refund."""
+    """What was refunded in all, after each refund."""
 
     @property
     def so_far(self) -> int:
@@ -89,14 +88,14 @@ VERBS = {
     "refund": 5,
     "replay_an_older_refund": 1,
     "adjust": 2,
-    "sign_up": 1,
+    "award_signup_bonus": 1,
     "edit_the_rules": 2,
     "let_time_pass": 4,
     "run_the_sweep": 2,
-    "freeze": 1,
+    "set_blocked": 1,
     "merge": 1,
 }
-"""What can happen, and how often."""
+"""The verbs, and how often each one is chosen."""
 STATES = {
     "hold": {"open", "released"},
     "capture": {"held"},
@@ -109,14 +108,14 @@ STATES = {
 
 
 class Ledger(RuleBasedStateMachine):
-    """Verbs in any order; a verb that refuses must have changed nothing."""
+    """Verbs in any order; a verb that raises has changed nothing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = time_machine.travel(NOW, tick=False)
         self.time = self.clock.start()
-        self.block = transaction.atomic()
-        self.block.__enter__()
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
         self.orders: list[Order] = []
         self.seen: dict[int, dict[str, Any]] = {}
         self.serial = 0
@@ -125,11 +124,11 @@ class Ledger(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
-        self.block.__exit__(None, None, None)
+        self.transaction.__exit__(None, None, None)
         self.clock.stop()
 
     def attempt(self, verb: Callable[[], Any], *refusals: type[Exception]) -> Any:
-        """What the verb gave, None where it refused."""
+        """Return what the verb returns; None where it raises one of ``refusals``."""
         before = Entry.objects.count()
         try:
             with transaction.atomic():
@@ -139,12 +138,12 @@ class Ledger(RuleBasedStateMachine):
             return None
 
     def again(self, verb: Callable[[], Any], answer: Any) -> None:
-        """Invariant 12: the same once more is the same answer and no new row."""
+        """Check invariant 12: a repeated verb has the same answer and writes no new row."""
         before = Entry.objects.count(), Lot.objects.count()
         assert verb() == answer
         assert (Entry.objects.count(), Lot.objects.count()) == before
 
-    # What happens
+    # Verbs
 
     @rule(
         verb=st.sampled_from([name for name, weight in VERBS.items() for _ in range(weight)]),
@@ -152,11 +151,11 @@ class Ledger(RuleBasedStateMachine):
         number=st.integers(0, 30),
         points=st.integers(1, 60),
         share=st.just(100) | st.integers(0, 100),
-        goods=st.integers(1, 250_000),
+        subtotal=st.integers(1, 250_000),
         data=st.data(),
     )
     def step(self, verb: str, **drawn: Any) -> None:
-        """One verb; of an order, only where there is one in the right state. (One rule, so that none is left out.)"""
+        """Run one verb, on an order in the right state. (A single rule, so that Hypothesis uses every verb.)"""
         states = STATES.get(verb)
         orders = [order for order in self.orders if states is None or order.state in states]
         if states and not orders:
@@ -166,7 +165,7 @@ class Ledger(RuleBasedStateMachine):
         getattr(self, verb)(**drawn)
 
     def edit_the_rules(self, data: st.DataObject, **_: Any) -> None:
-        programmes.change(SITE, data.draw(chosen_rules))
+        ledger.set_rules(SITE, data.draw(chosen_rules))
 
     def let_time_pass(self, points: int, number: int, **_: Any) -> None:
         self.time.shift(timedelta(days=points if number % 3 == 0 else points % 8, hours=number))
@@ -181,16 +180,16 @@ class Ledger(RuleBasedStateMachine):
     def adjust(self, member: str, points: int, number: int, **_: Any) -> None:
         self.serial += 1
         key, change = f"{self.serial}", points if number % 2 else -points
-        if self.attempt(lambda: adjust(change, key, member_id=member), Insufficient) is not None:
+        if self.attempt(lambda: adjust(change, key, member_id=member), InsufficientPoints) is not None:
             self.again(lambda: adjust(change, key, member_id=member), change)
 
-    def sign_up(self, member: str, **_: Any) -> None:
-        ledger.sign_up(site_key=SITE, member_id=member)
-        self.again(lambda: ledger.sign_up(site_key=SITE, member_id=member), 0)
+    def award_signup_bonus(self, member: str, **_: Any) -> None:
+        ledger.award_signup_bonus(site_key=SITE, member_id=member)
+        self.again(lambda: ledger.award_signup_bonus(site_key=SITE, member_id=member), 0)
 
-    def buy(self, member: str, goods: int, number: int, points: int, **more: Any) -> None:
-        """A whole purchase, or its beginning alone."""
-        order = Order(f"shop:{len(self.orders)}", member, goods, programmes.current(SITE).pk)
+    def buy(self, member: str, subtotal: int, number: int, points: int, **more: Any) -> None:
+        """Make a whole purchase, or only begin it."""
+        order = Order(f"shop:{len(self.orders)}", member, subtotal, ledger.current_version(SITE).pk)
         self.orders.append(order)
         if number % 4:
             self.hold(order, points)
@@ -209,7 +208,7 @@ class Ledger(RuleBasedStateMachine):
                 version_id=order.version,
             )
 
-        held = self.attempt(verb, Insufficient, Frozen)
+        held = self.attempt(verb, InsufficientPoints, AccountBlocked)
         if held is not None:
             order.points, order.state = points, "held"
             assert not held.allocations.filter(lot__expires_at__lte=timezone.now()).exists()
@@ -221,17 +220,17 @@ class Ledger(RuleBasedStateMachine):
         def verb() -> Points:
             return ledger.capture(purchase=order.purchase, value=Paisa(order.points * 100), points=part)
 
-        spent = verb()
-        order.points, order.state = spent, "captured"
-        self.again(verb, spent)
-        assert self.attempt(lambda: ledger.release(purchase=order.purchase), Conflict) is None
+        captured = verb()
+        order.points, order.state = captured, "captured"
+        self.again(verb, captured)
+        assert self.attempt(lambda: ledger.release(purchase=order.purchase), LedgerConflict) is None
 
     def release(self, order: Order, **_: Any) -> None:
         points = ledger.release(purchase=order.purchase)
         order.state = "released"
         assert points == order.points
         self.again(lambda: ledger.release(purchase=order.purchase), points)
-        assert self.attempt(lambda: ledger.capture(purchase=order.purchase, value=Paisa(0)), Conflict) is None
+        assert self.attempt(lambda: ledger.capture(purchase=order.purchase, value=Paisa(0)), LedgerConflict) is None
 
     def capture_late(self, order: Order, **_: Any) -> None:
         def verb() -> Points:
@@ -243,30 +242,32 @@ class Ledger(RuleBasedStateMachine):
                 value=Paisa(order.points * 100),
             )
 
-        spent = verb()
+        captured = verb()
         order.state = "captured"
-        assert spent == order.points
-        self.again(verb, spent)
-        self.again(lambda: ledger.capture(purchase=order.purchase, value=Paisa(0)), spent)
+        assert captured == order.points
+        self.again(verb, captured)
+        self.again(lambda: ledger.capture(purchase=order.purchase, value=Paisa(0)), captured)
 
     def award(self, order: Order, number: int, **_: Any) -> None:
-        value = worth(programmes.version(order.version).rules, Points(order.points)) if order.state != "open" else 0
-        first = order.goods * (number % 4) // 4
-        order.bought = order.bought or Bought(
-            lines=(line(first), line(order.goods - first, "paper")),
+        value = (
+            points_value(ledger.get_version(order.version).rules, Points(order.points)) if order.state != "open" else 0
+        )
+        first = order.subtotal * (number % 4) // 4
+        order.snapshot = order.snapshot or OrderSnapshot(
+            lines=(line(first), line(order.subtotal - first, "paper")),
             shipping=Paisa(0),
             discount=Paisa(0),
-            worth=Paisa(value),
+            points_value=Paisa(value),
             at=timezone.now(),
         )
 
         def verb() -> Points:
-            assert order.bought
+            assert order.snapshot
             return ledger.award(
                 site_key=SITE,
                 member_id=order.member,
                 purchase=order.purchase,
-                bought=order.bought,
+                order=order.snapshot,
                 version_id=order.version,
             )
 
@@ -275,29 +276,29 @@ class Ledger(RuleBasedStateMachine):
         self.again(verb, earned)
 
     def refund(self, order: Order, share: int, **_: Any) -> None:
-        so_far = order.so_far + (order.goods - order.so_far) * share // 100
+        so_far = order.so_far + (order.subtotal - order.so_far) * share // 100
         ref = str(len(order.parts))
 
-        def verb() -> ledger.Returned:
+        def verb() -> ledger.RefundedPoints:
             return ledger.refund(
-                purchase=order.purchase, refund_ref=ref, so_far=Paisa(so_far), goods_total=Paisa(order.goods)
+                purchase=order.purchase, refund_ref=ref, refunded_so_far=Paisa(so_far), subtotal=Paisa(order.subtotal)
             )
 
         done = verb()
         order.parts.append(so_far)
         self.again(verb, done)
-        assert min(done.restored, done.clawed) >= 0
+        assert min(done.points_restored, done.points_clawed_back) >= 0
 
     def replay_an_older_refund(self, order: Order, number: int, **_: Any) -> None:
         if order.parts:
             before = Entry.objects.count()
             ref = number % len(order.parts)
-            so_far, goods = Paisa(order.parts[ref]), Paisa(order.goods)
-            ledger.refund(purchase=order.purchase, refund_ref=str(ref), so_far=so_far, goods_total=goods)
+            so_far, subtotal = Paisa(order.parts[ref]), Paisa(order.subtotal)
+            ledger.refund(purchase=order.purchase, refund_ref=str(ref), refunded_so_far=so_far, subtotal=subtotal)
             assert Entry.objects.count() == before
 
-    def freeze(self, member: str, number: int, **_: Any) -> None:
-        ledger.freeze(site_key=SITE, member_id=member, frozen=number == 1)
+    def set_blocked(self, member: str, number: int, **_: Any) -> None:
+        ledger.set_blocked(site_key=SITE, member_id=member, blocked=number == 1)
 
     def merge(self, member: str, number: int, **_: Any) -> None:
         into = MEMBERS[number % len(MEMBERS)]
@@ -305,21 +306,21 @@ class Ledger(RuleBasedStateMachine):
         if stays is not None:
             self.again(lambda: ledger.merge(site_key=SITE, member_id=member, into=into), stays)
 
-    # What holds of it, always
+    # Invariants
 
     @invariant()
-    def the_books_add_up(self) -> None:
-        sound()
+    def the_ledger_adds_up(self) -> None:
+        check_ledger()
 
     @invariant()
-    def what_was_written_stays(self) -> None:
+    def entries_never_change(self) -> None:
         rows = {row["id"]: row for row in Entry.objects.values()}
         assert all(rows.get(pk) == row for pk, row in self.seen.items())
         self.seen = rows
 
     @invariant()
-    def buckets_sum_to_nothing_over_the_whole_programme(self) -> None:
-        """2, and 5: what is issued and adjusted is somewhere."""
+    def buckets_sum_to_zero_over_the_programme(self) -> None:
+        """2 and 5: all points that were issued and adjusted are in a bucket."""
         buckets: Counter[str] = Counter()
         for src, dst, amount in Entry.objects.values_list("src", "dst", "amount"):
             buckets[src] -= amount
@@ -329,25 +330,25 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def lots_account_for_every_point_once(self) -> None:
-        """3, 4: what a lot has given to holds that stand, and what came back, is what it lacks."""
+        """3 and 4: lots, holds and restored points agree."""
         assert not Lot.objects.filter(remaining__gt=0, account__successor__isnull=False).exists()
         for allocation in Allocation.objects.select_related("hold"):
-            assert 0 <= allocation.restored <= allocation.points
-            assert allocation.restored == 0 or allocation.hold.state == Hold.State.CAPTURED
+            assert 0 <= allocation.points_restored <= allocation.points
+            assert allocation.points_restored == 0 or allocation.hold.state == HoldState.CAPTURED
 
     @invariant()
-    def orders_give_and_take_what_their_own_rules_say(self) -> None:
-        """6, 8 and 9, by another arithmetic than the ledger's."""
+    def orders_restore_and_claw_back_by_their_own_rules(self) -> None:
+        """6, 8 and 9, by other arithmetic than the ledger's."""
         awards = {award.purchase: award for award in OrderAward.objects.select_related("version")}
-        spent = {row.purchase: row for row in OrderRedemption.objects.select_related("version")}
+        redemptions = {row.purchase: row for row in OrderRedemption.objects.select_related("version")}
         for order in self.orders:
-            award, redemption = awards.get(order.purchase), spent.get(order.purchase)
+            award, redemption = awards.get(order.purchase), redemptions.get(order.purchase)
             if redemption is not None:
                 mode = redemption.version.rules.refund_rounding
-                assert redemption.restored == part(redemption.points, order.so_far, order.goods, mode)
+                assert redemption.points_restored == part(redemption.points, order.so_far, order.subtotal, mode)
             if award is not None:
                 assert award.version_id == order.version
-                assert award.clawed == taken(award, order)
+                assert award.points_clawed_back == clawed_back_in_all(award, order)
             assert RefundApplied.objects.filter(purchase=order.purchase).count() == len(order.parts)
 
 
@@ -358,16 +359,16 @@ def part(total: int, so_far: int, whole: int, mode: Rounding) -> int:
     return ceil(exact) if mode is Rounding.CEIL else floor(exact + Fraction(1, 2))
 
 
-def taken(award: OrderAward, order: Order) -> int:
-    if order.so_far == order.goods:
+def clawed_back_in_all(award: OrderAward, order: Order) -> int:
+    if order.so_far == order.subtotal:
         return award.proportional + award.fixed
     if not award.basis:
         return 0
     mode = award.version.rules.refund_rounding
-    return part(award.proportional, part(award.basis, order.so_far, order.goods, mode), award.basis, mode)
+    return part(award.proportional, part(award.basis, order.so_far, order.subtotal, mode), award.basis, mode)
 
 
-def play(examples: int, steps: int) -> None:
+def run(examples: int, steps: int) -> None:
     run_state_machine_as_test(
         Ledger,
         settings=settings(
@@ -381,13 +382,13 @@ def play(examples: int, steps: int) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.django_db
-def test_whatever_happens_in_whatever_order_every_invariant_holds() -> None:
+def test_every_invariant_holds_for_any_sequence_of_verbs() -> None:
     """I5"""
-    play(examples=16, steps=25)
+    run(examples=16, steps=25)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.django_db
 def test_thousands_of_steps_keep_every_invariant() -> None:
-    play(examples=80, steps=50)
+    run(examples=80, steps=50)

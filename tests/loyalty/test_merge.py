@@ -1,17 +1,30 @@
-"""Two accounts become one: every point with its expiry, debts net, and refunds follow."""
+"""Two accounts become one: lots keep their expiry, debts are netted, and refunds follow."""
 
 from datetime import timedelta
 
 import pytest
 import time_machine
 
-from loyalink_khalti.errors import Frozen, LedgerError
+from loyalink_khalti.errors import AccountBlocked, LedgerError
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.loyalty.card import card
+from loyalink_khalti.loyalty.ledger import points_card
 from loyalink_khalti.loyalty.models import Account, Entry, Lot
 from loyalink_khalti.money import Paisa
 
-from .conftest import SITE, adjust, award, hold, late_capture, nepal, refund, release, rules, spend, stands, sweep
+from .conftest import (
+    SITE,
+    account_of,
+    adjust,
+    award,
+    hold,
+    late_capture,
+    nepal,
+    redeem,
+    refund,
+    release,
+    set_rules,
+    sweep,
+)
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
 
@@ -23,8 +36,8 @@ def merge(member_id: str, into: str) -> Account:
 
 
 def owes(member_id: str) -> tuple[int, int, int]:
-    """Available, pending, owed."""
-    account = stands(member_id)
+    """Return the points available, pending and owed."""
+    account = account_of(member_id)
     return account.available, account.pending, account.owed
 
 
@@ -32,7 +45,7 @@ def test_every_lot_moves_with_its_expiry() -> None:
     with time_machine.travel(NOW, tick=False) as clock:
         award(100_000, "shop:1", member_id="7")
         clock.shift(timedelta(days=40))
-        rules(waiting_days=30)
+        set_rules(pending_days=30)
         award(50_000, "shop:2", member_id="7")
         adjust(5, member_id="8")
         merge("7", "8")
@@ -54,19 +67,19 @@ def test_every_lot_moves_with_its_expiry() -> None:
         pytest.param(-30, -40, (0, 0, 70), id="both"),
     ],
 )
-def test_debts_net(first: int, second: int, then: tuple[int, int, int]) -> None:
+def test_debts_are_netted(first: int, second: int, then: tuple[int, int, int]) -> None:
     for member_id, points in (("7", first), ("8", second)):
         adjust(abs(points), f"in {member_id}", member_id=member_id)
         if points < 0:
-            spend_all_and_owe(member_id, -points)
+            redeem_all_and_owe(member_id, -points)
 
     merge("7", "8")
 
     assert (owes("7"), owes("8")) == ((0, 0, 0), then)
 
 
-def spend_all_and_owe(member_id: str, points: int) -> None:
-    """Earn, spend it all, give the goods back."""
+def redeem_all_and_owe(member_id: str, points: int) -> None:
+    """Earn points, redeem all of them, and refund the order that earned them."""
     adjust(-points, f"out {member_id}", member_id=member_id)
     award(points * 1_000, f"shop:{member_id}", member_id=member_id)
     hold(points, f"shop:{member_id}:2", member_id=member_id)
@@ -76,21 +89,21 @@ def spend_all_and_owe(member_id: str, points: int) -> None:
 
 def test_refunds_follow_to_the_account_that_stays() -> None:
     """F15"""
-    rules(redeem_points=1, redeem_value=100)
+    set_rules(redeem_points=1, redeem_value=100)
     award(100_000, "shop:1", member_id="7")
     hold(40, "shop:2", member_id="7")
     ledger.capture(purchase="shop:2", value=Paisa(1_000))
     merge("7", "8")
 
-    taken = refund(50_000, 100_000, "shop:1")
-    returned = refund(10_000, 10_000, "shop:2")
+    clawed_back = refund(50_000, 100_000, "shop:1")
+    restored = refund(10_000, 10_000, "shop:2")
 
-    assert (taken, returned) == ((0, 50), (40, 0))
+    assert (clawed_back, restored) == ((0, 50), (40, 0))
     assert (owes("7"), owes("8")) == ((0, 0, 0), (50, 0, 0))
 
 
-def test_what_is_still_pending_is_taken_back_where_it_has_gone() -> None:
-    rules(waiting_days=14)
+def test_pending_points_are_clawed_back_from_the_account_that_has_them() -> None:
+    set_rules(pending_days=14)
     with time_machine.travel(NOW, tick=False) as clock:
         award(100_000, "shop:1", member_id="7")
         merge("7", "8")
@@ -101,7 +114,7 @@ def test_what_is_still_pending_is_taken_back_where_it_has_gone() -> None:
     assert owes("8") == (75, 0, 0)
 
 
-def test_points_returned_after_a_merge_keep_their_expiry() -> None:
+def test_points_restored_after_a_merge_keep_their_expiry() -> None:
     with time_machine.travel(NOW, tick=False):
         award(100_000, "shop:1", member_id="7")
         hold(100, "shop:2", member_id="7")
@@ -112,7 +125,7 @@ def test_points_returned_after_a_merge_keep_their_expiry() -> None:
     assert Lot.objects.get(account__member_id="8").expires_at == nepal(2027, 2, 26)
 
 
-def test_while_points_are_held_nothing_is_merged() -> None:
+def test_accounts_with_held_points_are_not_merged() -> None:
     adjust(300, member_id="7")
     adjust(1, "2", member_id="8")
     hold(200)
@@ -125,20 +138,20 @@ def test_while_points_are_held_nothing_is_merged() -> None:
     assert owes("8") == (301, 0, 0)
 
 
-def test_what_the_one_that_ended_buys_from_now_on_is_of_the_one_that_stays() -> None:
+def test_later_purchases_of_a_merged_member_belong_to_the_account_that_stays() -> None:
     adjust(300, member_id="7")
     merge("7", "8")
 
     award(100_000, "shop:9", member_id="7")
-    spend(200, "shop:10")
+    redeem(200, "shop:10")
     adjust(1, "later", member_id="7")
     late_capture(5, "shop:11")
 
     assert (owes("7"), owes("8")) == ((0, 0, 0), (196, 0, 0))
-    assert card(SITE, "7").available == 196
+    assert points_card(SITE, "7").available == 196
 
 
-def test_an_award_is_repeated_with_the_same_answer_after_a_merge() -> None:
+def test_a_repeated_award_has_the_same_answer_after_a_merge() -> None:
     award(100_000, member_id="7")
     merge("7", "8")
 
@@ -146,7 +159,7 @@ def test_an_award_is_repeated_with_the_same_answer_after_a_merge() -> None:
     assert owes("8") == (100, 0, 0)
 
 
-def test_merged_twice_is_merged_once_and_never_back() -> None:
+def test_a_repeated_merge_is_merged_once_and_is_never_reversed() -> None:
     adjust(300, member_id="7")
 
     assert merge("7", "8") == merge("7", "8")
@@ -156,8 +169,8 @@ def test_merged_twice_is_merged_once_and_never_back() -> None:
     assert (owes("7"), owes("8")) == ((0, 0, 0), (300, 0, 0))
 
 
-def test_accounts_are_merged_one_after_another() -> None:
-    rules(redeem_points=1, redeem_value=100)
+def test_merges_can_follow_each_other() -> None:
+    set_rules(redeem_points=1, redeem_value=100)
     award(100_000, "shop:1", member_id="6")
     merge("6", "7")
     merge("7", "8")
@@ -169,7 +182,7 @@ def test_accounts_are_merged_one_after_another() -> None:
     assert merge("6", "7") == merge("6", "8") == Account.objects.get(member_id="8")
 
 
-def test_who_is_merged_into_one_that_has_ended_goes_where_its_points_are() -> None:
+def test_a_merge_into_a_merged_account_goes_to_the_account_with_its_points() -> None:
     adjust(10, member_id="6")
     merge("7", "8")
 
@@ -177,29 +190,29 @@ def test_who_is_merged_into_one_that_has_ended_goes_where_its_points_are() -> No
     assert owes("8") == (10, 0, 0)
 
 
-def test_what_both_earned_counts_for_the_level_also_after_a_refund() -> None:
+def test_points_earned_by_both_count_for_the_tier_after_a_refund_too() -> None:
     award(300_000, "shop:1", member_id="7")
     award(300_000, "shop:2", member_id="8")
     merge("7", "8")
-    merged = stands("8").tier, card(SITE, "8").lifetime_earned
+    merged = account_of("8").tier, points_card(SITE, "8").lifetime_earned
     refund(200_000, 300_000, "shop:1")
 
-    assert (merged, stands("8").tier, card(SITE, "8").lifetime_earned) == (("Gold", 600), "", 400)
+    assert (merged, account_of("8").tier, points_card(SITE, "8").lifetime_earned) == (("Gold", 600), "", 400)
 
 
-def test_the_account_that_ended_spends_nothing_by_itself() -> None:
+def test_a_merged_account_cannot_redeem_by_itself() -> None:
     adjust(300, member_id="7")
     ended = Account.objects.get(member_id="7")
     merge("7", "8")
-    Account.objects.filter(member_id="8").update(frozen=True)
+    Account.objects.filter(member_id="8").update(blocked=True)
 
-    with pytest.raises(Frozen):
+    with pytest.raises(AccountBlocked):
         hold(100)
     ended.refresh_from_db()
-    assert (ended.frozen, ended.successor) == (True, Account.objects.get(member_id="8"))
+    assert (ended.blocked, ended.successor) == (True, Account.objects.get(member_id="8"))
 
 
-def test_who_was_merged_is_forgotten_without_the_other() -> None:
+def test_a_merged_member_is_erased_without_the_other() -> None:
     adjust(300, member_id="7")
     merge("7", "8")
 

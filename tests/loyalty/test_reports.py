@@ -1,4 +1,4 @@
-"""What an accountant reads of the points, told by one small story with every kind of entry, and by any story."""
+"""The reports for an accountant, for one small history with every kind of entry and for any history."""
 
 from collections.abc import Callable
 from datetime import date
@@ -13,9 +13,10 @@ from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from loyalink_khalti.loyalty import ledger, programmes, reports
-from loyalink_khalti.loyalty.models import MOVES, Account, Bucket, Entry, Kind
-from loyalink_khalti.loyalty.movement import COMES_FROM, GOES_TO
+from loyalink_khalti.loyalty import ledger, reports
+from loyalink_khalti.loyalty.buckets import TRANSFERS, Bucket, EntryKind
+from loyalink_khalti.loyalty.models import Account, Entry
+from loyalink_khalti.loyalty.movements import COLUMN_OF_DESTINATION, COLUMN_OF_SOURCE
 from loyalink_khalti.loyalty.rules import Rules, Shortfall
 from loyalink_khalti.money import Paisa, Points
 
@@ -24,14 +25,14 @@ from .conftest import (
     SITE,
     adjust,
     award,
+    check_ledger,
     hold,
     late_capture,
     nepal,
+    redeem,
     refund,
     release,
-    rules,
-    sound,
-    spend,
+    set_rules,
     sweep,
 )  # fmt: skip
 from .test_any_order import Ledger
@@ -46,53 +47,53 @@ def at(*moment: int) -> time_machine.travel:
 
 
 def balance() -> int:
-    """What is outstanding, as the accounts say it."""
+    """Return the outstanding points by the accounts."""
     points = F("pending") + F("available") + F("held") - F("owed")
     return Account.objects.aggregate(points=Sum(points))["points"] or 0
 
 
 @pytest.fixture
-def story(account: Account) -> None:
-    """Four months in which everything happens that can happen to points; 1 point is earned for Rs 10."""
+def history(account: Account) -> None:
+    """Four months with every kind of entry; 1 point is earned for Rs 10."""
     with at(2026, 1, 10, 12):
-        version = rules(valid_months=1, least_spent=Points(1), step=Points(10))
+        version = set_rules(valid_months=1, minimum_points=Points(1), increment=Points(10))
         award(400_000, "shop:1")  # 400 earned
         adjust(50, "goodwill")
         hold(100, "shop:2")
         release("shop:2")
-        spend(120, "shop:2")  # 120 redeemed
+        redeem(120, "shop:2")  # 120 redeemed
         refund(100, 200, "shop:2")  # 60 of them restored
     with at(2026, 2, 5, 12):
         adjust(-30, "typed wrongly")
-        refund(100_000, 400_000, "shop:1")  # 100 taken back
+        refund(100_000, 400_000, "shop:1")  # 100 clawed back
         adjust(25, "of another", member_id="8")
         ledger.merge(site_key=SITE, member_id="8", into=MEMBER)
-        rules(valid_months=1, waiting_days=7, least_spent=Points(1), step=Points(10))
-        award(70_000, "shop:3")  # 70 wait
+        set_rules(valid_months=1, pending_days=7, minimum_points=Points(1), increment=Points(10))
+        award(70_000, "shop:3")  # 70 pending
     with at(2026, 3, 1, 12):
-        sweep()  # what was left of January expires; the 70 are ready
-        late_capture(100, "shop:4")  # more than there is: the rest is owed
+        sweep()  # the rest of January expires; the 70 become available
+        late_capture(100, "shop:4")  # more than available: the rest is owed
     with at(2026, 4, 2, 12):
-        award(20_000, "shop:5", version=version)  # 20 set off against what is owed
-        rules(shortfall=Shortfall.FORGIVE)
-        award(10_000, "shop:6", version=programmes.current(SITE))
-        spend(20, "shop:7")
-        refund(10_000, 10_000, "shop:6")  # 5 of the 10 are still there; the other 5 are forgiven
-    sound()
+        award(20_000, "shop:5", version=version)  # 20 repay a part of the debt
+        set_rules(shortfall=Shortfall.FORGIVE)
+        award(10_000, "shop:6", version=ledger.current_version(SITE))
+        redeem(20, "shop:7")
+        refund(10_000, 10_000, "shop:6")  # 5 of the 10 are still available; the other 5 are written off
+    check_ledger()
 
 
-def test_a_story_with_every_kind_of_entry_adds_up_month_by_month(story: None) -> None:
+def test_a_history_with_every_kind_of_entry_adds_up_month_by_month(history: None) -> None:
     kinds = set(Entry.objects.values_list("kind", flat=True))
     with at(2026, 4, 30, 12):
         months = reports.movements(since=JANUARY, until=APRIL)
 
-    assert kinds == {kind.value for kind in Kind}
+    assert kinds == {kind.value for kind in EntryKind}
     figures = [
-        (month.since.month, month.opening, *(getattr(month, name) for name in reports.COLUMNS), month.closing)
+        (month.since.month, month.opening, *(getattr(month, name) for name in reports.MOVEMENT_COLUMNS), month.closing)
         for month in months
     ]
     assert figures == [
-        # month, opening, earned, restored, adjusted, redeemed, expired, taken back, written off, closing
+        # month, opening, earned, restored, adjusted, redeemed, expired, clawed back, written off, closing
         (1, 0, 400, 60, 50, -120, 0, 0, 0, 390),
         (2, 390, 70, 0, -5, 0, 0, -100, 0, 355),
         (3, 355, 0, 0, 0, -100, -260, 0, 0, -5),
@@ -101,14 +102,14 @@ def test_a_story_with_every_kind_of_entry_adds_up_month_by_month(story: None) ->
     assert months[-1].closing == balance()
 
 
-def test_each_month_tells_where_its_points_lie_at_its_end(story: None) -> None:
+def test_each_month_shows_the_closing_points_by_bucket(history: None) -> None:
     months = reports.movements(since=JANUARY, until=APRIL)
 
-    lies = [(month.pending, month.available, month.held, month.owed) for month in months]
-    assert lies == [(0, 390, 0, 0), (70, 285, 0, 0), (0, 0, 0, 5), (0, 0, 0, 0)]
+    buckets = [(month.pending, month.available, month.held, month.owed) for month in months]
+    assert buckets == [(0, 390, 0, 0), (70, 285, 0, 0), (0, 0, 0, 5), (0, 0, 0, 0)]
 
 
-def test_the_whole_is_the_sum_of_its_months(story: None) -> None:
+def test_the_total_is_the_sum_of_its_months(history: None) -> None:
     whole = reports.total(reports.movements(since=JANUARY, until=APRIL))
 
     (once,) = reports.movements(since=date(2026, 4, 1), until=APRIL)
@@ -117,14 +118,14 @@ def test_the_whole_is_the_sum_of_its_months(story: None) -> None:
 
 
 def test_every_bucket_is_outstanding_or_a_column() -> None:
-    others = {bucket for move in MOVES.values() for pair in move for bucket in pair} - set(reports.OUTSTANDING)
+    others = {bucket for move in TRANSFERS.values() for pair in move for bucket in pair} - set(reports.OUTSTANDING)
 
-    assert others == set(COMES_FROM) == set(GOES_TO) == set(Bucket) - set(reports.OUTSTANDING)
-    assert {*COMES_FROM.values(), *GOES_TO.values()} == set(reports.COLUMNS)
+    assert others == set(COLUMN_OF_SOURCE) == set(COLUMN_OF_DESTINATION) == set(Bucket) - set(reports.OUTSTANDING)
+    assert {*COLUMN_OF_SOURCE.values(), *COLUMN_OF_DESTINATION.values()} == set(reports.MOVEMENT_COLUMNS)
 
 
-class Reported(Ledger):
-    """Whatever happens in whatever order: the report says what the accounts say."""
+class LedgerWithReports(Ledger):
+    """After any verbs in any order the report agrees with the accounts."""
 
     @invariant()
     def the_report_adds_up(self) -> None:
@@ -141,9 +142,9 @@ class Reported(Ledger):
 
 
 @pytest.mark.timeout(300)
-def test_opening_and_movements_are_the_closing_and_that_is_what_the_accounts_say() -> None:
+def test_opening_and_movements_make_the_closing_and_agree_with_the_accounts() -> None:
     run_state_machine_as_test(
-        Reported,
+        LedgerWithReports,
         settings=settings(
             max_examples=5, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
@@ -162,16 +163,16 @@ def test_a_month_ends_at_midnight_in_kathmandu(account: Account) -> None:
     assert [(month.since.month, month.adjusted, month.closing) for month in months] == [(1, 10, 10), (2, 5, 15)]
 
 
-def test_any_days_may_be_asked_for(account: Account) -> None:
-    """Nepal's year begins in the middle of July."""
+def test_a_report_may_start_and_end_on_any_day(account: Account) -> None:
+    """Nepal's fiscal year begins in the middle of July."""
     for day in (15, 16, 17):
         with at(2026, 7, day, 12):
             adjust(day, f"{day}")
 
     months = reports.movements(since=date(2026, 7, 16), until=date(2026, 8, 3))
 
-    told = [(month.since, month.until, month.opening, month.adjusted, month.closing) for month in months]
-    assert told == [
+    found = [(month.since, month.until, month.opening, month.adjusted, month.closing) for month in months]
+    assert found == [
         (date(2026, 7, 16), date(2026, 7, 31), 15, 33, 48),
         (date(2026, 8, 1), date(2026, 8, 3), 48, 0, 48),
     ]
@@ -188,12 +189,12 @@ def test_months_before_the_first_point_are_left_out(account: Account) -> None:
 
 
 def test_a_month_is_valued_by_the_rules_of_its_last_day(account: Account) -> None:
-    """What a point is worth later does not change what was told of a month that is over."""
+    """A later value of points does not change the report of an earlier month."""
     with at(2026, 1, 10, 12):
-        rules(redeem_points=Points(10), redeem_value=Paisa(100))
+        set_rules(redeem_points=Points(10), redeem_value=Paisa(100))
         adjust(205)
     with at(2026, 2, 10, 12):
-        rules(redeem_points=Points(10), redeem_value=Paisa(200))
+        set_rules(redeem_points=Points(10), redeem_value=Paisa(200))
 
     january, february = reports.movements(since=JANUARY, until=date(2026, 2, 28))
 
@@ -201,7 +202,7 @@ def test_a_month_is_valued_by_the_rules_of_its_last_day(account: Account) -> Non
     assert (january.net(0), january.net(10), january.net(100)) == (2050, 1845, 0)
 
 
-def test_where_nothing_was_earned_there_is_no_rate(account: Account) -> None:
+def test_a_month_without_earned_points_has_no_rates(account: Account) -> None:
     with at(2026, 1, 10, 12):
         adjust(100)
 
@@ -210,19 +211,19 @@ def test_where_nothing_was_earned_there_is_no_rate(account: Account) -> None:
     assert (month.redemption, month.breakage) == (None, None)
 
 
-def test_points_are_sorted_by_the_month_of_their_last_day(lot: Callable[..., Any], account: Account) -> None:
+def test_points_are_grouped_by_the_month_of_their_last_day(lot: Callable[..., Any], account: Account) -> None:
     """Overdue first, those that never expire last."""
     with at(2026, 3, 1, 12):
-        rules(redeem_points=Points(10), redeem_value=Paisa(100))
+        set_rules(redeem_points=Points(10), redeem_value=Paisa(100))
         lot(7, expires_at=None)
-        lot(10, expires_at=nepal(2026, 4, 1))  # gone from midnight on: March's
+        lot(10, expires_at=nepal(2026, 4, 1))  # expired from midnight on: counts for March
         lot(20, expires_at=nepal(2026, 4, 2))
         lot(30, expires_at=nepal(2026, 4, 30, 23, 59))
         lot(40, expires_at=nepal(2026, 3, 1, 12))
         rows = reports.ageing()
 
-    told = [(row.overdue, row.month, row.lots, row.points, row.gross) for row in rows]
-    assert told == [
+    found = [(row.overdue, row.month, row.lots, row.points, row.gross) for row in rows]
+    assert found == [
         (True, None, 1, 40, 400),
         (False, date(2026, 3, 1), 1, 10, 100),
         (False, date(2026, 4, 1), 2, 50, 500),
@@ -230,31 +231,31 @@ def test_points_are_sorted_by_the_month_of_their_last_day(lot: Callable[..., Any
     ]
 
 
-def test_points_that_wait_are_told_apart(account: Account) -> None:
+def test_pending_points_have_a_column_of_their_own(account: Account) -> None:
     with at(2026, 3, 1, 12):
-        rules(waiting_days=7)
+        set_rules(pending_days=7)
         award(40_000)
         (row,) = reports.ageing()
 
     assert (row.available, row.pending, row.points) == (0, 40, 40)
 
 
-def test_what_staff_changed_is_told_with_who_and_why_and_what_machines_did_is_not(account: Account) -> None:
-    def by(actor: str | None, points: int, reason: str, day: int) -> None:
+def test_adjustments_of_staff_are_listed_with_actor_and_note_and_those_of_the_system_are_not(account: Account) -> None:
+    def adjust_by(actor: str | None, points: int, reason: str, day: int) -> None:
         with at(2026, 3, day, 12):
             ledger.adjust(
                 site_key=SITE, member_id=MEMBER, points=points, key=f"{day}", reason=reason, actor=actor, note="why"
             )
 
-    by("1", 100, "goodwill", 1)
-    by(None, 500, "import", 2)
-    by("2", -30, "mistake", 3)
-    by("1", -20, "goodwill", 4)
+    adjust_by("1", 100, "goodwill", 1)
+    adjust_by(None, 500, "import", 2)
+    adjust_by("2", -30, "mistake", 3)
+    adjust_by("1", -20, "goodwill", 4)
 
-    told = [(entry.actor, entry.dst, entry.amount, entry.note.text) for entry in reports.adjustments()]
-    assert told == [("1", "adjusted", 20, "why"), ("2", "adjusted", 30, "why"), ("1", "available", 100, "why")]
+    found = [(entry.actor, entry.dst, entry.amount, entry.note.text) for entry in reports.adjustments()]
+    assert found == [("1", "adjusted", 20, "why"), ("2", "adjusted", 30, "why"), ("1", "available", 100, "why")]
     sums = [
-        (row.reason, row.number, row.added, row.taken, row.net) for row in reports.by_reason(reports.adjustments())
+        (row.reason, row.number, row.added, row.deducted, row.net) for row in reports.by_reason(reports.adjustments())
     ]
     assert sums == [("goodwill", 2, 100, -20, 80), ("mistake", 1, 0, -30, -30)]
     some = reports.adjustments(since=date(2026, 3, 2), until=date(2026, 3, 4), reason="goodwill")
@@ -263,16 +264,16 @@ def test_what_staff_changed_is_told_with_who_and_why_and_what_machines_did_is_no
 
 @pytest.fixture
 def two_sites(account: Account) -> None:
-    """The same points in two programmes, worth 10 paisa each in one and Rs 1 in the other."""
+    """Points in two programmes: one point is worth 10 paisa in one and Rs 1 in the other."""
     with at(2026, 1, 10, 12):
         adjust(100)
-        programmes.change("branch", Rules(redeem_points=Points(1), redeem_value=Paisa(100)))
+        ledger.set_rules("branch", Rules(redeem_points=Points(1), redeem_value=Paisa(100)))
         ledger.adjust(site_key="branch", member_id=MEMBER, points=30, key="1", reason="example", actor="1")
 
 
-def test_each_site_has_its_own_figures_and_its_own_value(two_sites: None) -> None:
+def test_each_site_has_its_own_figures_and_point_value(two_sites: None) -> None:
     with at(2026, 1, 20, 12):
-        both, one = reports.standing(), reports.standing(site_key="branch")
+        both, one = reports.liability(), reports.liability(site_key="branch")
         (all_months,) = reports.movements(since=JANUARY, until=date(2026, 1, 31))
         (branch,) = reports.movements(since=JANUARY, until=date(2026, 1, 31), site_key="branch")
         ages = reports.ageing(site_key="branch")
@@ -286,30 +287,30 @@ def test_each_site_has_its_own_figures_and_its_own_value(two_sites: None) -> Non
     assert reports.sites() == ["branch", "default"]
 
 
-def test_who_was_erased_or_merged_is_no_member_and_their_points_still_count(account: Account) -> None:
+def test_erased_and_merged_accounts_are_no_members_but_their_points_count(account: Account) -> None:
     adjust(10, "1", member_id="8")
     adjust(20, "2", member_id="9")
     ledger.erase(site_key=SITE, member_id="8")
     ledger.merge(site_key=SITE, member_id="9", into=MEMBER)
 
-    now = reports.standing()
+    now = reports.liability()
 
     assert (now.members, now.points) == (1, 30)
 
 
-def test_no_report_asks_more_where_there_is_more(story: None, two_sites: None) -> None:
+def test_no_report_needs_more_queries_for_more_rows(history: None, two_sites: None) -> None:
     def statements() -> dict[str, int]:
-        asked = {
+        reports_by_name = {
             "movements": lambda: reports.movements(since=JANUARY, until=APRIL),
             "ageing": reports.ageing,
-            "standing": reports.standing,
+            "liability": reports.liability,
             "adjustments": lambda: [(each.account, hasattr(each, "note")) for each in reports.adjustments()],
             "by reason": lambda: reports.by_reason(reports.adjustments()),
         }
         counted = {}
-        for name, ask in asked.items():
+        for name, read in reports_by_name.items():
             with CaptureQueriesContext(connection) as captured:
-                ask()
+                read()
             counted[name] = len(captured)
         return counted
 
@@ -320,4 +321,4 @@ def test_no_report_asks_more_where_there_is_more(story: None, two_sites: None) -
         )  # fmt: skip
 
     assert few == statements()
-    assert few == {"movements": 2, "ageing": 2, "standing": 2, "adjustments": 1, "by reason": 1}
+    assert few == {"movements": 2, "ageing": 2, "liability": 2, "adjustments": 1, "by reason": 1}

@@ -1,4 +1,4 @@
-"""Levels: reached at once, lost only after a grace, and what they multiply."""
+"""Tiers: reached at once, lost only after the grace period, and what they multiply."""
 
 from datetime import timedelta
 from fractions import Fraction
@@ -7,12 +7,12 @@ import pytest
 import time_machine
 
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.loyalty.card import card
+from loyalink_khalti.loyalty.ledger import points_card
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.loyalty.rules import Rules, Tier, TierBasis, next_tier, tier
+from loyalink_khalti.loyalty.rules import Rules, Tier, TierBasis
 from loyalink_khalti.money import Points
 
-from .conftest import MEMBER, SITE, adjust, award, nepal, refund, rules, stands, sweep
+from .conftest import MEMBER, SITE, account_of, adjust, award, nepal, refund, set_rules, sweep
 
 DEFAULT = Rules()
 DAY = timedelta(days=1)
@@ -22,7 +22,7 @@ money = pytest.mark.money
 
 
 @pytest.mark.parametrize(
-    ("earned", "level", "above"),
+    ("earned", "name", "above"),
     [
         (-5, "Silver", "Gold"),
         (0, "Silver", "Gold"),
@@ -33,72 +33,72 @@ money = pytest.mark.money
         (10**9, "Platinum", None),
     ],
 )
-def test_a_level_is_reached_at_its_threshold(earned: int, level: str, above: str | None) -> None:
-    following = next_tier(DEFAULT, Points(earned))
+def test_a_tier_is_reached_at_its_threshold(earned: int, name: str, above: str | None) -> None:
+    next_tier = DEFAULT.tier_above(earned)
 
-    assert tier(DEFAULT, Points(earned)).name == level
-    assert (following.name if following else None) == above
+    assert DEFAULT.tier_for(earned).name == name
+    assert (next_tier.name if next_tier else None) == above
 
 
 @money
-def test_a_level_follows_what_was_earned_and_a_refund_at_once(account: Account) -> None:
+def test_a_tier_follows_an_award_and_a_refund_at_once(account: Account) -> None:
     award(500_000)
-    reached = stands().tier
+    reached = account_of().tier
     refund(1_000, 500_000)
 
-    assert (reached, stands().lifetime_earned, stands().tier) == ("Gold", 499, LOWEST)
+    assert (reached, account_of().lifetime_earned, account_of().tier) == ("Gold", 499, LOWEST)
 
 
 @money
-def test_neither_adjustments_nor_what_is_spent_change_a_level(account: Account) -> None:
+def test_adjustments_and_redeemed_points_do_not_change_a_tier(account: Account) -> None:
     award(500_000)
     adjust(5_000, "gift")
-    adjust(-5_400, "taken")
+    adjust(-5_400, "deducted")
 
-    assert (stands().tier, stands().lifetime_earned) == ("Gold", 500)
+    assert (account_of().tier, account_of().lifetime_earned) == ("Gold", 500)
 
 
 @money
-def test_a_level_multiplies_what_the_next_order_earns(account: Account) -> None:
+def test_a_tier_multiplies_what_the_next_order_earns(account: Account) -> None:
     """D-2, as awarded"""
-    levels = (
+    tiers = (
         Tier(name="Silver", threshold=Points(0)),
         Tier(name="Gold", threshold=Points(500), multiplier=Fraction(3, 2)),
     )
-    rules(per=10_000, tiers=levels)
+    set_rules(per=10_000, tiers=tiers)
     award(5_000_000, "shop:1")
 
     earned = award(199_900, "shop:2")
 
-    assert (stands().tier, earned) == ("Gold", 28)
+    assert (account_of().tier, earned) == ("Gold", 28)
 
 
 @money
-def test_who_never_earned_is_on_the_lowest_level_and_has_its_multiplier(account: Account) -> None:
-    rules(tiers=(Tier(name="Member", threshold=Points(0), multiplier=Fraction(2)),))
+def test_a_new_member_is_in_the_lowest_tier_and_has_its_multiplier(account: Account) -> None:
+    set_rules(tiers=(Tier(name="Member", threshold=Points(0), multiplier=Fraction(2)),))
 
     assert award(10_000) == 20
 
 
 @money
-def test_with_a_grace_a_level_is_lost_only_when_it_is_over(account: Account) -> None:
-    rules(tier_grace_days=30)
+def test_a_tier_is_lost_only_after_the_grace_period(account: Account) -> None:
+    set_rules(tier_grace_days=30)
     with time_machine.travel(NOW, tick=False) as clock:
         award(500_000)
         refund(500_000, 500_000)
-        kept = stands().tier
+        kept = account_of().tier
         clock.move_to(NOW + 29 * DAY)
         sweep()
-        kept_still = stands().tier
+        kept_still = account_of().tier
         clock.move_to(NOW + 30 * DAY)
         sweep()
 
-    assert (kept, kept_still, stands().tier) == ("Gold", "Gold", LOWEST)
+    assert (kept, kept_still, account_of().tier) == ("Gold", "Gold", LOWEST)
 
 
 @money
-def test_who_climbs_again_within_the_grace_keeps_the_level(account: Account) -> None:
-    rules(tier_grace_days=30)
+def test_a_member_who_earns_enough_within_the_grace_period_keeps_the_tier(account: Account) -> None:
+    set_rules(tier_grace_days=30)
     with time_machine.travel(NOW, tick=False) as clock:
         award(500_000)
         refund(500_000, 500_000)
@@ -106,36 +106,36 @@ def test_who_climbs_again_within_the_grace_keeps_the_level(account: Account) -> 
         clock.move_to(NOW + 31 * DAY)
         sweep()
 
-    assert (stands().tier, stands().below_since) == ("Gold", None)
+    assert (account_of().tier, account_of().below_tier_since) == ("Gold", None)
 
 
 @money
-def test_points_of_a_rolling_year_count_for_a_year(account: Account) -> None:
-    rules(tier_basis=TierBasis.ROLLING_YEAR)
+def test_points_count_for_the_tier_for_a_rolling_year(account: Account) -> None:
+    set_rules(tier_basis=TierBasis.ROLLING_YEAR)
     with time_machine.travel(NOW, tick=False) as clock:
         award(500_000)
-        reached = stands().tier, card(SITE, MEMBER).points_to_next
+        reached = account_of().tier, points_card(SITE, MEMBER).points_to_next
         clock.move_to(NOW + 365 * DAY)
         sweep()
 
-        assert card(SITE, MEMBER).points_to_next == 500
-    assert (reached, stands().tier) == (("Gold", 500), LOWEST)
+        assert points_card(SITE, MEMBER).points_to_next == 500
+    assert (reached, account_of().tier) == (("Gold", 500), LOWEST)
 
 
 @money
-def test_a_level_follows_the_rules_of_today_whatever_rules_an_order_was_shown(account: Account) -> None:
-    shown = rules()
-    rules(tiers=(Tier(name="Silver", threshold=Points(0)), Tier(name="Gold", threshold=Points(2_000))))
+def test_a_tier_follows_the_current_rules_whatever_rules_the_order_was_shown(account: Account) -> None:
+    shown = set_rules()
+    set_rules(tiers=(Tier(name="Silver", threshold=Points(0)), Tier(name="Gold", threshold=Points(2_000))))
 
     award(500_000, version=shown)
 
-    assert (stands().tier, card(SITE, MEMBER).next_tier) == (LOWEST, "Gold")
+    assert (account_of().tier, points_card(SITE, MEMBER).next_tier) == (LOWEST, "Gold")
 
 
 @money
-def test_levels_are_looked_at_one_account_at_a_time_and_only_where_they_can_fall(account: Account) -> None:
+def test_the_sweep_checks_only_tiers_that_can_be_lost(account: Account) -> None:
     award(500_000)
     award(10_000, "shop:2", member_id="8")
 
-    assert ledger.accounts_to_sweep() == 1
-    assert [swept.did for swept in ledger.sweep()] == []
+    assert ledger.count_due() == 1
+    assert [result.action for result in ledger.sweep()] == []

@@ -1,29 +1,18 @@
-"""The demo store, loaded once for each module that looks at it; each test works on a copy and leaves it as it was."""
+"""The demo store. Each test leaves it unchanged."""
 
 import pytest
-from django.contrib.sites.models import Site
-from django.core.cache import cache
-from django.core.management import call_command
 from django.db import transaction
 
-
-@pytest.fixture(scope="module")
-def loaded(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), transaction.atomic():
-        call_command("load_demo", verbosity=0)
-        yield
-        transaction.set_rollback(True)
-    cache.clear()
-    Site.objects.clear_cache()
+from tests.conftest import forget_cached_rows
 
 
 @pytest.fixture
-def store(loaded):
-    with transaction.atomic():
+def store(demo_store, django_db_blocker, settings):
+    settings.MEDIA_ROOT = demo_store
+    with django_db_blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)
-    cache.clear()
-    Site.objects.clear_cache()
+    forget_cached_rows()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The demo catalogue keeps what the store is told to show."""
+"""The demo catalogue is complete and consistent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ by_slug = pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: produ
 
 
 class Outline(HTMLParser):
-    """Remember the tags of a text, in order."""
+    """Record the tags of a text, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ def size_of(picture: str) -> tuple[int, int]:
         return image.size
 
 
-def test_the_shop_has_about_forty_products_on_six_to_eight_shelves() -> None:
+def test_the_shop_has_about_forty_products_in_six_to_eight_categories() -> None:
     assert 36 <= len(PRODUCTS) <= 46
     assert 6 <= len(CATEGORIES) <= 8
 
@@ -49,7 +49,7 @@ def test_slugs_and_skus_are_unique() -> None:
     assert len({category.slug for category in every_category()}) == len(every_category())
 
 
-def test_every_product_stands_on_a_shelf_and_no_shelf_is_empty() -> None:
+def test_every_product_has_a_category_and_no_category_is_empty() -> None:
     assert {product.category for product in PRODUCTS} == {category.slug for category in every_category()}
 
 
@@ -79,27 +79,27 @@ def test_a_product_has_a_square_picture(product: Product) -> None:
     assert size_of(product.picture) == (800, 800)
 
 
-def test_every_shelf_and_the_home_page_have_their_pictures() -> None:
+def test_every_category_and_the_home_page_have_their_pictures() -> None:
     assert {size_of(category.picture) for category in every_category()} == {(800, 600)}
     assert size_of(HERO) == (1600, 900)
 
 
-def test_the_pictures_are_light_and_none_is_left_over() -> None:
+def test_the_pictures_are_small_files_and_all_of_them_are_used() -> None:
     files = {file.name: file.stat().st_size for file in PICTURES.iterdir()}
-    wanted = {HERO, *(p.picture for p in PRODUCTS), *(c.picture for c in every_category())}
+    used = {HERO, *(p.picture for p in PRODUCTS), *(c.picture for c in every_category())}
 
-    assert set(files) == wanted
+    assert set(files) == used
     assert max(files[product.picture] for product in PRODUCTS) <= 30 * 1024
     assert files[HERO] <= 120 * 1024
     assert sum(files.values()) <= 2_500_000
 
 
-def test_the_store_can_show_the_hard_cases() -> None:
-    """One product below Khalti's least amount, one sold out, one with a single piece left."""
+def test_the_catalogue_has_the_edge_cases() -> None:
+    """One product below Khalti's minimum amount, one sold out, one with a single item left."""
     assert min(product.price_paisa for product in PRODUCTS) < 10_00
     assert {0, 1, 3} <= {product.stock for product in PRODUCTS}
     assert {2500_00, 1999_00} <= {product.price_paisa for product in PRODUCTS}
 
 
-def test_a_coupon_takes_off_either_a_share_or_an_amount() -> None:
+def test_a_coupon_is_either_a_percentage_or_an_amount() -> None:
     assert all((coupon.percent > 0) != (coupon.off_paisa > 0) for coupon in COUPONS)

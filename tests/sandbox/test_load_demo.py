@@ -6,10 +6,10 @@ from oscar.core.loading import get_model
 
 from loyalink_khalti.loyalty.models import Account
 from sandbox.demo import catalogue
-from sandbox.shop.people import PASSWORD
+from sandbox.shop.accounts import PASSWORD
 
 
-def everything():
+def every_row():
     return {
         model._meta.label: serializers.serialize("json", model._base_manager.order_by("pk"))
         for model in apps.get_models()
@@ -17,15 +17,15 @@ def everything():
     }
 
 
-def test_loaded_twice_nothing_changes(store):
-    before = everything()
+def test_loading_twice_changes_nothing(store):
+    before = every_row()
 
     call_command("load_demo", verbosity=0)
 
-    assert everything() == before
+    assert every_row() == before
 
 
-def test_what_was_sold_or_edited_since_stays(store):
+def test_later_sales_and_edits_stay(store):
     stock = get_model("partner", "StockRecord").objects.first()
     stock.num_in_stock = 1
     stock.save()
@@ -38,35 +38,35 @@ def test_what_was_sold_or_edited_since_stays(store):
     assert not get_model("voucher", "Voucher").objects.exists()
 
 
-def test_every_product_is_for_sale_at_its_price_with_its_picture(store):
-    for good in catalogue.PRODUCTS:
-        product = get_model("catalogue", "Product").objects.get(upc=good.sku)
+def test_every_product_is_sold_at_its_price_with_its_picture(store):
+    for source in catalogue.PRODUCTS:
+        product = get_model("catalogue", "Product").objects.get(upc=source.sku)
 
-        assert product.stockrecords.get().price * 100 == good.price_paisa
+        assert product.stockrecords.get().price * 100 == source.price_paisa
         assert product.stockrecords.get().price_currency == "NPR"
         assert product.images.get().original.storage.exists(product.images.get().original.name)
-        assert product.categories.get().slug == good.category
+        assert product.categories.get().slug == source.category
 
 
-def test_the_customers_begin_with_their_points(store):
+def test_the_customers_have_their_opening_points(store):
     emails = dict(get_user_model().objects.values_list("pk", "email"))
     available = {emails[int(account.member_id)]: account.available for account in Account.objects.all()}
 
     assert available == {"sita@example.com": 1200, "ram@example.com": 300}
 
 
-def test_everybody_logs_in_by_e_mail_and_staff_by_name_too(store, rf):
+def test_every_account_logs_in_by_e_mail_and_staff_also_by_user_name(store, rf):
     for name in ("sita@example.com", "ram@example.com", "gita@example.com", "editor@example.com", "editor", "admin"):
         assert authenticate(rf.get("/"), username=name, password=PASSWORD), name
 
 
-def test_goods_go_to_nepal_alone(store):
+def test_products_are_delivered_only_in_nepal(store):
     countries = get_model("address", "Country").objects.filter(is_shipping_country=True)
 
     assert [country.code for country in countries] == ["NP"]
 
 
-def test_the_addresses_in_mails_follow_the_store(store, settings):
+def test_the_addresses_in_mails_are_those_of_the_store(store, settings):
     settings.SITE_URL = "https://pasal.example:8443"
 
     call_command("load_demo", verbosity=0)

@@ -4,7 +4,7 @@ from sandbox.settings import database
 
 
 @pytest.mark.parametrize("url", ["sqlite:////tmp/store.sqlite3", "sqlite://:memory:"])
-def test_any_sqlite_file_is_written_with_full_care(url):
+def test_any_sqlite_file_has_wal_and_full_synchronisation(url):
     options = database(url)["OPTIONS"]
 
     assert options["transaction_mode"] == "IMMEDIATE"
@@ -12,7 +12,7 @@ def test_any_sqlite_file_is_written_with_full_care(url):
     assert "journal_mode=WAL" in options["init_command"]
 
 
-def test_postgresql_is_reached_by_tcp_or_through_a_socket():
+def test_postgresql_is_reached_by_tcp_or_by_a_socket():
     tcp = database("postgresql://shop:secret@db.example:5433/store")
     socket = database("postgresql://postgres:@/store?host=/run/postgresql")
 
@@ -21,6 +21,6 @@ def test_postgresql_is_reached_by_tcp_or_through_a_socket():
     assert socket["CONN_HEALTH_CHECKS"]
 
 
-def test_staff_find_no_way_out_of_an_order_that_waits_or_is_cancelled(settings):
+def test_staff_cannot_change_an_order_that_awaits_payment_or_is_cancelled(settings):
     assert settings.OSCAR_ORDER_STATUS_PIPELINE["Awaiting payment"] == ()
     assert settings.OSCAR_ORDER_STATUS_PIPELINE["Cancelled"] == ()

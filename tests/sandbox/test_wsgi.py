@@ -37,7 +37,7 @@ def get(application, path):
     return answer
 
 
-def test_it_says_that_it_is_up_without_asking_the_database(application):
+def test_the_health_page_needs_no_database(application):
     assert get(application, "/healthz")["status"] == 200
 
 
@@ -50,7 +50,7 @@ def test_it_says_that_it_is_up_without_asking_the_database(application):
         ("/static/wagtailadmin/css/core.css", "text/css"),
     ],
 )
-def test_it_serves_its_static_files_where_they_lie(application, path, kind):
+def test_it_serves_static_files_from_their_source_folders(application, path, kind):
     answer = get(application, path)
 
     assert answer["status"] == 200
@@ -58,10 +58,10 @@ def test_it_serves_its_static_files_where_they_lie(application, path, kind):
     assert answer["body"]
 
 
-def test_it_serves_media_that_came_after_it_started(application, upload):
+def test_it_serves_media_that_are_uploaded_while_it_runs(application, upload):
     assert get(application, f"/media/{upload}")["body"] == b"namaste"
 
 
 @pytest.mark.parametrize("path", ["/media/../settings.py", "/media/../store.sqlite3", "/static/../settings.py"])
-def test_it_serves_nothing_beside_them(application, transactional_db, path):
+def test_it_serves_no_other_files(application, transactional_db, path):
     assert get(application, path)["status"] == 404

@@ -1,4 +1,4 @@
-"""A simulator, and a shop's server that speaks to it over real HTTP."""
+"""A simulator, and a merchant's server that calls it over HTTP."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["khalti_simulator"]
 
 
 class Merchant:
-    """A shop's server: one key, and what it sends to Khalti."""
+    """A merchant's server: one secret key, and its calls to Khalti."""
 
     def __init__(self, simulator: Simulator, key: str = "live_secret_key_00000000000040008000000000000000") -> None:
         self.simulator = simulator
@@ -27,7 +27,7 @@ class Merchant:
         return self.session.post(f"{self.simulator.url}/api/{path}", json=body, allow_redirects=False, **options)
 
     def initiate(self, **changes: Any) -> requests.Response:
-        """Initiate the documented order; a field given as ``...`` is left out."""
+        """Initiate the documented order; the value ``...`` leaves a field out."""
         order = {
             "return_url": "https://shop.example/khalti/return/t0ken/",
             "website_url": "https://shop.example/",
@@ -39,7 +39,7 @@ class Merchant:
         return self.post("v2/epayment/initiate/", {name: value for name, value in order.items() if value is not ...})
 
     def open(self, **changes: Any) -> str:
-        """Initiate, and the pidx."""
+        """Initiate and return the pidx."""
         answer = self.initiate(**changes)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["pidx"])

@@ -1,4 +1,4 @@
-"""Whatever a network or Khalti can do to a call can be ordered."""
+"""A test can inject every fault of a network or of Khalti."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -22,19 +22,19 @@ from .conftest import Merchant
         ("redirect", 302, None),
     ],
 )
-def test_an_answer_can_be_replaced(
+def test_a_response_can_be_replaced(
     merchant: Merchant, sim: Simulator, pidx: str, kind: str, code: int, media_type: str | None
 ) -> None:
     sim.fault(kind)
 
-    hit, next_one = merchant.lookup(pidx), merchant.lookup(pidx)
+    first, second = merchant.lookup(pidx), merchant.lookup(pidx)
 
-    assert (hit.status_code, hit.headers.get("Content-Type")) == (code, media_type)
-    assert "status" not in hit.text.replace("status_code", "")
-    assert next_one.json()["status"] == "Initiated"
+    assert (first.status_code, first.headers.get("Content-Type")) == (code, media_type)
+    assert "status" not in first.text.replace("status_code", "")
+    assert second.json()["status"] == "Initiated"
 
 
-def test_an_answer_can_be_larger_than_anyone_should_read(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_response_can_be_too_large_to_read(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("huge")
 
     with merchant.lookup(pidx, stream=True) as answer:
@@ -42,13 +42,13 @@ def test_an_answer_can_be_larger_than_anyone_should_read(merchant: Merchant, sim
         assert answer.raw.read(3) == b"   "
 
 
-def test_a_throttled_call_is_told_when_to_come_back(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_throttled_call_gets_retry_after(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("429", seconds=7)
 
     assert merchant.lookup(pidx).headers["Retry-After"] == "7"
 
 
-def test_a_fault_hits_its_endpoint_so_many_times(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_fault_hits_its_endpoint_a_number_of_times(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("500", where="lookup", times=2)
 
     codes = [merchant.initiate().status_code, *(merchant.lookup(pidx).status_code for _ in range(3))]
@@ -73,7 +73,7 @@ def test_a_fault_can_be_for_one_payment(merchant: Merchant, sim: Simulator, pidx
     assert [merchant.lookup(other).status_code, merchant.lookup(pidx).status_code] == [200, 500]
 
 
-def test_a_replaced_call_is_not_carried_out(merchant: Merchant, sim: Simulator) -> None:
+def test_a_replaced_response_means_that_the_call_has_no_effect(merchant: Merchant, sim: Simulator) -> None:
     sim.fault("503", where="initiate")
 
     merchant.initiate()
@@ -81,7 +81,7 @@ def test_a_replaced_call_is_not_carried_out(merchant: Merchant, sim: Simulator) 
     assert sim.payments() == []
 
 
-def test_an_answer_can_be_lost_after_the_deed(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_response_can_be_lost_after_the_work_is_done(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     transaction = sim.pay(pidx).transaction_id
     sim.fault("drop", where="refund", after=True)
 
@@ -91,14 +91,14 @@ def test_an_answer_can_be_lost_after_the_deed(merchant: Merchant, sim: Simulator
     assert sim.payment(pidx).refunded == 500
 
 
-def test_a_connection_can_be_dropped_without_an_answer(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_connection_can_be_dropped_without_a_response(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("drop")
 
     with pytest.raises(requests.ConnectionError):
         merchant.lookup(pidx)
 
 
-def test_an_answer_can_break_off(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_response_can_be_truncated(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("cut")
 
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
@@ -106,13 +106,13 @@ def test_an_answer_can_break_off(merchant: Merchant, sim: Simulator, pidx: str) 
 
 
 @pytest.mark.parametrize("kind", ["drip", "header_drip"])
-def test_an_answer_can_drip(merchant: Merchant, sim: Simulator, pidx: str, kind: str) -> None:
+def test_a_response_can_drip(merchant: Merchant, sim: Simulator, pidx: str, kind: str) -> None:
     sim.fault(kind, seconds=0.001)
 
     assert merchant.lookup(pidx).json()["pidx"] == pidx
 
 
-def test_a_dripping_answer_outlasts_any_read_timeout(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_dripping_response_outlasts_any_read_timeout(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("drip", seconds=0.005)
 
     answer = merchant.lookup(pidx, timeout=0.3, stream=True)
@@ -120,7 +120,7 @@ def test_a_dripping_answer_outlasts_any_read_timeout(merchant: Merchant, sim: Si
     assert len(list(answer.iter_content(1))) == int(answer.headers["Content-Length"])
 
 
-def test_a_hanging_answer_holds_nobody_else_up(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_hanging_response_does_not_delay_other_calls(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("hang", seconds=60)
 
     with pytest.raises(requests.Timeout):
@@ -129,7 +129,7 @@ def test_a_hanging_answer_holds_nobody_else_up(merchant: Merchant, sim: Simulato
     assert merchant.lookup(pidx, timeout=5).status_code == 200
 
 
-def test_closing_does_not_wait_for_a_hanging_answer() -> None:
+def test_closing_does_not_wait_for_a_hanging_response() -> None:
     ended = threading.Event()
 
     with Simulator() as sim:
@@ -137,12 +137,12 @@ def test_closing_does_not_wait_for_a_hanging_answer() -> None:
         pidx = merchant.open()
         sim.fault("hang", seconds=3600)
 
-        def ask() -> None:
+        def look_up() -> None:
             with pytest.raises(requests.ConnectionError):
                 merchant.lookup(pidx, timeout=30)
             ended.set()
 
-        thread = threading.Thread(target=ask)
+        thread = threading.Thread(target=look_up)
         thread.start()
         assert sim.wait_for("lookup", pidx)
 
@@ -150,13 +150,13 @@ def test_closing_does_not_wait_for_a_hanging_answer() -> None:
     thread.join()
 
 
-def test_after_the_hang_comes_the_answer(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_after_the_hang_the_response_arrives(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("hang", seconds=0.05)
 
     assert merchant.lookup(pidx).json()["status"] == "Initiated"
 
 
-def test_a_payment_can_show_late(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_a_payment_can_become_completed_some_lookups_late(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     sim.fault("not_yet", times=2)
     before = merchant.status(pidx)
     sim.pay(pidx)
@@ -164,7 +164,7 @@ def test_a_payment_can_show_late(merchant: Merchant, sim: Simulator, pidx: str) 
     assert [before, *(merchant.status(pidx) for _ in range(3))] == ["Initiated", "Pending", "Pending", "Completed"]
 
 
-def test_a_payment_can_show_some_seconds_late() -> None:
+def test_a_payment_can_become_completed_some_seconds_late() -> None:
     moments = [datetime(2026, 11, 23, tzinfo=UTC)]
     with Simulator(clock=lambda: moments[-1]) as sim:
         merchant = Merchant(sim)
@@ -180,7 +180,7 @@ def test_a_payment_can_show_some_seconds_late() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "field", "told"),
+    ("kind", "field", "value"),
     [
         ("wrong_amount", "total_amount", 1200),
         ("no_transaction_id", "transaction_id", None),
@@ -188,15 +188,15 @@ def test_a_payment_can_show_some_seconds_late() -> None:
         ("refunded_flag", "refunded", True),
     ],
 )
-def test_lookup_can_say_what_is_not_so(
-    merchant: Merchant, sim: Simulator, pidx: str, kind: str, field: str, told: object
+def test_lookup_can_give_a_wrong_answer(
+    merchant: Merchant, sim: Simulator, pidx: str, kind: str, field: str, value: object
 ) -> None:
     sim.pay(pidx)
-    true = merchant.lookup(pidx).json()
+    correct = merchant.lookup(pidx).json()
     sim.fault(kind)
 
-    assert merchant.lookup(pidx).json() == {**true, field: told}
-    assert merchant.lookup(pidx).json() == true
+    assert merchant.lookup(pidx).json() == {**correct, field: value}
+    assert merchant.lookup(pidx).json() == correct
 
 
 def test_lookup_can_answer_for_another_pidx(merchant: Merchant, sim: Simulator, pidx: str) -> None:
@@ -205,13 +205,13 @@ def test_lookup_can_answer_for_another_pidx(merchant: Merchant, sim: Simulator, 
     assert merchant.lookup(pidx).json()["pidx"] != pidx
 
 
-def test_initiate_can_send_payers_elsewhere(merchant: Merchant, sim: Simulator) -> None:
+def test_initiate_can_return_a_foreign_payment_url(merchant: Merchant, sim: Simulator) -> None:
     sim.fault("wrong_payment_url", where="initiate")
 
     assert merchant.initiate().json()["payment_url"].startswith("https://khalti.example.org/")
 
 
-def test_a_fault_that_does_not_exist_is_refused(sim: Simulator) -> None:
+def test_an_unknown_fault_is_refused(sim: Simulator) -> None:
     with pytest.raises(ValueError, match="no such fault: 'thunder'"):
         sim.fault("thunder")
     with pytest.raises(ValueError, match="no such endpoint: 'kitchen'"):

@@ -1,4 +1,4 @@
-"""initiate answers as documented, in Khalti's words."""
+"""initiate answers as documented, with Khalti's messages."""
 
 import re
 from datetime import datetime, timedelta
@@ -88,7 +88,7 @@ def test_amounts_are_integers_or_digits(merchant: Merchant, amount: Any) -> None
         ({"customer_info": None}, {"customer_info": ["This field may not be null."]}),
     ],
 )
-def test_each_fault_of_an_order_is_told_in_khaltis_words(
+def test_each_invalid_field_gets_khaltis_message(
     merchant: Merchant, sim: Simulator, changes: dict[str, Any], errors: dict[str, Any]
 ) -> None:
     answer = merchant.initiate(**changes)
@@ -130,7 +130,7 @@ def test_several_errors_come_at_once_in_the_order_of_the_fields(merchant: Mercha
     assert list(answer.json()) == expected
 
 
-def test_a_breakdown_that_adds_up_is_accepted_whatever_its_lines(merchant: Merchant) -> None:
+def test_a_breakdown_that_adds_up_is_accepted_with_any_lines(merchant: Merchant) -> None:
     lines = [
         {"label": "Mark Price", "amount": "1500"},
         {"label": "VAT", "amount": 0},
@@ -140,7 +140,7 @@ def test_a_breakdown_that_adds_up_is_accepted_whatever_its_lines(merchant: Merch
     assert merchant.initiate(amount_breakdown=lines).status_code == 200
 
 
-def test_ttl_is_the_life_of_the_link(merchant: Merchant) -> None:
+def test_ttl_is_the_lifetime_of_the_link(merchant: Merchant) -> None:
     assert merchant.initiate(ttl=1000).json()["expires_in"] == 1000
 
 
@@ -173,16 +173,16 @@ def test_a_merchant_without_a_fee_cannot_open_payments(merchant: Merchant, sim: 
 
 
 @pytest.mark.parametrize("header", [None, "live_secret_key_1", "Token abc", "Key", "Key  "])
-def test_a_call_without_a_key_is_told_so(merchant: Merchant, header: str | None) -> None:
+def test_a_call_without_a_key_gets_401(merchant: Merchant, header: str | None) -> None:
     merchant.session.headers["Authorization"] = header  # type: ignore[assignment]  # None leaves it out
 
     answer = merchant.initiate()
 
-    words = {"detail": "Authentication credentials were not provided.", "status_code": 401}
-    assert (answer.status_code, answer.json()) == (401, words)
+    body = {"detail": "Authentication credentials were not provided.", "status_code": 401}
+    assert (answer.status_code, answer.json()) == (401, body)
 
 
-def test_keys_that_are_not_named_are_invalid_where_some_are() -> None:
+def test_with_configured_keys_any_other_key_is_invalid() -> None:
     with Simulator(keys=["good", "better"]) as sim:
         refused = Merchant(sim, "bad").initiate()
         accepted = [Merchant(sim, key).initiate().status_code for key in ("good", "better")]
@@ -191,14 +191,14 @@ def test_keys_that_are_not_named_are_invalid_where_some_are() -> None:
     assert accepted == [200, 200]
 
 
-def test_the_keyword_may_be_written_small(merchant: Merchant) -> None:
+def test_the_keyword_of_the_key_may_be_lower_case(merchant: Merchant) -> None:
     merchant.session.headers["Authorization"] = "key abc"
 
     assert merchant.initiate().status_code == 200
 
 
-def test_the_books_hold_no_key(tmp_path: Any) -> None:
-    with Simulator(tmp_path / "books.sqlite3") as sim:
+def test_the_database_holds_no_key(tmp_path: Any) -> None:
+    with Simulator(tmp_path / "payments.sqlite3") as sim:
         Merchant(sim, "verysecret").open()
         written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
@@ -206,7 +206,7 @@ def test_the_books_hold_no_key(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b'{"amount": ' + b"9" * 5000 + b"}"])
-def test_what_is_not_json_is_a_parse_error(merchant: Merchant, body: bytes) -> None:
+def test_invalid_json_is_a_parse_error(merchant: Merchant, body: bytes) -> None:
     url = merchant.simulator.base_url + "epayment/initiate/"
     answer = merchant.session.post(url, data=body, headers={"Content-Type": "application/json"}, timeout=10)
 
@@ -214,7 +214,7 @@ def test_what_is_not_json_is_a_parse_error(merchant: Merchant, body: bytes) -> N
     assert answer.json()["detail"].startswith("JSON parse error - ")
 
 
-def test_a_list_is_not_an_order(merchant: Merchant) -> None:
+def test_a_json_list_is_refused(merchant: Merchant) -> None:
     answer = merchant.post("v2/epayment/initiate/", [1])
 
     assert answer.status_code == 400

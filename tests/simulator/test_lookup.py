@@ -1,4 +1,4 @@
-"""lookup says what became of a payment; refund gives money back."""
+"""lookup returns the state of a payment, and refund refunds it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ NOT_FOUND = {"detail": "Not found.", "error_key": "validation_error"}
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_a_paid_payment_is_completed_with_its_transaction_and_fee(merchant: Merc
 
 
 @pytest.mark.parametrize(
-    ("verb", "status", "code"),
+    ("method", "status", "code"),
     [
         ("pend", "Pending", 200),
         ("fail", "Failed", 200),
@@ -63,17 +63,17 @@ def test_a_paid_payment_is_completed_with_its_transaction_and_fee(merchant: Merc
         ("complete", "Completed", 200),
     ],
 )
-def test_each_end_has_its_status_and_its_http_code(
-    merchant: Merchant, sim: Simulator, pidx: str, verb: str, status: str, code: int
+def test_each_state_has_its_status_and_http_code(
+    merchant: Merchant, sim: Simulator, pidx: str, method: str, status: str, code: int
 ) -> None:
-    getattr(sim, verb)(pidx)
+    getattr(sim, method)(pidx)
 
     answer = merchant.lookup(pidx)
     assert (answer.status_code, answer.json()["status"]) == (code, status)
     assert answer.json()["pidx"] == pidx
 
 
-def test_a_link_expires_by_the_clock() -> None:
+def test_a_link_expires_after_its_lifetime() -> None:
     clock = Clock()
     with Simulator(clock=clock, link_lifetime=1800) as sim:
         merchant = Merchant(sim)
@@ -102,9 +102,9 @@ def test_a_paid_payment_does_not_expire() -> None:
         assert merchant.status(pidx) == "Completed"
 
 
-@pytest.mark.parametrize("verb", ["expire", "cancel", "fail"])
-def test_money_may_come_after_all(merchant: Merchant, sim: Simulator, pidx: str, verb: str) -> None:
-    getattr(sim, verb)(pidx)
+@pytest.mark.parametrize("method", ["expire", "cancel", "fail"])
+def test_a_closed_payment_may_still_complete(merchant: Merchant, sim: Simulator, pidx: str, method: str) -> None:
+    getattr(sim, method)(pidx)
 
     sim.complete(pidx)
 
@@ -127,7 +127,7 @@ def test_a_payment_of_another_key_is_not_found(sim: Simulator, pidx: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ({}, "This field is required."),
         ({"pidx": ""}, "This field may not be blank."),
@@ -135,13 +135,13 @@ def test_a_payment_of_another_key_is_not_found(sim: Simulator, pidx: str) -> Non
         ({"pidx": {}}, "Not a valid string."),
     ],
 )
-def test_a_lookup_without_a_pidx_is_refused(merchant: Merchant, body: dict[str, Any], words: str) -> None:
+def test_a_lookup_without_a_pidx_is_refused(merchant: Merchant, body: dict[str, Any], message: str) -> None:
     answer = merchant.post("v2/epayment/lookup/", body)
 
-    assert (answer.status_code, answer.json()) == (400, {"pidx": [words], "error_key": "validation_error"})
+    assert (answer.status_code, answer.json()) == (400, {"pidx": [message], "error_key": "validation_error"})
 
 
-def test_the_apps_lookup_and_detail_tell_more_and_take_the_public_key(merchant: Merchant, sim: Simulator) -> None:
+def test_lookup_sdk_and_detail_return_more_and_accept_the_public_key(merchant: Merchant, sim: Simulator) -> None:
     pidx = merchant.open(merchant_username="saraswati")
     app = Merchant(sim, "live_public_key_1")
 
@@ -152,7 +152,7 @@ def test_the_apps_lookup_and_detail_tell_more_and_take_the_public_key(merchant: 
     assert detail == {"return_url": "https://shop.example/khalti/return/t0ken/"}
 
 
-def test_every_call_is_remembered(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_every_call_is_recorded(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     merchant.lookup(pidx)
     merchant.lookup(pidx)
     merchant.refund("nothing")
@@ -162,7 +162,7 @@ def test_every_call_is_remembered(merchant: Merchant, sim: Simulator, pidx: str)
 
 
 @pytest.mark.parametrize("path", ["merchant-transaction", "v2/merchant-transaction"])
-def test_a_full_refund_gives_all_back(merchant: Merchant, sim: Simulator, pidx: str, path: str) -> None:
+def test_a_full_refund_refunds_everything(merchant: Merchant, sim: Simulator, pidx: str, path: str) -> None:
     transaction = sim.pay(pidx).transaction_id
 
     answer = merchant.post(f"{path}/{transaction}/refund/", {})
@@ -173,7 +173,7 @@ def test_a_full_refund_gives_all_back(merchant: Merchant, sim: Simulator, pidx: 
     assert looked.json()["transaction_id"] == transaction
 
 
-def test_partial_refunds_add_up_to_the_payment_and_no_further(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_partial_refunds_add_up_to_the_payment_at_most(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     transaction = sim.pay(pidx).transaction_id
 
     first = merchant.refund(transaction, amount=500)
@@ -191,7 +191,7 @@ def test_partial_refunds_add_up_to_the_payment_and_no_further(merchant: Merchant
 
 
 @pytest.mark.parametrize("amount", [0, -1, "50.00", 5.5, None, "x"])
-def test_a_refund_is_a_whole_number_of_paisa(merchant: Merchant, sim: Simulator, pidx: str, amount: Any) -> None:
+def test_a_refund_must_be_a_whole_number_of_paisa(merchant: Merchant, sim: Simulator, pidx: str, amount: Any) -> None:
     answer = merchant.refund(sim.pay(pidx).transaction_id, amount=amount)
 
     assert answer.status_code == 400
@@ -199,7 +199,7 @@ def test_a_refund_is_a_whole_number_of_paisa(merchant: Merchant, sim: Simulator,
     assert sim.payment(pidx).refunded == 0
 
 
-def test_a_bank_payment_is_refunded_to_a_mobile(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_the_refund_of_a_bank_payment_needs_a_mobile(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     transaction = sim.pay(pidx, bank=True).transaction_id
 
     without, wrong = merchant.refund(transaction), merchant.refund(transaction, mobile="12")
@@ -210,7 +210,7 @@ def test_a_bank_payment_is_refunded_to_a_mobile(merchant: Merchant, sim: Simulat
     assert (with_it.status_code, sim.payment(pidx).refunded) == (200, 750)
 
 
-def test_only_the_key_that_was_paid_can_refund(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_only_the_key_that_opened_the_payment_can_refund_it(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     transaction = sim.pay(pidx).transaction_id
 
     answers = [Merchant(sim, "another").refund(transaction), merchant.refund("GFq9PFS7b2iYvL8Lir9oXe")]
@@ -219,7 +219,7 @@ def test_only_the_key_that_was_paid_can_refund(merchant: Merchant, sim: Simulato
     assert sim.payment(pidx).refunded == 0
 
 
-def test_what_was_not_paid_cannot_be_refunded(merchant: Merchant, sim: Simulator, pidx: str) -> None:
+def test_an_unpaid_payment_cannot_be_refunded(merchant: Merchant, sim: Simulator, pidx: str) -> None:
     failed = sim.fail(pidx)
 
     answer = merchant.refund(failed.transaction_id)

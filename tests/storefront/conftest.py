@@ -1,4 +1,4 @@
-"""Pages of a payment of a shop that remembers, in the sandbox's look; nothing may call Khalti in a transaction."""
+"""Pages of a payment of the fake shop, in the sandbox's layout; no test may call Khalti in a transaction."""
 
 from typing import Any
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 
 class HostsPolicy:
-    """As Django's middleware and django-csp do: a page that has a policy of its own is left alone."""
+    """Like Django's middleware and django-csp: leave a page alone that has a policy of its own."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

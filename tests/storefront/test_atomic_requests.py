@@ -1,4 +1,4 @@
-"""A site that wraps every request in a transaction has the same results: our views stay outside of it."""
+"""A site that wraps every request in a transaction gets the same results: our views stay outside of it."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from loyalink_khalti.simulator import Simulator
 from loyalink_khalti.testing import FakeShop
 from sandbox.urls import urlpatterns as store
 from tests.cutting import Clock, Way, audited, clock, in_every_way, sweep
-from tests.loyalty.conftest import sound
+from tests.loyalty.conftest import check_ledger
 from tests.purchases import Khalti, khalti_simulator, simulator
 
 __all__ = ["clock", "khalti_simulator", "simulator"]
@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
 
 
 def undecorated(_request: HttpRequest, token: str) -> HttpResponse:
-    """A view as somebody might write it who does not know."""
-    return HttpResponse(flow.finish(Payment.objects.get(token=token)))
+    """A view without the decorator that it needs."""
+    return HttpResponse(flow.verify_payment(Payment.objects.get(token=token)))
 
 
 urlpatterns = [path("undecorated/<str:token>/", undecorated), *store]
@@ -40,31 +40,33 @@ def _atomic_requests(shop: FakeShop, settings: Any, monkeypatch: pytest.MonkeyPa
 
 
 def begun(shop: FakeShop, ref: str = "order-1", **changes: Any) -> Payment:
-    return flow.begin(shop.freeze(shop.cart(ref, **changes)))
+    return flow.begin_payment(shop.freeze(shop.cart(ref, **changes)))
 
 
-def test_a_view_that_was_not_kept_outside_is_told_what_to_do(client: Client, shop: FakeShop, khalti: Khalti) -> None:
+def test_a_view_inside_a_transaction_gets_an_error_with_the_remedy(
+    client: Client, shop: FakeShop, khalti: Khalti
+) -> None:
     """H07"""
     payment = begun(shop)
 
     with pytest.raises(InsideTransaction, match="non_atomic_requests"):
         client.get(f"/undecorated/{payment.token}/")
 
-    assert khalti.asked == []
+    assert khalti.looked_up == []
 
 
 @pytest.mark.parametrize(("page", "asks"), [("return", 1), ("status", 1), ("pay", 0)])
-def test_no_page_of_ours_asks_khalti_inside_a_transaction(
+def test_no_page_of_ours_calls_khalti_inside_a_transaction(
     client: Client, shop: FakeShop, khalti: Khalti, page: str, asks: int
 ) -> None:
-    """H07: the guard over all these tests refuses it."""
+    """H07: the fixture of all these tests refuses it."""
     payment = begun(shop)
 
     assert client.get(f"/khalti/{page}/{payment.token}/").status_code in {200, 302}
-    assert khalti.asked == [payment.pidx] * asks
+    assert khalti.looked_up == [payment.pidx] * asks
 
 
-def test_start_again_asks_khalti_outside_a_transaction(
+def test_cancel_calls_khalti_outside_a_transaction(
     client: Client, django_user_model: Any, shop: FakeShop, khalti: Khalti
 ) -> None:
     """H07"""
@@ -72,9 +74,9 @@ def test_start_again_asks_khalti_outside_a_transaction(
     payment = begun(shop, member_id=str(sita.pk))
     client.force_login(sita)
 
-    client.post(f"/khalti/again/{payment.token}/")
+    client.post(f"/khalti/cancel/{payment.token}/")
 
-    assert (khalti.asked, shop.released) == ([payment.pidx], [("order-1", "abandoned")])
+    assert (khalti.looked_up, shop.released) == ([payment.pidx], [("order-1", "cancelled_in_shop")])
 
 
 @in_every_way(few=2)
@@ -84,7 +86,7 @@ def test_a_return_cut_off_anywhere_is_completed_once_by_the_next(
     """H07: B01, B02, B03"""
     for number, cut_off in enumerate(sweep(way, few)):
         ref = f"order-{number:03}"
-        payment = begun(shop, ref, member_id="7", spends=Points(100))
+        payment = begun(shop, ref, member_id="7", points_redeemed=Points(100))
         simulator.pay(payment.pidx or "")
         back = f"/khalti/return/{payment.token}/"
         cut_off(lambda back=back: Client().get(back))
@@ -94,4 +96,4 @@ def test_a_return_cut_off_anywhere_is_completed_once_by_the_next(
 
         assert shop.confirmed[number:] == [(ref, 249_000)]
         audited()
-    sound()
+    check_ledger()

@@ -1,4 +1,4 @@
-"""What others write into addresses, headers and names: it leads nowhere, runs nowhere and is stored nowhere."""
+"""Hostile text in addresses, headers and names: it redirects nowhere, does not run and is not stored."""
 
 import re
 from io import StringIO
@@ -10,17 +10,17 @@ from django.core.management import call_command
 from django.test import Client
 
 from loyalink_khalti import flow
-from loyalink_khalti.browser import SESSION_KEY
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import Customer, Line
+from loyalink_khalti.session_payments import SESSION_KEY
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True)]
 
 CANARY = "canary4711"
-LEADS_OUT = re.compile(r"""(?:href|src|action|url)\s*=\s*["']?(?:https?:)?(?:[/\\]{2}|javascript:)[^"'>]*evil""")
+EXTERNAL = re.compile(r"""(?:href|src|action|url)\s*=\s*["']?(?:https?:)?(?:[/\\]{2}|javascript:)[^"'>]*evil""")
 EVIL = [
     "https://evil.example/",
     "//evil.example",
@@ -48,7 +48,7 @@ payloads = pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
 
 @pytest.fixture
 def payment(shop: FakeShop, khalti: Khalti) -> Payment:
-    return flow.begin(shop.freeze(shop.cart()))
+    return flow.begin_payment(shop.freeze(shop.cart()))
 
 
 def page(name: str, payment: Payment) -> str:
@@ -56,21 +56,21 @@ def page(name: str, payment: Payment) -> str:
 
 
 def dumped() -> str:
-    """All that is stored of ours, and the sessions."""
+    """Return all rows of ours, and the sessions."""
     dump = StringIO()
     call_command("dumpdata", "loyalink_khalti", "sessions", stdout=dump)
     return dump.getvalue()
 
 
-def mine(client: Client, payment: Payment) -> None:
-    """Let the payment be this browser's."""
+def own(client: Client, payment: Payment) -> None:
+    """Make the payment this browser session's own."""
     session = client.session
     session[SESSION_KEY] = [payment.token]
     session.save()
 
 
 @payloads
-def test_nothing_that_is_glued_on_is_shown_or_stored(
+def test_no_part_of_an_appended_query_is_shown_or_stored(
     payload: str, client: Client, payment: Payment, khalti: Khalti
 ) -> None:
     """K01, D11"""
@@ -99,7 +99,7 @@ def test_nothing_that_is_glued_on_is_shown_or_stored(
     ],
     ids=["doubled", "arrays", "not UTF-8", "NUL", "eleven thousand", "semicolons", "per cent"],
 )
-def test_a_query_that_cannot_be_read_is_dropped_unread(query: str, client: Client, payment: Payment) -> None:
+def test_a_malformed_query_is_dropped_unread(query: str, client: Client, payment: Payment) -> None:
     """D11"""
     response = client.get(page("return", payment), QUERY_STRING=query)
 
@@ -108,15 +108,15 @@ def test_a_query_that_cannot_be_read_is_dropped_unread(query: str, client: Clien
 
 
 @payloads
-def test_names_that_shoppers_and_shops_write_are_inert_on_the_receipt(
+def test_names_from_customers_and_shops_are_escaped_on_the_receipt(
     payload: str, client: Client, shop: FakeShop, khalti: Khalti
 ) -> None:
     """K01"""
-    written = payload.replace("\0", "")[:5000]  # PostgreSQL keeps no NUL, so that no shop can have one
+    written = payload.replace("\0", "")[:5000]  # PostgreSQL stores no NUL, so no shop can have one
     line = Line(sku=written[:100], title=written, quantity=1, unit=Paisa(250_000), total=Paisa(250_000))
     who = Customer(name=written, email=written, phone=written)
-    payment = flow.begin(shop.freeze(shop.cart(name=written, lines=(line,), customer=who)))
-    mine(client, payment)
+    payment = flow.begin_payment(shop.freeze(shop.cart(name=written, lines=(line,), customer=who)))
+    own(client, payment)
 
     receipt = client.get(page("status", payment)).content.decode()
 
@@ -127,36 +127,36 @@ def test_names_that_shoppers_and_shops_write_are_inert_on_the_receipt(
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_no_address_leads_out_of_the_shop(evil: str, client: Client, payment: Payment) -> None:
+def test_no_redirect_leaves_the_shop(evil: str, client: Client, payment: Payment) -> None:
     """K03"""
-    told = dict.fromkeys(("next", "return_url", "redirect", "url"), evil)
-    mine(client, payment)
+    hostile = dict.fromkeys(("next", "return_url", "redirect", "url"), evil)
+    own(client, payment)
     answers = [
-        client.get(page("return", payment), told),
+        client.get(page("return", payment), hostile),
         client.get(page("return", payment), headers={"referer": evil}),
-        client.get(page("status", payment), told),
-        client.get(page("pay", payment), told),
+        client.get(page("status", payment), hostile),
+        client.get(page("pay", payment), hostile),
     ]
-    Payment.objects.update(asked_at=None)  # nobody has to wait between two clicks of theirs
-    answers.append(client.post(f"{page('again', payment)}?{urlencode(told)}", told))
+    Payment.objects.update(last_lookup_at=None)  # no wait between two clicks of one customer
+    answers.append(client.post(f"{page('cancel', payment)}?{urlencode(hostile)}", hostile))
 
-    led_to = [answer.get("Location", "") for answer in answers]
-    assert led_to[:2] == [page("return", payment), page("status", payment)]
-    assert led_to[2:] == ["", payment.payment_url, "/fake/order-1/cancelled/"]
-    assert LEADS_OUT.findall(answers[2].content.decode()) == []
+    redirected_to = [answer.get("Location", "") for answer in answers]
+    assert redirected_to[:2] == [page("return", payment), page("status", payment)]
+    assert redirected_to[2:] == ["", payment.payment_url, "/fake/order-1/cancelled/"]
+    assert EXTERNAL.findall(answers[2].content.decode()) == []
 
 
 @pytest.mark.parametrize(
     "path", ["//evil.example/khalti/return/{0}/", "/khalti/return/{0}//evil.example", "/khalti//evil"]
 )
-def test_slashes_lead_nowhere(path: str, client: Client, payment: Payment) -> None:
+def test_extra_slashes_redirect_nowhere_else(path: str, client: Client, payment: Payment) -> None:
     """K03"""
     response = client.get(path.format(payment.token))
 
     assert response.status_code == 404 or not response["Location"].startswith(("//", "http"))
 
 
-def test_the_way_back_is_the_shops_own_address_whatever_host_a_request_names(
+def test_the_return_url_is_the_shops_own_address_whatever_host_a_request_names(
     client: Client, payment: Payment, khalti: Khalti
 ) -> None:
     """K04"""
@@ -173,12 +173,12 @@ def test_the_way_back_is_the_shops_own_address_whatever_host_a_request_names(
     assert "evil.example" not in receipt.content.decode()
 
 
-def test_without_a_configured_address_the_way_back_is_wagtails_not_the_requests(
+def test_without_a_configured_address_the_return_url_is_wagtails_not_the_requests(
     shop: FakeShop, khalti: Khalti, settings: Any
 ) -> None:
     """K04"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "SITE_URL": ""}
 
-    payment = flow.begin(shop.freeze(shop.cart()))
+    payment = flow.begin_payment(shop.freeze(shop.cart()))
 
     assert khalti.opened[0]["return_url"] == f"http://localhost{page('return', payment)}"

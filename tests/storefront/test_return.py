@@ -1,4 +1,4 @@
-"""The way back from Khalti: any browser, any query, any number of slashes; nothing in it is believed."""
+"""The return from Khalti: any browser, any query, any number of slashes; no query value is trusted."""
 
 from typing import Any
 
@@ -16,37 +16,37 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
 
 @pytest.fixture
 def payment(shop: FakeShop, khalti: Khalti) -> Payment:
-    return flow.begin(shop.freeze(shop.cart()))
+    return flow.begin_payment(shop.freeze(shop.cart()))
 
 
-def back(payment: Payment) -> str:
+def return_url(payment: Payment) -> str:
     return f"/khalti/return/{payment.token}/"
 
 
 @pytest.mark.parametrize(
-    "glued", ["?status=Completed", "/?status=Completed", "///?a=b", "/", "?" + "a" * 65_536, "?a=%00&b=%ff"]
+    "appended", ["?status=Completed", "/?status=Completed", "///?a=b", "/", "?" + "a" * 65_536, "?a=%00&b=%ff"]
 )
-def test_whatever_is_glued_on_is_dropped_unread(client: Client, payment: Payment, khalti: Khalti, glued: str) -> None:
-    """D11, I9: Khalti glues ``/?`` on; others glue worse."""
-    response = client.get(back(payment) + glued)
+def test_an_appended_query_is_dropped_unread(client: Client, payment: Payment, khalti: Khalti, appended: str) -> None:
+    """D11, I9: Khalti appends ``/?``; others may append worse."""
+    response = client.get(return_url(payment) + appended)
 
-    assert (response.status_code, response["Location"]) == (302, back(payment))
-    assert khalti.asked == []
+    assert (response.status_code, response["Location"]) == (302, return_url(payment))
+    assert khalti.looked_up == []
 
 
-def test_a_paid_return_leads_on_and_settles_once(
+def test_a_paid_return_redirects_and_places_the_order_once(
     client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
 ) -> None:
     khalti.pay(payment.pidx)
 
-    client.get(back(payment))
-    client.get(back(payment))
+    client.get(return_url(payment))
+    client.get(return_url(payment))
 
     assert len(shop.confirmed) == 1
-    assert khalti.asked == [payment.pidx]
+    assert khalti.looked_up == [payment.pidx]
 
 
-def test_the_receipt_looks_again_by_itself_while_nothing_is_certain(client: Client, payment: Payment) -> None:
+def test_the_status_page_reloads_itself_while_the_outcome_is_open(client: Client, payment: Payment) -> None:
     response = client.get(f"/khalti/status/{payment.token}/")
 
     assert response.status_code == 200
@@ -57,19 +57,19 @@ def test_the_receipt_looks_again_by_itself_while_nothing_is_certain(client: Clie
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "head"])
 def test_only_get_is_answered(client: Client, payment: Payment, khalti: Khalti, method: str) -> None:
     """A18."""
-    response = getattr(Client(enforce_csrf_checks=True), method)(back(payment))
+    response = getattr(Client(enforce_csrf_checks=True), method)(return_url(payment))
 
     assert response.status_code == 405
-    assert khalti.asked == []
+    assert khalti.looked_up == []
 
 
 @pytest.mark.parametrize("token", ["AAAAAAAAAAAAAAAAAAAAAA", "x", "../../admin", "%00" * 22])
-def test_an_unknown_token_is_not_found_and_nobody_is_asked(
+def test_an_unknown_token_is_not_found_and_khalti_is_not_called(
     client: Client, khalti: Khalti, shop: FakeShop, token: str
 ) -> None:
     """D12, K07."""
     assert client.get(f"/khalti/return/{token}/?status=Completed").status_code == 404
-    assert khalti.asked == []
+    assert khalti.looked_up == []
 
 
 def test_pages_of_a_payment_are_kept_from_caches_referrers_and_frames(client: Client, payment: Payment) -> None:
@@ -83,10 +83,10 @@ def test_pages_of_a_payment_are_kept_from_caches_referrers_and_frames(client: Cl
         assert response["X-Frame-Options"] == "DENY"
 
 
-def test_start_again_on_the_receipt_is_heard_from_a_real_browser(
+def test_cancel_on_the_status_page_works_from_a_real_browser(
     django_user_model: Any, payment: Payment, shop: FakeShop
 ) -> None:
-    """K02: a browser names no origin for a form of a page with ``no-referrer``, and is refused."""
+    """K02: a browser sends no origin with a form of a page with ``no-referrer``, and is refused."""
     browser = Client(enforce_csrf_checks=True)
     sita = django_user_model.objects.create(email="sita@example.com")
     browser.force_login(sita)
@@ -94,24 +94,24 @@ def test_start_again_on_the_receipt_is_heard_from_a_real_browser(
     page = browser.get(f"/khalti/status/{payment.token}/")
     origin = "null" if page["Referrer-Policy"] == "no-referrer" else "http://testserver"
     form = {"csrfmiddlewaretoken": page.context["csrf_token"]}
-    Payment.objects.update(asked_at=None)  # nobody has to wait between two clicks of theirs
+    Payment.objects.update(last_lookup_at=None)  # no wait between two clicks of one customer
 
-    response = browser.post(f"/khalti/again/{payment.token}/", form, headers={"origin": origin})
+    response = browser.post(f"/khalti/cancel/{payment.token}/", form, headers={"origin": origin})
 
     assert response.status_code == 302
     assert len(shop.released) == 1
 
 
-def test_a_stranger_cannot_give_somebody_elses_payment_up(client: Client, payment: Payment, shop: FakeShop) -> None:
+def test_a_stranger_cannot_cancel_the_payment(client: Client, payment: Payment, shop: FakeShop) -> None:
     """I12."""
-    assert client.post(f"/khalti/again/{payment.token}/").status_code == 404
+    assert client.post(f"/khalti/cancel/{payment.token}/").status_code == 404
     assert shop.released == []
 
 
-def test_a_stranger_sees_no_transaction_of_khaltis(client: Client, payment: Payment, khalti: Khalti) -> None:
+def test_a_stranger_sees_no_transaction_id(client: Client, payment: Payment, khalti: Khalti) -> None:
     """I12."""
     khalti.pay(payment.pidx)
-    client.get(back(payment))
+    client.get(return_url(payment))
 
     receipt = client.get(f"/khalti/status/{payment.token}/").content.decode()
 
@@ -119,41 +119,41 @@ def test_a_stranger_sees_no_transaction_of_khaltis(client: Client, payment: Paym
     assert f"T-{payment.pidx}" not in receipt
 
 
-def test_a_look_of_somebody_else_does_not_count_as_the_shoppers(
+def test_a_strangers_visit_does_not_count_as_the_customers(
     client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
 ) -> None:
     khalti.says(payment.pidx, "User canceled")
 
-    client.get(back(payment))
+    client.get(return_url(payment))
 
-    assert shop.given_to_shopper == [False]
+    assert shop.customer_was_present == [False]
 
 
-def test_who_was_given_the_money_back_is_not_told_that_nothing_was_taken(
+def test_a_refunded_customer_does_not_read_that_nothing_was_charged(
     client: Client, payment: Payment, khalti: Khalti
 ) -> None:
     khalti.says(payment.pidx, "Refunded", transaction_id="T", refunded=True)
-    client.get(back(payment))
+    client.get(return_url(payment))
 
     receipt = client.get(f"/khalti/status/{payment.token}/").content.decode()
 
-    assert "Your payment was given back" in receipt
-    assert "nothing was taken" not in receipt
+    assert "Your payment was refunded" in receipt
+    assert "nothing was charged" not in receipt
 
 
-def test_whose_money_is_being_given_back_reads_just_that(
+def test_a_customer_reads_that_a_refund_is_under_way(
     client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
 ) -> None:
-    """E02, F03: while nobody knows whether Khalti has heard of it, too."""
-    flow.start_again(payment)
+    """E02, F03: while the refund is unconfirmed, too."""
+    flow.cancel_payment(payment)
     khalti.pay(payment.pidx)
-    flow.finish(payment, insist=True)
+    flow.verify_payment(payment, ignore_back_off=True)
     khalti.next_refund = [requests.ReadTimeout("silence")]
-    waiting = client.get(f"/khalti/status/{payment.token}/").content.decode()
+    before = client.get(f"/khalti/status/{payment.token}/").content.decode()
 
-    flow.give_back(payment, by="1")
+    flow.refund_payment(payment, actor="1")
     page = client.get(f"/khalti/status/{payment.token}/").content.decode()
 
-    assert "Your money has arrived." in waiting
-    assert "The shop is giving it back to you by Khalti" in page
-    assert "Your money has arrived." not in page
+    assert "Your payment has arrived." in before
+    assert "The shop is refunding it through Khalti" in page
+    assert "Your payment has arrived." not in page

@@ -1,21 +1,21 @@
-"""A running store for the stories of one module, and a clean database after it."""
+"""A running store for the stories of one module."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from pytest_django import DjangoDbBlocker
 
 from tests.purchases import account, fake_shop, khalti_simulator, member, no_call_in_a_transaction, shop, simulator
-from tests.stories.running import Store, running
+from tests.stories.running_store import Store, running_store
 
 __all__ = ["account", "fake_shop", "khalti_simulator", "member", "no_call_in_a_transaction", "shop", "simulator"]
 
 
 @pytest.fixture(scope="module")
 def store(
-    django_db_setup: Callable[[], None], django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+    demo_store: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
-    with django_db_blocker.unblock():
-        with running(tmp_path_factory.mktemp("store")) as store:
-            yield store
-        django_db_setup()
+    """The demo store, started with the options in the constant ``SERVER`` of the module, where it has one."""
+    options = getattr(request.module, "SERVER", {})
+    with running_store(tmp_path_factory.mktemp("store"), demo_store, **options) as store:
+        yield store

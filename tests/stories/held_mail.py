@@ -1,4 +1,4 @@
-"""A post office that takes its time: while there is a gate, no mail is sent before somebody has gone through it."""
+"""A mail backend that can be held up: while there is a gate, no mail is sent until a test opens it."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ GATE = "mail.gate"
 
 
 class HeldBackend(FileBackend):
-    """Wait at the gate, which is a pipe, until the other side has been there and gone."""
+    """Wait at the gate, which is a pipe, until the other side has opened and closed it."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         gate = Path(settings.VAR) / GATE
@@ -25,7 +25,7 @@ class HeldBackend(FileBackend):
 
 @contextmanager
 def gate(folder: Path) -> Iterator[Path]:
-    """Hold all mails up; whoever opens the gate for writing waits until one is there, and holds it until it closes."""
+    """Hold all mails up. Opening the gate for writing waits for a mail; closing the gate sends it."""
     pipe = folder / GATE
     os.mkfifo(pipe)
     try:

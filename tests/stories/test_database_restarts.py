@@ -1,4 +1,4 @@
-"""H01: the database server restarts in the middle of a flood of returns."""
+"""H01: the database server restarts during many returns."""
 
 import signal
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ import requests
 from django.db import connection, connections
 
 from tests import postgres
-from tests.stories.agreeing import disagreements
-from tests.stories.buying import guest_who_paid
-from tests.stories.running import Store
+from tests.stories.comparison import disagreements
+from tests.stories.ordering import guest_who_paid
+from tests.stories.running_store import Store
 
 pytestmark = [
     pytest.mark.money,
@@ -21,22 +21,22 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server"),
 ]
 
-PAYERS = 12
-CROWD = 8
+CUSTOMERS = 12
+BROWSERS = 8
 ALLOWED = {200, 302, 503}
 
 
 @pytest.fixture
 def database() -> Iterator[postgres.Cluster]:
-    """The server, which for once has on disk what it says it has: tests are quick because it need not."""
-    assert postgres.at_work
-    postgres.at_work.execute("ALTER ROLE postgres SET synchronous_commit = on")
-    yield postgres.at_work
-    postgres.at_work.execute("ALTER ROLE postgres RESET synchronous_commit")
+    """The server with durable commits, which other tests switch off for speed."""
+    assert postgres.running_cluster
+    postgres.running_cluster.execute("ALTER ROLE postgres SET synchronous_commit = on")
+    yield postgres.running_cluster
+    postgres.running_cluster.execute("ALTER ROLE postgres RESET synchronous_commit")
 
 
-def flood(backs: list[str], over: Event) -> list[int]:
-    """Come back again and again, as browsers do that are told to look again; what each visit was answered with."""
+def keep_returning(backs: list[str], over: Event) -> list[int]:
+    """Return again and again, as pages that reload themselves do; return the status of each visit."""
     statuses = []
     for back in cycle(backs):
         if over.is_set():
@@ -53,29 +53,29 @@ def _pages(url: str) -> list[requests.Response]:
 
 
 @pytest.mark.parametrize(
-    "farewell",
+    "stop_signal",
     [
         pytest.param(signal.SIGINT, id="fast", marks=pytest.mark.slow),
-        pytest.param(signal.SIGQUIT, id="immediate"),  # the rougher one, in every run
+        pytest.param(signal.SIGQUIT, id="immediate"),  # the harder one, in every run
     ],
 )
-def test_a_database_that_restarts_in_a_flood_of_returns_costs_a_503_and_no_money(
-    store: Store, database: postgres.Cluster, farewell: signal.Signals
+def test_a_database_restart_during_many_returns_costs_a_503_and_no_money(
+    store: Store, database: postgres.Cluster, stop_signal: signal.Signals
 ) -> None:
     """H01"""
-    store.start_anew(workers=2, threads=4)  # with new connections, which ask the role
-    with ThreadPoolExecutor(2) as shoppers:
-        backs = list(shoppers.map(lambda number: guest_who_paid(store, f"flood{number}"), range(PAYERS)))
-    over, asked = Event(), store.khalti.count("lookup")
+    store.restart(workers=2, threads=4)  # with new connections, which read the role's settings
+    with ThreadPoolExecutor(2) as customers:
+        backs = list(customers.map(lambda number: guest_who_paid(store, f"flood{number}"), range(CUSTOMERS)))
+    over, lookups = Event(), store.khalti.count("lookup")
 
-    with ThreadPoolExecutor(CROWD) as crowd:
-        turns = [list(islice(cycle(backs), start, start + PAYERS)) for start in range(CROWD)]
-        visits = [crowd.submit(flood, turn, over) for turn in turns]
+    with ThreadPoolExecutor(BROWSERS) as pool:
+        turns = [list(islice(cycle(backs), start, start + CUSTOMERS)) for start in range(BROWSERS)]
+        visits = [pool.submit(keep_returning, turn, over) for turn in turns]
         try:
-            assert store.khalti.wait_for("lookup", times=asked + 3)
+            assert store.khalti.wait_for("lookup", times=lookups + 3)
             connections.close_all()
-            database.restart(farewell)
-            assert store.khalti.wait_for("lookup", times=asked + PAYERS // 2)
+            database.restart(stop_signal)
+            assert store.khalti.wait_for("lookup", times=lookups + CUSTOMERS // 2)
         finally:
             over.set()
         statuses = {status for visit in visits for status in visit.result()}

@@ -1,4 +1,4 @@
-"""H05: SQLite as Django leaves it, so that a transaction may lose its lock half way: words, but no money."""
+"""H05: SQLite with Django's default transactions, which may lose their lock: error messages, but no lost money."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,38 +6,39 @@ import pytest
 import requests
 from django.db import connection
 
-from tests.stories.agreeing import disagreements
-from tests.stories.buying import order, paid
-from tests.stories.running import Store, open_page
-from tests.stories.shopper import Shopper
+from tests.stories.browser_session import BrowserSession
+from tests.stories.comparison import disagreements
+from tests.stories.ordering import order, paid
+from tests.stories.running_store import Store, open_page
 
 pytestmark = [
     pytest.mark.money,
-    pytest.mark.slow,  # SQLite as no shop should have it: not in every run
+    pytest.mark.same_on_both,
+    pytest.mark.slow,  # not a setting for a shop: not in every run
     pytest.mark.timeout(240),
     pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's transactions are never deferred"),
 ]
 
-PAYERS = 5
+SERVER = {"STORY_SQLITE": "deferred"}
+GUESTS = 5
 VISITS = 3
 MEMBERS = ("sita@example.com", "ram@example.com")
 ALLOWED = {200, 302, 503}
 
 
-def test_in_a_deferred_sqlite_a_crowd_that_buys_and_comes_back_loses_no_money(store: Store) -> None:
+def test_with_deferred_sqlite_transactions_many_customers_lose_no_money(store: Store) -> None:
     """H05"""
-    store.start_anew(workers=2, threads=8, DJANGO_SETTINGS_MODULE="tests.stories.settings", STORY_SQLITE="deferred")
-    members = [store.shopper(email) for email in MEMBERS]
+    members = [store.browser(email) for email in MEMBERS]
     backs = [paid(member, points="100") for member in members]
-    backs += [paid(store.shopper(), email=f"deferred{number}@example.com") for number in range(PAYERS)]
+    backs += [paid(store.browser(), email=f"deferred{number}@example.com") for number in range(GUESTS)]
 
-    with ThreadPoolExecutor(len(backs) * 2) as crowd:
-        returns = [crowd.submit(open_page, back) for back in backs * VISITS]
-        purchases = [crowd.submit(buy_anyway, member) for member in members]
-        passes = [crowd.submit(store.manage, "khalti_reconcile") for _ in range(2)]  # which may find it locked
+    with ThreadPoolExecutor(len(backs) * 2) as pool:
+        returns = [pool.submit(open_page, back) for back in backs * VISITS]
+        purchases = [pool.submit(buy_meanwhile, member) for member in members]
+        passes = [pool.submit(store.manage, "khalti_reconcile") for _ in range(2)]  # they may find it locked
         statuses = {visit.result().status_code for visit in returns}
-        for one in [*purchases, *passes]:
-            one.result()
+        for future in [*purchases, *passes]:
+            future.result()
     store.let_time_pass()
     store.reconcile_here()
 
@@ -47,9 +48,9 @@ def test_in_a_deferred_sqlite_a_crowd_that_buys_and_comes_back_loses_no_money(st
     assert sum(row["transaction_id"] is not None for row in store.audit()["payments"]) == len(backs)
 
 
-def buy_anyway(shopper: Shopper) -> None:
-    """Buy by cash on delivery meanwhile; where the database is locked, the shop's pages may say so."""
+def buy_meanwhile(customer: BrowserSession) -> None:
+    """Buy with cash on delivery meanwhile; the shop's pages may say that the database is locked."""
     try:
-        order(shopper, "cod")
+        order(customer, "cod")
     except (AssertionError, LookupError, StopIteration, requests.RequestException):
         return

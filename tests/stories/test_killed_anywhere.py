@@ -1,4 +1,4 @@
-"""``kill -9`` of the server at any moment of a purchase: after one ``khalti_reconcile`` all books agree."""
+"""``kill -9`` of the server at any moment of a purchase: after one ``khalti_reconcile`` Khalti and the store agree."""
 
 import random
 from collections.abc import Callable
@@ -9,61 +9,56 @@ import pytest
 import requests
 
 from loyalink_khalti.payments.models import Payment, Refund
-from tests.stories.agreeing import disagreements
-from tests.stories.buying import JOURNAL, at_khalti, guest_who_paid, order, paid
+from tests.stories.browser_session import BrowserSession
+from tests.stories.comparison import disagreements
 from tests.stories.held_mail import gate
-from tests.stories.running import Store, open_page
-from tests.stories.shopper import Shopper
+from tests.stories.ordering import JOURNAL, at_khalti, guest_who_paid, order, paid
+from tests.stories.running_store import Store, open_page
 
 pytestmark = [pytest.mark.money, pytest.mark.timeout(240)]
 
+SERVER = {"workers": 1, "threads": 4}
 SITA = "sita@example.com"
 FOREVER = 3600  # seconds
 
 
-@pytest.fixture(scope="module")
-def store(store: Store) -> Store:
-    store.start_anew(workers=1, threads=4, DJANGO_SETTINGS_MODULE="tests.stories.settings")
-    return store
-
-
 @pytest.fixture
-def sita(store: Store) -> Shopper:
-    return store.shopper(SITA)
+def sita(store: Store) -> BrowserSession:
+    return store.browser(SITA)
 
 
-def dies(store: Store, work: Callable[[], object], seen: Callable[[], object]) -> None:
-    """Kill the server once something was ``seen`` of the ``work`` that a browser waits for."""
+def kill_during(store: Store, work: Callable[[], object], reached: Callable[[], object]) -> None:
+    """Kill the server when ``work``, for which a browser waits, has ``reached`` a point."""
     with ThreadPoolExecutor(1) as browser:
         visit: Future[object] = browser.submit(work)
-        assert seen()
+        assert reached()
         store.kill()
         with pytest.raises(requests.RequestException):
             visit.result()
 
 
-def come_to_rest(store: Store) -> None:
-    """The server is there again, ten minutes have gone by, and the reconciler has run once."""
+def recover(store: Store) -> None:
+    """Start the server again, let ten minutes pass, and run the reconciler once."""
     store.khalti.clear_faults()
     store.start(workers=1, threads=4)
     store.let_time_pass()
     store.reconcile_here()
 
 
-@pytest.mark.parametrize("heard", [False, True], ids=["not yet", "already"])
-def test_while_khalti_is_asked_for_a_page(store: Store, sita: Shopper, heard: bool) -> None:
-    """B05: nobody was given a payment_url, so the goods go back into the basket, which can be bought again."""
+@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+def test_during_an_initiate(store: Store, sita: BrowserSession, answered: bool) -> None:
+    """B05: no customer got the payment_url, so the basket is released and can be bought again."""
     sita.add(JOURNAL)
     preview = sita.choose(sita.check_out(), "khalti", points="100")
-    asked = store.khalti.count("initiate")
-    store.khalti.fault("hang", where="initiate", seconds=FOREVER, after=heard)
+    initiates = store.khalti.count("initiate")
+    store.khalti.fault("hang", where="initiate", seconds=FOREVER, after=answered)
 
-    dies(
+    kill_during(
         store,
         lambda: sita.place_order(preview),
-        lambda: store.khalti.wait_for("initiate", times=asked + 1),
+        lambda: store.khalti.wait_for("initiate", times=initiates + 1),
     )
-    come_to_rest(store)
+    recover(store)
 
     assert disagreements(store) == []
     assert Payment.objects.latest("pk").state == "released"
@@ -72,81 +67,81 @@ def test_while_khalti_is_asked_for_a_page(store: Store, sita: Shopper, heard: bo
     assert disagreements(store) == []
 
 
-def test_when_khalti_has_just_given_out_a_page(store: Store, sita: Shopper) -> None:
+def test_right_after_an_initiate(store: Store, sita: BrowserSession) -> None:
     page = order(sita, points="100")
     payment = at_khalti(page)
 
     store.kill()
     sita.pay(page.url, follow=False)
-    come_to_rest(store)
+    recover(store)
 
     payment.refresh_from_db()
     assert payment.state == "fulfilled"
     assert disagreements(store) == []
 
 
-def test_when_somebody_has_just_paid(store: Store, sita: Shopper) -> None:
+def test_right_after_a_payment(store: Store, sita: BrowserSession) -> None:
     """B04"""
     back = paid(sita, points="100")
 
     store.kill()
-    come_to_rest(store)
+    recover(store)
 
     assert Payment.objects.latest("pk").state == "fulfilled"
     assert sita.open(back).url.endswith("/shop/checkout/thank-you/")
     assert disagreements(store) == []
 
 
-@pytest.mark.parametrize("heard", [False, True], ids=["not yet", "already"])
-def test_while_khalti_is_asked_what_became_of_a_payment(store: Store, sita: Shopper, heard: bool) -> None:
+@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+def test_during_a_lookup(store: Store, sita: BrowserSession, answered: bool) -> None:
     """B03"""
     back = paid(sita, points="100")
     payment = Payment.objects.latest("pk")
-    store.khalti.fault("hang", where="lookup", seconds=FOREVER, after=heard)
+    store.khalti.fault("hang", where="lookup", seconds=FOREVER, after=answered)
 
-    dies(store, lambda: sita.open(back), lambda: store.khalti.wait_for("lookup", payment.pidx))
-    come_to_rest(store)
+    kill_during(store, lambda: sita.open(back), lambda: store.khalti.wait_for("lookup", payment.pidx))
+    recover(store)
 
     payment.refresh_from_db()
     assert payment.state == "fulfilled"
     assert disagreements(store) == []
 
 
-@pytest.mark.parametrize("heard", [False, True], ids=["not yet", "already"])
-def test_while_khalti_is_asked_to_give_money_back(store: Store, sita: Shopper, heard: bool) -> None:
-    """B06: it is never sent again by itself; of a refund of all, lookup tells whether it was made."""
+@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+def test_during_a_refund(store: Store, sita: BrowserSession, answered: bool) -> None:
+    """B06: it is never sent again automatically; lookup reports whether a full refund was made."""
     back = paid(sita, points="100")
     assert sita.open(back).url.endswith("/shop/checkout/thank-you/")
     payment = Payment.objects.select_related("purchase").latest("pk")
-    staff = store.shopper("admin@example.com")
+    staff = store.browser("admin@example.com")
     page = staff.open(f"/shop/dashboard/orders/{payment.purchase.number}/")
-    amount = str(payment.purchase.frozen_cart.goods // 100)
-    preview = staff.submit(page, "seen", refund="preview", amount=amount)
-    store.khalti.fault("hang", where="refund", seconds=FOREVER, after=heard)
+    amount = str(payment.purchase.frozen_cart.subtotal // 100)
+    preview = staff.submit(page, "seen_refund", refund="preview", amount=amount)
+    store.khalti.fault("hang", where="refund", seconds=FOREVER, after=answered)
 
-    dies(
+    kill_during(
         store,
         lambda: staff.submit(preview, "key", refund="confirm"),
         lambda: store.khalti.wait_for("refund", payment.transaction_id),
     )
-    come_to_rest(store)
+    recover(store)
 
     assert disagreements(store) == []
     assert store.khalti.count("refund", payment.transaction_id) == 1
-    refund, books = Refund.objects.get(payment=payment), store.khalti.payment(str(payment.pidx))
-    assert (refund.state, books.refunded) == (("done", payment.amount) if heard else ("unknown", 0))
+    refund, at_khalti_now = Refund.objects.get(payment=payment), store.khalti.payment(str(payment.pidx))
+    assert (refund.state, at_khalti_now.refunded) == (("done", payment.amount) if answered else ("unknown", 0))
 
 
 def test_while_a_mail_is_being_sent(store: Store) -> None:
-    """B09: the money is written; the mail is sent by the next to look."""
+    """B09: the money is recorded; the mail is sent by the next pass."""
     with gate(store.folder) as pipe:
         back = guest_who_paid(store, "mailing")
         with ThreadPoolExecutor(1) as browser:
             visit = browser.submit(open_page, back)
-            with pipe.open("wb"):  # opens once the mail waits at the gate
+            with pipe.open("wb"):  # opens when the mail waits at the gate
                 store.kill()
-            answer = visit.exception()  # none where mails leave after the answer
-    come_to_rest(store)
+            answer = visit.exception()  # none where mails are sent after the response
+    recover(store)
 
     assert answer is None or isinstance(answer, requests.RequestException)
     assert Payment.objects.latest("pk").state == "fulfilled"
@@ -154,38 +149,38 @@ def test_while_a_mail_is_being_sent(store: Store) -> None:
     assert disagreements(store) == []
 
 
-def buy_until_the_end(store: Store, begun: Event) -> None:
-    """Buy, pay and come back, as far as there is a store."""
+def buy_ignoring_errors(store: Store, started: Event) -> None:
+    """Buy, pay and return, until the store is killed."""
     try:
-        guest = store.shopper()
+        guest = store.browser()
         guest.add(JOURNAL)
         preview = guest.choose(guest.check_out(email="unlucky@example.com"), "khalti")
-        begun.set()
+        started.set()
         guest.pay(guest.place_order(preview).url)
     except requests.RequestException:
         return
 
 
 def any_moment(seed: int) -> float:
-    """Seconds; a purchase takes half of one from "place order" to the thank-you page."""
+    """Return seconds; a purchase takes half a second from "place order" to the thank-you page."""
     return random.Random(seed).uniform(0, 0.7)
 
 
-def killed_after(store: Store, seconds: float) -> None:
-    begun = Event()
+def kill_after(store: Store, seconds: float) -> None:
+    started = Event()
     with ThreadPoolExecutor(1) as browser:
-        shopping = browser.submit(buy_until_the_end, store, begun)
-        assert begun.wait(30)
-        Event().wait(seconds)  # no event tells of the moments between two others
+        shopping = browser.submit(buy_ignoring_errors, store, started)
+        assert started.wait(30)
+        Event().wait(seconds)  # a moment between two events
         store.kill()
         shopping.result()
-    come_to_rest(store)
+    recover(store)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_at_any_moment(store: Store, seed: int) -> None:
     """B03, B05"""
-    killed_after(store, any_moment(seed))
+    kill_after(store, any_moment(seed))
 
     assert disagreements(store) == []
 
@@ -195,6 +190,6 @@ def test_at_any_moment(store: Store, seed: int) -> None:
 def test_at_each_of_sixty_moments(store: Store) -> None:
     """B03, B05"""
     for seed in range(3, 63):
-        killed_after(store, any_moment(seed))
+        kill_after(store, any_moment(seed))
 
         assert disagreements(store) == [], seed

@@ -1,23 +1,23 @@
-"""Whole purchases in the running store: gunicorn with two workers of eight threads, Khalti simulated, a browser."""
+"""Whole purchases in the running store: gunicorn with two workers of eight threads, and a simulated Khalti."""
 
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.stories.running import Store, open_page
-from tests.stories.shopper import Page, Shopper
+from tests.stories.browser_session import BrowserSession, Page
+from tests.stories.running_store import Store, open_page
 
 pytestmark = [pytest.mark.money, pytest.mark.timeout(240)]
 
 JOURNAL = "Lokta paper journal"
 
 
-def order(shopper: Shopper, method: str = "khalti", *, email: str = "", points: str | None = None) -> Page:
-    """Buy one journal up to the click on "place order"."""
-    shopper.add(JOURNAL)
-    page = shopper.choose(shopper.check_out(email=email), method, points=points)
-    return shopper.place_order(page)
+def order(customer: BrowserSession, method: str = "khalti", *, email: str = "", points: str | None = None) -> Page:
+    """Order one journal, up to and including "place order"."""
+    customer.add(JOURNAL)
+    page = customer.choose(customer.check_out(email=email), method, points=points)
+    return customer.place_order(page)
 
 
 def pidx_in(payment_url: str) -> str:
@@ -28,14 +28,14 @@ def payment_of(store: Store, payment_url: str) -> dict[str, object]:
     return next(row for row in store.audit()["payments"] if row["pidx"] == pidx_in(payment_url))
 
 
-def test_a_member_who_spends_points_and_pays_has_one_paid_order_one_award_and_one_mail(store: Store) -> None:
-    sita = store.shopper("sita@example.com")
+def test_a_member_who_redeems_points_and_pays_has_one_paid_order_one_award_and_one_mail(store: Store) -> None:
+    sita = store.browser("sita@example.com")
 
     at_khalti = order(sita, points="500")
     thanks = sita.pay(at_khalti.url)
 
     assert thanks.url.endswith("/shop/checkout/thank-you/")
-    assert "Rs 2,450.00" in thanks.words
+    assert "Rs 2,450.00" in thanks.visible_text
     report = store.audit()
     assert report["ok"], report["violations"]
     paid = payment_of(store, at_khalti.url)
@@ -49,24 +49,24 @@ def test_a_member_who_spends_points_and_pays_has_one_paid_order_one_award_and_on
 
 
 @pytest.mark.parametrize("email", ["gita@example.com", ""], ids=["member", "guest"])
-def test_who_cancels_at_khalti_is_back_at_the_full_basket_and_can_buy_it(store: Store, email: str) -> None:
-    shopper = store.shopper(email)
+def test_a_customer_who_cancels_at_khalti_returns_to_the_full_basket_and_can_buy_it(store: Store, email: str) -> None:
+    customer = store.browser(email)
     guest = "" if email else "cancelling@example.com"
-    at_khalti = order(shopper, email=guest)
+    at_khalti = order(customer, email=guest)
 
-    basket = shopper.pay(at_khalti.url, action="cancel")
+    basket = customer.pay(at_khalti.url, action="cancel")
 
     assert urlsplit(basket.url).path == "/shop/basket/"
-    assert JOURNAL in basket.words
+    assert JOURNAL in basket.visible_text
     assert payment_of(store, at_khalti.url)["state"] == "released"
-    again = shopper.place_order(shopper.choose(shopper.check_out(email=guest), "khalti"))
-    assert shopper.pay(again.url).url.endswith("/shop/checkout/thank-you/")
+    again = customer.place_order(customer.choose(customer.check_out(email=guest), "khalti"))
+    assert customer.pay(again.url).url.endswith("/shop/checkout/thank-you/")
     assert payment_of(store, again.url)["state"] == "fulfilled"
     assert store.audit()["ok"]
 
 
 def test_a_guest_who_pays_and_closes_the_tab_is_found_by_the_reconciler(store: Store) -> None:
-    guest = store.shopper()
+    guest = store.browser()
     at_khalti = order(guest, email="closing@example.com")
 
     closed = guest.pay(at_khalti.url, follow=False)
@@ -81,7 +81,7 @@ def test_a_guest_who_pays_and_closes_the_tab_is_found_by_the_reconciler(store: S
 
 @pytest.mark.parametrize("method", ["cod", "bank_transfer"])
 def test_cash_and_transfers_are_placed_at_once_and_earn_nothing_yet(store: Store, method: str) -> None:
-    ram = store.shopper("ram@example.com")
+    ram = store.browser("ram@example.com")
     before = store.points("ram@example.com")
 
     thanks = order(ram, method, points="100")
@@ -94,33 +94,33 @@ def test_cash_and_transfers_are_placed_at_once_and_earn_nothing_yet(store: Store
     assert report["ok"], report["violations"]
 
 
-def test_fifty_returns_at_once_give_one_order_one_mail_and_no_error(store: Store) -> None:
+def test_fifty_concurrent_returns_make_one_order_one_mail_and_no_error(store: Store) -> None:
     """A01."""
-    guest = store.shopper()
+    guest = store.browser()
     at_khalti = order(guest, email="fifty@example.com")
     back = guest.pay(at_khalti.url, follow=False).url
-    khalti_was_asked = store.khalti.count("lookup", pidx_in(at_khalti.url))
+    lookups = store.khalti.count("lookup", pidx_in(at_khalti.url))
 
-    with ThreadPoolExecutor(50) as crowd:
-        pages = list(crowd.map(open_page, [back] * 50))
+    with ThreadPoolExecutor(50) as pool:
+        pages = list(pool.map(open_page, [back] * 50))
 
     assert {page.status_code for page in pages} == {200}
     assert payment_of(store, at_khalti.url)["state"] == "fulfilled"
     report = store.audit()
     assert report["ok"], report["violations"]
     assert store.wait_for_mails("fifty@example.com", 1) == 1
-    assert store.khalti.count("lookup", pidx_in(at_khalti.url)) - khalti_was_asked <= 3
+    assert store.khalti.count("lookup", pidx_in(at_khalti.url)) - lookups <= 3
 
 
 def test_twenty_clicks_on_pay_begin_one_payment(store: Store) -> None:
     """A20."""
-    guest = store.shopper()
+    guest = store.browser()
     guest.add(JOURNAL)
     preview = guest.choose(guest.check_out(email="clicks@example.com"), "khalti")
     before = len(store.audit()["payments"])
 
-    with ThreadPoolExecutor(20) as fingers:
-        clicks = list(fingers.map(lambda _: guest.place_order(preview), range(20)))
+    with ThreadPoolExecutor(20) as pool:
+        clicks = list(pool.map(lambda _: guest.place_order(preview), range(20)))
 
     assert {click.status for click in clicks} == {302}
     assert len({click.url for click in clicks}) == 1
@@ -130,13 +130,13 @@ def test_twenty_clicks_on_pay_begin_one_payment(store: Store) -> None:
 
 def test_a_forged_return_changes_nothing(store: Store) -> None:
     """A13, D11."""
-    guest = store.shopper()
+    guest = store.browser()
     at_khalti = order(guest, email="forging@example.com")
     back = parse_qs(urlsplit(at_khalti.url).query)["return_url"][0]
 
     for query in (
         "?status=Completed",
-        "?pidx=somebody-elses&status=Completed",
+        "?pidx=another-payments&status=Completed",
         "?a=%00&b=%ff%fe",
         "/?status=Completed",
     ):
@@ -149,9 +149,9 @@ def test_a_forged_return_changes_nothing(store: Store) -> None:
     guest.pay(at_khalti.url, action="cancel")
 
 
-def test_a_store_killed_in_the_middle_of_a_return_is_whole_after_one_reconcile(store: Store) -> None:
-    """B03, B04: the server dies while Khalti is being asked."""
-    gita = store.shopper("gita@example.com")
+def test_a_store_killed_during_a_return_is_consistent_after_one_reconcile(store: Store) -> None:
+    """B03, B04: the server is killed during the lookup."""
+    gita = store.browser("gita@example.com")
     at_khalti = order(gita)
     back = gita.pay(at_khalti.url, follow=False).url
     store.khalti.fault("hang", where="lookup", times=1, seconds=30)

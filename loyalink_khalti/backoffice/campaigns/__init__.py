@@ -1,1 +1,1 @@
-"""Campaigns: more points for a time. A row each, written into the rules of its site as long as it is not over."""
+"""Campaigns: more points for a limited time. Each campaign of a site is a row, copied into the rules of the site."""

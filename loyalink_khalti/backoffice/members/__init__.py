@@ -1,1 +1,1 @@
-"""Members on the editors' desk: found, looked at, and what staff may do to their points."""
+"""The member pages of Wagtail's admin: search, view, adjust, block, merge, export and erase."""

@@ -1,4 +1,4 @@
-"""Add or take points by hand: typed, shown with what would come of it, then confirmed."""
+"""Adjust points by hand in two steps: preview the effect, then confirm it once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,69 +8,70 @@ from django import forms
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin import messages
 
-from loyalink_khalti.errors import BeyondLimit, Conflict, LedgerError
-from loyalink_khalti.flow import by_hand
-from loyalink_khalti.loyalty import foreseeing
-from loyalink_khalti.loyalty.foreseeing import Foreseen
-from loyalink_khalti.money import grouped
-from loyalink_khalti.staff import may
-from loyalink_khalti.staff.reasons import CHOOSE, AdjustReason
+from loyalink_khalti import flow
+from loyalink_khalti.errors import AdjustmentLimitExceeded, LedgerConflict, LedgerError
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.ledger import AccountPreview
+from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.choices import EMPTY_CHOICE, AdjustReason
 
-from . import logged
-from .view import MemberView
+from . import log
+from .base import MemberView
 
-MOST = 1_000_000
-"""More points at once are a typo."""
-ADD, TAKE = "add", "take"
-STALE = gettext_lazy("This form cannot be used any more: open it anew.")
+MAX_POINTS = 1_000_000
+"""A larger adjustment is a typing error."""
+ADD, DEDUCT = "add", "deduct"
+EXPIRED_FORM = gettext_lazy("This form has expired. Open it again.")
 
 
 class AdjustForm(forms.Form):
-    """What is typed; ``key`` names this one adjustment, however often it is sent."""
+    """An adjustment. ``key`` makes it idempotent, however often the form is sent."""
 
     direction = forms.ChoiceField(
-        label=gettext_lazy("What to do"),
-        choices=[(ADD, gettext_lazy("Add points")), (TAKE, gettext_lazy("Take points"))],
+        label=gettext_lazy("Action"),
+        choices=[(ADD, gettext_lazy("Add points")), (DEDUCT, gettext_lazy("Deduct points"))],
         widget=forms.RadioSelect,
         initial=ADD,
     )
-    points = forms.IntegerField(label=gettext_lazy("Points"), min_value=1, max_value=MOST)
-    reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=[CHOOSE, *AdjustReason.choices])
+    points = forms.IntegerField(label=gettext_lazy("Points"), min_value=1, max_value=MAX_POINTS)
+    reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=[EMPTY_CHOICE, *AdjustReason.choices])
     note = forms.CharField(
-        label=gettext_lazy("Note to colleagues"),
+        label=gettext_lazy("Note for staff"),
         widget=forms.Textarea(attrs={"rows": 3}),
         required=False,
         max_length=1000,
         help_text=gettext_lazy(
-            "Not on the points card. It is erased with the person, and part of what they may take along."
+            "Not shown on the points card. The note is part of the exported personal data and is erased with it."
         ),
     )
     key = forms.UUIDField(
         widget=forms.HiddenInput,
         initial=uuid4,
-        error_messages=dict.fromkeys(("required", "invalid"), STALE),
+        error_messages=dict.fromkeys(("required", "invalid"), EXPIRED_FORM),
     )
 
     @property
-    def signed(self) -> int:
-        return int(self.cleaned_data["points"]) * (-1 if self.cleaned_data["direction"] == TAKE else 1)
+    def signed_points(self) -> int:
+        """Points, negative if they are deducted; of a valid form."""
+        return int(self.cleaned_data["points"]) * (-1 if self.cleaned_data["direction"] == DEDUCT else 1)
 
     @property
-    def reason_in_words(self) -> str:
+    def reason_label(self) -> str:
         return str(AdjustReason(self.cleaned_data["reason"]).label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What is asked, and how the account would stand."""
+    """An adjustment that waits for confirmation, and the balances after it."""
 
     points: int
     reason: str
     note: str
-    after: Foreseen
+    after: AccountPreview
 
     @property
     def size(self) -> int:
@@ -78,71 +79,83 @@ class Preview:
 
 
 class AdjustView(MemberView):
-    """Two steps; the second books once."""
+    """Show the form, then the preview, then adjust."""
 
     template_name = "loyalink_khalti/backoffice/members/adjust.html"
-    permission = may.ADJUST
+    permission = permissions.ADJUST_POINTS
     page_title: Any = gettext_lazy("Adjust points")
     header_icon = "plus"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._form(AdjustForm())
+        return self._render(AdjustForm())
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = AdjustForm(request.POST)
         step = request.POST.get("step")
         if step == "edit" or not form.is_valid():
-            return self._form(form)
-        return self._book(form) if step == "confirm" else self._preview(form)
+            return self._render(form)
+        return self._confirm(form) if step == "confirm" else self._preview(form)
 
     def _preview(self, form: AdjustForm) -> HttpResponse:
-        after = foreseeing.adjusted(self.account, form.signed)
-        if after.short:
-            form.add_error("points", by_hand.short(after.available_before))
-            return self._form(form)
-        why_not = by_hand.why_not(self.account, form.signed, self.by)
-        if why_not and not self.may(may.ADJUST_BEYOND_LIMIT):
-            form.add_error(None, why_not)
-            return self._form(form, status=403)
-        preview = Preview(points=form.signed, reason=form.reason_in_words, note=form.cleaned_data["note"], after=after)
-        return self._form(form, preview=preview)
+        points = form.signed_points
+        after = ledger.preview_adjustment(self.account, points)
+        if after.missing:
+            form.add_error("points", flow.shortage_message(after.available_before))
+            return self._render(form)
+        obstacle = flow.adjustment_obstacle(self.account, points, self.actor)
+        if obstacle and not self.has_permission(permissions.ADJUST_BEYOND_LIMIT):
+            form.add_error(None, obstacle)
+            return self._render(form, status=403)
+        preview = Preview(points=points, reason=form.reason_label, note=form.cleaned_data["note"], after=after)
+        return self._render(form, preview=preview)
 
-    def _book(self, form: AdjustForm) -> HttpResponse:
+    def _confirm(self, form: AdjustForm) -> HttpResponse:
         try:
-            booked = self._adjust(form)
-        except Conflict:
+            is_new = self._adjust(form)
+        except LedgerConflict:
             form.add_error(
-                None, _("This was booked before, with other figures. Look at the history, then begin anew.")
+                None,
+                _(
+                    "An adjustment with other figures was already made with this form. Check the history, then start"
+                    " again."
+                ),
             )
-            return self._form(form)
+            return self._render(form)
         except LedgerError as exc:
             form.add_error(None, str(exc))
-            return self._form(form, status=403 if isinstance(exc, BeyondLimit) else 200)
-        if booked:
-            words = _("Took %(points)s points.") if form.signed < 0 else _("Added %(points)s points.")
-            messages.success(self.request, words % {"points": grouped(abs(form.signed))})
+            return self._render(form, status=403 if isinstance(exc, AdjustmentLimitExceeded) else 200)
+        if is_new:
+            messages.success(self.request, _adjusted_message(form.signed_points))
         else:
-            messages.warning(self.request, _("That was booked already; nothing was booked twice."))
-        return self.to_member()
+            messages.warning(self.request, _("This adjustment was already made. Nothing was changed."))
+        return self.redirect_to_member()
 
     @transaction.atomic
     def _adjust(self, form: AdjustForm) -> bool:
-        """Book it and log it, both or neither."""
+        """Adjust and log in one transaction. Return False if this form was confirmed before."""
         reason = form.cleaned_data["reason"]
-        booked = by_hand.adjust(
+        is_new = flow.adjust_points(
             self.account,
-            form.signed,
+            form.signed_points,
             key=f"desk:{form.cleaned_data['key']}",
             reason=reason,
-            by=self.by,
+            actor=self.actor,
             note=form.cleaned_data["note"],
-            may_beyond=self.may(may.ADJUST_BEYOND_LIMIT),
+            may_exceed_limit=self.has_permission(permissions.ADJUST_BEYOND_LIMIT),
         )
-        if booked:
-            logged.write(self.account, logged.ADJUSTED, points=form.signed, reason=reason)
-        return booked
+        if is_new:
+            log.record(self.account, log.ADJUSTED, points=form.signed_points, reason=reason)
+        return is_new
 
-    def _form(self, form: AdjustForm, *, preview: Preview | None = None, status: int = 200) -> HttpResponse:
-        before = foreseeing.adjusted(self.account, 0)
+    def _render(self, form: AdjustForm, *, preview: Preview | None = None, status: int = 200) -> HttpResponse:
+        before = ledger.preview_adjustment(self.account, 0)
         context = self.get_context_data(form=form, preview=preview, before=before)
         return self.render_to_response(context, status=status)
+
+
+def _adjusted_message(points: int) -> str:
+    if points < 0:
+        message = ngettext("Deducted %(points)s point.", "Deducted %(points)s points.", abs(points))
+    else:
+        message = ngettext("Added %(points)s point.", "Added %(points)s points.", points)
+    return message % {"points": group_digits(abs(points))}

@@ -1,4 +1,4 @@
-"""Merge a member into another: found by words, shown with what would move, then confirmed."""
+"""Merge a member into another one: search, preview, confirm."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin import messages
 
+from loyalink_khalti import flow
 from loyalink_khalti.errors import LedgerError
-from loyalink_khalti.flow import by_hand
-from loyalink_khalti.loyalty import foreseeing
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.staff import may
+from loyalink_khalti.staff import permissions
 
-from . import logged
-from .found import Member, Rows, found, live
-from .view import MemberView
+from . import log
+from .base import MemberView
+from .queries import MemberRow, MemberRows, exclude_closed, search
 
-MOST_FOUND = 20
+RESULTS = 20
 
 
 class MergeView(MemberView):
-    """The member of this page ends; whose points stay is looked for first."""
+    """Close the account of this page; the member who keeps the points is searched for first."""
 
     template_name = "loyalink_khalti/backoffice/members/merge.html"
-    permission = may.CHANGE_MEMBERS
+    permission = permissions.CHANGE_MEMBERS
     page_title: Any = gettext_lazy("Merge into another member")
     header_icon = "resubmit"
 
@@ -41,18 +41,17 @@ class MergeView(MemberView):
             merged = self._merge(self.into)
         except LedgerError as exc:
             messages.error(request, str(exc))
-            return self.to_member()
+            return self.redirect_to_member()
         if merged:
-            messages.success(
-                request, _("Merged: all points are %(name)s's now.") % {"name": self._row(self.into).called}
-            )
+            name = self._row(self.into).display_name
+            messages.success(request, _("Merged: %(name)s now has all the points.") % {"name": name})
         else:
-            messages.warning(request, _("These two were merged already; nothing moved twice."))
-        return self.to_member()
+            messages.warning(request, _("These members were already merged. Nothing was changed."))
+        return self.redirect_to_member()
 
     @cached_property
     def into(self) -> Account | None:
-        """Whose account stays, once somebody is chosen; one of the same site."""
+        """The account that keeps the points; None until one is chosen."""
         chosen = (self.request.POST if self.request.method == "POST" else self.request.GET).get("into", "")
         if not chosen.isdecimal():
             return None
@@ -61,28 +60,29 @@ class MergeView(MemberView):
     @transaction.atomic
     def _merge(self, into: Account) -> bool:
         points = self.account.available + self.account.pending
-        merged = by_hand.merge(self.account, into=into, by=self.by, may_beyond=self.may(may.ADJUST_BEYOND_LIMIT))
+        may_exceed = self.has_permission(permissions.ADJUST_BEYOND_LIMIT)
+        merged = flow.merge_members(self.account, into=into, actor=self.actor, may_exceed_limit=may_exceed)
         if merged:
-            logged.write(self.account, logged.MERGED, into=into.pk, points=points)
-            logged.write(into, logged.MERGED, of=self.account.pk, points=points)
+            log.record(self.account, log.MERGED, into=into.pk, points=points)
+            log.record(into, log.MERGED, of=self.account.pk, points=points)
         return merged
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        words = self.request.GET.get("q", "").strip()
-        context = super().get_context_data(**kwargs) | {"words": words}
+        search_query = self.request.GET.get("q", "").strip()
+        context = super().get_context_data(**kwargs) | {"search_query": search_query}
         if self.account.held:
-            return context | {"refusal": by_hand.held()}
+            return context | {"obstacle": flow.held_message()}
         if self.into is None:
-            return context | {"found": self._found(words)}
-        after = foreseeing.merged(self.account, self.into)
+            return context | {"results": self._results(search_query)}
+        after = ledger.preview_merge(self.account, self.into)
         return context | {"into": self._row(self.into), "after": after}
 
-    def _found(self, words: str) -> list[Member]:
-        if not words:
+    def _results(self, search_query: str) -> list[MemberRow]:
+        if not search_query:
             return []
-        others = live(Account.objects.filter(program=self.account.program_id)).exclude(pk=self.account.pk)
+        others = exclude_closed(Account.objects.filter(program=self.account.program_id)).exclude(pk=self.account.pk)
         others = others.select_related("program").order_by("-pk")
-        return Rows().of(found(others, words)[:MOST_FOUND])
+        return MemberRows().of(search(others, search_query)[:RESULTS])
 
-    def _row(self, account: Account) -> Member:
-        return Rows().of([account])[0]
+    def _row(self, account: Account) -> MemberRow:
+        return MemberRows().of([account])[0]

@@ -1,4 +1,4 @@
-"""Payments on the editors' desk: all that came to Khalti, the story of each, and what staff do about it.
+"""Payments in Wagtail's admin: the list, the page of each payment, and what staff do about it.
 
-Nothing is edited and nothing is deleted here: a deed of staff goes through the flow, under its locks and its rules.
+Nothing is edited or deleted here: what staff do goes through the flow, under its locks and rules.
 """

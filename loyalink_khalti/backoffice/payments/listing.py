@@ -1,7 +1,7 @@
-"""The list of payments at Khalti: newest first, found by number, name, e-mail address, phone or Khalti's own ids."""
+"""The list of payments, newest first; searched by order, name, e-mail, phone or Khalti's own ids."""
 
 import re
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,35 +12,32 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, TitleColumn
 
-from loyalink_khalti.backoffice.days import within_reach
 from loyalink_khalti.backoffice.links import payment_url
-from loyalink_khalti.backoffice.listing import Listing
+from loyalink_khalti.backoffice.listing import Listing, clamp_day
 from loyalink_khalti.backoffice.models import Environment
-from loyalink_khalti.backoffice.sites import has_several, site_choices
-from loyalink_khalti.loyalty.expiry import midnight_after
+from loyalink_khalti.backoffice.sites import has_several_sites, site_choices
 from loyalink_khalti.money import Paisa, npr, rupees
+from loyalink_khalti.nepal import midnight, midnight_after
 from loyalink_khalti.payments.models import Flag, Payment
-from loyalink_khalti.staff import may
-from loyalink_khalti.staff.words import STATES, standing
+from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.labels import PAYMENT_STATUSES, payment_status
 
-_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
-"""Khalti's have some 22 letters and digits."""
+_KHALTI_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
+"""A pidx or transaction id; those of Khalti have some 22 letters and digits."""
 OPEN_FLAG = Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None)
 
 
-class StandingCell(Column):
-    """Where a payment stands, as a chip, and whether somebody must look at it."""
+class StatusColumn(Column):
+    """The status of a payment, and whether it needs review."""
 
-    cell_template_name = "loyalink_khalti/backoffice/payments/standing_cell.html"
+    cell_template_name = "loyalink_khalti/backoffice/payments/status_cell.html"
 
 
 class PaymentFilters(WagtailFilterSet):
-    """What a shopkeeper looks for."""
-
     state = django_filters.MultipleChoiceFilter(
-        label=_("Where it stands"), choices=[(state.value, words.label) for state, words in STATES.items()]
+        label=_("Status"), choices=[(state.value, status.label) for state, status in PAYMENT_STATUSES.items()]
     )
-    needs_you = django_filters.BooleanFilter(label=_("Needs a decision"), method="filter_needs_you")
+    needs_review = django_filters.BooleanFilter(label=_("Needs review"), method="filter_needs_review")
     since = django_filters.DateFilter(
         label=_("From"), field_name="created_at", method="filter_since", widget=DateInput(attrs={"type": "date"})
     )
@@ -56,26 +53,26 @@ class PaymentFilters(WagtailFilterSet):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not has_several():
+        if not has_several_sites():
             del self.filters["site"]
 
-    def filter_needs_you(self, rows: "QuerySet[Payment]", _name: str, wanted: bool) -> "QuerySet[Payment]":
+    def filter_needs_review(self, rows: "QuerySet[Payment]", _name: str, wanted: bool) -> "QuerySet[Payment]":
         flagged = Flag.objects.filter(resolved_at=None).order_by().values("payment")
         return rows.filter(pk__in=flagged) if wanted else rows.filter(~Exists(OPEN_FLAG))
 
     def filter_since(self, rows: "QuerySet[Payment]", _name: str, day: date) -> "QuerySet[Payment]":
-        return rows.filter(created_at__gte=midnight_after(within_reach(day) - timedelta(days=1)))
+        return rows.filter(created_at__gte=midnight(clamp_day(day)))
 
     def filter_until(self, rows: "QuerySet[Payment]", _name: str, day: date) -> "QuerySet[Payment]":
-        return rows.filter(created_at__lt=midnight_after(within_reach(day)))
+        return rows.filter(created_at__lt=midnight_after(clamp_day(day)))
 
 
 class PaymentsView(Listing):
-    """All payments that were begun at Khalti."""
+    """All payments at Khalti, one row for each attempt."""
 
     model = Payment
-    permission = may.VIEW_PAYMENTS
-    export_permission = may.EXPORT_PAYMENTS
+    permission = permissions.VIEW_PAYMENTS
+    export_permission = permissions.EXPORT_PAYMENTS
     page_title = _("Payments")
     header_icon = "loyalink-rupee"
     index_url_name = "loyalink_khalti_payments"
@@ -97,61 +94,56 @@ class PaymentsView(Listing):
         Column(
             "amount", label=_("Amount"), accessor=lambda payment: npr(Paisa(payment.amount)), classname="w-text-right"
         ),
-        StandingCell("standing", label=_("Where it stands"), accessor=standing),
+        StatusColumn("status", label=_("Status"), accessor=payment_status),
         Column("transaction", label=_("Khalti's transaction"), accessor=lambda payment: payment.transaction_id or ""),
-        Column("created_at", label=_("Begun"), accessor=lambda payment: payment.created_at),
+        Column("created_at", label=_("Created"), accessor=lambda payment: payment.created_at),
     ]
     export_filename = "payments"
-    list_export = [
-        "created_at", "order", "attempt", "customer", "email", "phone", "standing_words", "amount_rupees",
-        "captured_rupees", "fee_rupees", "refunded_rupees", "transaction_id", "pidx", "paid_at", "environment",
-        "site_key", "needs_decision",
-    ]  # fmt: skip
     export_headings = {
-        "created_at": _("Begun"), "order": _("Order"), "attempt": _("Attempt"), "customer": _("Customer"),
-        "email": _("E-mail"), "phone": _("Phone"), "standing_words": _("Where it stands"),
-        "amount_rupees": _("Amount (Rs)"), "captured_rupees": _("Taken by Khalti (Rs)"),
-        "fee_rupees": _("Khalti's fee (Rs)"), "refunded_rupees": _("Given back (Rs)"),
-        "transaction_id": _("Khalti's transaction"), "pidx": _("Khalti's pidx"), "paid_at": _("Paid"),
-        "environment": _("Server"), "site_key": _("Site"), "needs_decision": _("Needs a decision"),
+        "created_at": _("Created"), "order": _("Order"), "attempt": _("Attempt"), "customer": _("Customer"),
+        "email": _("E-mail"), "phone": _("Phone"), "status": _("Status"), "amount_rupees": _("Amount (Rs)"),
+        "captured_rupees": _("Captured (Rs)"), "fee_rupees": _("Khalti's fee (Rs)"),
+        "refunded_rupees": _("Refunded (Rs)"), "transaction_id": _("Khalti's transaction"),
+        "pidx": _("Khalti's pidx"), "paid_at": _("Paid at"), "environment": _("Server"), "site_key": _("Site"),
+        "needs_review": _("Needs review"),
     }  # fmt: skip
+    list_export = list(export_headings)
 
     def get_base_queryset(self) -> "QuerySet[Payment]":
-        return Payment.objects.select_related("purchase").annotate(is_flagged=Exists(OPEN_FLAG))
+        return Payment.objects.select_related("purchase").annotate(needs_review=Exists(OPEN_FLAG))
 
     def search_queryset(self, queryset: "QuerySet[Payment]") -> "QuerySet[Payment]":
-        """By one of Khalti's own ids, as it was pasted; else by the beginnings of words."""
-        typed = self.search_query.strip()
-        if not typed:
+        """Search by one of Khalti's ids, pasted whole, or by the beginnings of words."""
+        query = self.search_query.strip()
+        if not query:
             return queryset
-        if exact := _by_khaltis_id(typed):
+        if exact := _by_khalti_id(query):
             return queryset.filter(pk__in=exact)
-        return queryset.filter(purchase__words__has_words=typed)
+        return queryset.filter(purchase__search_text__matches=query)
 
     def to_row_dict(self, payment: Payment) -> Any:
         purchase, customer = payment.purchase, payment.purchase.frozen_cart.customer
-        known = {
+        computed = {
             "order": purchase.number or purchase.ref,
             "customer": customer.name,
             "email": customer.email,
             "phone": customer.phone,
-            "standing_words": str(standing(payment).label),
+            "status": str(payment_status(payment).label),
             "amount_rupees": _rupees(payment.amount),
             "captured_rupees": _rupees(payment.captured),
             "fee_rupees": _rupees(payment.fee),
             "refunded_rupees": _rupees(payment.refunded),
             "site_key": self.site_names.get(purchase.site_key, purchase.site_key),
-            "needs_decision": payment.is_flagged,  # type: ignore[attr-defined]  # annotated
         }
-        return {name: known[name] if name in known else getattr(payment, name) for name in self.list_export}
+        return {name: computed[name] if name in computed else getattr(payment, name) for name in self.list_export}
 
 
-def _by_khaltis_id(typed: str) -> list[int]:
-    """Payments with this pidx or transaction id; both have an index of their own."""
-    if not _ID.fullmatch(typed):
+def _by_khalti_id(query: str) -> list[int]:
+    """Return the payments with this pidx or transaction id; each column has an index of its own."""
+    if not _KHALTI_ID.fullmatch(query):
         return []
-    its = Q(pidx=typed) | Q(environment__in=Environment.values, transaction_id=typed)
-    return list(Payment.objects.filter(its).values_list("pk", flat=True)[:10])
+    ids = Q(pidx=query) | Q(environment__in=Environment.values, transaction_id=query)
+    return list(Payment.objects.filter(ids).values_list("pk", flat=True)[:10])
 
 
 def _rupees(paisa: int | None) -> Decimal | None:

@@ -1,4 +1,4 @@
-"""The page of one payment: where it stands, its story, its refunds, and what staff may do about it."""
+"""The page of one payment: its status, money, order, points, flags, refunds and history."""
 
 from typing import Any
 
@@ -12,23 +12,23 @@ from django.views.generic import TemplateView
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.guard import Guarded
+from loyalink_khalti.backoffice.access import PermissionRequired
 from loyalink_khalti.backoffice.links import member_url, order_url, payment_url
-from loyalink_khalti.loyalty import ledger, programmes
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments import refunds
+from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
-from loyalink_khalti.payments.states import Reason
-from loyalink_khalti.payments.words import REASONS
-from loyalink_khalti.staff import may, refunding
-from loyalink_khalti.staff.words import evidence, standing
+from loyalink_khalti.payments.states import FlagReason
+from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.labels import flag_evidence, payment_status, refund_rows
 
-from .story import story
+from .timeline import timeline
 
 
-class OfPayment(Guarded, WagtailAdminTemplateMixin, TemplateView):
-    """A page about one payment, with the way back to the list."""
+class PaymentPage(PermissionRequired, WagtailAdminTemplateMixin, TemplateView):
+    """A page about one payment, with breadcrumbs to the list."""
 
-    permission = may.VIEW_PAYMENTS
+    permission = permissions.VIEW_PAYMENTS
     header_icon = "loyalink-rupee"
     breadcrumbs_items: Any = [
         *WagtailAdminTemplateMixin.breadcrumbs_items,
@@ -38,9 +38,8 @@ class OfPayment(Guarded, WagtailAdminTemplateMixin, TemplateView):
 
     @cached_property
     def payment(self) -> Payment:
-        found: Payment = get_object_or_404(
-            Payment.objects.select_related("purchase", "credentials"), pk=self.kwargs["pk"]
-        )
+        payments = Payment.objects.select_related("purchase", "credentials")
+        found: Payment = get_object_or_404(payments, pk=self.kwargs["pk"])
         return found
 
     @property
@@ -48,79 +47,83 @@ class OfPayment(Guarded, WagtailAdminTemplateMixin, TemplateView):
         return self.payment.purchase
 
     @property
-    def name(self) -> str:
-        """What people call it: its order."""
+    def order_name(self) -> str:
+        """The order's number, or the shop's reference before it has one."""
         return self.purchase.number or self.purchase.ref
 
-    def back(self) -> HttpResponse:
+    @cached_property
+    def is_refundable(self) -> bool:
+        """Whether the order was placed by this payment and products or delivery are left to refund."""
+        left = refunds.refundable(self.purchase)
+        return self.payment.fulfilled_at is not None and left.subtotal + left.shipping > 0
+
+    def redirect_to_payment(self) -> HttpResponse:
         return HttpResponseRedirect(payment_url(self.payment.pk))
 
     def get_page_title(self) -> str:
-        return _("Payment of order %(order)s") % {"order": self.name}
+        return _("Payment of order %(order)s") % {"order": self.order_name}
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
-        own = {"url": payment_url(self.payment.pk), "label": self.name}
-        return [*self.breadcrumbs_items, own, *self.deeper()]
+        own = {"url": payment_url(self.payment.pk), "label": self.order_name}
+        return [*self.breadcrumbs_items, own, *self.last_breadcrumbs()]
 
-    def deeper(self) -> list[dict[str, Any]]:
-        """What stands after the payment in the breadcrumbs."""
+    def last_breadcrumbs(self) -> list[dict[str, Any]]:
+        """The breadcrumbs below the payment's own."""
         return []
 
 
-class PaymentView(OfPayment):
-    """All that is known of a payment, on one page; nothing on it can be typed over."""
+class PaymentView(PaymentPage):
+    """Everything about a payment on one page, read-only."""
 
     template_name = "loyalink_khalti/backoffice/payments/page.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         payment, purchase = self.payment, self.purchase
-        flags = [self._flag(flag) for flag in payment.flags.filter(resolved_at=None).order_by("pk")]
+        flags = payment.flags.filter(resolved_at=None).order_by("pk")
         return {
             **super().get_context_data(**kwargs),
             "payment": payment,
             "purchase": purchase,
             "cart": purchase.frozen_cart,
-            "standing": standing(payment),
+            "status": payment_status(payment),
             "net": self._net(),
-            "story": story(payment),
-            "flags": flags,
-            "refunds": refunding.shown(purchase) if payment.fulfilled_at else refunding.shown_of(payment),
-            "others": purchase.payments.exclude(pk=payment.pk).order_by("attempt"),
+            "timeline": timeline(payment),
+            "flags": [self._flag(flag) for flag in flags],
+            "refunds": refund_rows(purchase if payment.fulfilled_at else payment),
+            "other_attempts": purchase.payments.exclude(pk=payment.pk).order_by("attempt"),
             "order_url": order_url(purchase),
             "member_url": self._member_url(),
-            "may_ask": self.may(may.DECIDE) and payment.pidx is not None,
+            "can_refresh": self.has_permission(permissions.RESOLVE_FLAGS) and payment.pidx is not None,
             "refund_url": self._refund_url(),
-            "rules_number": programmes.version(purchase.rules_version).number if purchase.rules_version else None,
+            "rules_number": ledger.get_version(purchase.rules_version).number if purchase.rules_version else None,
         }
 
     def _net(self) -> int | None:
-        """What stays with the shop, in paisa; None while nothing has come."""
+        """Return captured less fee less refunds, in paisa; None before any money is captured."""
         payment = self.payment
         return None if payment.captured is None else payment.captured - (payment.fee or 0) - payment.refunded
 
     def _flag(self, flag: Flag) -> dict[str, Any]:
         flag.payment = self.payment
-        choices = flow.choices(flag)
+        options = flow.resolution_options(flag)
+        can_resolve = bool(options) and self.has_permission(permissions.RESOLVE_FLAGS)
         return {
             "flag": flag,
-            "words": REASONS[Reason(flag.reason)],
-            "evidence": evidence(flag),
-            "url": reverse("loyalink_khalti_flag", args=[flag.pk]) if choices and self.may(may.DECIDE) else "",
-            "waits": not choices,
+            "reason": REASONS[FlagReason(flag.reason)],
+            "evidence": flag_evidence(flag),
+            "url": reverse("loyalink_khalti_flag_resolve", args=[flag.pk]) if can_resolve else "",
+            "is_waiting": not options,
         }
 
     def _member_url(self) -> str:
         earner = self.purchase.earner
-        if earner is None or not self.may(may.VIEW_MEMBERS):
+        if earner is None or not self.has_permission(permissions.VIEW_MEMBERS):
             return ""
-        account = ledger.find(self.purchase.site_key, earner)
+        account = ledger.find_account(self.purchase.site_key, earner)
         return member_url(account.pk) if account else ""
 
     def _refund_url(self) -> str:
-        """Where it can be given back by this person; "" where nothing is left, or a flag decides."""
-        if not self.may(may.REFUND) or self.payment.fulfilled_at is None:
-            return ""
-        left = refunds.left(self.purchase)
-        if not left.goods + left.shipping:
+        """Return the URL of the refund form; "" if nothing is left to refund or the user may not."""
+        if not self.is_refundable or not self.has_permission(permissions.REFUND):
             return ""
         return reverse("loyalink_khalti_payment_refund", args=[self.payment.pk])

@@ -1,1 +1,1 @@
-"""Reports in Wagtail's own menu of reports: a module each, over the questions of ``loyalty`` and ``payments``."""
+"""Reports in Wagtail's menu of reports, one module each, over the reports of ``loyalty`` and ``payments``."""

@@ -1,4 +1,4 @@
-"""What staff have added to members' points and taken from them, and why."""
+"""Points that staff have added or deducted, and why."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,24 +11,25 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter
 
-from loyalink_khalti.backoffice.listing import CHUNK
-from loyalink_khalti.flow import people
+from loyalink_khalti import flow
+from loyalink_khalti.backoffice.listing import EXPORT_CHUNK
 from loyalink_khalti.loyalty import reports
-from loyalink_khalti.loyalty.models import Bucket, Entry
-from loyalink_khalti.staff import may
-from loyalink_khalti.staff.reasons import AdjustReason, reason_in_words
+from loyalink_khalti.loyalty.buckets import Bucket
+from loyalink_khalti.loyalty.models import Entry
+from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.choices import AdjustReason, reason_label
 
 from .base import Figure, Report
-from .charts import Bars, chart
-from .columns import Cell, Member, Named, Number, ReportTable, When, signed
-from .filters import AskedOfDays
+from .charts import Series, bar_chart
+from .columns import LabelColumn, MemberColumn, NumberColumn, ReportColumn, ReportTable, TimeColumn, format_number
+from .filters import DayFilters
 
-MOST_DRAWN = 12
+BARS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adjusted:
-    """One adjustment, with the people in it named."""
+class Adjustment:
+    """One adjustment, with the e-mail addresses of the member and the actor."""
 
     entry: Entry
     member: str
@@ -44,93 +45,94 @@ class Adjusted:
         return self.entry.note.text if hasattr(self.entry, "note") else ""
 
 
-def name_of(sum_of: reports.ByReason) -> str:
-    return reason_in_words(sum_of.reason) or gettext("no reason")
+def reason_name(total: reports.ReasonTotal) -> str:
+    return reason_label(total.reason) or gettext("no reason")
 
 
-def reasons() -> list[tuple[str, str]]:
-    """Those that staff choose from, and whatever else has been a reason here."""
+def reason_choices() -> list[tuple[str, str]]:
+    """Return the reasons that staff choose from, and any other that was used."""
     codes = dict.fromkeys([*AdjustReason.values, *reports.reasons()])
-    return [(code, reason_in_words(code)) for code in codes if code]
+    return [(code, reason_label(code)) for code in codes if code]
 
 
-class AskedOfAdjustments(AskedOfDays):
-    reason = ChoiceFilter(label=_("Reason"), choices=reasons)
+class AdjustmentFilters(DayFilters):
+    reason = ChoiceFilter(label=_("Reason"), choices=reason_choices)
 
 
 class AdjustmentsReport(Report):
     page_title = _("Staff adjustments")
     header_icon = "edit"
-    permission, export_permission = may.VIEW_BOOKS, may.EXPORT_MEMBERS
+    permission, export_permission = permissions.VIEW_ENTRIES, permissions.EXPORT_MEMBERS
     index_url_name = "loyalink_khalti_report_adjustments"
     index_results_url_name = "loyalink_khalti_report_adjustments_results"
     export_filename = "staff-adjustments"
-    filterset_class = AskedOfAdjustments
-    about = _("Points that people of the shop have added and taken by hand: who, for whom, why. The newest first.")
-    empty = _("When somebody adds or takes points by hand, it is here with their name and their reason.")
+    filterset_class = AdjustmentFilters
+    description = _("Points that staff have added or deducted: who, for which member, and why. Newest first.")
+    empty_message = _("When staff add or deduct points, the adjustment is listed here with their name and reason.")
     columns = (
-        When("at", _("When"), read=lambda row: row.entry.at),
-        Member("member", _("Member")),
-        Number("points", _("Points")),
-        Cell("reason", _("Reason"), read=lambda row: reason_in_words(row.entry.reason_code)),
-        Cell("actor", _("By")),
-        Cell("note", _("Note")),
+        TimeColumn("at", _("Time"), read=lambda row: row.entry.at),
+        MemberColumn("member", _("Member")),
+        NumberColumn("points", _("Points")),
+        ReportColumn("reason", _("Reason"), read=lambda row: reason_label(row.entry.reason_code)),
+        ReportColumn("actor", _("By")),
+        ReportColumn("note", _("Note")),
     )
-    sheet_only = (Cell("site", _("Site")),)
+    export_only = (ReportColumn("site", _("Site")),)
 
     @cached_property
     def rows(self) -> Any:
         since, until = self.days
-        reason = self.chosen.get("reason") or ""
+        reason = self.filter_values.get("reason") or ""
         return reports.adjustments(since=since, until=until, site_key=self.site_key, reason=reason)
 
-    def told(self, rows: Iterable[Entry]) -> Sequence[Adjusted]:
+    def prepare(self, rows: Iterable[Entry]) -> Sequence[Adjustment]:
         entries = list(rows)
-        names = people.emails(chain.from_iterable((entry.account.member_id, entry.actor) for entry in entries))
-        return [self._row(entry, names) for entry in entries]
+        ids = chain.from_iterable((entry.account.member_id, entry.actor) for entry in entries)
+        names = flow.member_emails(ids)
+        return [self._adjustment(entry, names) for entry in entries]
 
-    def _row(self, entry: Entry, names: dict[str, str]) -> Adjusted:
+    def _adjustment(self, entry: Entry, names: dict[str, str]) -> Adjustment:
         account, site = entry.account, entry.account.program.site_key
-        return Adjusted(
+        return Adjustment(
             entry=entry,
-            member=names.get(account.member_id or "", account.member_id or gettext("somebody erased")),
+            member=names.get(account.member_id or "", account.member_id or gettext("Erased member")),
             actor=names.get(entry.actor or "", entry.actor or ""),
             site=self.site_names.get(site, site),
         )
 
-    def exported(self) -> Iterable[Adjusted]:
-        for chunk in people.chunks(self.rows.iterator(chunk_size=CHUNK)):
-            yield from self.told(chunk)
+    def export_rows(self) -> Iterable[Adjustment]:
+        for chunk in flow.chunked(self.rows.iterator(chunk_size=EXPORT_CHUNK)):
+            yield from self.prepare(chunk)
 
     @cached_property
-    def sums(self) -> list[reports.ByReason]:
+    def reason_totals(self) -> list[reports.ReasonTotal]:
         return reports.by_reason(self.rows)
 
     @property
     def figures(self) -> list[Figure]:
         return [
-            Figure(label=_("Added"), value=signed(sum(row.added for row in self.sums))),
-            Figure(label=_("Taken"), value=signed(sum(row.taken for row in self.sums))),
-            Figure(label=_("Net"), value=signed(sum(row.net for row in self.sums))),
+            Figure(label=_("Added"), value=format_number(sum(row.added for row in self.reason_totals))),
+            Figure(label=_("Deducted"), value=format_number(sum(row.deducted for row in self.reason_totals))),
+            Figure(label=_("Net"), value=format_number(sum(row.net for row in self.reason_totals))),
         ]
 
     @property
-    def drawn_table(self) -> ReportTable:
+    def chart_table(self) -> ReportTable:
         columns = [
-            Named("reason", _("Reason"), read=name_of),
-            Number("number", _("Adjustments")),
-            Number("added", _("Added")),
-            Number("taken", _("Taken")),
-            Number("net", _("Net")),
+            LabelColumn("reason", _("Reason"), read=reason_name),
+            NumberColumn("number", _("Adjustments")),
+            NumberColumn("added", _("Added")),
+            NumberColumn("deducted", _("Deducted")),
+            NumberColumn("net", _("Net")),
         ]
-        return ReportTable(columns, self.sums, caption=_("Sums by reason"))
+        return ReportTable(columns, self.reason_totals, caption=_("Totals by reason"))
 
     @property
     def chart(self) -> SafeString:
-        drawn = self.sums[:MOST_DRAWN]
-        kinds = [
-            Bars(name=gettext("Added"), values=[row.added for row in drawn]),
-            Bars(name=gettext("Taken"), values=[-row.taken for row in drawn]),
+        rows = self.reason_totals[:BARS]
+        series = [
+            Series(name=gettext("Added"), values=[row.added for row in rows]),
+            Series(name=gettext("Deducted"), values=[-row.deducted for row in rows]),
         ]
-        title, labels = gettext("Points added and taken by reason"), [name_of(row) for row in drawn]
-        return chart("adjustments-by-reason", title, labels, kinds, signed)
+        title, labels = gettext("Points added and deducted by reason"), [reason_name(row) for row in rows]
+        return bar_chart("adjustments-by-reason", title, labels, series, format_number)

@@ -1,4 +1,4 @@
-"""When points expire."""
+"""When the outstanding points expire."""
 
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
@@ -8,44 +8,44 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.loyalty import reports
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.staff import may
+from loyalink_khalti.staff import permissions
 
 from .base import Figure, Report
-from .charts import Bars, chart
-from .columns import Money, Named, Number, money, signed
-from .filters import Asked
+from .charts import Series, bar_chart
+from .columns import LabelColumn, MoneyColumn, NumberColumn, format_money, format_number
+from .filters import SiteFilters
 
-MOST_DRAWN = 24
+BARS = 24
 
 
-def name_of(row: reports.Ageing) -> str:
+def month_name(row: reports.Ageing) -> str:
     if row.overdue:
         return gettext("Overdue")
     return date_format(row.month, "F Y") if row.month else gettext("Never")
 
 
 class AgeingReport(Report):
-    page_title = _("Expiring points")
+    page_title = _("Points ageing")
     header_icon = "time"
-    permission, export_permission = may.VIEW_BOOKS, may.EXPORT_MEMBERS
+    permission, export_permission = permissions.VIEW_ENTRIES, permissions.EXPORT_MEMBERS
     index_url_name = "loyalink_khalti_report_ageing"
     index_results_url_name = "loyalink_khalti_report_ageing_results"
-    export_filename = "expiring-points"
-    filterset_class = Asked
+    export_filename = "points-ageing"
+    filterset_class = SiteFilters
     paginate_by = None
     period = ""
-    about = _(
-        "The points that members hold now, by the month on whose last days they expire. Overdue ones go with the next"
-        " run of loyalty_run. Points on hold for a payment under way are not in here."
+    description = _(
+        "The points that members have now, by the month in which they expire. Overdue points expire with the next"
+        " daily run. Points that are reserved for a payment are not included."
     )
-    empty = _("As soon as members have points, the months in which these expire are here, with what they are worth.")
+    empty_message = _("When members have points, the months in which they expire are listed here with their value.")
     columns = (
-        Named("month", _("Expires in"), read=name_of),
-        Number("points", _("Points")),
-        Number("available", _("Ready to spend")),
-        Number("pending", _("Pending")),
-        Number("lots", _("Awards")),
-        Money("gross", _("Worth"), heading=_("Worth (Rs)")),
+        LabelColumn("month", _("Expires in"), read=month_name),
+        NumberColumn("points", _("Points")),
+        NumberColumn("available", _("Available")),
+        NumberColumn("pending", _("Pending")),
+        NumberColumn("lots", _("Entries")),
+        MoneyColumn("gross", _("Value"), heading=_("Value (Rs)")),
     )
 
     @cached_property
@@ -64,15 +64,16 @@ class AgeingReport(Report):
 
     @property
     def figures(self) -> list[Figure]:
-        soon = next((row for row in self.rows if row.month), None)
-        told = [Figure(label=_("Points"), value=signed(self.totals.points), note=money(self.totals.gross))]
-        if soon is not None:
-            told.append(Figure(label=name_of(soon), value=signed(soon.points), note=_("points expire next")))
-        return told
+        totals, next_month = self.totals, next((row for row in self.rows if row.month), None)
+        figures = [Figure(label=_("Points"), value=format_number(totals.points), note=format_money(totals.gross))]
+        if next_month is not None:
+            points = format_number(next_month.points)
+            figures.append(Figure(label=month_name(next_month), value=points, note=_("points expire next")))
+        return figures
 
     @property
     def chart(self) -> SafeString:
-        drawn = self.rows[:MOST_DRAWN]
-        kinds = [Bars(name=gettext("Points"), values=[row.points for row in drawn])]
-        title, labels = gettext("Points by the month in which they expire"), [name_of(row) for row in drawn]
-        return chart("expiring-points", title, labels, kinds, signed)
+        rows = self.rows[:BARS]
+        series = [Series(name=gettext("Points"), values=[row.points for row in rows])]
+        title, labels = gettext("Points by the month in which they expire"), [month_name(row) for row in rows]
+        return bar_chart("points-ageing", title, labels, series, format_number)

@@ -1,4 +1,4 @@
-"""What reports have in common: who may read them, what is asked of them, the chart, the table and the spreadsheet."""
+"""The view that all reports share: permissions, filters, key figures, chart, table and spreadsheet."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,16 +14,15 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from loyalink_khalti.backoffice.days import EARLIEST, within_reach
-from loyalink_khalti.backoffice.listing import Listing
-from loyalink_khalti.loyalty.expiry import day_of
+from loyalink_khalti.backoffice.listing import EARLIEST_DAY, Listing, clamp_day
+from loyalink_khalti.nepal import day_of
 
-from .columns import Cell, ReportTable, Total, day
+from .columns import ReportColumn, ReportTable, TotalRow, format_day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number that is read first, above the table."""
+    """A key figure above the table."""
 
     label: Any
     value: str
@@ -31,7 +30,7 @@ class Figure:
 
 
 class Report(Listing):
-    """A table with its chart, over rows that the database has summed or that it hands out page by page."""
+    """A table with a chart, over rows that the database has summed or that are read page by page."""
 
     template_name = "wagtailadmin/reports/base_report.html"
     results_template_name = "loyalink_khalti/backoffice/reports/results.html"
@@ -42,21 +41,18 @@ class Report(Listing):
     index_results_url_name: Any
     filterset_class: Any
     rows: Any
-    """All of them, in their order: a list, or a queryset where there may be very many."""
+    """All rows in order: a list, or a queryset where there may be very many."""
     columns: Any
-    """Cells, each of which is said on the page and written in the spreadsheet."""
-    sheet_only: Sequence[Cell] = ()
-    """Those that would make the table too wide."""
-    about: Any = ""
-    """What is in it, in a sentence or two."""
-    empty: Any = _("There is nothing yet.")
-    """What will be here, where nothing is yet."""
+    """``ReportColumn`` each: on the page and in the spreadsheet."""
+    export_only: Sequence[ReportColumn] = ()
+    """Columns that would make the table too wide."""
+    description: Any = ""
+    empty_message: Any = _("There is nothing yet.")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.is_export:
-            sheet: HttpResponse = self.as_spreadsheet(
-                chain(self.exported(), self.summed(self.rows)), request.GET["export"]
-            )
+            rows = chain(self.export_rows(), self.total_row(self.rows))
+            sheet: HttpResponse = self.as_spreadsheet(rows, request.GET["export"])
             return sheet
         response: HttpResponse = super().get(request, *args, **kwargs)
         return response
@@ -64,16 +60,16 @@ class Report(Listing):
     def get_queryset(self) -> Any:
         return self.rows
 
-    def told(self, rows: Iterable[Any]) -> Sequence[Any]:
-        """Rows as the columns read them, some at a time."""
+    def prepare(self, rows: Iterable[Any]) -> Sequence[Any]:
+        """Return some of the rows as the columns read them."""
         return list(rows)
 
-    def exported(self) -> Iterable[Any]:
-        return self.told(self.rows)
+    def export_rows(self) -> Iterable[Any]:
+        return self.prepare(self.rows)
 
     @property
     def totals(self) -> Any:
-        """The sums of all rows, as a row; None where they would mean nothing."""
+        """The sums of all rows, as a row; None if sums mean nothing here."""
         return None
 
     @property
@@ -85,38 +81,38 @@ class Report(Listing):
         return SafeString("")
 
     @property
-    def drawn_table(self) -> Any:
-        """What the chart draws, as a table, where it is not the rows themselves."""
+    def chart_table(self) -> Any:
+        """The figures of the chart as a table, if the rows do not have them."""
         return None
 
     @property
     def warning(self) -> str:
-        """What must be known before the figures are believed, as HTML where it is marked as such."""
+        """A warning about the figures, as HTML if it is marked safe."""
         return ""
 
     def get_table(self, object_list: Any) -> Any:
-        return super().get_table([*self.told(object_list), *self.summed(object_list)])
+        return super().get_table([*self.prepare(object_list), *self.total_row(object_list)])
 
-    def summed(self, rows: Any) -> Iterator[Total]:
-        """The last row, below any others, of the page and of the spreadsheet."""
+    def total_row(self, rows: Any) -> Iterator[TotalRow]:
+        """Yield the last row of the page and of the spreadsheet, if there are rows and totals."""
         if self.totals is not None and rows:
-            yield Total(label=_("Total"), of=self.totals)
+            yield TotalRow(label=_("Total"), totals=self.totals)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         context["media"] += Media(css={"all": ["loyalink_khalti/reports.css"]})
         return context
 
-    # What is asked
+    # Filters
 
     @cached_property
-    def chosen(self) -> dict[str, Any]:
-        """The filters' answers; none where one of them cannot be read."""
+    def filter_values(self) -> dict[str, Any]:
+        """The values of the filters; empty if one of them is invalid."""
         return self.filters.form.cleaned_data if self.filters and self.filters.is_valid() else {}
 
     @property
     def site_key(self) -> str | None:
-        return self.chosen.get("site") or None
+        return self.filter_values.get("site") or None
 
     @cached_property
     def today(self) -> date:
@@ -124,37 +120,37 @@ class Report(Listing):
 
     @cached_property
     def days(self) -> tuple[date, date]:
-        """The first and the last day that are asked for."""
-        asked = self.chosen.get("days")
-        since = asked.start.date() if asked and asked.start else self.usually_since()
-        until = asked.stop.date() if asked and asked.stop else self.today
-        return within_reach(since), min(within_reach(until), self.today)
+        """The first and the last day of the report."""
+        days = self.filter_values.get("days")
+        since = days.start.date() if days and days.start else self.default_since()
+        until = days.stop.date() if days and days.stop else self.today
+        return clamp_day(since), min(clamp_day(until), self.today)
 
-    def usually_since(self) -> date:
-        """The first day, where none was chosen."""
-        return EARLIEST
+    def default_since(self) -> date:
+        """Return the first day if none is chosen."""
+        return EARLIEST_DAY
 
     @property
     def period(self) -> str:
-        """Which days these are, in words; "" where it is how things stand now."""
+        """The days of the report in words; "" for a report about the present."""
         since, until = self.days
-        if since == EARLIEST:
-            return _("Until %(until)s") % {"until": day(until)}
-        return _("From %(since)s to %(until)s") % {"since": day(since), "until": day(until)}
+        if since == EARLIEST_DAY:
+            return _("Until %(until)s") % {"until": format_day(until)}
+        return _("From %(since)s to %(until)s") % {"since": format_day(since), "until": format_day(until)}
 
-    # What leaves as a spreadsheet
-
-    @cached_property
-    def sheet(self) -> "OrderedDict[str, Cell]":
-        return OrderedDict((column.name, column) for column in (*self.columns, *self.sheet_only))
+    # Spreadsheet
 
     @cached_property
-    def list_export(self) -> list[str]:  # type: ignore[override]  # asked for once
-        return list(self.sheet)
+    def export_columns(self) -> "OrderedDict[str, ReportColumn]":
+        return OrderedDict((column.name, column) for column in (*self.columns, *self.export_only))
+
+    @cached_property
+    def list_export(self) -> list[str]:  # type: ignore[override]  # computed from the columns
+        return list(self.export_columns)
 
     @cached_property
     def export_headings(self) -> dict[str, Any]:  # type: ignore[override]  # the same
-        return {name: column.heading for name, column in self.sheet.items()}
+        return {name: column.heading for name, column in self.export_columns.items()}
 
     def to_row_dict(self, item: Any) -> "OrderedDict[str, Any]":
-        return OrderedDict((name, column.write(item)) for name, column in self.sheet.items())
+        return OrderedDict((name, column.get_export_value(item)) for name, column in self.export_columns.items())

@@ -1,144 +1,93 @@
-"""Bars drawn on the server, inline in the page: no script, no style sheet, no font; told apart without any colour.
+"""Horizontal bar charts as inline SVG, rendered by a Django template: no script, style sheet or font.
 
-Each kind of bar has its own hatching and each bar its figure beside it. Everything is drawn in ``currentColor``, so
-that a chart is as light or dark as the page around it.
+Each series has its own hatching and each bar its figure beside it, so that a chart reads without colour. Everything is
+drawn in ``currentColor``, so that a chart follows Wagtail's light and dark themes.
 """
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.etree.ElementTree import Element
 
-from django.utils.safestring import SafeString, mark_safe
-from pygal.graph.horizontalbar import HorizontalBar
-from pygal.style import Style
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
-# For its maps, pygal adds a finder of modules that Python 3.11 warns of at every import, and 3.12 asks no longer.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+WIDTH, BAR, GAP, FONT = 900, 18, 6, 13
+"""In pixels: the chart, the height of a bar, the space between groups of bars, and the height of the text."""
+CHARACTER = 8
+"""Estimated width of one character, in pixels."""
+VALUE_WIDTH = 130
+"""Space for a figure at the end of the longest bar."""
+LONGEST_LABEL = 50
+"""Longer labels are cut; the table beside the chart has all of them."""
 
-WIDTH, ROW, FRAME, FONT = 900, 18, 60, 13
 HATCHES = (
-    ("M-2 10 L10 -2 M6 10 L10 6 M-2 2 L2 -2", 8, "1.5"),
-    ("M1 2 h2 M4 5 h2", 6, "2"),
-    ("M0 3 H6", 6, "1.5"),
+    {"path": "M-2 10 L10 -2 M6 10 L10 6 M-2 2 L2 -2", "side": 8, "stroke": "1.5"},  # slanting lines
+    {"path": "M1 2 h2 M4 5 h2", "side": 6, "stroke": "2"},  # dots
+    {"path": "M0 3 H6", "side": 6, "stroke": "1.5"},  # horizontal lines
 )
-"""A path in a square, the square's side and the width of the line: slanting lines, dots, lying lines."""
-_KEPT = frozenset({"g", "defs", "rect", "path", "text"})
-"""Of what pygal draws; the rest (a script, styles, what is read out or shown by the script) is not for here."""
-_ANCHORS = {"axis y": "end", "axis x": "middle", "legends": "start"}
-_LINES = "currentColor"
-
-_PLAIN: dict[str, Any] = {
-    "js": (),
-    "css": (),
-    "disable_xml_declaration": True,
-    "margin": 8,
-    "margin_right": 130,
-    "legend_at_bottom": True,
-    "legend_box_size": FONT,
-    "truncate_legend": -1,
-    "truncate_label": -1,
-    "show_x_labels": False,
-    "show_y_guides": False,
-    "print_values": True,
-    "print_values_position": "top",
-    "print_zeroes": False,
-    "style": Style(label_font_size=FONT, major_label_font_size=FONT, value_font_size=FONT, legend_font_size=FONT),
-}
-"""No scale: each bar says its figure itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bars:
-    """Bars of one kind, one for each label; none is below 0."""
+class Series:
+    """One value for each label, 0 or more, drawn with one hatching."""
 
     name: str
     values: Sequence[int]
 
 
-def chart(
-    name: str, title: str, labels: Sequence[str], kinds: Sequence[Bars], say: Callable[[int], str]
+def bar_chart(
+    name: str, title: str, labels: Sequence[str], series: Sequence[Series], format_value: Callable[[int], str]
 ) -> SafeString:
-    """An SVG of lying bars, the first label on top, each with its figure as ``say`` writes it; "" where all are 0.
+    """Return an SVG with a group of bars for each label, the first on top; "" if every value is 0.
 
-    ``name`` tells its hatchings from those of another chart on the page.
+    ``format_value`` formats the figure beside a bar. ``name`` must be unique on the page: it prefixes the SVG's ids.
     """
-    if not any(value for bars in kinds for value in bars.values):
+    largest = max((value for one in series for value in one.values), default=0)
+    if not largest:
         return SafeString("")
-    drawing = HorizontalBar(
-        **_PLAIN, width=WIDTH, height=FRAME + ROW * len(labels) * len(kinds), show_legend=len(kinds) > 1,
-        legend_at_bottom_columns=len(kinds),
-    )  # fmt: skip
-    drawing.x_labels = [*labels][::-1]  # pygal begins at the foot
-    for bars in kinds:
-        drawing.add(bars.name, [{"value": value, "formatter": _unless_none(say)} for value in [*bars.values][::-1]])
-    drawing.add_xml_filter(lambda root: _dressed(root, name, title, len(kinds)))
-    svg: str = drawing.render(is_unicode=True)
-    return mark_safe(svg)  # noqa: S308 - pygal's own XML, in which every text is escaped
+    names = [Truncator(label).chars(LONGEST_LABEL) for label in labels]
+    left = CHARACTER * max(map(len, names)) + 2 * GAP
+    scale = (WIDTH - left - VALUE_WIDTH) / largest
+    group = BAR * len(series) + GAP
+    context = {
+        "name": name,
+        "title": title,
+        "width": WIDTH,
+        "height": group * len(labels) + (2 * BAR if len(series) > 1 else 0),
+        "font": FONT,
+        "bar_height": BAR - 2,
+        "hatches": [HATCHES[number % len(HATCHES)] for number in range(len(series))],
+        "labels": [
+            {"text": text, "x": left - GAP, "y": _middle(group * row, group)} for row, text in enumerate(names)
+        ],
+        "bars": list(_bars(series, left, scale, group, format_value)),
+        "legend": list(_legend(series, left, group * len(labels))) if len(series) > 1 else [],
+    }
+    return render_to_string("loyalink_khalti/backoffice/reports/chart.html", context)
 
 
-def _unless_none(say: Callable[[int], str]) -> Callable[[int], str]:
-    """Nothing is written where there is no bar to write it at."""
-    return lambda value: say(value) if value else ""
+def _bars(
+    series: Sequence[Series], left: int, scale: float, group: int, format_value: Callable[[int], str]
+) -> Iterator[dict[str, Any]]:
+    for number, one in enumerate(series):
+        for row, value in enumerate(one.values):
+            top, width = group * row + BAR * number, round(value * scale)
+            figure = format_value(value) if value else ""
+            yield {
+                "series": number, "x": left, "y": top + GAP // 2, "width": width,
+                "figure": figure, "figure_x": left + width + GAP, "figure_y": _middle(top, BAR + GAP),
+            }  # fmt: skip
 
 
-def _dressed(root: Element, name: str, title: str, kinds: int) -> Element:
-    """The drawing as a picture for everybody: a name, hatchings and lines of its own, and nothing that runs."""
-    _silence(root)
-    root.set("id", name)
-    root.set("role", "img")
-    root.set("aria-label", title)
-    root.set("font-size", str(FONT))
-    root.set("fill", _LINES)
-    words = root.makeelement("title", {})  # of the root's own kind: where lxml is installed, pygal draws with it
-    words.text = title
-    root.insert(0, words)
-    defs = root.find("defs")
-    assert defs is not None
-    for kind in range(kinds):
-        _add_hatching(defs, f"{name}-{kind}", kind)
-    for node in root.iter("g"):
-        _dress(node, name)
-    return root
+def _legend(series: Sequence[Series], left: int, top: int) -> Iterator[dict[str, Any]]:
+    x = left
+    for number, one in enumerate(series):
+        yield {"series": number, "name": one.name, "x": x, "y": top + BAR, "text_x": x + BAR + GAP,
+               "text_y": _middle(top + BAR, BAR)}  # fmt: skip
+        x += CHARACTER * len(one.name) + 3 * BAR
 
 
-def _silence(node: Element) -> None:
-    for child in list(node):
-        if child.tag in _KEPT and child.get("class") != "tooltip":
-            _silence(child)
-        else:
-            node.remove(child)
-
-
-def _add_hatching(defs: Element, name: str, kind: int) -> None:
-    path, side, width = HATCHES[kind % len(HATCHES)]
-    square = {"id": name, "width": str(side), "height": str(side), "patternUnits": "userSpaceOnUse"}
-    pattern = defs.makeelement("pattern", square)
-    line = {"d": path, "stroke": _LINES, "stroke-width": width, "fill": "none"}
-    pattern.append(defs.makeelement("path", line))
-    defs.append(pattern)
-
-
-def _dress(node: Element, name: str) -> None:
-    """Say with attributes what a style sheet would: no page forbids these."""
-    kind = node.get("class", "")
-    for begins, anchor in _ANCHORS.items():
-        if kind.startswith(begins):
-            node.set("text-anchor", anchor)
-    for part in node.iter("rect"):
-        number = _number(part.get("class", "")) or _number(kind)
-        if part.get("class") == "background":
-            part.set("fill", "none")
-        elif number:
-            part.set("fill", f"url(#{name}-{number})")
-            part.set("stroke", _LINES)
-    if kind.startswith("series"):
-        for text in node.iter("text"):
-            text.set("text-anchor", "start")  # beside the bar's end
-    node.attrib.pop("id", None)  # for its script
-
-
-def _number(kind: str) -> str:
-    """Which kind of bars a class is of: 1 for ``color-1``."""
-    return next((word.removeprefix("color-") for word in kind.split() if word.startswith("color-")), "")
+def _middle(top: int, height: int) -> int:
+    """Return the baseline of a text in the middle of a strip."""
+    return top + (height + FONT) // 2 - 2

@@ -1,4 +1,4 @@
-"""Cells that are said on the page and written in a spreadsheet, each as it is of use there."""
+"""Columns of the reports: each formats a value for the page and another one for the spreadsheet."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,152 +13,153 @@ from django.utils.translation import gettext as _
 from wagtail.admin.ui.tables import Column, Table
 
 from loyalink_khalti.backoffice import links
-from loyalink_khalti.money import Paisa, grouped, npr, rupees
+from loyalink_khalti.money import Paisa, npr, rupees
+from loyalink_khalti.nepal import group_digits
 
-NUMBER = "lk-number"
+NUMBER_CLASS = "lk-number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Total:
+class TotalRow:
     """The last row of a table: the sums of all rows, on this page or not."""
 
     label: Any
-    of: Any
+    totals: Any
 
 
 class ReportTable(Table):
     def get_row_classname(self, instance: Any) -> str:
-        return "lk-total" if isinstance(instance, Total) else ""
+        return "lk-total" if isinstance(instance, TotalRow) else ""
 
 
-class Cell(Column):
-    """A text, the same on the page and in a sheet."""
+class ReportColumn(Column):
+    """A text, the same on the page and in the spreadsheet. ``read`` gets the value from a row."""
 
-    def __init__(self, name: str, label: Any, *, read: Callable[[Any], Any] | None = None, heading: Any = None,
-                 **more: Any) -> None:  # fmt: skip
-        super().__init__(name, label=label, **more)
+    def __init__(
+        self, name: str, label: Any, *, read: Callable[[Any], Any] | None = None, heading: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(name, label=label, **kwargs)
         self._read = read or (lambda row: getattr(row, name))
         self.heading = heading or label
+        """The heading in the spreadsheet."""
 
     def get_value(self, instance: Any) -> Any:
-        """What the page says."""
-        if isinstance(instance, Total):
+        """Return what the page shows."""
+        if isinstance(instance, TotalRow):
             return self.total(instance)
         value = self._read(instance)
-        return "" if value is None else self.say(value)
+        return "" if value is None else self.format(value)
 
-    def say(self, value: Any) -> Any:
+    def format(self, value: Any) -> Any:
         return value
 
-    def total(self, total: Total) -> Any:
+    def total(self, row: TotalRow) -> Any:
         return ""
 
-    def write(self, row: Any) -> Any:
-        """What a sheet holds."""
-        if isinstance(row, Total):
-            return self.write_total(row)
+    def get_export_value(self, row: Any) -> Any:
+        """Return what the spreadsheet holds."""
+        if isinstance(row, TotalRow):
+            return self.export_total(row)
         value = self._read(row)
-        return "" if value is None else self.written(value)
+        return "" if value is None else self.export(value)
 
-    def written(self, value: Any) -> Any:
+    def export(self, value: Any) -> Any:
         return value
 
-    def write_total(self, total: Total) -> Any:
+    def export_total(self, row: TotalRow) -> Any:
         return ""
 
 
-class Named(Cell):
-    """The first column, which says what a row is about."""
+class LabelColumn(ReportColumn):
+    """The first column, which names the row."""
 
-    def total(self, total: Total) -> Any:
-        return total.label
+    def total(self, row: TotalRow) -> Any:
+        return row.label
 
-    def write_total(self, total: Total) -> Any:
-        return str(total.label)
-
-
-class Day(Named):
-    def say(self, value: date) -> str:
-        return day(value)
+    def export_total(self, row: TotalRow) -> Any:
+        return str(row.label)
 
 
-class When(Cell):
-    def say(self, value: datetime) -> str:
+class DayColumn(LabelColumn):
+    def format(self, value: date) -> str:
+        return format_day(value)
+
+
+class TimeColumn(ReportColumn):
+    def format(self, value: datetime) -> str:
         return date_format(timezone.localtime(value), "j M Y, H:i")
 
 
-class Number(Cell):
-    """A number as it is."""
+class NumberColumn(ReportColumn):
+    def __init__(self, name: str, label: Any, **kwargs: Any) -> None:
+        super().__init__(name, label, classname=NUMBER_CLASS, **kwargs)
 
-    def __init__(self, name: str, label: Any, **more: Any) -> None:
-        super().__init__(name, label, classname=NUMBER, **more)
+    def total(self, row: TotalRow) -> Any:
+        return self.get_value(row.totals)
 
-    def total(self, total: Total) -> Any:
-        return self.get_value(total.of)
+    def export_total(self, row: TotalRow) -> Any:
+        return self.get_export_value(row.totals)
 
-    def write_total(self, total: Total) -> Any:
-        return self.write(total.of)
-
-    def say(self, value: int) -> str:
-        return signed(value)
+    def format(self, value: int) -> str:
+        return format_number(value)
 
 
-class Money(Number):
-    """Paisa; in a sheet, rupees."""
+class MoneyColumn(NumberColumn):
+    """Paisa; rupees in the spreadsheet."""
 
-    def __init__(self, name: str, label: Any, **more: Any) -> None:
-        super().__init__(name, label, **more)
+    def format(self, value: int) -> str:
+        return format_money(value)
 
-    def say(self, value: int) -> str:
-        return money(value)
-
-    def written(self, value: int) -> Decimal:
+    def export(self, value: int) -> Decimal:
         return rupees(Paisa(value))
 
 
-class Percent(Number):
-    """Parts of a thousand; in a sheet, per cent."""
+class PercentColumn(NumberColumn):
+    """Per mille; percent in the spreadsheet."""
 
-    def say(self, value: int) -> str:
-        return percent(value)
+    def format(self, value: int) -> str:
+        return format_percent(value)
 
-    def written(self, value: int) -> Decimal:
+    def export(self, value: int) -> Decimal:
         return Decimal(value).scaleb(-1)
 
 
-class Payment(Cell):
-    """A payment by its name at Khalti, with its page behind it; the row has ``payment``."""
+class PaymentColumn(ReportColumn):
+    """A link to the payment's page; the row has ``payment``."""
 
     def get_value(self, instance: Any) -> Any:
-        return linked(links.payment_url(instance.payment.pk), self._read(instance))
+        return link(links.payment_url(instance.payment.pk), self._read(instance))
 
 
-class Member(Cell):
-    """A member by the name that people know, with their page behind it; the row has ``entry``."""
+class MemberColumn(ReportColumn):
+    """A link to the member's page; the row has ``entry``."""
 
     def get_value(self, instance: Any) -> Any:
-        if isinstance(instance, Total):
+        if isinstance(instance, TotalRow):
             return ""
-        return linked(links.member_url(instance.entry.account_id), self._read(instance))
+        return link(links.member_url(instance.entry.account_id), self._read(instance))
 
 
-def linked(url: str, words: Any) -> Any:
-    return format_html('<a href="{}">{}</a>', url, words) if url else words
+def link(url: str, text: Any) -> Any:
+    """Return a link as HTML; the text alone if there is no page."""
+    return format_html('<a href="{}">{}</a>', url, text) if url else text
 
 
-def day(value: date) -> str:
+def format_day(value: date) -> str:
     return date_format(value, "j F Y")
 
 
-def signed(value: int) -> str:
-    """A number grouped as in Nepal, with a minus that is one."""
-    return ("−" if value < 0 else "") + grouped(abs(value))
+def format_number(value: int) -> str:
+    """Return a number with Nepal's digit groups."""
+    return group_digits(value)
 
 
-def money(value: int) -> str:
+def format_money(value: int) -> str:
+    """Return paisa as rupees."""
     return npr(Paisa(value))
 
 
-def percent(per_mille: int) -> str:
+def format_percent(per_mille: int) -> str:
+    """Return per mille as percent with one decimal."""
     whole, tenth = divmod(abs(per_mille), 10)
     return _("%(whole)s.%(tenth)s %%") % {"whole": whole, "tenth": tenth}

@@ -1,4 +1,4 @@
-"""What a report may be asked: which days, which site, and what else it says itself. A form alone: nothing filters."""
+"""The filter forms of the reports: days, site, server. The reports read their values; the forms filter nothing."""
 
 from typing import Any
 
@@ -15,18 +15,19 @@ from loyalink_khalti.payments import reports as payments
 TEST = "test"
 
 
-class Asked(WagtailFilterSet):
-    """The sites, where there are several."""
+class SiteFilters(WagtailFilterSet):
+    """The site, where there are several."""
 
-    def __init__(self, data: Any = None, queryset: Any = None, **more: Any) -> None:
-        super().__init__(data, queryset, **more)
+    def __init__(self, data: Any = None, queryset: Any = None, **kwargs: Any) -> None:
+        super().__init__(data, queryset, **kwargs)
         sites = self.sites()
         if len(sites) > 1:
             names = site_names()
             choices = [(key, names.get(key, key)) for key in sites]
-            self.filters["site"] = _choice(_("Site"), choices, _("All"))
+            self.filters["site"] = _choice_filter(_("Site"), choices, _("All"))
 
     def sites(self) -> list[str]:
+        """Return the site keys to choose from."""
         return points.sites()
 
     class Meta:
@@ -34,29 +35,31 @@ class Asked(WagtailFilterSet):
         fields: list[str] = []
 
 
-class AskedOfDays(Asked):
-    """Whole days of Kathmandu, the last included."""
+class DayFilters(SiteFilters):
+    """Whole days in Nepal, the last one included."""
 
     days = DateFromToRangeFilter(label=_("Days"), widget=DateRangePickerWidget)
 
 
-class AskedOfPayments(Asked):
-    """The same of payments, which may have gone to Khalti's test server, where no money moves."""
+class PaymentFilters(SiteFilters):
+    """The sites that take payments."""
 
     def sites(self) -> list[str]:
         return payments.sites()
 
 
-class AskedOfMoney(AskedOfPayments):
+class MoneyFilters(PaymentFilters):
+    """Days, and Khalti's server where the shop has used both: on the test server no money moves."""
+
     days = DateFromToRangeFilter(label=_("Days"), widget=DateRangePickerWidget)
 
-    def __init__(self, data: Any = None, queryset: Any = None, **more: Any) -> None:
-        super().__init__(data, queryset, **more)
+    def __init__(self, data: Any = None, queryset: Any = None, **kwargs: Any) -> None:
+        super().__init__(data, queryset, **kwargs)
         self.environments = payments.environments()
         if len(self.environments) > 1:
             choices = [(TEST, _("Test: no money moves"))]
-            self.filters["environment"] = _choice(_("Khalti's server"), choices, _("Live"))
+            self.filters["environment"] = _choice_filter(_("Khalti's server"), choices, _("Live"))
 
 
-def _choice(label: Any, choices: Any, otherwise: Any) -> ChoiceFilter:
-    return ChoiceFilter(label=label, choices=choices, empty_label=otherwise, widget=forms.RadioSelect)
+def _choice_filter(label: Any, choices: Any, empty_label: Any) -> ChoiceFilter:
+    return ChoiceFilter(label=label, choices=choices, empty_label=empty_label, widget=forms.RadioSelect)

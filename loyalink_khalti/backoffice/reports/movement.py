@@ -1,6 +1,5 @@
-"""Points month by month, and what the shop owes its members for them."""
+"""Points by month, and the shop's liability for them."""
 
-from calendar import monthrange
 from datetime import date
 from typing import Any
 
@@ -13,24 +12,32 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import NumberFilter
 
 from loyalink_khalti.loyalty import reports
-from loyalink_khalti.loyalty.expiry import add_months
-from loyalink_khalti.staff import may
+from loyalink_khalti.nepal import add_months, first_of_month, last_of_month
+from loyalink_khalti.staff import permissions
 
 from .base import Figure, Report
-from .charts import Bars, chart
-from .columns import Cell, Money, Named, Number, Percent, day, money, percent, signed
-from .filters import AskedOfDays
+from .charts import Series, bar_chart
+from .columns import (
+    LabelColumn,
+    MoneyColumn,
+    NumberColumn,
+    PercentColumn,
+    ReportColumn,
+    format_day,
+    format_money,
+    format_number,
+    format_percent,
+)
+from .filters import DayFilters
 
 MONTHS = 12
-"""So many are shown where no days are chosen, and so many are drawn."""
+"""Months in the table if no days are chosen, and in the chart."""
 
 
-class AskedOfMovement(AskedOfDays):
+class MovementFilters(DayFilters):
     breakage = NumberFilter(
-        label=_("Expected breakage, per cent"),
-        help_text=_(
-            "How many of the outstanding points will never be spent, as you expect it. Your accountant decides."
-        ),
+        label=_("Expected breakage, percent"),
+        help_text=_("The share of outstanding points that you expect never to be used. Ask your accountant."),
         decimal_places=0,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
     )
@@ -39,112 +46,118 @@ class AskedOfMovement(AskedOfDays):
 class MovementReport(Report):
     page_title = _("Points and liability")
     header_icon = "history"
-    permission, export_permission = may.VIEW_BOOKS, may.EXPORT_MEMBERS
+    permission, export_permission = permissions.VIEW_ENTRIES, permissions.EXPORT_MEMBERS
     index_url_name = "loyalink_khalti_report_movement"
     index_results_url_name = "loyalink_khalti_report_movement_results"
     export_filename = "points-by-month"
-    filterset_class = AskedOfMovement
+    filterset_class = MovementFilters
     paginate_by = None
-    about = _(
-        "How points came and went in each month of Kathmandu, and what the outstanding ones are worth by the rules of"
-        " its last day. Opening and movements always make the closing. Choose days for another year than this one."
+    description = _(
+        "Points added and removed in each month, in Nepal time, and the liability for the outstanding points by the"
+        " rules of its last day. Opening plus all movements equals closing. Choose days to see another year."
     )
-    empty = _(
-        "As soon as the first points are earned, each month is here with what came, what went and what it is worth."
-    )
+    empty_message = _("When the first points are earned, each month is listed here with its movements and liability.")
 
     @cached_property
-    def columns(self) -> list[Cell]:  # type: ignore[override]  # with what is asked
+    def columns(self) -> list[ReportColumn]:  # type: ignore[override]  # with the filters' values
         return [
-            Named("month", _("Month"), read=self.name_of, heading=_("Month")),
-            Number("opening", _("Opening")),
-            Number("earned", _("Earned")),
-            Number("restored", _("Restored")),
-            Number("adjusted", _("Adjusted")),
-            Number("redeemed", _("Redeemed")),
-            Number("expired", _("Expired")),
-            Number("clawed_back", _("Taken back")),
-            Number("written_off", _("Written off")),
-            Number("closing", _("Closing")),
-            Money("gross", _("Liability"), heading=_("Liability (Rs)")),
-            Money("net", _("Net of breakage"), heading=_("Net of breakage (Rs)"), read=self.net_of),
-            Percent("redemption", _("Redeemed, of earned"), heading=_("Redeemed, of earned (%)")),
-            Percent("breakage", _("Expired, of earned"), heading=_("Expired, of earned (%)")),
+            LabelColumn("month", _("Month"), read=self.month_name),
+            NumberColumn("opening", _("Opening")),
+            NumberColumn("earned", _("Earned")),
+            NumberColumn("restored", _("Returned")),
+            NumberColumn("adjusted", _("Adjusted")),
+            NumberColumn("redeemed", _("Used")),
+            NumberColumn("expired", _("Expired")),
+            NumberColumn("clawed_back", _("Reversed")),
+            NumberColumn("written_off", _("Written off")),
+            NumberColumn("closing", _("Closing")),
+            MoneyColumn("gross", _("Liability"), heading=_("Liability (Rs)")),
+            MoneyColumn("net", _("Net of breakage"), heading=_("Net of breakage (Rs)"), read=self.net_liability),
+            PercentColumn("redemption", _("Redemption rate"), heading=_("Redemption rate (%)")),
+            PercentColumn("breakage", _("Breakage"), heading=_("Breakage (%)")),
         ]
 
-    sheet_only = (
-        Cell("since", _("First day")),
-        Cell("until", _("Last day")),
-        Number("pending", _("Pending")),
-        Number("available", _("Available")),
-        Number("held", _("On hold")),
-        Number("owed", _("Owed")),
+    export_only = (
+        ReportColumn("since", _("First day")),
+        ReportColumn("until", _("Last day")),
+        NumberColumn("pending", _("Pending")),
+        NumberColumn("available", _("Available")),
+        NumberColumn("held", _("Reserved")),
+        NumberColumn("owed", _("Owed")),
     )
 
     @cached_property
-    def rows(self) -> list[reports.Movement]:
-        """The newest first."""
+    def rows(self) -> list[reports.MonthlyMovement]:
+        """The months, the newest first."""
         since, until = self.days
         return reports.movements(since=since, until=until, site_key=self.site_key)[::-1]
 
-    def usually_since(self) -> date:
-        return add_months(self.today.replace(day=1), 1 - MONTHS)
+    def default_since(self) -> date:
+        return add_months(first_of_month(self.today), 1 - MONTHS)
 
     @property
     def expected_breakage(self) -> int:
-        return int(self.chosen.get("breakage") or 0)
+        """In percent."""
+        return int(self.filter_values.get("breakage") or 0)
 
-    def net_of(self, month: reports.Movement) -> int:
+    def net_liability(self, month: reports.MonthlyMovement) -> int:
         return month.net(self.expected_breakage)
 
-    def name_of(self, month: reports.Movement) -> str:
-        """The month, or its days where it is not a whole one; the present one is as whole as it can be."""
-        ends = month.until.day == monthrange(month.until.year, month.until.month)[1] or month.until == self.today
-        if month.since.day == 1 and ends:
+    def month_name(self, month: reports.MonthlyMovement) -> str:
+        """Return the month; the days if it is only a part of one. The current month counts as whole."""
+        is_until_end = month.until in {last_of_month(month.until), self.today}
+        if month.since.day == 1 and is_until_end:
             return date_format(month.since, "F Y")
-        return f"{month.since.day}–{day(month.until)}"
+        return f"{month.since.day}–{format_day(month.until)}"
 
     @property
-    def totals(self) -> reports.Movement | None:
+    def totals(self) -> reports.MonthlyMovement | None:
         return reports.total(self.rows[::-1]) if self.rows else None
 
     @property
     def figures(self) -> list[Figure]:
         if not self.rows:
             return []
-        newest, whole = self.rows[0], reports.total(self.rows[::-1])
-        expected = {"percent": self.expected_breakage}
+        newest, totals = self.rows[0], reports.total(self.rows[::-1])
         rates = [
-            Figure(label=label, value=percent(rate), note=_("of what was earned in all these days"))
-            for label, rate in ((_("Redeemed"), whole.redemption), (_("Expired"), whole.breakage))
+            Figure(label=label, value=format_percent(rate), note=_("of the points earned in this period"))
+            for label, rate in ((_("Redemption rate"), totals.redemption), (_("Breakage"), totals.breakage))
             if rate is not None
         ]
+        return [*self._balances(newest), *self._liabilities(newest), *rates]
+
+    def _balances(self, newest: reports.MonthlyMovement) -> list[Figure]:
         return [
-            Figure(label=_("Outstanding"), value=signed(newest.closing), note=_("points at the end")),
-            Figure(label=_("Pending"), value=signed(newest.pending), note=_("of these, not ready yet")),
-            Figure(label=_("On hold"), value=signed(newest.held), note=_("of these, for payments under way")),
-            Figure(label=_("Owed"), value=signed(newest.owed), note=_("by members, taken off")),
-            Figure(label=_("Liability"), value=money(newest.gross), note=_("if all of it is spent")),
+            Figure(label=_("Outstanding"), value=format_number(newest.closing), note=_("points at the end")),
+            Figure(label=_("Pending"), value=format_number(newest.pending), note=_("of these, not available yet")),
+            Figure(label=_("Reserved"), value=format_number(newest.held), note=_("of these, for unpaid orders")),
+            Figure(label=_("Owed"), value=format_number(newest.owed), note=_("by members, deducted")),
+        ]
+
+    def _liabilities(self, newest: reports.MonthlyMovement) -> list[Figure]:
+        note = gettext("with %(percent)s %% expected breakage (set it in the filters)")
+        return [
+            Figure(label=_("Liability"), value=format_money(newest.gross), note=_("if all points are used")),
             Figure(
                 label=_("Net liability"),
-                value=money(self.net_of(newest)),
-                note=gettext("with %(percent)s %% breakage expected (set it in the filters)") % expected,
+                value=format_money(self.net_liability(newest)),
+                note=note % {"percent": self.expected_breakage},
             ),
-            *rates,
         ]
 
     @property
     def chart(self) -> SafeString:
-        drawn = self.rows[:MONTHS]
-        kinds = [
-            Bars(name=gettext("Outstanding at the end"), values=[max(month.closing, 0) for month in drawn]),
-            Bars(name=gettext("Came"), values=[self._part(month, 1) for month in drawn]),
-            Bars(name=gettext("Went"), values=[self._part(month, -1) for month in drawn]),
+        rows = self.rows[:MONTHS]
+        series = [
+            Series(name=gettext("Outstanding at the end"), values=[max(month.closing, 0) for month in rows]),
+            Series(name=gettext("Added"), values=[_moved(month, 1) for month in rows]),
+            Series(name=gettext("Removed"), values=[_moved(month, -1) for month in rows]),
         ]
-        labels = [self.name_of(month) for month in drawn]
-        return chart("points-by-month", gettext("Points outstanding, come and gone by month"), labels, kinds, signed)
+        title, labels = gettext("Points outstanding, added and removed by month"), [self.month_name(m) for m in rows]
+        return bar_chart("points-by-month", title, labels, series, format_number)
 
-    def _part(self, month: reports.Movement, sign: int) -> int:
-        """What came, or what went, in all columns; above 0."""
-        moved: list[Any] = [sign * getattr(month, name) for name in reports.COLUMNS]
-        return sum(points for points in moved if points > 0)
+
+def _moved(month: reports.MonthlyMovement, sign: int) -> int:
+    """Return the sum of the additions (1) or of the removals (-1) in all columns, as a positive number."""
+    moved: list[Any] = [sign * getattr(month, name) for name in reports.MOVEMENT_COLUMNS]
+    return sum(points for points in moved if points > 0)

@@ -1,4 +1,4 @@
-"""What Khalti took, kept and gave back, day by day."""
+"""What Khalti captured, charged and refunded, by day."""
 
 from datetime import date
 
@@ -11,134 +11,128 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.payments import reports
-from loyalink_khalti.staff import may
+from loyalink_khalti.staff import permissions
 
-from .attention import AttentionReport
 from .base import Figure, Report
-from .charts import Bars, chart
-from .columns import Day, Money, Number, day, linked, money, signed
-from .filters import AskedOfMoney
+from .charts import Series, bar_chart
+from .columns import DayColumn, MoneyColumn, NumberColumn, format_day, format_money, format_number, link
+from .filters import MoneyFilters
+from .review import ReviewReport
 
-MOST_DRAWN = 14
+BARS = 14
 
 
 class SettlementReport(Report):
     page_title = _("Settlement by day")
     header_icon = "calendar"
-    permission, export_permission = may.VIEW_PAYMENTS, may.EXPORT_PAYMENTS
+    permission, export_permission = permissions.VIEW_PAYMENTS, permissions.EXPORT_PAYMENTS
     index_url_name = "loyalink_khalti_report_settlement"
     index_results_url_name = "loyalink_khalti_report_settlement_results"
     export_filename = "settlement-by-day"
-    filterset_class = AskedOfMoney
-    about = _(
-        "Payments on the day of Kathmandu on which they were paid, and refunds on the day on which they were done."
+    filterset_class = MoneyFilters
+    description = _(
+        "Payments on the day on which they were paid, and refunds on the day on which they were made, in Nepal time."
         " Compare it with Khalti's statement."
     )
-    empty = _(
-        "Nothing has come or gone in these days. As soon as a payment comes, its day is here with what Khalti took,"
-        " kept and gave back; for earlier days, choose them in the filters."
+    empty_message = _(
+        "No money was captured or refunded on these days. Each day with payments is listed here with captured amount,"
+        " fees and refunds; choose earlier days in the filters."
     )
     columns = (
-        Day("day", _("Day")),
-        Number("payments", _("Payments")),
-        Money("captured", _("Taken"), heading=_("Taken (Rs)")),
-        Money("fees", _("Khalti's fees"), heading=_("Khalti's fees (Rs)")),
-        Number("refunds", _("Refunds")),
-        Money("refunded", _("Given back"), heading=_("Given back (Rs)")),
-        Money("net", _("Left for the shop"), heading=_("Left for the shop (Rs)")),
+        DayColumn("day", _("Day")),
+        NumberColumn("payments", _("Payments")),
+        MoneyColumn("captured", _("Captured"), heading=_("Captured (Rs)")),
+        MoneyColumn("fees", _("Fees"), heading=_("Fees (Rs)")),
+        NumberColumn("refunds", _("Refunds")),
+        MoneyColumn("refunded", _("Refunded"), heading=_("Refunded (Rs)")),
+        MoneyColumn("net", _("Net"), heading=_("Net (Rs)")),
     )
-    sheet_only = (Number("without_fee", _("Payments without a fee")),)
+    export_only = (NumberColumn("without_fee", _("Payments without a fee")),)
 
     @cached_property
     def environment(self) -> str | None:
-        """Live, unless the shop has only ever tried it out, or the test server is asked for."""
-        if self.chosen.get("environment"):
-            return str(self.chosen["environment"])
-        known: list[str] = self.filters.environments
-        return conf.LIVE if conf.LIVE in known else next(iter(known), None)
+        """Live, unless the shop has only used the test server or it is chosen."""
+        if self.filter_values.get("environment"):
+            return str(self.filter_values["environment"])
+        used: list[str] = self.filters.environments
+        return conf.LIVE if conf.LIVE in used else next(iter(used), None)
 
     @cached_property
-    def rows(self) -> list[reports.Settled]:
+    def rows(self) -> list[reports.SettlementDay]:
         since, until = self.days
-        return reports.settlement(
-            since=since, until=until, site_key=self.site_key, environment=self.environment
-        )  # fmt: skip
+        return reports.settlement(since=since, until=until, site_key=self.site_key, environment=self.environment)
 
-    def usually_since(self) -> date:
+    def default_since(self) -> date:
         return self.today.replace(day=1)
 
     @cached_property
-    def totals(self) -> reports.Settled:
+    def totals(self) -> reports.SettlementDay:
         return reports.total(self.rows)
 
     @property
     def figures(self) -> list[Figure]:
-        whole = self.totals
+        totals = self.totals
         return [
-            Figure(label=_("Taken"), value=money(whole.captured), note=_payments(whole.payments)),
-            Figure(label=_("Khalti's fees"), value=money(whole.fees), note=_unsaid(whole.without_fee)),
-            Figure(label=_("Given back"), value=money(whole.refunded), note=_refunds(whole.refunds)),
-            Figure(label=_("Left for the shop"), value=money(whole.net)),
+            Figure(label=_("Captured"), value=format_money(totals.captured), note=_payments(totals.payments)),
+            Figure(label=_("Fees"), value=format_money(totals.fees), note=_without_fee(totals.without_fee)),
+            Figure(label=_("Refunded"), value=format_money(totals.refunded), note=_refunds(totals.refunds)),
+            Figure(label=_("Net"), value=format_money(totals.net)),
         ]
 
     @property
     def warning(self) -> str:
-        words: list[str] = []
+        parts: list[str] = []
         if self.environment == conf.TEST:
-            words.append(gettext("These payments went to Khalti's test server: no money has moved."))
-        doubts = [words for words in (self._undecided(), self._undated()) if words]
-        if doubts:
-            link = linked(reverse(AttentionReport.index_url_name), AttentionReport.page_title)
-            words += [*doubts, link]
-        return format_html_join(" ", "{}", ((each,) for each in words))
+            parts.append(gettext("These payments went to Khalti's test server: no money has moved."))
+        unsettled = [text for text in (self._undecided(), self._undated()) if text]
+        if unsettled:
+            parts += [*unsettled, link(reverse(ReviewReport.index_url_name), ReviewReport.page_title)]
+        return format_html_join(" ", "{}", ((part,) for part in parts))
 
     def _undecided(self) -> str:
-        """What is in the sums and may have to go back."""
+        """Money in the sums that may have to be refunded."""
         since, until = self.days
-        doubted = reports.undecided(since=since, until=until, site_key=self.site_key, environment=self.environment)
-        words = ngettext(
-            "%(number)s payment (%(amount)s) is counted here and waits for a decision: the money may go back.",
-            "%(number)s payments (%(amount)s) are counted here and wait for a decision: the money may go back.",
-            doubted.payments,
+        money = reports.undecided(since=since, until=until, site_key=self.site_key, environment=self.environment)
+        text = ngettext(
+            "%(number)s payment (%(amount)s) is included but needs review: the money may have to be refunded.",
+            "%(number)s payments (%(amount)s) are included but need review: the money may have to be refunded.",
+            money.payments,
         )
-        return words % _told(doubted) if doubted.payments else ""
+        return text % _values(money) if money.payments else ""
 
     def _undated(self) -> str:
-        """What cannot be in the sums."""
-        doubted = reports.undated(site_key=self.site_key, environment=self.environment)
-        words = ngettext(
-            "%(number)s payment (%(amount)s) is not in here, whatever the days: it waits for a decision.",
-            "%(number)s payments (%(amount)s) are not in here, whatever the days: they wait for a decision.",
-            doubted.payments,
+        """Money that the sums cannot include."""
+        money = reports.undated(site_key=self.site_key, environment=self.environment)
+        text = ngettext(
+            "%(number)s payment (%(amount)s) is not included on any day because it needs review.",
+            "%(number)s payments (%(amount)s) are not included on any day because they need review.",
+            money.payments,
         )
-        return words % _told(doubted) if doubted.payments else ""
+        return text % _values(money) if money.payments else ""
 
     @property
     def chart(self) -> SafeString:
-        drawn = self.rows[:MOST_DRAWN]
-        kinds = [
-            Bars(name=gettext("Taken"), values=[row.captured for row in drawn]),
-            Bars(name=gettext("Given back"), values=[row.refunded for row in drawn]),
+        rows = self.rows[:BARS]
+        series = [
+            Series(name=gettext("Captured"), values=[row.captured for row in rows]),
+            Series(name=gettext("Refunded"), values=[row.refunded for row in rows]),
         ]
-        labels = [day(row.day) for row in drawn if row.day]
-        return chart(
-            "settlement-by-day", gettext("Money taken and given back on the newest days"), labels, kinds, money
-        )
+        title, labels = gettext("Captured and refunded by day"), [format_day(row.day) for row in rows if row.day]
+        return bar_chart("settlement-by-day", title, labels, series, format_money)
 
 
-def _told(doubted: reports.Doubted) -> dict[str, str]:
-    return {"number": signed(doubted.payments), "amount": money(doubted.left)}
+def _values(money: reports.UnsettledMoney) -> dict[str, str]:
+    return {"number": format_number(money.payments), "amount": format_money(money.refundable)}
 
 
 def _payments(number: int) -> str:
-    return ngettext("%(number)s payment", "%(number)s payments", number) % {"number": signed(number)}
+    return ngettext("%(number)s payment", "%(number)s payments", number) % {"number": format_number(number)}
 
 
 def _refunds(number: int) -> str:
-    return ngettext("%(number)s refund", "%(number)s refunds", number) % {"number": signed(number)}
+    return ngettext("%(number)s refund", "%(number)s refunds", number) % {"number": format_number(number)}
 
 
-def _unsaid(number: int) -> str:
-    """Of how many payments the fee is not known."""
-    words = ngettext("not known of %(number)s payment", "not known of %(number)s payments", number)
-    return words % {"number": signed(number)} if number else ""
+def _without_fee(number: int) -> str:
+    text = ngettext("unknown for %(number)s payment", "unknown for %(number)s payments", number)
+    return text % {"number": format_number(number)} if number else ""

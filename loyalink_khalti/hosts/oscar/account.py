@@ -1,10 +1,8 @@
-"""The customer's account: the points card, and order pages that know only orders that were placed."""
+"""The customer's account: the points card, the bonus for signing up, and order pages of placed orders alone."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
@@ -16,74 +14,70 @@ from oscar.apps.customer.views import OrderHistoryView as OscarOrderHistoryView
 from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.loyalty.models import Kind
+from loyalink_khalti.hosts.common.points_history import HistoryLine, points_history, purchase_refs
 from loyalink_khalti.money import npr
 
 from . import orders
-from .options import SHOP
-from .placed import PlacedOnlyMixin
+from .settings import SHOP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
-    """One line of the history; ``number`` is an order of the member's that can be opened, "" where none can."""
-
-    at: datetime
-    text: str
-    points: int
-    number: str
+def award_bonus_on_registration(*, request: Any, user: Any, **_signal: Any) -> None:
+    """Receive Oscar's ``user_registered``."""
+    flow.award_signup_bonus(site_key=conf.site_key(request), member_id=str(user.pk))
 
 
 class PointsView(PageTitleMixin, TemplateView):
-    """A member's points: what they have, how far the next level is, what expires, what happened."""
+    """The points card: a member's points, the way to the next tier, what expires, and the history."""
 
     template_name = "loyalink_khalti/oscar/points.html"
     page_title: Any = _("Points")
     active_tab: Any = "points"
 
     def get_page_title(self) -> Any:
-        """The programme's name, where it has one."""
-        return self.programme.name or self.page_title
+        """Return the programme's name, "Points" if it has none."""
+        return self.program.name or self.page_title
 
     @cached_property
-    def programme(self) -> conf.ProgrammeTexts:
-        return conf.programme_texts(conf.site_key(self.request))
+    def program(self) -> conf.ProgramTexts:
+        return conf.program_texts(conf.site_key(self.request))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        member = str(self.request.user.pk)
-        card = flow.member(conf.site_key(self.request), member)
+        card = flow.points_card(conf.site_key(self.request), str(self.request.user.pk))
         context = cast(dict[str, Any], super().get_context_data(**kwargs))
         return context | {
             "card": card,
-            "programme": self.programme,
-            "worth": npr(card.worth),
+            "program": self.program,
+            "points_value": npr(card.points_value),
             "history": self._history(card),
         }
 
-    def _history(self, card: Any) -> list[Happening]:
-        names = {entry.purchase: entry.purchase.removeprefix(f"{SHOP}:") for entry in card.entries}
-        mine = orders.placed().filter(user_id=self.request.user.pk, number__in=names.values())
-        placed = set(mine.values_list("number", flat=True))
-        # Points are taken off when they are set aside; once they are spent, that is what the line says.
-        spent = {entry.purchase: entry.label for entry in card.entries if entry.kind == Kind.CAPTURE}
-        return [
-            Happening(
-                at=entry.at,
-                text=str(spent.get(entry.purchase, entry.label) if entry.kind == Kind.HOLD else entry.label),
-                points=entry.points,
-                number=names[entry.purchase] if names[entry.purchase] in placed else "",
-            )
-            for entry in card.entries
-            if entry.kind != Kind.CAPTURE
-        ]
+    def _history(self, card: Any) -> list[HistoryLine]:
+        refs = purchase_refs(card.entries, shop=SHOP).values()
+        own = orders.placed().filter(user_id=self.request.user.pk, number__in=refs)
+        return points_history(card.entries, shop=SHOP, visible_orders=set(own.values_list("number", flat=True)))
+
+
+class PlacedOnlyMixin:
+    """A page of one order, or of a line of one: an order that is not placed does not exist here."""
+
+    not_placed: Any = Http404
+    """What to raise. None if Oscar's view expects None for "order not found"."""
+
+    def get_object(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().get_object(*args, **kwargs)  # type: ignore[misc]  # Oscar's view
+        if found is None or orders.is_placed(getattr(found, "order", found)):
+            return found
+        if self.not_placed is None:
+            return None
+        raise self.not_placed
 
 
 class OrderHistoryView(OscarOrderHistoryView):
-    """The member's orders; a held one is not found by its number either."""
+    """The member's placed orders; a held one is not found by its number either."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response: Any = super().get(request, *args, **kwargs)
-        if isinstance(response, HttpResponseRedirect):  # straight to the order of that number
+        if isinstance(response, HttpResponseRedirect):  # to the order of the number that was typed
             if orders.placed().filter(number=self.form.cleaned_data["order_number"]).exists():
                 return response
             self.object_list = self.get_queryset()
@@ -95,20 +89,20 @@ class OrderHistoryView(OscarOrderHistoryView):
 
 
 class OrderDetailView(PlacedOnlyMixin, OscarOrderDetailView):
-    """One order of the member's."""
+    """One order of the member."""
 
 
 class OrderLineView(PlacedOnlyMixin, OscarOrderLineView):
-    """One line of an order of the member's."""
+    """One line of an order of the member."""
 
 
 class AnonymousOrderFormView(PlacedOnlyMixin, OscarAnonymousOrderFormView):
-    """A guest's e-mail address, before the order is shown."""
+    """The form for a guest's e-mail address, before the order is shown."""
 
-    on_unplaced = None
+    not_placed = None
 
 
 class AnonymousOrderDetailView(PlacedOnlyMixin, OscarAnonymousOrderDetailView):
     """A guest's order."""
 
-    on_unplaced = None
+    not_placed = None

@@ -1,21 +1,20 @@
-"""Our AppConfigs, to be named in ``INSTALLED_APPS`` in place of Oscar's own lines::
+"""Our AppConfigs, to list in ``INSTALLED_APPS`` in place of Oscar's own::
 
     "loyalink_khalti.hosts.oscar.apps.CheckoutConfig",         # for oscar.apps.checkout.apps.CheckoutConfig
     "loyalink_khalti.hosts.oscar.apps.CustomerConfig",         # for oscar.apps.customer.apps.CustomerConfig
     "loyalink_khalti.hosts.oscar.apps.OrdersDashboardConfig",  # for oscar.apps.dashboard.orders.apps.Orders…
     "loyalink_khalti.hosts.oscar.apps.SearchConfig",           # for oscar.apps.search.apps.SearchConfig (optional)
 
-They keep Oscar's names and labels and only set other views, so nothing is forked and nothing migrates. Lines stay
-where Oscar's were: ours follow those of ``catalogue``, ``dashboard``, ``dashboard.users`` and ``dashboard.reports``,
-whose pages they correct. A shop that has forked ``checkout`` leaves that line alone and reads ``checkout``, and
-``wagtail_hooks`` where it has forked ``dashboard.orders`` too.
+They keep Oscar's names and labels and only set other views, so nothing is forked and nothing migrates. The lines
+stay where Oscar's were: ours come after ``catalogue``, ``dashboard``, ``dashboard.users`` and ``dashboard.reports``,
+whose views they replace. A shop that has forked ``checkout`` leaves that line alone and does what ``checkout`` says;
+one that has forked ``dashboard.orders`` too does what ``wagtail_hooks`` says.
 """
 
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.decorators import login_required
-from django.core.checks import register
 from django.urls import path
 from oscar.apps.checkout.apps import CheckoutConfig as OscarCheckoutConfig
 from oscar.apps.customer.apps import CustomerConfig as OscarCustomerConfig
@@ -24,36 +23,34 @@ from oscar.apps.search.apps import SearchConfig as OscarSearchConfig
 
 
 class CheckoutConfig(OscarCheckoutConfig):
-    """The payment page, "place order" by the flow, and the way back from Khalti."""
+    """The payment page, "place order" by the flow, and the return from Khalti."""
 
     def ready(self) -> None:
         super().ready()
-        from . import checkout
-        from .checks import run
+        from . import checkout, payment_page
 
-        register(run)
-        _open_in_wagtail()
-        self.payment_method_view = checkout.PaymentMethodView
+        _register_wagtail_hooks()
+        self.payment_method_view = payment_page.PaymentMethodView
         self.payment_details_view = checkout.PaymentDetailsView
         self.thankyou_view = checkout.ThankYouView
 
     def get_urls(self) -> list[Any]:
-        from .back import BackView
+        from .checkout import OscarPaymentReturnView
 
-        # Beside Oscar's own, which may all ask for a log-in: the token is the proof here.
-        return [path("khalti/<str:token>/", BackView.as_view(), name="khalti"), *super().get_urls()]
+        # Apart from Oscar's own, which may all require a log-in: here the token is the proof.
+        return [path("khalti/<str:token>/", OscarPaymentReturnView.as_view(), name="khalti"), *super().get_urls()]
 
 
 class CustomerConfig(OscarCustomerConfig):
-    """The points card, the bonus for signing up; order pages without what was never placed."""
+    """The points card, the bonus for signing up, and order pages of placed orders alone."""
 
     def ready(self) -> None:
         super().ready()
         from oscar.apps.customer.signals import user_registered
 
-        from . import account, welcome
+        from . import account
 
-        user_registered.connect(welcome.registered, dispatch_uid="loyalink_khalti.welcome")
+        user_registered.connect(account.award_bonus_on_registration, dispatch_uid="loyalink_khalti.signup_bonus")
         self.order_history_view = account.OrderHistoryView
         self.order_detail_view = account.OrderDetailView
         self.order_line_view = account.OrderLineView
@@ -67,19 +64,23 @@ class CustomerConfig(OscarCustomerConfig):
 
 
 class OrdersDashboardConfig(OscarOrdersDashboardConfig):
-    """Orders, figures, customers and reports without what was never placed; "Payment received"."""
+    """Orders, figures, customers and reports of placed orders alone; "Payment received" and refunds."""
 
     def ready(self) -> None:
         super().ready()
-        from . import dashboard, overview
+        from . import dashboard, dashboard_index
 
-        _open_in_wagtail()
+        _register_wagtail_hooks()
         self.order_list_view = dashboard.OrderListView
         self.order_detail_view = dashboard.OrderDetailView
-        self.order_stats_view = dashboard.OrderStatsView
-        apps.get_app_config("dashboard").index_view = overview.IndexView  # type: ignore[attr-defined]  # Oscar's
-        apps.get_app_config("users_dashboard").user_detail_view = dashboard.UserDetailView  # type: ignore[attr-defined]
-        apps.get_app_config("reports_dashboard").index_view = dashboard.ReportsView  # type: ignore[attr-defined]
+        self.order_stats_view = dashboard_index.OrderStatsView
+        views = {
+            "dashboard": ("index_view", dashboard_index.IndexView),
+            "users_dashboard": ("user_detail_view", dashboard_index.UserDetailView),
+            "reports_dashboard": ("index_view", dashboard_index.ReportsView),
+        }
+        for label, (name, view) in views.items():
+            setattr(apps.get_app_config(label), name, view)
 
 
 class SearchConfig(OscarSearchConfig):
@@ -87,7 +88,7 @@ class SearchConfig(OscarSearchConfig):
 
     def ready(self) -> None:
         super().ready()
-        from . import search
+        from .catalogue import search
 
         self.search_view = search.SearchView
         catalogue: Any = apps.get_app_config("catalogue")
@@ -95,28 +96,28 @@ class SearchConfig(OscarSearchConfig):
         catalogue.category_view = search.ProductCategoryView
 
 
-def _open_in_wagtail() -> None:
-    """Bring the goods into Wagtail's admin and its pages into Oscar's menu, where there is one."""
+def _register_wagtail_hooks() -> None:
+    """Bring the products into Wagtail's admin and its pages into Oscar's menu, if Wagtail is installed."""
     if apps.is_installed("wagtail.admin"):
         from . import wagtail_hooks  # noqa: F401 - registers the hooks
 
 
-def misplaced() -> list[str]:
-    """The lines of ``INSTALLED_APPS`` that come too late: Oscar has set its own views over ours."""
-    pages = {
+def overridden() -> list[str]:
+    """Return the labels of Oscar's apps that are listed too late in ``INSTALLED_APPS``: their views replaced ours."""
+    views = {
         "dashboard": "index_view",
         "users_dashboard": "user_detail_view",
         "reports_dashboard": "index_view",
         "catalogue": "catalogue_view",
     }
-    ours: dict[type, tuple[str, ...]] = {
+    replaced: dict[type, tuple[str, ...]] = {
         OrdersDashboardConfig: ("dashboard", "users_dashboard", "reports_dashboard"),
         SearchConfig: ("catalogue",),
     }
-    here = __name__.rpartition(".")[0]
+    package = __name__.rpartition(".")[0]
     return [
         label
         for config in apps.get_app_configs()
-        for label in ours.get(type(config), ())
-        if not getattr(apps.get_app_config(label), pages[label]).__module__.startswith(here)
+        for label in replaced.get(type(config), ())
+        if not getattr(apps.get_app_config(label), views[label]).__module__.startswith(package)
     ]

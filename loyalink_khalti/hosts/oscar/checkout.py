@@ -1,4 +1,4 @@
-"""Oscar's checkout, its last three pages: how to pay, the preview with "place order", and the thank-you page.
+"""The end of Oscar's checkout: the preview with "place order", the return from Khalti and the thank-you page.
 
 A shop on stock Oscar gets all of it from ``apps.CheckoutConfig``. One with a checkout of its own writes::
 
@@ -10,9 +10,11 @@ in its ``checkout/views.py`` and, in its CheckoutConfig::
         return [path("", include("loyalink_khalti.hosts.oscar.urls")), *super().get_urls()]
 """
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
+from django.conf import settings
 from django.contrib import messages
+from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -21,196 +23,160 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from oscar.apps.checkout.exceptions import FailedPreCondition
 from oscar.apps.checkout.views import PaymentDetailsView as OscarPaymentDetailsView
-from oscar.apps.checkout.views import PaymentMethodView as OscarPaymentMethodView
 from oscar.apps.checkout.views import ThankYouView as OscarThankYouView
+from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.hosts.common.checkout import HostCheckout, PaymentReturnView
+from loyalink_khalti.hosts.common.payment_choice import method_options
+from loyalink_khalti.hosts.common.receipt import receipt_for
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import Method
+from loyalink_khalti.ports import PaymentMethod
+from loyalink_khalti.session_payments import browser_session_id
 
-from . import again, browser, choice, pricing, receipt
-from .choice import Choice
-from .forms import PaymentMethodForm, offered
+from . import pricing
 from .freeze import BasketTaken, Freeze, SoldOut
-
-TEMPLATES = "loyalink_khalti/oscar"
-
-
-class PricedCheckoutMixin:
-    """A checkout view that knows the points chosen: they lower the total as a surcharge below zero."""
-
-    request: Any
-    checkout_session: Any
-
-    @property
-    def choice(self) -> Choice:
-        return choice.read(self.checkout_session)
-
-    def build_submission(self, **kwargs: Any) -> dict[str, Any]:
-        submission = cast(dict[str, Any], super().build_submission(**kwargs))  # type: ignore[misc]  # Oscar's
-        submission["quote"] = None
-        if submission["shipping_charge"] is None or submission["basket"].is_empty:
-            return submission
-        try:
-            quote = pricing.quote(self.request, self.costs(submission), self.choice)
-        except CannotPay:
-            return submission  # told by check_payment_data_is_captured, and by the freeze
-        submission["quote"] = quote
-        self._set_surcharges(submission, worth=quote.worth)
-        return submission
-
-    def costs(self, submission: dict[str, Any]) -> pricing.Costs:
-        """The submission in paisa, before points."""
-        self._set_surcharges(submission, worth=Paisa(0))
-        return pricing.costs(submission["basket"], submission["shipping_charge"], submission["surcharges"])
-
-    def _set_surcharges(self, submission: dict[str, Any], *, worth: Paisa) -> None:
-        basket, shipping = submission["basket"], submission["shipping_charge"]
-        applicator = pricing.SurchargeApplicator(self.request, submission, worth=worth)
-        submission["surcharges"] = applicator.get_applicable_surcharges(basket, shipping_charge=shipping)
-        submission["order_total"] = self.get_order_totals(  # type: ignore[attr-defined]  # Oscar's
-            basket, shipping_charge=shipping, surcharges=submission["surcharges"]
-        )
+from .settings import SHOP, options
 
 
-class KhaltiCheckoutMixin(PricedCheckoutMixin):
-    """For ``PaymentDetailsView``: preview with points, and "place order" by the flow."""
+class OscarCheckout(HostCheckout):
+    """Oscar's thank-you page and basket page."""
+
+    shop = SHOP
+
+    def order_page(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
+        get_class("checkout.utils", "CheckoutSessionData")(request).flush()
+        order = get_model("order", "Order").objects.get(number=purchase.ref)
+        request.session["checkout_order_id"] = order.pk
+        return redirect("checkout:thank-you")
+
+    def basket_page(self, request: Any, message: str) -> HttpResponse:
+        if request.basket.is_empty and request.user.is_authenticated:
+            message = _("The payment was not completed. Your products are in your saved basket.")
+        messages.warning(request, message)
+        return redirect("basket:summary")
+
+    def reopen_basket(self, request: Any, purchase: Purchase) -> None:
+        """Make the basket of a released purchase this browser's basket again, with what was added since.
+
+        Oscar (4.2) deletes a guest's basket cookie on the first page seen while the basket is frozen. Its middleware
+        signs a new cookie for ``request.basket``.
+        """
+        with transaction.atomic():
+            baskets = get_model("basket", "Basket").objects.select_for_update(of=("self",))
+            basket = baskets.filter(pk=purchase.origin, status="Open", owner=None).first()
+            if basket is None:
+                return
+            current = request.basket
+            basket.strategy = request.strategy
+            if request.user.is_authenticated:
+                current.merge(basket)
+                return
+            if current.pk and current.pk != basket.pk:
+                basket.merge(current)
+        request.basket = basket
+        request.cookies_to_delete.append(settings.OSCAR_BASKET_COOKIE_OPEN)
+
+    def resume(self, request: Any) -> HttpResponse | None:
+        """Return where a click on "place order" with an empty basket leads, None if it is no double submit."""
+        if not request.basket.is_empty:
+            return None
+        origin = self.taken_basket(request)
+        return self.after_double_submit(request, origin=origin) if origin else None
+
+    def taken_basket(self, request: HttpRequest) -> str | None:
+        """Return the id of the basket that the customer's first click has: a member's newest, or a guest's own."""
+        if request.user.is_authenticated:
+            baskets = get_model("basket", "Basket").objects.filter(status__in=["Frozen", "Submitted"])
+            pk = baskets.filter(owner=request.user).order_by("-pk").values_list("pk", flat=True).first()
+            return None if pk is None else str(pk)
+        pk = _cookie_basket_id(request)
+        if pk is not None and get_model("basket", "Basket").objects.filter(pk=pk, owner=None).exists():
+            return str(pk)
+        # Oscar deletes the cookie of a frozen basket, so a third click may come without one.
+        return self.recent_origin(request)
+
+
+oscar_checkout = OscarCheckout()
+
+
+class OscarPaymentReturnView(PaymentReturnView):
+    """The thank-you page, or the basket as it was."""
+
+    checkout: ClassVar[HostCheckout] = oscar_checkout
+
+
+class KhaltiCheckoutMixin(pricing.PricedCheckoutMixin):
+    """For ``PaymentDetailsView``: a preview with points, and "place order" by the flow."""
 
     preview: bool
-    template_name_preview = f"{TEMPLATES}/preview.html"
+    template_name_preview = "loyalink_khalti/oscar/preview.html"
 
     @method_decorator(transaction.non_atomic_requests)
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.preview and request.method == "POST" and request.POST.get("action") == "place_order":
-            response = again.response(request)
+            response = oscar_checkout.resume(request)
             if response is not None:
                 return response
         return cast(HttpResponse, super().dispatch(request, *args, **kwargs))  # type: ignore[misc]  # Oscar's
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not self.preview:  # nothing is typed in here; Khalti has a page of its own for that
+        if not self.preview:  # Oscar's page for card details; Khalti has its own page
             return redirect("checkout:preview")
         return cast(HttpResponse, super().get(request, *args, **kwargs))  # type: ignore[misc]  # Oscar's
 
     def check_payment_data_is_captured(self, request: HttpRequest) -> None:
-        """Send the shopper back to the payment page where nothing has been chosen, or it no longer fits."""
+        """Send the customer back to the payment page if no method is chosen, or the choice does not fit any more."""
         submission = self.build_submission()
         try:
             quote = pricing.quote(request, self.costs(submission), self.choice)
         except CannotPay as exc:
             raise FailedPreCondition(url=reverse("checkout:payment-method"), message=str(exc)) from exc
-        if quote.payable and self.choice.method is None:
-            raise FailedPreCondition(url=reverse("checkout:payment-method"), message=_("Please choose how to pay."))
+        if quote.amount_due and self.choice.method is None:
+            message = _("Please choose a payment method.")
+            raise FailedPreCondition(url=reverse("checkout:payment-method"), message=message)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = cast(dict[str, Any], super().get_context_data(**kwargs))  # type: ignore[misc]  # Oscar's
-        quote = context.get("quote")
-        site_key = conf.site_key(self.request)
-        methods = offered(site_key, khalti_off=quote.khalti_off if quote else "")
-        chosen = self.choice
+        quote, choice = context.get("quote"), self.choice
+        offered = offered_methods(self.request, quote.khalti_unavailable_reason if quote else "")
         return context | {
-            "choice": chosen,
-            "chosen_method": next((method for method in methods if method.code == chosen.method), None),
-            "to_khalti": bool(quote and quote.payable and chosen.method is Method.KHALTI),
-            "payable": npr(quote.payable) if quote else "",
-            "seen": quote.payable if quote else "",
-            "worth": npr(quote.worth) if quote else "",
+            "choice": choice,
+            "chosen_method": next((option for option in offered if option.method == choice.method), None),
+            "redirects_to_khalti": bool(quote and quote.amount_due and choice.method is PaymentMethod.KHALTI),
+            "amount_due": npr(quote.amount_due) if quote else "",
+            "expected_due": quote.amount_due if quote else "",
+            "points_value": npr(quote.points_value) if quote else "",
         }
 
     def submit(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Place the order, or hold it and send the shopper to Khalti; never by what an earlier page computed."""
-        request = self.request
-        basket_id = kwargs["basket"].pk
+        """Place the order, or hold it and send the customer to Khalti. Figures of earlier pages are not trusted."""
+        request, basket_id = self.request, kwargs["basket"].pk
         method = self._method(kwargs["quote"])
-        freeze = Freeze(self, basket_id=basket_id, choice=self.choice, seen=_seen(request))
+        freeze = Freeze(self, basket_id=basket_id, choice=self.choice, expected_due=_expected_due(request))
         try:
-            if method is Method.KHALTI:
-                return again.to_khalti(request, flow.begin(freeze, visitor=browser.visitor(request)))
-            return self._placed(flow.place(freeze, method=method))
+            if method is PaymentMethod.KHALTI:
+                payment = flow.begin_payment(freeze, browser_session=browser_session_id(request))
+                return oscar_checkout.payment_page(request, payment)
+            return oscar_checkout.order_page(request, flow.place_order(freeze, method=method))
         except BasketTaken:
-            return again.follow(request, basket_id) or _back(request, _("Please try again."), "basket:summary")
-        except flow.PaymentWaiting as exc:
+            response = oscar_checkout.after_double_submit(request, origin=str(basket_id))
+            return response or _redirect_with_error(request, _("Please try again."), "basket:summary")
+        except flow.PaymentPending as exc:
             if exc.payment.purchase.origin == str(basket_id):
-                return again.to_khalti(request, exc.payment)
-            return _back(request, str(exc), "checkout:preview")
+                return oscar_checkout.payment_page(request, exc.payment)
+            return _redirect_with_error(request, str(exc), "checkout:preview")
         except SoldOut as exc:
-            return _back(request, str(exc), "basket:summary")
+            return _redirect_with_error(request, str(exc), "basket:summary")
         except CannotPay as exc:
-            return _back(request, str(exc), "checkout:payment-method")
+            return _redirect_with_error(request, str(exc), "checkout:payment-method")
 
-    def _method(self, quote: flow.Quote | None) -> Method:
-        if quote is not None and not quote.payable:
-            return Method.POINTS
-        return self.choice.method or Method.KHALTI
-
-    def _placed(self, purchase: Purchase) -> HttpResponse:
-        return again.thank_you(self.request, purchase.ref)
-
-
-class PaymentMethodView(PricedCheckoutMixin, OscarPaymentMethodView):
-    """How to pay: the methods, what the purchase earns and, for members, points to spend on it."""
-
-    template_name = f"{TEMPLATES}/payment_method.html"
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._page(self._form())
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form = self._form(request.POST)
-        if not form.is_valid() or not self._fits(form):
-            return self._page(form)
-        choice.store(self.checkout_session, form.choice)
-        return cast(HttpResponse, self.get_success_response())
-
-    def _form(self, typed: Any = None) -> PaymentMethodForm:
-        methods = offered(conf.site_key(self.request), khalti_off=self._khalti_off())
-        chosen = self.choice
-        # Where what they chose, or the shop's first method, is off, another is theirs to choose, not ours.
-        wanted = chosen.method or methods[0].code
-        method = next((each.code for each in methods if each.code == wanted and not each.off), None)
-        initial = {"payment_method": method, "points": chosen.points or None}
-        return PaymentMethodForm(typed, methods=methods, member=self.request.user.is_authenticated, initial=initial)
-
-    def _khalti_off(self) -> str:
-        try:
-            return pricing.quote(self.request, self._costs(), Choice()).khalti_off
-        except CannotPay as exc:
-            return str(exc)
-
-    def _costs(self) -> pricing.Costs:
-        return self.costs(self.build_submission())
-
-    def _fits(self, form: PaymentMethodForm) -> bool:
-        """Ask the flow whether this method can take what the points leave."""
-        try:
-            quote = pricing.quote(self.request, self._costs(), form.choice)
-        except flow.PointsDoNotFit as exc:
-            form.add_error("points" if form.member else None, str(exc))
-        except CannotPay as exc:
-            form.add_error(None, str(exc))
-        else:
-            if quote.payable and form.choice.method is Method.KHALTI and quote.khalti_off:
-                form.add_error("payment_method", quote.khalti_off)
-        return form.is_valid()
-
-    def _page(self, form: PaymentMethodForm) -> HttpResponse:
-        context = self.get_context_data(form=form)
-        try:
-            quote, worth = pricing.best(self.request, self._costs())
-        except CannotPay as exc:
-            return self.render_to_response(context | {"error": str(exc)})
-        return self.render_to_response(
-            context
-            | {
-                "plain": quote,
-                "programme": conf.programme_texts(conf.site_key(self.request)),
-                "spendable_worth": npr(worth),
-                "payable": npr(quote.payable),
-                "test_mode": any(method.test_mode and not method.off for method in form.methods),
-            }
-        )
+    def _method(self, quote: flow.Quote | None) -> PaymentMethod:
+        if quote is not None and not quote.amount_due:
+            return PaymentMethod.POINTS
+        return self.choice.method or PaymentMethod.KHALTI
 
 
 class PaymentDetailsView(KhaltiCheckoutMixin, OscarPaymentDetailsView):
@@ -218,21 +184,40 @@ class PaymentDetailsView(KhaltiCheckoutMixin, OscarPaymentDetailsView):
 
 
 class ThankYouView(OscarThankYouView):
-    """Oscar's thank-you page, with points and how it was paid."""
+    """Oscar's thank-you page, with points and the payment."""
 
-    template_name = f"{TEMPLATES}/thank_you.html"
+    template_name = "loyalink_khalti/oscar/thank_you.html"
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = cast(dict[str, Any], super().get_context_data(*args, **kwargs))
-        return context | {"receipt": receipt.of(context["order"])}
+        return context | {"receipt": receipt_for(SHOP, context["order"].number)}
 
 
-def _seen(request: HttpRequest) -> Paisa | None:
-    """The total that the shopper saw on the preview, in paisa; only ever compared with."""
-    seen = request.POST.get("seen", "")
-    return Paisa(int(seen)) if seen.isascii() and seen.isdigit() and len(seen) < 15 else None
+def offered_methods(request: HttpRequest, khalti_unavailable_reason: str) -> list[Any]:
+    """Return the shop's payment methods as the checkout shows them."""
+    chosen = options()
+    return method_options(
+        conf.site_key(request),
+        chosen.methods,
+        texts=chosen.texts,
+        khalti_unavailable_reason=khalti_unavailable_reason,
+    )
 
 
-def _back(request: HttpRequest, message: str, page: str) -> HttpResponse:
+def _cookie_basket_id(request: HttpRequest) -> int | None:
+    """Return the pk of the basket in this guest's signed cookie, whatever its status; None if there is none."""
+    try:
+        return int(Signer().unsign(request.COOKIES[settings.OSCAR_BASKET_COOKIE_OPEN]))
+    except (KeyError, BadSignature, ValueError):
+        return None
+
+
+def _expected_due(request: HttpRequest) -> Paisa | None:
+    """Return the amount due, in paisa, that the customer saw on the preview; it is only compared."""
+    typed = request.POST.get("expected_due", "")
+    return Paisa(int(typed)) if typed.isascii() and typed.isdigit() and len(typed) < 15 else None
+
+
+def _redirect_with_error(request: HttpRequest, message: str, page: str) -> HttpResponse:
     messages.error(request, message)
     return redirect(page)

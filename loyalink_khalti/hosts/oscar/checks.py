@@ -1,50 +1,91 @@
-"""Numbered checks of a shop that the adapter is plugged into; registered by its CheckoutConfig."""
+"""What can be wrong with how this host is installed and configured; ``OscarShop.check`` yields it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from .options import Options, options
+from .settings import CURRENCY, Options, options
+
+_APPS = "loyalink_khalti.hosts.oscar.apps"
+_REPLACED = {
+    "checkout": ("oscar.apps.checkout.apps.CheckoutConfig", "the checkout does not offer Khalti"),
+    "customer": ("oscar.apps.customer.apps.CustomerConfig", "members see orders that are not paid yet"),
+    "orders_dashboard": (
+        "oscar.apps.dashboard.orders.apps.OrdersDashboardConfig",
+        "staff see orders that are not paid yet among the others",
+    ),
+}
+"""Oscar's AppConfigs that ours replace, by app label, and what goes wrong with Oscar's own."""
 
 
-def run(**_given: Any) -> list[checks.CheckMessage]:
-    """Everything that is wrong with how the adapter is installed."""
+def messages() -> Iterator[checks.CheckMessage]:
+    """Yield a message for each fault."""
+    if settings.OSCAR_DEFAULT_CURRENCY != CURRENCY:
+        text = f"The shop sells in {settings.OSCAR_DEFAULT_CURRENCY}; Khalti takes {CURRENCY}."
+        yield checks.Error(text, hint=f'OSCAR_DEFAULT_CURRENCY = "{CURRENCY}"', id="loyalink_khalti.E009")
     try:
         chosen = options()
     except ImproperlyConfigured as exc:
-        hint = "docs/configuration.md has the keys."
-        return [checks.Error(str(exc), hint=hint, id="loyalink_khalti.E027")]
-    return [*_exits(chosen), *_order_of_apps()]
+        yield checks.Error(str(exc), hint="docs/configuration.md lists the keys.", id="loyalink_khalti.E027")
+        chosen = Options()
+    yield from _statuses(chosen)
+    yield from _replaced_apps()
+    yield from _order_of_apps()
 
 
-def _exits(chosen: Options) -> Iterator[checks.CheckMessage]:
-    by_itself = {chosen.held, chosen.paid, chosen.refunded}
-    for status, exits in getattr(settings, "OSCAR_ORDER_STATUS_PIPELINE", {}).items():
-        for name in sorted(by_itself.intersection(exits)):
+def _statuses(chosen: Options) -> Iterator[checks.CheckMessage]:
+    pipeline = getattr(settings, "OSCAR_ORDER_STATUS_PIPELINE", {})
+    names = (chosen.held, chosen.paid, chosen.pending, chosen.cancelled, chosen.refunded)
+    if missing := [status for status in names if status not in pipeline]:
+        yield checks.Error(
+            f"OSCAR_ORDER_STATUS_PIPELINE lacks {', '.join(map(repr, missing))}.",
+            hint=f'Add each and the statuses that may follow it: {{"{chosen.held}": (), "{chosen.pending}": (),'
+            f' "{chosen.cancelled}": (), …}}. Other names go into LOYALINK_KHALTI["OSCAR"].',
+            id="loyalink_khalti.E023",
+        )
+    for status in (chosen.held, chosen.cancelled):
+        if exits := pipeline.get(status):
+            yield checks.Warning(
+                f"OSCAR_ORDER_STATUS_PIPELINE lets staff move {status!r} orders to {', '.join(map(repr, exits))}.",
+                hint=f'"{status}": (): only Khalti\'s answer about the payment moves it.',
+                id="loyalink_khalti.W024",
+            )
+    for status, exits in pipeline.items():
+        for name in sorted(chosen.set_by_payment.intersection(exits)):
             yield checks.Warning(
                 f"OSCAR_ORDER_STATUS_PIPELINE offers staff {name!r} after {status!r}, and the dashboard refuses it.",
-                hint=f"Leave {name!r} out: money alone moves an order there (“Payment received”, say).",
+                hint=f"Remove {name!r} there: only a payment moves an order to it (“Payment received”, for example).",
                 id="loyalink_khalti.W028",
             )
 
 
-def _order_of_apps() -> Iterator[checks.CheckMessage]:
-    from .apps import misplaced
+def _replaced_apps() -> Iterator[checks.CheckMessage]:
+    for label, (path, fault) in _REPLACED.items():
+        config = type(apps.app_configs[label]) if label in apps.app_configs else None
+        if config and f"{config.__module__}.{config.__qualname__}" == path:
+            text, hint = f"{path} is still installed: {fault}.", f'In its place: "{_APPS}.{path.rpartition(".")[2]}"'
+            if label == "checkout":
+                yield checks.Error(text, hint=hint, id="loyalink_khalti.E025")
+            else:
+                yield checks.Warning(text, hint=hint, id="loyalink_khalti.W026")
 
-    for label in misplaced():
+
+def _order_of_apps() -> Iterator[checks.CheckMessage]:
+    from .apps import overridden
+
+    for label in overridden():
         yield checks.Warning(
-            f"The app {label!r} comes after ours in INSTALLED_APPS and has set its own views over ours.",
+            f"The app {label!r} comes after ours in INSTALLED_APPS and has replaced our views with its own.",
             hint="Put the lines of loyalink_khalti.hosts.oscar where Oscar's own lines were.",
             id="loyalink_khalti.W029",
         )
     names = [config.name for config in apps.get_app_configs()]
     if "oscar" in names and names.index("loyalink_khalti") > names.index("oscar"):
         yield checks.Warning(
-            "loyalink_khalti comes after oscar in INSTALLED_APPS, so that Oscar's templates hide some of ours.",
+            "loyalink_khalti comes after oscar in INSTALLED_APPS, so Oscar's templates hide some of ours.",
             hint='Put "loyalink_khalti" above "oscar".',
             id="loyalink_khalti.W030",
         )

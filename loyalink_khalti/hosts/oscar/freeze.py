@@ -1,7 +1,7 @@
 """From an open basket to a held order and its Cart, in the flow's own transaction.
 
-Nothing that was computed before the lock is believed: the basket is read again, its offers applied again, and prices,
-stock, coupons and points are asked for under lock.
+Nothing that was computed before the lock is trusted: the basket is read again, its offers are applied again, and
+prices, stock, coupons and points are checked under lock.
 """
 
 from collections import Counter
@@ -14,24 +14,24 @@ from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.ports import Cart, Customer
 
-from . import numbers, offers, pricing, stock
-from .choice import Choice
-from .options import SHOP, options
+from . import pricing, reservations
+from .settings import SHOP, options
 
 
 class BasketTaken(Exception):
-    """The basket is no longer open: another click is already buying it."""
+    """The basket is not open any more: another click is already ordering it."""
 
 
 class SoldOut(CannotPay):
-    """Something in the basket is no longer to be had."""
+    """A product in the basket is not available any more in that quantity."""
 
 
 class Checkout(Protocol):
-    """The view whose shopper is buying."""
+    """The view of the customer who places the order."""
 
     request: Any
 
@@ -39,14 +39,19 @@ class Checkout(Protocol):
 
 
 class Freeze:
-    """Hold an order for the basket of a checkout; called by the flow, perhaps twice."""
+    """Hold an order for the basket of a checkout. The flow may call it twice.
 
-    def __init__(self, checkout: Checkout, *, basket_id: int, choice: Choice, seen: Paisa | None = None) -> None:
+    Raises ``BasketTaken``, ``SoldOut``, or ``CannotPay`` with a message for the customer.
+    """
+
+    def __init__(
+        self, checkout: Checkout, *, basket_id: int, choice: PaymentChoice, expected_due: Paisa | None = None
+    ) -> None:
         self.checkout = checkout
         self.request = checkout.request
         self.basket_id = basket_id
         self.choice = choice
-        self.seen = seen
+        self.expected_due = expected_due
 
     def __call__(self) -> Cart:
         basket = self._lock()
@@ -56,16 +61,16 @@ class Freeze:
         submission = self.checkout.build_submission(basket=basket)
         if submission["shipping_method"] is None:
             raise CannotPay(_("Please choose a delivery method."))
-        costs, worth = self._price(submission)
-        vouchers = offers.check(basket, self.request.user)
-        order = self._write(submission, costs, worth)
-        offers.record(order, basket, vouchers, submission["shipping_method"])
+        costs, points_value = self._price(submission)
+        vouchers = reservations.check_promotions(basket, self.request.user)
+        order = self._create_order(submission, costs, points_value)
+        reservations.record_promotions(order, basket, vouchers, submission["shipping_method"])
         creator = get_class("order.utils", "OrderCreator")()
         for line in basket.all_lines():
             creator.create_line_models(order, line)
-        stock.allocate(_wanted(basket), rows)
+        reservations.allocate_stock(_quantities(basket), rows)
         basket.freeze()
-        return self._cart(order, submission, costs)
+        return self._cart(order, costs)
 
     def _lock(self) -> Any:
         baskets = get_model("basket", "Basket").objects.select_for_update(of=("self",))
@@ -78,39 +83,43 @@ class Freeze:
         return basket
 
     def _lock_stock(self, basket: Any) -> dict[int, Any]:
-        """Lock the stock before the basket's lines are read, so that they show what is there now."""
-        return stock.lock(pk for pk in basket.lines.values_list("stockrecord_id", flat=True) if pk)
+        """Lock the stock before the basket's lines are read, so that they show the current stock level."""
+        return reservations.lock_stock(pk for pk in basket.lines.values_list("stockrecord_id", flat=True) if pk)
 
     def _check_lines(self, basket: Any) -> None:
-        wanted = _wanted(basket)
+        quantities = _quantities(basket)
         for line in basket.all_lines():
             info = self.request.strategy.fetch_for_line(line)
-            permitted, _reason = info.availability.is_purchase_permitted(wanted[line.stockrecord_id])
+            permitted, _reason = info.availability.is_purchase_permitted(quantities[line.stockrecord_id])
             if not permitted or line.stockrecord is None:
                 raise SoldOut(
-                    _("“%(title)s” is no longer available in that quantity. Nothing was ordered or paid.")
+                    _("“%(title)s” is no longer available in that quantity. No order was placed and nothing was paid.")
                     % {"title": line.product.get_title()}
                 )
 
     def _price(self, submission: dict[str, Any]) -> tuple[pricing.Costs, Paisa]:
-        """Count the basket and its points, and see that both are as the order will say."""
+        """Return the costs and the points' value, in paisa, and check that the order will have just these."""
         costs = pricing.costs(
             submission["basket"], submission["shipping_charge"], _without_points(submission["surcharges"])
         )
         quote = pricing.quote(self.request, costs, self.choice)
-        surcharge = sum(paisa(-one.price.incl_tax) for one in _points(submission["surcharges"]))
-        if surcharge != quote.worth or quote.payable != costs.total - surcharge:
-            raise CannotPay(_("Your points could not be taken into account. Please choose again how to pay."))
-        if self.seen is not None and self.seen != quote.payable:
-            raise CannotPay(_("The total has changed since you looked. Please check your order once more."))
-        return costs, quote.worth
+        surcharge = sum(paisa(-each.price.incl_tax) for each in _points(submission["surcharges"]))
+        if surcharge != quote.points_value or quote.amount_due != costs.total - surcharge:
+            raise CannotPay(_("Your points could not be applied. Please choose a payment method again."))
+        if self.expected_due is not None and self.expected_due != quote.amount_due:
+            raise CannotPay(_("The total has changed. Please review your order again."))
+        return costs, quote.points_value
 
-    def _write(self, submission: dict[str, Any], costs: pricing.Costs, worth: Paisa) -> Any:
-        """Write the order with this checkout's address and e-mail. Oscar's ``order_placed`` waits for ``confirm``."""
+    def _create_order(self, submission: dict[str, Any], costs: pricing.Costs, points_value: Paisa) -> Any:
+        """Create the order with this checkout's addresses and e-mail. ``confirm`` sends Oscar's ``order_placed``."""
         addresses = submission["shipping_address"], submission["billing_address"]
         for address in addresses:
             if address is not None:
                 address.save()
+        orders = get_model("order", "Order").objects
+        number = new_order_number(
+            options().number_prefix, is_taken=lambda number: orders.filter(number=number).exists()
+        )
         return get_class("order.utils", "OrderCreator")().create_order_model(
             submission["user"],
             submission["basket"],
@@ -118,15 +127,15 @@ class Freeze:
             submission["shipping_method"],
             submission["shipping_charge"],
             addresses[1],
-            pricing.price(Paisa(costs.total - worth)),
-            numbers.fresh(),
+            pricing.price(Paisa(costs.total - points_value)),
+            number,
             options().held,
             self.request,
             surcharges=submission["surcharges"],
             **submission["order_kwargs"],
         )
 
-    def _cart(self, order: Any, submission: dict[str, Any], costs: pricing.Costs) -> Cart:
+    def _cart(self, order: Any, costs: pricing.Costs) -> Cart:
         return Cart(
             shop=SHOP,
             ref=order.number,
@@ -140,24 +149,25 @@ class Freeze:
             total=costs.total,
             customer=_customer(order),
             member_id=pricing.member_id(self.request),
-            spends=self.choice.points,
+            points_redeemed=self.choice.points,
         )
 
 
-def _wanted(basket: Any) -> "Counter[int]":
-    wanted: Counter[int] = Counter()
+def _quantities(basket: Any) -> "Counter[int]":
+    """Return how many of each stock row a basket takes."""
+    quantities: Counter[int] = Counter()
     for line in basket.all_lines():
         if line.stockrecord_id:
-            wanted[line.stockrecord_id] += line.quantity
-    return wanted
+            quantities[line.stockrecord_id] += line.quantity
+    return quantities
 
 
 def _points(surcharges: Any) -> list[Any]:
-    return [one for one in surcharges or () if one.surcharge.code == pricing.POINTS_CODE]
+    return [each for each in surcharges or () if each.surcharge.code == pricing.POINTS_CODE]
 
 
 def _without_points(surcharges: Any) -> list[Any]:
-    return [one for one in surcharges or () if one.surcharge.code != pricing.POINTS_CODE]
+    return [each for each in surcharges or () if each.surcharge.code != pricing.POINTS_CODE]
 
 
 def _customer(order: Any) -> Customer:

@@ -1,6 +1,6 @@
-"""From Oscar's dashboard into Wagtail's admin: one entry of its menu, with what each member of staff may open there.
+"""From Oscar's dashboard to Wagtail's admin: one menu entry, with the pages that each member of staff may open.
 
-It is added at the end by itself. A shop that wants it elsewhere puts it there in its settings::
+It is added at the end automatically. A shop that wants it elsewhere adds it in its settings::
 
     from loyalink_khalti.hosts.oscar.navigation import WAGTAIL
 
@@ -13,26 +13,27 @@ from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
-from loyalink_khalti.staff.may import VIEW_BOOKS, VIEW_MEMBERS, VIEW_PAYMENTS, may
+from loyalink_khalti.staff.permissions import VIEW_ENTRIES, VIEW_MEMBERS, VIEW_PAYMENTS, has_permission
 
-_ADMIN = "wagtailadmin.access_admin"
-_NEEDED = {
-    "wagtailadmin_home": _ADMIN,
+_ACCESS_ADMIN = "wagtailadmin.access_admin"
+_PERMISSIONS = {
+    "wagtailadmin_home": _ACCESS_ADMIN,
     "loyalink_khalti_payments": VIEW_PAYMENTS,
     "loyalink_khalti_members": VIEW_MEMBERS,
-    "loyalink_khalti_report_movement": VIEW_BOOKS,
+    "loyalink_khalti_report_movement": VIEW_ENTRIES,
 }
 
 
 def can_open(user: Any, url_name: str | None, _args: Any = None, _kwargs: Any = None) -> bool:
-    """Whether a page of Wagtail's admin is there, and this user may open it; Oscar asks so of each entry."""
-    if url_name is None:  # the entry itself, which Oscar leaves out where nothing stands under it
+    """Return whether a page of Wagtail's admin exists and this user may open it. Oscar calls this for each entry."""
+    if url_name is None:  # the entry itself; Oscar leaves it out if it has no children
         return True
-    return may(user, _ADMIN) and may(user, _NEEDED[url_name]) and bool(page(url_name))
+    permitted = has_permission(user, _ACCESS_ADMIN) and has_permission(user, _PERMISSIONS[url_name])
+    return permitted and bool(admin_page(url_name))
 
 
-def page(url_name: str, *args: Any) -> str:
-    """The path of a page in Wagtail's admin, "" where there is no such page."""
+def admin_page(url_name: str, *args: Any) -> str:
+    """Return the path of a page in Wagtail's admin, "" if there is no such page."""
     try:
         return reverse(url_name, args=args)
     except NoReverseMatch:
@@ -56,7 +57,7 @@ WAGTAIL: dict[str, Any] = {
 }
 
 
-def lead_to_wagtail() -> None:
-    """Add the entry at the end of Oscar's menu, unless the shop has put it somewhere."""
+def add_menu_entry() -> None:
+    """Add the entry at the end of Oscar's menu, unless the shop has added it already."""
     if WAGTAIL not in settings.OSCAR_DASHBOARD_NAVIGATION:
         settings.OSCAR_DASHBOARD_NAVIGATION = [*settings.OSCAR_DASHBOARD_NAVIGATION, WAGTAIL]

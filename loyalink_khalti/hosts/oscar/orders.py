@@ -1,37 +1,35 @@
-"""Which orders are placed, which are only held, and how one goes from status to status."""
+"""Orders and their baskets: which orders are placed, how both are locked, and what happens to the basket."""
 
+from collections import Counter
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from oscar.core.loading import get_model
 
 from loyalink_khalti import outbox
+from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.payments.states import PurchaseState
 
-from .options import options
+from .settings import SHOP, options
 
 
 def placed(orders: "QuerySet[Any] | None" = None) -> "QuerySet[Any]":
-    """Leave out the orders that nobody has placed: held ones, and those that were let go of."""
+    """Leave out orders that are not placed: held ones, and those that were released unpaid."""
     everything = get_model("order", "Order")._default_manager.all() if orders is None else orders
-    return everything.exclude(status=options().held).exclude(_let_go())
-
-
-def held(orders: "QuerySet[Any]") -> "QuerySet[Any]":
-    """The orders whose shopper is at Khalti just now."""
-    return orders.filter(status=options().held)
+    return everything.exclude(status=options().held).exclude(_released())
 
 
 def is_placed(order: Any) -> bool:
     return placed(type(order)._default_manager.filter(pk=order.pk)).exists()
 
 
-def was_let_go(order: Any) -> bool:
-    """Whether the order was held, then released, and never placed."""
-    return bool(type(order)._default_manager.filter(_let_go(), pk=order.pk).exists())
+def was_released(order: Any) -> bool:
+    """Return whether the order was held, then released, and never placed."""
+    return bool(type(order)._default_manager.filter(_released(), pk=order.pk).exists())
 
 
-def _let_go() -> Q:
-    """Cancelled straight from being held. An order cancelled by staff was placed once and stays in every list."""
+def _released() -> Q:
+    """Cancelled directly from held. An order that staff cancelled was placed before and stays in every list."""
     names = options()
     changes = get_model("order", "OrderStatusChange").objects.filter(order=OuterRef("pk"))
     return Q(
@@ -41,8 +39,19 @@ def _let_go() -> Q:
     )
 
 
+def purchase_of(order: Any) -> Purchase | None:
+    """Return the purchase of an order, None for an order from outside the flow."""
+    return Purchase.objects.filter(shop=SHOP, ref=order.number).first()
+
+
+def placed_purchase_of(order: Any) -> Purchase | None:
+    """Return the purchase of a placed order, None for any other."""
+    purchase = purchase_of(order)
+    return purchase if purchase is not None and purchase.state == PurchaseState.PLACED else None
+
+
 def lock(number: str) -> tuple[Any, Any]:
-    """Lock an order's basket and then the order; the basket is None where it has been deleted."""
+    """Lock an order's basket, then the order. Return both; the basket is None if it has been deleted."""
     order = get_model("order", "Order")
     baskets = get_model("basket", "Basket").objects
     basket_id = order.objects.values_list("basket_id", flat=True).get(number=number)
@@ -50,11 +59,11 @@ def lock(number: str) -> tuple[Any, Any]:
     return order.objects.select_for_update(of=("self",)).get(number=number), basket
 
 
-def write_status(order: Any, status: str, **fields: Any) -> None:
-    """Move a locked order to a status, past the pipeline, which lists only what staff may do.
+def set_status(order: Any, status: str, **fields: Any) -> None:
+    """Set the status of a locked order, past the pipeline, which lists only what staff may do.
 
-    As ``order.set_status`` otherwise: lines follow the cascade, the change is kept, and Oscar's signal is sent, after
-    commit.
+    Otherwise like Oscar's ``order.set_status`` (4.2): lines follow the cascade, the change is recorded, and Oscar's
+    signal is sent, after commit.
     """
     before, order.status = order.status, status
     for name, value in fields.items():
@@ -62,9 +71,7 @@ def write_status(order: Any, status: str, **fields: Any) -> None:
     order.save(update_fields=["status", *fields])
     _cascade(order, status)
     order.status_changes.create(old_status=before, new_status=status)
-    outbox.post(
-        "loyalink_khalti.hosts.oscar.announce.status_changed", number=order.number, before=before, after=status
-    )
+    outbox.post("loyalink_khalti.hosts.oscar.events.status_changed", number=order.number, before=before, after=status)
 
 
 def _cascade(order: Any, status: str) -> None:
@@ -74,3 +81,76 @@ def _cascade(order: Any, status: str) -> None:
         if order.cascade[status] in line.available_statuses():
             line.status = order.cascade[status]
             line.save(update_fields=["status"])
+
+
+def lock_other_baskets(basket: Any) -> list[Any]:
+    """Lock the same member's other open baskets, before any stock, as a freeze of one of them would.
+
+    A guest's are in cookies; they are merged when the guest returns.
+    """
+    if basket is None or basket.owner_id is None:
+        return []
+    own = type(basket).objects.select_for_update(of=("self",)).filter(owner_id=basket.owner_id, status=basket.OPEN)
+    return list(own.exclude(pk=basket.pk).order_by("pk"))
+
+
+def reopen_basket(order: Any, basket: Any, others: list[Any], *, customer_present: bool) -> None:
+    """Open a locked basket again, with what its owner has added to the ``others`` since.
+
+    A job must not surprise the owner with products from last week: then the basket opens only if its owner has ordered
+    nothing since and has no other basket in use. Otherwise it becomes the saved basket.
+    """
+    if basket is None or basket.status != basket.FROZEN:
+        return
+    in_use = any(other.lines.exists() for other in others)
+    if customer_present or not (in_use or _ordered_since(order)):
+        basket.thaw()
+        for other in others:
+            basket.merge(other)
+        return
+    _save_for_later(basket)
+
+
+def _ordered_since(order: Any) -> bool:
+    if order.user_id is None:
+        return False
+    later = get_model("order", "Order").objects.filter(user_id=order.user_id, date_placed__gt=order.date_placed)
+    return placed(later).exclude(pk=order.pk).exists()
+
+
+def _save_for_later(basket: Any) -> None:
+    """Make it the owner's saved basket; Oscar's basket page (4.2) expects one saved basket at most."""
+    saved = type(basket).objects.select_for_update(of=("self",)).filter(owner_id=basket.owner_id, status=basket.SAVED)
+    existing = saved.order_by("pk").first() if basket.owner_id else None
+    if existing is None:
+        basket.status = basket.SAVED
+        basket.save(update_fields=["status"])
+    else:
+        existing.merge(basket)
+
+
+def submit_basket(order: Any, basket: Any, others: list[Any]) -> None:
+    """Close the locked basket of a placed order.
+
+    A basket that was open again before its late payment arrived may contain more by now: what was not bought moves to
+    another open basket of the member. (A guest's cookie names one basket only.)
+    """
+    if basket is None or basket.status == basket.SUBMITTED:
+        return
+    if basket.status in basket.editable_statuses and basket.owner_id is not None:
+        _move_remainder(order, basket, others)
+    basket.submit()
+
+
+def _move_remainder(order: Any, basket: Any, others: list[Any]) -> None:
+    bought: Counter[tuple[int, int]] = Counter()
+    for line in order.lines.all():
+        bought[line.product_id, line.stockrecord_id] += line.quantity
+    target = others[0] if others else None
+    for line in basket.lines.all():
+        key = line.product_id, line.stockrecord_id
+        remainder, bought[key] = line.quantity - bought[key], max(bought[key] - line.quantity, 0)
+        if remainder > 0:
+            line.quantity = remainder
+            target = target or type(basket).objects.create(owner_id=basket.owner_id)
+            target.merge_line(line)

@@ -1,13 +1,14 @@
-"""What a basket costs in paisa, and what points do to it.
+"""What a basket costs in paisa, and how points lower it.
 
-Points are a discount on the whole order, goods and shipping, so they enter Oscar as a negative surcharge: a coupon
-could be swallowed by an exclusive offer, would stay on a basket that is given back, and cannot pay shipping.
+Points are a discount on the whole order, products and delivery, so Oscar gets them as a negative surcharge. A coupon
+would not do: an exclusive offer could suppress it, it would stay on a basket that is opened again, and it cannot pay
+for delivery.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from django.utils.translation import gettext, gettext_lazy
@@ -19,76 +20,121 @@ from oscar.core.prices import Price
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.hosts.common.checkout import PaymentChoice
 from loyalink_khalti.money import Paisa, Points, paisa, rupees
-from loyalink_khalti.ports import Line, Method
+from loyalink_khalti.ports import Line, PaymentMethod
 
-from .choice import Choice
-from .options import CURRENCY
+from .settings import CURRENCY
 
 POINTS_CODE = "loyalty-points"
-POINTS_NAME = gettext_lazy("Loyalty points")
+POINTS_NAME = gettext_lazy("Points used")
+_SESSION_NAMESPACE = "loyalink_khalti"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
     """What a basket costs before points, in paisa."""
 
-    goods: Paisa
+    subtotal: Paisa
     shipping: Paisa
-    """Delivery, and whatever the shop adds of its own (a fee, say)."""
+    """Delivery, and the shop's own surcharges (a fee, for example)."""
     discount: Paisa
     lines: tuple[Line, ...]
 
     @property
     def total(self) -> Paisa:
-        return Paisa(self.goods + self.shipping)
+        return Paisa(self.subtotal + self.shipping)
 
 
 class SurchargeApplicator(OscarSurchargeApplicator):
-    """The shop's own surcharges and, where points are spent, what they are worth, below zero."""
+    """The shop's own surcharges and, if points are used, their value as a surcharge below zero."""
 
-    def __init__(self, request: HttpRequest | None = None, context: Any = None, *, worth: Paisa = Paisa(0)) -> None:
+    def __init__(
+        self, request: HttpRequest | None = None, context: Any = None, *, points_value: Paisa = Paisa(0)
+    ) -> None:
         super().__init__(request, context)
-        self.worth = worth
+        self.points_value = points_value
 
     def get_applicable_surcharges(self, basket: Any, **kwargs: Any) -> Any:
-        shops_own = get_class("checkout.applicator", "SurchargeApplicator")(self.request, self.context)
-        charges = list(shops_own.get_applicable_surcharges(basket, **kwargs) or [])
-        if self.worth:
-            points = PointsDiscount(self.worth)
+        own = get_class("checkout.applicator", "SurchargeApplicator")(self.request, self.context)
+        charges = list(own.get_applicable_surcharges(basket, **kwargs) or [])
+        if self.points_value:
+            points = PointsDiscount(self.points_value)
             charges.append(SurchargePrice(points, points.calculate(basket=basket)))
         return SurchargeList(charges) if charges else None
 
 
 class PointsDiscount(FlatCharge):
-    """The worth of the points spent, as a surcharge below zero."""
+    """The value of the points used, as a surcharge below zero."""
 
     code = POINTS_CODE
     name = POINTS_NAME
 
-    def __init__(self, worth: Paisa) -> None:
-        super().__init__(excl_tax=-rupees(worth), incl_tax=-rupees(worth))
+    def __init__(self, points_value: Paisa) -> None:
+        super().__init__(excl_tax=-rupees(points_value), incl_tax=-rupees(points_value))
+
+
+class PricedCheckoutMixin:
+    """A checkout view that applies the customer's points: they lower the order total."""
+
+    request: Any
+    checkout_session: Any
+
+    @property
+    def choice(self) -> PaymentChoice:
+        """The payment choice that this checkout's session stores."""
+        session = self.checkout_session
+        return PaymentChoice.from_stored(session.payment_method(), session._get(_SESSION_NAMESPACE, "points", 0))
+
+    def store_choice(self, choice: PaymentChoice) -> None:
+        self.checkout_session.pay_by(str(choice.method) if choice.method else None)
+        self.checkout_session._set(_SESSION_NAMESPACE, "points", int(choice.points))
+
+    def build_submission(self, **kwargs: Any) -> dict[str, Any]:
+        submission = cast(dict[str, Any], super().build_submission(**kwargs))  # type: ignore[misc]  # Oscar's
+        submission["quote"] = None
+        if submission["shipping_charge"] is None or submission["basket"].is_empty:
+            return submission
+        try:
+            found = quote(self.request, self.costs(submission), self.choice)
+        except CannotPay:
+            return submission  # check_payment_data_is_captured and the freeze show the reason
+        submission["quote"] = found
+        self._set_surcharges(submission, points_value=found.points_value)
+        return submission
+
+    def costs(self, submission: dict[str, Any]) -> Costs:
+        """Return a submission's costs before points. Raises ``CannotPay`` if it is not in rupees."""
+        self._set_surcharges(submission, points_value=Paisa(0))
+        return costs(submission["basket"], submission["shipping_charge"], submission["surcharges"])
+
+    def _set_surcharges(self, submission: dict[str, Any], *, points_value: Paisa) -> None:
+        basket, shipping = submission["basket"], submission["shipping_charge"]
+        applicator = SurchargeApplicator(self.request, submission, points_value=points_value)
+        submission["surcharges"] = applicator.get_applicable_surcharges(basket, shipping_charge=shipping)
+        submission["order_total"] = self.get_order_totals(  # type: ignore[attr-defined]  # Oscar's
+            basket, shipping_charge=shipping, surcharges=submission["surcharges"]
+        )
 
 
 def costs(basket: Any, shipping_charge: Any, surcharges: Any = None) -> Costs:
-    """Count a basket in paisa; ``surcharges`` are the shop's own. Raises ``CannotPay`` where it is not in rupees."""
+    """Return what a basket costs; ``surcharges`` are the shop's own. Raises ``CannotPay`` if it is not in rupees."""
     if basket.currency not in {CURRENCY, None}:
-        raise CannotPay(gettext("This shop takes payment in Nepalese rupees only."))
-    goods = rounded(basket.total_incl_tax)
+        raise CannotPay(gettext("This shop accepts payment in Nepalese rupees only."))
+    subtotal = rounded(basket.total_incl_tax)
+    fees = sum(rounded(surcharge.price.incl_tax) for surcharge in surcharges or ())
     return Costs(
-        goods=goods,
-        shipping=Paisa(
-            rounded(shipping_charge.incl_tax) + sum(rounded(one.price.incl_tax) for one in surcharges or ())
-        ),
+        subtotal=subtotal,
+        shipping=Paisa(rounded(shipping_charge.incl_tax) + fees),
         discount=rounded(basket.total_discount),
-        lines=_lines(basket, goods),
+        lines=_lines(basket, subtotal),
     )
 
 
-def _lines(basket: Any, goods: Paisa) -> tuple[Line, ...]:
+def _lines(basket: Any, subtotal: Paisa) -> tuple[Line, ...]:
     lines = list(basket.all_lines())
-    tags = categories([line.product for line in lines])
-    totals = shares([line.line_price_incl_tax_incl_discounts for line in lines], goods)
+    tags = category_tags([line.product for line in lines])
+    totals = shares([line.line_price_incl_tax_incl_discounts for line in lines], subtotal)
     return tuple(
         Line(
             sku=line.stockrecord.partner_sku if line.stockrecord else str(line.product_id),
@@ -103,45 +149,46 @@ def _lines(basket: Any, goods: Paisa) -> tuple[Line, ...]:
     )
 
 
-def categories(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:
-    """The slugs of products' categories and of those above them, by their pks; a child is in those of its parent."""
+def category_tags(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:
+    """Return the slugs of products' categories and their ancestors, by product pk; a child has those of its parent."""
     Category, through = get_model("catalogue", "Category"), get_model("catalogue", "ProductCategory")
-    shelved = {product.pk: product.parent_id or product.pk for product in products}
+    owners = {product.pk: product.parent_id or product.pk for product in products}
     paths: dict[int, set[str]] = {}
-    for pk, path in through.objects.filter(product__in=set(shelved.values())).values_list("product", "category__path"):
-        above = {path[:end] for end in range(Category.steplen, len(path) + 1, Category.steplen)}
-        paths[pk] = paths.get(pk, set()) | above
-    every = Category.objects.filter(path__in=set().union(*paths.values())).order_by("path")
-    slugs = dict(every.values_list("path", "slug"))
-    return {pk: tuple(slugs[path] for path in slugs if path in paths.get(owner, ())) for pk, owner in shelved.items()}
+    for pk, path in through.objects.filter(product__in=set(owners.values())).values_list("product", "category__path"):
+        with_ancestors = {path[:end] for end in range(Category.steplen, len(path) + 1, Category.steplen)}
+        paths[pk] = paths.get(pk, set()) | with_ancestors
+    categories = Category.objects.filter(path__in=set().union(*paths.values())).order_by("path")
+    slugs = dict(categories.values_list("path", "slug"))
+    return {pk: tuple(slugs[path] for path in slugs if path in paths.get(owner, ())) for pk, owner in owners.items()}
 
 
 def rounded(amount: Decimal) -> Paisa:
-    """Rupees as whole paisa, half a paisa up, as Oscar rounds its totals."""
+    """Return rupees as whole paisa, half a paisa up, as Oscar rounds its totals."""
     return paisa(amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
 
 
 def shares(amounts: Sequence[Decimal], total: Paisa) -> list[Paisa]:
-    """Each amount in paisa, so that together they are exactly ``total``: what rounding leaves over goes along."""
-    taken, so_far, result = 0, Decimal(0), []
+    """Return each amount of rupees in paisa so that their sum is ``total``: rounding carries over to the next."""
+    allotted, running, result = 0, Decimal(0), []
     for index, amount in enumerate(amounts, start=1):
-        so_far += amount
-        upto = total if index == len(amounts) else min(rounded(so_far), total)
-        result.append(Paisa(upto - taken))
-        taken = upto
+        running += amount
+        upto = total if index == len(amounts) else min(rounded(running), total)
+        result.append(Paisa(upto - allotted))
+        allotted = upto
     return result
 
 
 def price(amount: Paisa) -> Price:
+    """Return an amount of paisa as Oscar's price."""
     return Price(currency=CURRENCY, excl_tax=rupees(amount), incl_tax=rupees(amount))
 
 
-def quote(request: HttpRequest, costs: Costs, choice: Choice) -> flow.Quote:
-    """Ask the flow what this would earn, cost and leave to pay; raises ``PointsDoNotFit``."""
+def quote(request: HttpRequest, costs: Costs, choice: PaymentChoice) -> flow.Quote:
+    """Return the flow's quote. Raises ``PointsDoNotFit`` if the purchase cannot redeem the chosen points."""
     return flow.quote(
         site_key=conf.site_key(request),
         member_id=member_id(request),
-        goods=costs.goods,
+        subtotal=costs.subtotal,
         shipping=costs.shipping,
         lines=costs.lines,
         discount=costs.discount,
@@ -150,13 +197,15 @@ def quote(request: HttpRequest, costs: Costs, choice: Choice) -> flow.Quote:
     )
 
 
-def best(request: HttpRequest, costs: Costs) -> tuple[flow.Quote, Paisa]:
-    """A quote without points, and what the most points that fit would be worth."""
-    plain = quote(request, costs, Choice())
-    if not plain.spendable:
-        return plain, Paisa(0)
-    return plain, quote(request, costs, Choice(method=Method.KHALTI, points=Points(plain.spendable))).worth
+def best_quote(request: HttpRequest, costs: Costs) -> tuple[flow.Quote, Paisa]:
+    """Return a quote without points, and the value in paisa of the most points that the purchase can redeem."""
+    without_points = quote(request, costs, PaymentChoice())
+    if not without_points.redeemable:
+        return without_points, Paisa(0)
+    most = PaymentChoice(method=PaymentMethod.KHALTI, points=Points(without_points.redeemable))
+    return without_points, quote(request, costs, most).points_value
 
 
 def member_id(request: HttpRequest) -> str | None:
+    """Return the logged-in member's id, None for a guest."""
     return str(request.user.pk) if request.user.is_authenticated else None

@@ -1,11 +1,12 @@
-"""The shop as the flow sees it: what is held is placed, let go of, or given back."""
+"""Oscar as the flow sees it: a held order is placed or released, and a placed one refunded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
+from django.core.checks import CheckMessage
 from django.db.models import DecimalField, Exists, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from oscar.core.loading import get_model
 
@@ -13,14 +14,14 @@ from loyalink_khalti import flow, outbox
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import HostOrder, Method, Outcome, Paid, Why
+from loyalink_khalti.ports import PAID_LATER, HostOrder, Outcome, Paid, ReleaseReason
 
-from . import baskets, offers, orders, sources, stock
-from .options import SHOP, options
+from . import orders, payment_sources, reservations
+from .settings import SHOP, options
 
-_HERE = "loyalink_khalti.hosts.oscar.announce"
-_ELSEWHERE = {Outcome.CONFIRMING, Outcome.FLAGGED}
-"""Outcomes that the flow's own status page tells."""
+_EVENTS = "loyalink_khalti.hosts.oscar.events"
+_ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
+"""Outcomes that the storefront's status page shows."""
 
 
 class OscarShop:
@@ -30,108 +31,115 @@ class OscarShop:
 
     def confirm(self, ref: str, *, paid: Paid) -> str:
         order, basket = orders.lock(ref)
-        released = order.status == options().cancelled and orders.was_let_go(order)
-        if order.status == options().held or released:
-            others = baskets.lock_others(basket) if released else []
-            if released:
-                stock.take_again(order)
-                offers.record_again(order)
+        was_released = order.status == options().cancelled and orders.was_released(order)
+        if order.status == options().held or was_released:
+            others = orders.lock_other_baskets(basket) if was_released else []
+            if was_released:
+                reservations.reserve_again(order)
             _place(order, paid)
-            baskets.submit(order, basket, others)
-        elif paid.amount and sources.receive(order, paid) and order.status == options().pending:
-            orders.write_status(order, options().paid)
+            orders.submit_basket(order, basket, others)
+        elif paid.amount and payment_sources.record_received(order, paid) and order.status == options().pending:
+            orders.set_status(order, options().paid)
         return str(order.number)
 
-    def release(self, ref: str, *, why: Why, present: bool) -> None:
+    def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
         order, basket = orders.lock(ref)
         if order.status != options().held:
             if orders.is_placed(order):
-                raise ShopCannot("host_failed", f"order {ref} is placed and cannot be let go of")
+                raise ShopCannot("host_failed", f"order {ref} is placed and cannot be released")
             return
-        others = baskets.lock_others(basket)
-        stock.let_go(order)
-        offers.take_back(order)
-        orders.write_status(order, options().cancelled)
-        order.notes.create(note_type=order.notes.model.SYSTEM, message=f"Not paid ({why}): let go of.")
-        baskets.give_back(order, basket, others, present=present)
+        others = orders.lock_other_baskets(basket)
+        reservations.release(order)
+        orders.set_status(order, options().cancelled)
+        order.notes.create(note_type=order.notes.model.SYSTEM, message=f"Released unpaid ({release_reason}).")
+        orders.reopen_basket(order, basket, others, customer_present=customer_present)
 
-    def reverse(
-        self, ref: str, *, goods: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
+    def refund(
+        self, ref: str, *, subtotal: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
         order, _basket = orders.lock(ref)
-        unpaid = not sources.has_come(order)
-        done = unpaid and order.status == options().cancelled
-        if done or not sources.refund(order, Paisa(goods + shipping), key=key):
-            return  # this refund has been written before
-        sources.return_points(order, _points_back(ref))
+        is_unpaid = not payment_sources.is_paid(order)
+        is_cancelled = is_unpaid and order.status == options().cancelled
+        if is_cancelled or not payment_sources.record_refund(order, Paisa(subtotal + shipping), key=key):
+            return  # this refund was recorded before
+        payment_sources.record_points_returned(order, _points_value_returned(ref))
         if lines:
-            stock.bring_back(order, lines)
-        if unpaid:  # nothing but a cancellation gives back what nobody has paid
-            stock.let_go(order)
-            orders.write_status(order, options().cancelled)
-        elif sources.is_refunded(order) and order.status != options().refunded:
-            orders.write_status(order, options().refunded)
+            reservations.restock(order, lines)
+        if is_unpaid:  # the only refund of an unpaid order is its cancellation
+            reservations.release_stock(order)
+            orders.set_status(order, options().cancelled)
+        elif payment_sources.is_refunded(order) and order.status != options().refunded:
+            orders.set_status(order, options().refunded)
 
-    def page_for(self, ref: str, outcome: Outcome, token: str) -> str:
-        return "" if outcome in _ELSEWHERE else reverse("checkout:khalti", args=[token])
+    def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
+        return "" if outcome in _ON_STATUS_PAGE else reverse("checkout:khalti", args=[token])
 
-    def look(self, ref: str) -> HostOrder:
-        found = list(_told(get_model("order", "Order").objects.filter(number=ref)))
+    def get_order(self, ref: str) -> HostOrder:
+        found = list(_host_orders(get_model("order", "Order").objects.filter(number=ref)))
         if not found:
             raise LookupError(f"no order {ref}")
         return found[0]
 
-    def orders(self) -> Iterator[HostOrder]:
-        return _told(orders.placed().order_by("pk"))
+    def placed_orders(self) -> Iterator[HostOrder]:
+        return _host_orders(orders.placed().order_by("pk"))
 
-    def page_for_staff(self, ref: str) -> str:
+    def staff_page(self, ref: str) -> str:
         return reverse("dashboard:order-detail", args=[ref]) if ref else reverse("dashboard:index")
 
-    def tags(self) -> Mapping[str, str]:
-        above: list[str] = []
-        found = {}
-        for depth, slug, name in (
-            get_model("catalogue", "Category").objects.order_by("path").values_list("depth", "slug", "name")
-        ):
-            above = [*above[: depth - 1], name]
-            found[slug] = " › ".join(above)
-        return found
+    def staff_url_prefixes(self) -> tuple[str, ...]:
+        try:
+            return (reverse("dashboard:index"),)
+        except NoReverseMatch:  # the dashboard is not in the URLs
+            return ()
+
+    def categories(self) -> Mapping[str, str]:
+        rows = get_model("catalogue", "Category").objects.order_by("path").values_list("depth", "slug", "name")
+        ancestors: list[str] = []
+        names = {}
+        for depth, slug, name in rows:
+            ancestors = [*ancestors[: depth - 1], name]
+            names[slug] = " › ".join(ancestors)
+        return names
+
+    def check(self) -> Iterable[CheckMessage]:
+        from . import checks  # it reads INSTALLED_APPS, after all apps are ready
+
+        return checks.messages()
 
 
 def _place(order: Any, paid: Paid) -> None:
-    later = paid.method in {Method.COD, Method.BANK_TRANSFER}
-    orders.write_status(
-        order, options().pending if later and not paid.amount else options().paid, date_placed=timezone.now()
-    )
-    sources.write(order, paid)
-    outbox.post(f"{_HERE}.order_placed", number=order.number)
-    outbox.post(f"{_HERE}.order_mail", number=order.number)
+    is_paid_later = paid.method in PAID_LATER
+    status = options().pending if is_paid_later and not paid.amount else options().paid
+    orders.set_status(order, status, date_placed=timezone.now())
+    payment_sources.record(order, paid)
+    outbox.post(f"{_EVENTS}.order_placed", number=order.number)
+    outbox.post(f"{_EVENTS}.send_order_mail", number=order.number)
 
 
-def _points_back(ref: str) -> Paisa:
-    """What the points that have come back were worth."""
+def _points_value_returned(ref: str) -> Paisa:
+    """Return the value, in paisa, of the points that were returned for an order."""
     purchase = Purchase.objects.filter(shop=SHOP, ref=ref).first()
-    return flow.worth_back(purchase) if purchase else Paisa(0)
+    return flow.points_value_restored(purchase) if purchase else Paisa(0)
 
 
-def _told(found: Any) -> Iterator[HostOrder]:
-    """Orders as the audit reads them, streamed, with their money summed by the database."""
-    money = sources.of_money().filter(order=OuterRef("pk")).order_by().values("order")
-    number = DecimalField(max_digits=12, decimal_places=2)
+def _host_orders(found: Any) -> Iterator[HostOrder]:
+    """Stream orders for the audit; the database sums their payments."""
+    money = payment_sources.of_money().filter(order=OuterRef("pk")).order_by().values("order")
+    decimal = DecimalField(max_digits=12, decimal_places=2)
     sums = {
-        name: Coalesce(Subquery(money.annotate(sum=Sum(field)).values("sum")), 0, output_field=number)
-        for name, field in (("came", "amount_debited"), ("went", "amount_refunded"))
+        name: Coalesce(Subquery(money.annotate(sum=Sum(field)).values("sum")), 0, output_field=decimal)
+        for name, field in (("debited", "amount_debited"), ("refunded", "amount_refunded"))
     }
     rows = found.annotate(**sums, is_placed=Exists(orders.placed().filter(pk=OuterRef("pk"))))
-    fields = ("number", "user_id", "total_incl_tax", "status", "came", "went", "is_placed")
-    for ref, user, total, status, came, went, is_placed in rows.values_list(*fields).iterator(chunk_size=1000):
+    fields = ("number", "user_id", "total_incl_tax", "status", "debited", "refunded", "is_placed")
+    for ref, user, total, status, debited, refunded, is_placed in rows.values_list(*fields).iterator(chunk_size=1000):
         yield HostOrder(
             ref=ref,
             number=ref,
             member_id=None if user is None else str(user),
             total=paisa(total),
-            paid=paisa(came),
-            refunded=paisa(went),
+            paid=paisa(debited),
+            refunded=paisa(refunded),
             status=status,
             placed=bool(is_placed),
         )

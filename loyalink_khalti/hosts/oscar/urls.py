@@ -1,11 +1,11 @@
-"""What the adapter adds to Oscar's ``checkout`` URLs; a shop with a checkout of its own includes this in them."""
+"""What this host adds to Oscar's ``checkout`` URLs. A shop with a checkout of its own includes this module there."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.urls import path
 
-from .back import BackView
-from .checkout import PaymentMethodView
+from .checkout import OscarPaymentReturnView
+from .payment_page import PaymentMethodView
 
 _payment_method = PaymentMethodView.as_view()
 
@@ -15,5 +15,5 @@ urlpatterns = [
         _payment_method if settings.OSCAR_ALLOW_ANON_CHECKOUT else login_required(_payment_method),
         name="payment-method",
     ),
-    path("khalti/<str:token>/", BackView.as_view(), name="khalti"),
+    path("khalti/<str:token>/", OscarPaymentReturnView.as_view(), name="khalti"),
 ]

@@ -1,7 +1,7 @@
-"""The shop's goods in Wagtail's admin, and the way there from Oscar's dashboard.
+"""The shop's products in Wagtail's admin, and Wagtail's pages in Oscar's dashboard menu.
 
-Our AppConfigs keep Oscar's names, so that Wagtail does not find this module by itself: ``apps`` imports it. A shop
-that has forked both ``checkout`` and ``dashboard.orders`` writes into a ``wagtail_hooks.py`` of its own::
+Our AppConfigs keep Oscar's names, so Wagtail does not find this module by itself: ``apps`` imports it. A shop that has
+forked both ``checkout`` and ``dashboard.orders`` writes into a ``wagtail_hooks.py`` of its own::
 
     import loyalink_khalti.hosts.oscar.wagtail_hooks
 """
@@ -13,7 +13,7 @@ from wagtail import hooks
 from wagtail.admin.admin_url_finder import register_admin_url_finder
 
 from . import navigation
-from .chooser import ProductURLFinder, product_chooser
+from .catalogue.chooser import ProductURLFinder, product_chooser
 
 
 def products() -> Any:
@@ -22,4 +22,4 @@ def products() -> Any:
 
 register_admin_url_finder(get_model("catalogue", "Product"), ProductURLFinder)
 hooks.register("register_admin_viewset", products)
-navigation.lead_to_wagtail()
+navigation.add_menu_entry()

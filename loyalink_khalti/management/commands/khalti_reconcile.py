@@ -1,4 +1,4 @@
-"""``khalti_reconcile``: ask Khalti about everything that is still open."""
+"""``khalti_reconcile``: look up every payment that may still change."""
 
 import random
 import time
@@ -10,30 +10,32 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from loyalink_khalti.errors import traced
-from loyalink_khalti.flow import Pass
-from loyalink_khalti.flow.reconcile import NOT_ASKED, summary
-from loyalink_khalti.management.progress import shown
+from loyalink_khalti import flow
+from loyalink_khalti.errors import safe_trace
+from loyalink_khalti.management.progress import with_progress
 
-PAUSE = 30
+LOOP_PAUSE = 30
 WORKERS = 16
 
 
 class Command(BaseCommand):
     help = (
-        "Ask Khalti about every payment that nobody came back for, look for refunds that were made elsewhere, and"
-        " send what waits to be sent. Any number may run at once; one that is killed leaves nothing behind."
+        "Look up the payments whose customers did not return, find refunds made in Khalti's dashboard, and send "
+        "waiting messages. Any number may run at the same time; one that is killed leaves nothing behind."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--loop", action="store_true", help="keep going, asking about each payment when it is due, with pauses"
+            "--loop", action="store_true", help="run until stopped, and look up each payment when it is due"
         )
         parser.add_argument(
-            "--pause", type=_above_zero, default=PAUSE, help="seconds between two passes of --loop (%(default)s)"
+            "--pause",
+            type=_above_zero,
+            default=LOOP_PAUSE,
+            help="seconds between two passes of the loop (%(default)s)",
         )
         parser.add_argument(
-            "--workers", type=_above_zero, default=WORKERS, help="how many are asked about at once (%(default)s)"
+            "--workers", type=_above_zero, default=WORKERS, help="payments to look up at the same time (%(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,29 +43,32 @@ class Command(BaseCommand):
             self._pass(options, due_only=False)
             return
         with suppress(KeyboardInterrupt):
-            self._go_on(options)
+            self._loop(options)
 
-    def _go_on(self, options: dict[str, Any]) -> None:
+    def _loop(self, options: dict[str, Any]) -> None:
         while True:
             close_old_connections()
             try:
                 self._pass(options, due_only=True)
-            except (DatabaseError, InterfaceError) as exc:  # it may be restarting; so would the next pass be
-                self.stderr.write(f"the database: {traced(exc)}")
+            except (DatabaseError, InterfaceError) as exc:  # it may be restarting; the next pass tries again
+                self.stderr.write(f"the database: {safe_trace(exc)}")
             time.sleep(options["pause"] * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not secret
 
     def _pass(self, options: dict[str, Any], *, due_only: bool) -> None:
-        told: Counter[str] = Counter()
-        round_ = Pass(workers=options["workers"], due_only=due_only)
-        lines = options["verbosity"] > 1
-        for looked in round_ if lines else shown(round_, total=round_.total, stream=self.stderr, what="payments"):
-            told[looked.told] += 1
-            if lines:
-                self.stdout.write(f"{looked.payment.purchase_order_id}: {looked.told}")
-        if told or not due_only:
-            self.stdout.write(summary(told))
-        if told[NOT_ASKED]:
-            self.stderr.write("Khalti does not answer just now; the next pass asks about what is left.")
+        labels: Counter[str] = Counter()
+        results = flow.ReconcilerPass(workers=options["workers"], due_only=due_only)
+        by_line = options["verbosity"] > 1
+        for result in results if by_line else self._with_progress(results):
+            labels[result.label] += 1
+            if by_line:
+                self.stdout.write(f"{result.payment.purchase_order_id}: {result.label}")
+        if labels or not due_only:
+            self.stdout.write(flow.pass_summary(labels))
+        if labels[flow.PassLabel.NOT_LOOKED_UP]:
+            self.stderr.write("Khalti is not responding; the next pass looks up the remaining payments.")
+
+    def _with_progress(self, results: flow.ReconcilerPass) -> Any:
+        return with_progress(results, total=results.total, stream=self.stderr, label="payments")
 
 
 def _above_zero(text: str) -> int:

@@ -1,4 +1,4 @@
-"""``loyalink_audit``: do Khalti's money, the shop's orders and the points agree?"""
+"""``loyalink_audit``: check that payments, the shop's orders and the points agree."""
 
 import json
 import sys
@@ -9,12 +9,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from loyalink_khalti.flow import audit
-from loyalink_khalti.loyalty import books
+from loyalink_khalti import flow
+from loyalink_khalti.loyalty import audit as ledger_audit
+from loyalink_khalti.management.progress import count
 
 
 class Command(BaseCommand):
-    help = "Check every invariant that the database can show; exit with 1 when one is broken."
+    help = "Check every invariant that the database can show; exit with 1 where one is broken."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -22,22 +23,21 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["repair"]:
-            mended = books.repair()
-            self.stderr.write(f"{mended} account(s) rebuilt from their entries")
-        ok = self._print_all() if options["json"] else self._tell()
+            self.stderr.write(f"{count(ledger_audit.repair(), 'account')} rebuilt from the entries")
+        ok = self._print_json() if options["json"] else self._print_text()
         if not ok:
             sys.exit(1)
 
-    def _print_all(self) -> bool:
+    def _print_json(self) -> bool:
         """Write one JSON object, row by row as it is read, its ``ok`` last."""
         self.stdout.write("{", ending="")
-        broken = self._print("violations", (asdict(violation) for violation in audit.violations()))
-        for name, rows in audit.told_of().items():
-            self._print(name, rows)
+        broken = self._print_list("violations", (asdict(violation) for violation in flow.audit_violations()))
+        for name, rows in flow.audit_rows().items():
+            self._print_list(name, rows)
         self.stdout.write(f'\n  "ok": {json.dumps(not broken)}\n}}')
         return not broken
 
-    def _print(self, name: str, rows: Iterator[dict[str, Any]]) -> int:
+    def _print_list(self, name: str, rows: Iterator[dict[str, Any]]) -> int:
         number = 0
         self.stdout.write(f'\n  "{name}": [', ending="")
         for number, row in enumerate(rows, 1):
@@ -46,12 +46,13 @@ class Command(BaseCommand):
         self.stdout.write("\n  ]," if number else "],", ending="")
         return number
 
-    def _tell(self) -> bool:
+    def _print_text(self) -> bool:
         ok = True
-        for found in audit.violations():
+        for violation in flow.audit_violations():
             ok = False
-            self.stdout.write(self.style.ERROR(f"{found.invariant} {found.subject}: {found.detail}"))
-        sizes = ", ".join(f"{sum(1 for _ in rows)} {name}" for name, rows in audit.told_of().items())
-        word = self.style.SUCCESS("Everything agrees") if ok else self.style.ERROR("Something is wrong")
-        self.stdout.write(f"{word}: {sizes}.")
+            line = f"{violation.invariant} {violation.subject}: {violation.detail}"
+            self.stdout.write(self.style.ERROR(line))
+        sizes = (count(sum(1 for _ in rows), name.removesuffix("s")) for name, rows in flow.audit_rows().items())
+        result = self.style.SUCCESS("Everything agrees") if ok else self.style.ERROR("Not everything agrees")
+        self.stdout.write(f"{result}: {', '.join(sizes)}.")
         return ok

@@ -1,4 +1,4 @@
-"""``loyalink_rotate_keys``: encrypt Khalti's stored keys with the newest Fernet key."""
+"""``loyalink_rotate_keys``: encrypt Khalti's stored secret keys with the newest Fernet key."""
 
 import sys
 from collections import Counter
@@ -8,34 +8,36 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from loyalink_khalti import conf
+from loyalink_khalti.management.progress import count
 
 
 class Command(BaseCommand):
     help = (
-        "Encrypt every stored key of Khalti's anew with the first of LOYALINK_FERNET_KEYS. Run it again at any time: "
-        "it goes on where it was cut off. Exits with 1 where a key cannot be read."
+        "Encrypt every stored secret key again with the first of LOYALINK_FERNET_KEYS. It may be run at any time, and "
+        "continues where it was interrupted. Exits with 1 where a key cannot be read."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             found = self._rotate()
         except ImproperlyConfigured as exc:
-            raise CommandError(f"{exc}. Khalti's keys stay as they are.") from None
-        done, before, lost = found[conf.Rotated.NOW], found[conf.Rotated.BEFORE], found[conf.Rotated.UNREADABLE]
-        unread = f", {lost} could not be read" if lost else ""
-        self.stdout.write(f"{done} key(s) encrypted anew, {before} had been before{unread}.")
-        if lost:
-            self.stderr.write("Keep the old Fernet keys: put back the one that these keys were kept with.")
+            raise CommandError(f"{exc}. The secret keys stay as they are.") from None
+        unreadable = found[conf.RotationResult.UNREADABLE]
+        rotated = count(found[conf.RotationResult.ROTATED], "key")
+        unread = f", {unreadable} unreadable" if unreadable else ""
+        self.stdout.write(f"{rotated} encrypted again, {found[conf.RotationResult.UP_TO_DATE]} up to date{unread}.")
+        if unreadable:
+            self.stderr.write("Keep the old Fernet keys: add the one again with which these keys were encrypted.")
             sys.exit(1)
-        self.stdout.write("Only the first of LOYALINK_FERNET_KEYS is needed now; the others can be dropped.")
+        self.stdout.write("Only the first of LOYALINK_FERNET_KEYS is needed now; the others can be removed.")
 
-    def _rotate(self) -> Counter[conf.Rotated]:
-        found = Counter[conf.Rotated]()
-        for row, rotated in conf.rotate_keys():
-            found[rotated] += 1
-            if rotated is conf.Rotated.UNREADABLE:
+    def _rotate(self) -> Counter[conf.RotationResult]:
+        found = Counter[conf.RotationResult]()
+        for row, result in conf.rotate_secret_keys():
+            found[result] += 1
+            if result is conf.RotationResult.UNREADABLE:
                 self.stderr.write(
-                    f"The Khalti key {row.fingerprint} of site {row.site_key!r} cannot be read with any of them; "
+                    f"The secret key {row.fingerprint} of site {row.site_key!r} cannot be read with any of them; "
                     "it stays as it is."
                 )
         return found

@@ -1,4 +1,4 @@
-"""``loyalty_export``: the members and their points as CSV, written while it is read."""
+"""``loyalty_export``: the members and their points as CSV, written row by row."""
 
 import csv
 from argparse import ArgumentParser
@@ -7,20 +7,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from loyalink_khalti.flow import people
+from loyalink_khalti import flow
 from loyalink_khalti.management import naming
-from loyalink_khalti.staff.cells import safe
+from loyalink_khalti.management.progress import count
+from loyalink_khalti.staff.spreadsheet import safe_cell
 
-COLUMNS = ("member", "available", "pending", "held", "owed", "earned", "spent", "tier", "frozen")
+EXPORT_COLUMNS = ("member", "available", "pending", "held", "owed", "earned", "redeemed", "tier", "blocked")
 
 
 class Command(BaseCommand):
-    help = "Write every member's points as CSV (UTF-8) to the screen, or to a file."
+    help = "Write the points of every member as CSV (UTF-8) to the screen, or to a file."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--out", type=Path, help="a file, in place of the screen; with a byte order mark for Excel"
-        )
+        parser.add_argument("--out", type=Path, help="a file instead of the screen; with a byte order mark for Excel")
         naming.add_site(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,27 +32,26 @@ class Command(BaseCommand):
                 number = self._write(file, site_key)
         except OSError as exc:
             raise CommandError(f"{options['out']} cannot be written: {exc.strerror}.") from exc
-        self.stderr.write(f"{number} member(s) written to {options['out']}")
+        self.stderr.write(f"{count(number, 'member')} written to {options['out']}")
 
     def _write(self, file: Any, site_key: str) -> int:
-        members = people.standings(site_key=site_key, members_only=True)
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
+        table.writerow(EXPORT_COLUMNS)
         number = 0
-        for standing in members:
-            account = standing.account
+        for each in flow.member_accounts(site_key=site_key, members_only=True):
+            account = each.account
             number += 1
             table.writerow(
                 [
-                    safe(standing.member),
+                    safe_cell(each.member),
                     account.available,
                     account.pending,
                     account.held,
                     account.owed,
-                    account.lifetime_earned + account.inherited,
+                    account.lifetime_earned + account.merged_lifetime_earned,
                     account.lifetime_redeemed,
-                    safe(standing.tier),
-                    "yes" if account.frozen else "no",
+                    safe_cell(each.tier),
+                    "yes" if account.blocked else "no",
                 ]
             )
         return number

@@ -1,4 +1,4 @@
-"""``loyalty_run``: what time does to points. To be run every day, or every hour."""
+"""``loyalty_run``: what points do on their dates. Run it every day, or every hour."""
 
 import sys
 from collections import Counter
@@ -7,40 +7,40 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from loyalink_khalti import flow
-from loyalink_khalti.flow import people
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.loyalty.sweeping import FAILED
-from loyalink_khalti.management.progress import shown
+from loyalink_khalti.management.progress import count, with_progress
+
+NOTIFIED = "notified"
 
 
 class Command(BaseCommand):
     help = (
-        "Make points available whose waiting time is over, expire those that are due, let tiers lapse, and warn "
-        "members whose points expire soon. May be run any number of times, be killed, and be run again."
+        "Make pending points available on their day, expire those that are due, update tiers, and notify members "
+        "whose points expire soon. It may be run any number of times; after an interruption, run it again."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         accounts: Counter[str] = Counter()
         points: Counter[str] = Counter()
-        total = ledger.accounts_to_sweep()
-        for swept in shown(ledger.sweep(), total=total, stream=self.stderr, what="accounts"):
-            accounts[swept.did] += 1
-            points[swept.did] += swept.points
-        for soon in shown(flow.warn(), total=0, stream=self.stderr, what="warnings"):
-            accounts["warned"] += 1
-            points["warned"] += soon.points
-        people.name_accounts()
-        self.stdout.write(summary(accounts, points))
-        if accounts[FAILED]:
+        total = ledger.count_due()
+        for result in with_progress(ledger.sweep(), total=total, stream=self.stderr, label="accounts"):
+            accounts[result.action] += 1
+            points[result.action] += result.points
+        for notice in with_progress(flow.notify_expiring(), total=0, stream=self.stderr, label="notices"):
+            accounts[NOTIFIED] += 1
+            points[NOTIFIED] += notice.points
+        flow.index_members()
+        self.stdout.write(_summary(accounts, points))
+        if accounts[ledger.FAILED]:
             self.stderr.write("The log says what failed; loyalink_audit says what is wrong with those accounts.")
             sys.exit(1)
 
 
-def summary(accounts: "Counter[str]", points: "Counter[str]") -> str:
-    """One line for a person: accounts and points, by what was done."""
+def _summary(accounts: "Counter[str]", points: "Counter[str]") -> str:
+    """Write accounts and points by what was done: ``1 account activated (250 points), 2 accounts changed tier``."""
     if not accounts:
         return "nothing was due"
     return ", ".join(
-        f"{number} {did}" + (f" ({points[did]} points)" if points[did] else "")
-        for did, number in sorted(accounts.items())
+        f"{count(number, 'account')} {action}" + (f" ({count(points[action], 'point')})" if points[action] else "")
+        for action, number in sorted(accounts.items())
     )

@@ -1,32 +1,32 @@
-// The worked example follows what is typed. Without this, its button does it.
+// Update the live example while the user types. Without JavaScript, its button does it.
 document.addEventListener("DOMContentLoaded", () => {
   const example = document.querySelector("[data-lk-example]");
   if (!example) return;
   const form = example.closest("form");
   const answer = example.querySelector("[data-lk-example-answer]");
   const button = example.querySelector("[data-lk-example-button]");
-  let timer, asking;
-  const ask = async () => {
-    asking?.abort();
-    asking = new AbortController();
+  let timer, request;
+  const update = async () => {
+    request?.abort();
+    request = new AbortController();
     try {
       const response = await fetch(example.dataset.lkExample, {
         method: "POST",
         body: new FormData(form),
         headers: { Accept: "application/json" },
-        signal: asking.signal,
+        signal: request.signal,
       });
-      answer.innerHTML = (await response.json()).html; // our own server's, escaped by its template
+      answer.innerHTML = (await response.json()).html; // rendered and escaped by our own template
       button.hidden = true;
     } catch (error) {
       if (error.name !== "AbortError") button.hidden = false;
     }
   };
-  const soon = () => {
+  const updateSoon = () => {
     clearTimeout(timer);
-    timer = setTimeout(ask, 350);
+    timer = setTimeout(update, 350);
   };
   button.hidden = true;
-  form.addEventListener("input", soon);
-  form.addEventListener("change", soon);
+  form.addEventListener("input", updateSoon);
+  form.addEventListener("change", updateSoon);
 });

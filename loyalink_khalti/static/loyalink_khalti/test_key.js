@@ -1,4 +1,4 @@
-// "Test this key" without leaving the page, so that the typed key stays in its field. Without this it works too.
+// Test a key without leaving the page, so that the key stays in its field. It also works without JavaScript.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-khalti-test-key]");
   if (!button) return;
@@ -12,9 +12,9 @@ document.addEventListener("click", async (event) => {
       body: new FormData(button.form),
       headers: { Accept: "application/json" },
     });
-    const verdict = await response.json();
-    answer.className = `help-block help-${{ success: "info", warning: "warning", error: "critical" }[verdict.level]}`;
-    answer.textContent = `${{ success: "✓", warning: "?", error: "✗" }[verdict.level]} ${verdict.text}`;
+    const result = await response.json();
+    answer.className = `help-block help-${{ success: "info", warning: "warning", error: "critical" }[result.level]}`;
+    answer.textContent = `${{ success: "✓", warning: "?", error: "✗" }[result.level]} ${result.text}`;
     button.disabled = false;
   } catch {
     button.disabled = false;

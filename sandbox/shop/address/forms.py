@@ -1,4 +1,4 @@
-"""Addresses as people in Nepal write them: a tole and a house, a landmark, a city; seldom a postcode."""
+"""Address forms for Nepal: a tole and a house, a landmark, a city; seldom a postcode."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ LABELS = {
     "state": _("District"),
     "postcode": _("Postcode"),
     "phone_number": _("Mobile number"),
-    "notes": _("A word for whoever delivers"),
+    "notes": _("Note for the delivery"),
 }
 HINTS = {
-    "line2": _("What is it near? A temple, a chowk, a school."),
-    "phone_number": _("We call when we are close: 98… or 97…"),
+    "line2": _("A temple, a chowk or a school nearby."),
+    "phone_number": _("We call before we deliver: 98… or 97…"),
 }
-BROWSER = {
+AUTOCOMPLETE = {
     "first_name": "given-name",
     "last_name": "family-name",
     "line1": "address-line1",
@@ -31,14 +31,14 @@ BROWSER = {
 
 
 class AbstractAddressForm(forms.AbstractAddressForm):
-    """Oscar's, without the lines nobody here fills in."""
+    """Oscar's form without the lines that addresses in Nepal do not use."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields.pop("line3", None)
         if "notes" in self.fields:
             self.fields["notes"].widget.attrs["rows"] = 3
-        dress(self)
+        adapt_fields(self)
 
 
 class UserAddressForm(AbstractAddressForm, forms.UserAddressForm):
@@ -47,17 +47,17 @@ class UserAddressForm(AbstractAddressForm, forms.UserAddressForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        dress(self)
+        adapt_fields(self)
 
 
-def dress(form: Any) -> None:
-    """Give the fields of an address form the words, hints and browser's help of this country."""
+def adapt_fields(form: Any) -> None:
+    """Set labels, hints and the browser's autocomplete for an address in Nepal."""
     for name, label in LABELS.items():
         if name in form.fields:
             form.fields[name].label = label
     for name, hint in HINTS.items():
         if name in form.fields:
             form.fields[name].help_text = hint
-    for name, token in BROWSER.items():
+    for name, token in AUTOCOMPLETE.items():
         if name in form.fields:
             form.fields[name].widget.attrs["autocomplete"] = token

@@ -1,4 +1,4 @@
-"""The three deliveries."""
+"""The three delivery methods."""
 
 from decimal import Decimal
 from typing import Any
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 from oscar.apps.shipping.methods import *  # noqa: F403
 from oscar.apps.shipping.methods import FixedPrice, Free
 
-_: Any = gettext_lazy  # Oscar takes these words for plain texts
+_: Any = gettext_lazy  # Oscar's types say str
 
 
 class Standard(Free):

@@ -1,4 +1,4 @@
-"""Which deliveries the checkout offers."""
+"""The delivery methods that the checkout offers."""
 
 from typing import Any
 

@@ -1,55 +1,23 @@
-"""A shop that remembers, Khalti as a test scripts it, and an editor's browser."""
+"""A fake shop, a scripted Khalti, an editor's browser and payments in several states."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup
-from django.contrib.auth.models import User
-from django.test import Client
-from django.urls import reverse
 
 from loyalink_khalti import flow
 from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.testing import FakeShop
-from tests.backoffice.staff import editor
+from tests.backoffice.staff import Desk, editor
 from tests.purchases import Khalti, account, fake_shop, khalti, member, no_call_in_a_transaction, shop
 
 __all__ = ["account", "fake_shop", "khalti", "member", "no_call_in_a_transaction", "shop"]
 
 
-class Desk:
-    """A browser of somebody of the staff, on the pages of payments."""
-
-    def __init__(self, user: User) -> None:
-        self.user = user
-        self.client = Client()
-        self.client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-
-    def open(self, name: str, *args: Any, status: int = 200, **query: Any) -> BeautifulSoup:
-        response = self.client.get(reverse(name, args=args), query)
-        assert response.status_code == status, response.status_code
-        return BeautifulSoup(response.content, "html.parser")
-
-    def post(self, name: str, *args: Any, status: int = 200, **typed: Any) -> BeautifulSoup:
-        """Send a form and follow where it leads."""
-        response = self.client.post(reverse(name, args=args), typed, follow=True)
-        assert response.status_code == status, response.status_code
-        return BeautifulSoup(response.content, "html.parser")
-
-    def page(self, payment: Payment) -> BeautifulSoup:
-        return self.open("loyalink_khalti_payment", payment.pk)
-
-
-def words(page: BeautifulSoup) -> str:
-    """What a page says, on one line."""
-    return " ".join(page.get_text(" ").split())
-
-
 @pytest.fixture
 def urls(shop: FakeShop, settings: Any) -> None:
-    """The whole site, Wagtail's admin with it."""
+    """The URLs of the whole site, with Wagtail's admin."""
     settings.ROOT_URLCONF = "sandbox.urls"
 
 
@@ -60,34 +28,34 @@ def desk(urls: None, db: None) -> Desk:
 
 @pytest.fixture
 def begin(urls: None, shop: FakeShop, khalti: Khalti) -> Callable[..., Payment]:
-    """Begin a payment of Rs 2,500; ``changes`` are fields of the Cart."""
+    """Begin payments of Rs 2,500; ``changes`` are fields of the Cart."""
 
-    def begun(ref: str = "N-1001", **changes: Any) -> Payment:
-        return flow.begin(shop.freeze(shop.cart(ref, **changes)))
+    def begin_payment(ref: str = "N-1001", **changes: Any) -> Payment:
+        return flow.begin_payment(shop.freeze(shop.cart(ref, **changes)))
 
-    return begun
+    return begin_payment
 
 
 @pytest.fixture
 def waiting(begin: Callable[..., Payment], shop: FakeShop, member: str) -> Payment:
-    """Rs 2,500 of goods, Rs 50 of it by 500 points, waiting at Khalti."""
-    return begin(member_id=member, spends=Points(500))
+    """Products for Rs 2,500, Rs 50 of it paid with 500 points, awaiting payment at Khalti."""
+    return begin(member_id=member, points_redeemed=Points(500))
 
 
 @pytest.fixture
 def paid(waiting: Payment, khalti: Khalti) -> Payment:
-    """The same, paid for and placed."""
+    """The same payment, paid and its order placed."""
     khalti.pay(waiting.pidx)
-    flow.finish(waiting)
+    flow.verify_payment(waiting)
     waiting.refresh_from_db()
     return waiting
 
 
 @pytest.fixture
 def flagged(begin: Callable[..., Payment], khalti: Khalti) -> Payment:
-    """Of Rs 2,500 only Rs 2,499 came."""
+    """Rs 2,500 are due and Khalti captured Rs 2,499."""
     payment = begin("N-1002")
     khalti.pay(payment.pidx, total_amount=249_900)
-    flow.finish(payment)
+    flow.verify_payment(payment)
     payment.refresh_from_db()
     return payment

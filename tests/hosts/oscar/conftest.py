@@ -1,4 +1,4 @@
-"""A small stationery shop on Oscar, shoppers with browsers, and a simulated Khalti that they pay at."""
+"""A small stationery shop on Oscar, customers with browsers, and a simulated Khalti."""
 
 import re
 from datetime import timedelta
@@ -24,12 +24,14 @@ Order = get_model("order", "Order")
 Basket = get_model("basket", "Basket")
 PASSWORD = "saraswati-demo"
 Page = Any
-"""An answer to a test's browser."""
+"""A response to a test's browser."""
 
 
 @pytest.fixture
 def khalti(khalti_simulator: Simulator, settings: SettingsWrapper) -> Simulator:
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]  # no files are asked for
+    settings.MIDDLEWARE = [
+        name for name in settings.MIDDLEWARE if "whitenoise" not in name
+    ]  # static files are not served here
     settings.LOYALINK_KHALTI = {
         **settings.LOYALINK_KHALTI,
         "KHALTI_BASE_URL": khalti_simulator.base_url,
@@ -40,7 +42,7 @@ def khalti(khalti_simulator: Simulator, settings: SettingsWrapper) -> Simulator:
 
 
 class Store:
-    """What the shop has on its shelves, and what became of it."""
+    """The shop's products and their stock."""
 
     def __init__(self) -> None:
         country = get_model("address", "Country")
@@ -70,11 +72,11 @@ class Store:
         return product
 
     def stock(self, product: Any) -> int:
-        """How many can still be bought."""
+        """Return how many can still be sold."""
         return int(product.stockrecords.get().net_stock_level)
 
     def coupon(self, code: str = "WELCOME", *, rupees: str = "100.00", usage: str = "Single use") -> Any:
-        """A coupon for so many rupees off."""
+        """Create a coupon with a discount in rupees."""
         offer = get_model("offer", "ConditionalOffer").objects.create(
             name=f"Coupon {code}",
             offer_type="Voucher",
@@ -104,8 +106,8 @@ def store(transactional_db: None, khalti: Simulator) -> Store:
     return Store()
 
 
-class Shopper:
-    """Somebody with a browser, a guest unless they have an account."""
+class Customer:
+    """A customer with a browser, a guest without a ``user``."""
 
     def __init__(self, email: str, *, user: Any = None) -> None:
         self.email, self.user = email, user
@@ -120,7 +122,7 @@ class Shopper:
         return self.browser.post("/shop/basket/vouchers/add/", {"code": coupon})
 
     def go_to_payment(self, *, delivery: str = "standard") -> Page:
-        """Everything before the payment page."""
+        """Fill in all pages before the payment page and open it."""
         if not self.user:
             self.browser.post("/shop/checkout/", {"username": self.email, "options": "anonymous"})
         address = {
@@ -142,7 +144,7 @@ class Shopper:
         return self.browser.post("/shop/checkout/preview/", {"action": "place_order", **more})
 
     def buy(self, *products: Any, method: str = "khalti", points: int | None = None, **more: Any) -> Page:
-        """From the shelf to "place order"."""
+        """Order products, from the catalogue to "place order"."""
         for product in products:
             self.add(product)
         self.go_to_payment(**more)
@@ -150,40 +152,40 @@ class Shopper:
         assert chosen.status_code == 302, chosen.content.decode()
         return self.place()
 
-    def come_back(self, payment: Payment) -> Page:
-        """Follow the way back from Khalti to its end."""
+    def return_from_khalti(self, payment: Payment) -> Page:
+        """Return from Khalti and follow all redirects."""
         return self.browser.get(f"/khalti/return/{payment.token}/", follow=True)
 
     def lines(self) -> list[tuple[str, int]]:
-        """What the basket page shows to this browser."""
+        """Return what the basket page shows to this browser."""
         basket = self.browser.get("/shop/basket/").context["basket"]
         return [(line.product.title, line.quantity) for line in basket.all_lines()]
 
-    def sees(self, path: str, *words: str) -> bool:
+    def sees(self, path: str, *texts: str) -> bool:
         page = text(self.browser.get(path, follow=True))
-        return all(word in page for word in words)
+        return all(each in page for each in texts)
 
 
 def text(response: Page) -> str:
-    """The words of a page, without its tags."""
+    """Return the text of a page, without its tags."""
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)).replace("&#x27;", "'").replace("&quot;", '"')
 
 
-def new_member(email: str, *, points: int = 0) -> Shopper:
+def new_member(email: str, *, points: int = 0) -> Customer:
     user = get_user_model().objects.create_user(username=email, email=email, password=PASSWORD, first_name="Sita")
     if points:
         ledger.adjust(site_key="default", member_id=str(user.pk), points=points, key=f"test:{email}", reason="opening")
-    return Shopper(email, user=user)
+    return Customer(email, user=user)
 
 
-def available(shopper: Shopper) -> Points:
-    account = ledger.find("default", str(shopper.user.pk))
+def available(customer: Customer) -> Points:
+    account = ledger.find_account("default", str(customer.user.pk))
     return Points(account.available if account else 0)
 
 
 def payment_of(response: Page) -> Payment:
-    """The payment whose page at Khalti a shopper was sent to."""
+    """Return the payment to whose page at Khalti a response redirects."""
     assert response.status_code == 302, response.content.decode()[:2000]
     return Payment.objects.select_related("purchase").get(payment_url=response["Location"])
 
@@ -197,14 +199,14 @@ def only_purchase() -> Purchase:
 
 
 @pytest.fixture
-def sita(store: Store) -> Shopper:
+def sita(store: Store) -> Customer:
     """A member with 1,200 points."""
     return new_member("sita@example.com", points=1200)
 
 
 @pytest.fixture
-def guest(store: Store) -> Shopper:
-    return Shopper("guest@example.com")
+def guest(store: Store) -> Customer:
+    return Customer("guest@example.com")
 
 
 @pytest.fixture

@@ -7,42 +7,42 @@ from wagtail.models import Site
 from loyalink_khalti.backoffice.models import LoyaltySettings
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Shopper, Store, only_order, payment_of, text
+from .conftest import Customer, Store, only_order, payment_of, text
 
 
-def test_the_card_shows_balance_level_and_history(store: Store, sita: Shopper, khalti: Simulator) -> None:
+def test_the_points_card_shows_balance_tier_and_history(store: Store, sita: Customer, khalti: Simulator) -> None:
     payment = payment_of(sita.buy(store.notebook, points=500))
     khalti.pay(payment.pidx or "")
-    sita.come_back(payment)
+    sita.return_from_khalti(payment)
 
     page = sita.browser.get("/shop/accounts/points/")
 
     assert page.status_code == 200
-    words = text(page)
-    assert "745 points to spend" in words
-    assert "worth Rs 74.50" in words
-    assert "Silver" in words
-    assert "Reserved" not in words  # what was set aside has been spent by now
-    assert re.search(r"Spent [\w-]+ −500", words)
+    card = text(page)
+    assert "745 points available" in card
+    assert "worth Rs 74.50" in card
+    assert "Silver" in card
+    assert "Reserved" not in card  # the reserved points are used by now
+    assert re.search(r"Used [\w-]+ −500", card)
     assert f"/shop/accounts/orders/{only_order().number}/" in page.content.decode()
 
 
-def test_points_set_aside_for_a_waiting_payment_are_shown_without_a_link_to_the_held_order(
-    store: Store, sita: Shopper
+def test_points_reserved_for_a_pending_payment_are_shown_without_a_link_to_the_held_order(
+    store: Store, sita: Customer
 ) -> None:
     sita.buy(store.notebook, points=500)
 
     page = sita.browser.get("/shop/accounts/points/")
 
-    assert "Set aside for a payment that waits 500" in text(page)
+    assert "Reserved for a pending payment 500" in text(page)
     assert only_order().number not in page.content.decode()
 
 
-def test_the_card_is_in_the_account_navigation(store: Store, sita: Shopper) -> None:
+def test_the_points_card_is_in_the_account_navigation(store: Store, sita: Customer) -> None:
     assert 'href="/shop/accounts/points/"' in sita.browser.get("/shop/accounts/profile/").content.decode()
 
 
-def test_the_programmes_name_and_text_are_read_on_the_card_and_at_the_checkout(store: Store, sita: Shopper) -> None:
+def test_the_programmes_name_and_text_are_on_the_points_card_and_at_the_checkout(store: Store, sita: Customer) -> None:
     site = Site.objects.get(is_default_site=True)
     before = text(sita.browser.get("/shop/accounts/points/"))
     LoyaltySettings.objects.create(site=site, name="Lokta <b>stars</b>", text="Thank you for reading")
@@ -56,14 +56,14 @@ def test_the_programmes_name_and_text_are_read_on_the_card_and_at_the_checkout(s
     assert "<legend>Lokta &lt;b&gt;stars&lt;/b&gt;</legend>" in checkout.content.decode()
 
 
-def test_a_programme_without_a_name_is_called_points(store: Store, sita: Shopper) -> None:
+def test_a_programme_without_a_name_is_called_points(store: Store, sita: Customer) -> None:
     sita.add(store.notebook)
 
     checkout = sita.go_to_payment()
 
     assert re.search(r"<h1[^>]*>\s*Points\s*</h1>", sita.browser.get("/shop/accounts/points/").content.decode())
-    assert "<legend>Spend points</legend>" in checkout.content.decode()
+    assert "<legend>Use points</legend>" in checkout.content.decode()
 
 
-def test_a_guest_is_asked_to_log_in(store: Store, guest: Shopper) -> None:
+def test_a_guest_is_asked_to_log_in(store: Store, guest: Customer) -> None:
     assert guest.browser.get("/shop/accounts/points/")["Location"].startswith("/shop/accounts/login/")

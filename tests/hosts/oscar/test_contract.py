@@ -1,4 +1,4 @@
-"""Oscar keeps the contract that every shop keeps."""
+"""Oscar keeps the contract of every shop."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.ports import Cart
 from loyalink_khalti.testing import ShopContract
 
-from .conftest import Shopper, Store, only_purchase
+from .conftest import Customer, Store, only_purchase
 
 pytestmark = pytest.mark.money
 
@@ -19,7 +19,7 @@ class TestOscarShop(ShopContract):
         return OscarShop()
 
     @pytest.fixture
-    def cart(self, store: Store, guest: Shopper) -> Cart:
+    def cart(self, store: Store, guest: Customer) -> Cart:
         guest.buy(store.notebook)
         return only_purchase().frozen_cart
 

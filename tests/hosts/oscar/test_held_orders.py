@@ -1,4 +1,4 @@
-"""An order that is only held is nowhere to be seen, except by staff who ask for it."""
+"""A held order is hidden everywhere, except from staff who filter for it."""
 
 from typing import Any
 
@@ -7,20 +7,20 @@ from django.test import Client
 
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Order, Shopper, Store, only_order, payment_of, text
+from .conftest import Customer, Order, Store, only_order, payment_of, text
 
 
-@pytest.fixture(params=["held", "let go"])
-def unplaced(request: pytest.FixtureRequest, store: Store, sita: Shopper, khalti: Simulator) -> Any:
-    """An order of Sita's that nobody has placed."""
+@pytest.fixture(params=["held", "released"])
+def unplaced(request: pytest.FixtureRequest, store: Store, sita: Customer, khalti: Simulator) -> Any:
+    """An order of Sita that is not placed."""
     payment = payment_of(sita.buy(store.notebook))
-    if request.param == "let go":
+    if request.param == "released":
         khalti.cancel(payment.pidx or "")
-        sita.come_back(payment)
+        sita.return_from_khalti(payment)
     return only_order()
 
 
-def test_it_is_not_in_the_customers_history(sita: Shopper, unplaced: Any) -> None:
+def test_it_is_not_in_the_customers_history(sita: Customer, unplaced: Any) -> None:
     by_number = {"order_number": unplaced.number, "date_from": "", "date_to": ""}
 
     for query in ({}, by_number):
@@ -29,7 +29,7 @@ def test_it_is_not_in_the_customers_history(sita: Shopper, unplaced: Any) -> Non
         assert list(page.context["orders"]) == []
 
 
-def test_it_has_no_page_by_its_number(sita: Shopper, unplaced: Any) -> None:
+def test_it_has_no_page_by_its_number(sita: Customer, unplaced: Any) -> None:
     line = unplaced.lines.get()
 
     assert sita.browser.get(f"/shop/accounts/orders/{unplaced.number}/").status_code == 404
@@ -37,7 +37,7 @@ def test_it_has_no_page_by_its_number(sita: Shopper, unplaced: Any) -> None:
     assert sita.browser.get(f"/shop/accounts/orders/{unplaced.number}/{line.pk}/").status_code == 404
 
 
-def test_a_guest_cannot_look_it_up(store: Store, guest: Shopper) -> None:
+def test_a_guest_cannot_look_it_up(store: Store, guest: Customer) -> None:
     guest.buy(store.notebook)
     order = only_order()
     where = f"{order.number}/{order.verification_hash()}/"
@@ -49,7 +49,7 @@ def test_a_guest_cannot_look_it_up(store: Store, guest: Shopper) -> None:
     assert page.redirect_chain[0][0].endswith(f"/order-status-form/{where}")
 
 
-def test_a_guest_can_look_up_an_order_that_is_placed(store: Store, guest: Shopper) -> None:
+def test_a_guest_can_look_up_an_order_that_is_placed(store: Store, guest: Customer) -> None:
     guest.buy(store.notebook, method="cod")
     order = only_order()
     where = f"{order.number}/{order.verification_hash()}/"
@@ -59,7 +59,7 @@ def test_a_guest_can_look_up_an_order_that_is_placed(store: Store, guest: Shoppe
     assert order.number in text(guest.browser.get(f"/shop/accounts/order-status/{where}"))
 
 
-def test_it_is_in_no_list_and_no_figure_of_the_dashboard(sita: Shopper, staff: Client, unplaced: Any) -> None:
+def test_it_is_in_no_list_and_no_figure_of_the_dashboard(sita: Customer, staff: Client, unplaced: Any) -> None:
     assert list(staff.get("/shop/dashboard/orders/").context["orders"]) == []
     stats = staff.get("/shop/dashboard/orders/statistics/").context
     assert (stats["total_orders"], stats["total_lines"], stats["total_revenue"]) == (0, 0, 0)
@@ -75,7 +75,7 @@ def test_it_is_in_no_list_and_no_figure_of_the_dashboard(sita: Shopper, staff: C
     assert unplaced.number not in report.content.decode()
 
 
-def test_placed_orders_are_in_all_of_them(store: Store, sita: Shopper, staff: Client) -> None:
+def test_placed_orders_are_in_all_of_them(store: Store, sita: Customer, staff: Client) -> None:
     sita.buy(store.notebook, method="cod")
     order = only_order()
 
@@ -93,7 +93,7 @@ def test_placed_orders_are_in_all_of_them(store: Store, sita: Shopper, staff: Cl
     assert order.number in report.content.decode()
 
 
-def test_an_order_that_staff_cancelled_stays_in_every_list(store: Store, sita: Shopper, staff: Client) -> None:
+def test_an_order_that_staff_cancelled_stays_in_every_list(store: Store, sita: Customer, staff: Client) -> None:
     sita.buy(store.notebook, method="cod")
     order = only_order()
 
@@ -108,7 +108,7 @@ def test_an_order_that_staff_cancelled_stays_in_every_list(store: Store, sita: S
     assert list(sita.browser.get("/shop/accounts/orders/").context["orders"]) == [order]
 
 
-def test_staff_find_held_orders_by_the_filter(store: Store, sita: Shopper, staff: Client) -> None:
+def test_staff_find_held_orders_by_the_filter(store: Store, sita: Customer, staff: Client) -> None:
     sita.buy(store.notebook)
 
     page = staff.get("/shop/dashboard/orders/", {"status": "Awaiting payment"})
@@ -116,7 +116,7 @@ def test_staff_find_held_orders_by_the_filter(store: Store, sita: Shopper, staff
     assert list(page.context["orders"]) == [only_order()]
 
 
-def test_staff_can_note_something_on_a_held_order_and_nothing_else(store: Store, sita: Shopper, staff: Client) -> None:
+def test_staff_can_add_notes_to_a_held_order_and_nothing_else(store: Store, sita: Customer, staff: Client) -> None:
     sita.buy(store.notebook)
     order = only_order()
     where = f"/shop/dashboard/orders/{order.number}/"
@@ -139,8 +139,8 @@ def test_staff_can_note_something_on_a_held_order_and_nothing_else(store: Store,
     assert "payment_received" not in page.content.decode()
 
 
-def test_payment_received_is_offered_only_while_money_is_still_to_come(
-    store: Store, sita: Shopper, staff: Client
+def test_payment_received_is_offered_only_while_a_payment_is_awaited(
+    store: Store, sita: Customer, staff: Client
 ) -> None:
     sita.buy(store.notebook, method="cod")
     where = f"/shop/dashboard/orders/{only_order().number}/"
@@ -151,9 +151,7 @@ def test_payment_received_is_offered_only_while_money_is_still_to_come(
     assert "payment_received" not in staff.get(where).content.decode()
 
 
-def test_cash_that_comes_with_the_delivery_leaves_the_order_delivered(
-    store: Store, sita: Shopper, staff: Client
-) -> None:
+def test_cash_on_delivery_leaves_the_order_delivered(store: Store, sita: Customer, staff: Client) -> None:
     sita.buy(store.notebook, method="cod")
     order = only_order()
     Order.objects.update(status="Delivered")
@@ -165,7 +163,7 @@ def test_cash_that_comes_with_the_delivery_leaves_the_order_delivered(
     assert order.sources.get().amount_debited == 500
 
 
-def test_a_customer_cannot_say_that_the_payment_has_come(store: Store, sita: Shopper) -> None:
+def test_a_customer_cannot_record_the_payment(store: Store, sita: Customer) -> None:
     sita.buy(store.notebook, method="cod")
 
     answer = sita.browser.post(f"/shop/dashboard/orders/{only_order().number}/", {"payment_received": "1"})
@@ -174,7 +172,7 @@ def test_a_customer_cannot_say_that_the_payment_has_come(store: Store, sita: Sho
     assert only_order().status == "Pending"
 
 
-def test_staff_cannot_call_an_order_paid_by_hand(store: Store, sita: Shopper, staff: Client) -> None:
+def test_staff_cannot_set_the_status_paid_by_hand(store: Store, sita: Customer, staff: Client) -> None:
     sita.buy(store.notebook, method="cod")
     order = only_order()
     where = f"/shop/dashboard/orders/{order.number}/"
@@ -191,7 +189,7 @@ def test_staff_cannot_call_an_order_paid_by_hand(store: Store, sita: Shopper, st
     assert '<option value="Paid">' not in page.content.decode()
 
 
-def test_staff_can_ship_an_order(store: Store, sita: Shopper, staff: Client) -> None:
+def test_staff_can_ship_an_order(store: Store, sita: Customer, staff: Client) -> None:
     sita.buy(store.notebook, method="cod")
     order = only_order()
 

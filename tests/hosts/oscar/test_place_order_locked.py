@@ -5,9 +5,9 @@ from django.db import connection
 
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.simulator import Simulator
-from tests.flow.test_giving_way import holding, limited
+from tests.flow.test_database_contention import holding, limited
 
-from .conftest import Basket, Shopper, Store
+from .conftest import Basket, Customer, Store
 
 pytestmark = [
     pytest.mark.money,
@@ -15,8 +15,8 @@ pytestmark = [
 ]
 
 
-def test_who_places_an_order_while_the_basket_is_locked_is_asked_to_try_again(
-    store: Store, sita: Shopper, khalti: Simulator
+def test_placing_an_order_while_the_basket_is_locked_asks_to_try_again(
+    store: Store, sita: Customer, khalti: Simulator
 ) -> None:
     """H04"""
     sita.add(store.notebook)

@@ -1,4 +1,4 @@
-"""The verbs of the shop: each may be called again with the same words, and refunds never exceed what came in."""
+"""The verbs of the shop: each can be called again with the same arguments, and refunds never exceed the receipts."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,28 +12,28 @@ from oscar.core.loading import get_model
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.money import Paisa, Points
-from loyalink_khalti.ports import Method, Outcome, Paid, Why
+from loyalink_khalti.ports import Outcome, Paid, PaymentMethod, ReleaseReason
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Basket, Order, Shopper, Store, only_order, payment_of
+from .conftest import Basket, Customer, Order, Store, only_order, payment_of
 
 pytestmark = pytest.mark.money
 
-PAID = Paid(method=Method.KHALTI, amount=Paisa(50_000), transaction_id="TXN-1", at=timezone.now())
+PAID = Paid(method=PaymentMethod.KHALTI, amount=Paisa(50_000), transaction_id="TXN-1", at=timezone.now())
 
 
 @pytest.fixture
-def held(store: Store, guest: Shopper) -> Any:
+def held(store: Store, guest: Customer) -> Any:
     guest.buy(store.notebook)
     return only_order()
 
 
 @pytest.fixture
-def bought(store: Store, sita: Shopper, khalti: Simulator) -> Any:
+def bought(store: Store, sita: Customer, khalti: Simulator) -> Any:
     """A notebook and a pen with express delivery, paid at Khalti: Rs 535 and Rs 150."""
     payment = payment_of(sita.buy(store.notebook, store.pen, delivery="express"))
     khalti.pay(payment.pidx or "")
-    sita.come_back(payment)
+    sita.return_from_khalti(payment)
     return only_order()
 
 
@@ -55,7 +55,7 @@ def test_confirm_twice_changes_nothing_the_second_time(held: Any) -> None:
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
-def test_the_first_orders_of_a_shop_at_one_moment_share_a_payment_source_type(held: Any) -> None:
+def test_the_first_two_orders_at_once_share_a_payment_source_type(held: Any) -> None:
     """A01: another process makes it just after this one has found none."""
     SourceType = get_model("payment", "SourceType")
 
@@ -77,113 +77,117 @@ def test_the_first_orders_of_a_shop_at_one_moment_share_a_payment_source_type(he
 
 def test_release_twice_changes_nothing_the_second_time(store: Store, held: Any) -> None:
     with transaction.atomic():
-        OscarShop().release(held.number, why=Why.CANCELLED, present=True)
+        OscarShop().release(held.number, release_reason=ReleaseReason.CANCELLED, customer_present=True)
     once = snapshot()
 
     with transaction.atomic():
-        OscarShop().release(held.number, why=Why.CANCELLED, present=True)
+        OscarShop().release(held.number, release_reason=ReleaseReason.CANCELLED, customer_present=True)
 
     assert snapshot() == once
     assert store.stock(store.notebook) == 20
 
 
-def test_a_placed_order_is_not_let_go_of(bought: Any) -> None:
+def test_a_placed_order_cannot_be_released(bought: Any) -> None:
     with pytest.raises(ShopCannot), transaction.atomic():
-        OscarShop().release(bought.number, why=Why.EXPIRED, present=False)
+        OscarShop().release(bought.number, release_reason=ReleaseReason.EXPIRED, customer_present=False)
 
     bought.refresh_from_db()
     assert bought.status == "Paid"
 
 
-def test_a_released_order_is_placed_with_its_points_and_another_method_after_all(held: Any) -> None:
-    paid = Paid(method=Method.POINTS, amount=Paisa(0), at=timezone.now(), points=Points(5000), worth=Paisa(50_000))
+def test_a_released_order_can_be_placed_with_points_later(held: Any) -> None:
+    paid = Paid(
+        method=PaymentMethod.POINTS,
+        amount=Paisa(0),
+        at=timezone.now(),
+        points=Points(5000),
+        points_value=Paisa(50_000),
+    )
     with transaction.atomic():
-        OscarShop().release(held.number, why=Why.EXPIRED, present=False)
+        OscarShop().release(held.number, release_reason=ReleaseReason.EXPIRED, customer_present=False)
         OscarShop().confirm(held.number, paid=paid)
 
     held.refresh_from_db()
     assert held.status == "Paid"
     assert held.sources.get().label == "5,000 points"
-    assert OscarShop().look(held.number).paid == 0
+    assert OscarShop().get_order(held.number).paid == 0
 
 
-def test_a_partial_refund_leaves_the_status_and_the_rest_makes_it_refunded(bought: Any) -> None:
+def test_a_partial_refund_leaves_the_status_and_the_rest_sets_it_to_refunded(bought: Any) -> None:
     shop = OscarShop()
     for _again in range(2):
         with transaction.atomic():
-            shop.reverse(bought.number, goods=Paisa(10_000), shipping=Paisa(5_000), lines=(), key="refund:1")
-    told = shop.look(bought.number)
-    assert (told.paid, told.refunded, told.status) == (68_500, 15_000, "Paid")
+            shop.refund(bought.number, subtotal=Paisa(10_000), shipping=Paisa(5_000), lines=(), key="refund:1")
+    found = shop.get_order(bought.number)
+    assert (found.paid, found.refunded, found.status) == (68_500, 15_000, "Paid")
 
     with transaction.atomic():
-        shop.reverse(bought.number, goods=Paisa(43_500), shipping=Paisa(10_000), lines=(), key="refund:2")
+        shop.refund(bought.number, subtotal=Paisa(43_500), shipping=Paisa(10_000), lines=(), key="refund:2")
 
-    told = shop.look(bought.number)
-    assert (told.paid, told.refunded, told.status) == (68_500, 68_500, "Refunded")
+    found = shop.get_order(bought.number)
+    assert (found.paid, found.refunded, found.status) == (68_500, 68_500, "Refunded")
 
 
-def test_no_more_goes_back_than_came_in(bought: Any) -> None:
+def test_a_refund_cannot_exceed_the_amount_received(bought: Any) -> None:
     before = snapshot()
 
     with pytest.raises(ShopCannot), transaction.atomic():
-        OscarShop().reverse(bought.number, goods=Paisa(68_501), shipping=Paisa(0), lines=(), key="refund:1")
+        OscarShop().refund(bought.number, subtotal=Paisa(68_501), shipping=Paisa(0), lines=(), key="refund:1")
 
     assert snapshot() == before
 
 
-def test_returned_goods_can_be_sold_again_whether_they_had_been_sent_or_not(store: Store, bought: Any) -> None:
+def test_returned_products_can_be_sold_again_shipped_or_not(store: Store, bought: Any) -> None:
     pen = bought.lines.get(partner_sku="PEN-01")
     pen.consume_allocation(1)  # the pen has been sent, the notebook not
     lines = (("LOKTA-A5", 1), ("PEN-01", 1))
 
     for _again in range(2):
         with transaction.atomic():
-            OscarShop().reverse(bought.number, goods=Paisa(53_500), shipping=Paisa(0), lines=lines, key="refund:1")
+            OscarShop().refund(bought.number, subtotal=Paisa(53_500), shipping=Paisa(0), lines=lines, key="refund:1")
 
     assert (store.stock(store.notebook), store.stock(store.pen)) == (20, 50)
     assert store.pen.stockrecords.get().num_in_stock == 50
     assert store.notebook.stockrecords.get().num_allocated == 0
 
 
-def test_only_what_is_certain_leads_to_a_page_of_the_shop() -> None:
-    pages = {outcome: OscarShop().page_for("X", outcome, "some-token") for outcome in Outcome}
+def test_only_final_outcomes_have_a_page_of_the_shop() -> None:
+    pages = {outcome: OscarShop().customer_page("X", outcome, "some-token") for outcome in Outcome}
 
     assert {outcome for outcome, page in pages.items() if not page} == {Outcome.CONFIRMING, Outcome.FLAGGED}
     assert pages[Outcome.PAID] == "/shop/checkout/khalti/some-token/"
 
 
-def test_orders_tells_placed_ones_only_in_one_query(
-    store: Store, khalti: Simulator, django_assert_num_queries: Any
-) -> None:
+def test_placed_orders_are_read_in_one_query(store: Store, khalti: Simulator, django_assert_num_queries: Any) -> None:
     for number in range(3):
-        Shopper(f"guest{number}@example.com").buy(store.notebook, method="cod")
-    Shopper("held@example.com").buy(store.pen)
+        Customer(f"guest{number}@example.com").buy(store.notebook, method="cod")
+    Customer("held@example.com").buy(store.pen)
 
     with django_assert_num_queries(1):
-        told = list(OscarShop().orders())
+        found = list(OscarShop().placed_orders())
 
-    assert [(order.status, order.total, order.paid) for order in told] == [("Pending", 50_000, 0)] * 3
-    assert all(order.placed and order.member_id is None for order in told)
+    assert [(order.status, order.total, order.paid) for order in found] == [("Pending", 50_000, 0)] * 3
+    assert all(order.placed and order.member_id is None for order in found)
 
 
-def test_a_held_order_is_told_as_not_placed(held: Any) -> None:
-    told = OscarShop().look(held.number)
+def test_a_held_order_is_reported_as_not_placed(held: Any) -> None:
+    found = OscarShop().get_order(held.number)
 
-    assert (told.placed, told.status, told.total, told.paid) == (False, "Awaiting payment", 50_000, 0)
+    assert (found.placed, found.status, found.total, found.paid) == (False, "Awaiting payment", 50_000, 0)
     with pytest.raises(LookupError):
-        OscarShop().look("nobody-knows-me")
+        OscarShop().get_order("no-such-order")
 
 
 def test_oscars_signals_are_sent_after_the_order_is_placed_and_not_before(
-    store: Store, sita: Shopper, khalti: Simulator
+    store: Store, sita: Customer, khalti: Simulator
 ) -> None:
     record = get_model("analytics", "UserRecord").objects
     payment = payment_of(sita.buy(store.notebook))
     assert sum(record.values_list("num_orders", flat=True)) == 0
     khalti.pay(payment.pidx or "")
 
-    sita.come_back(payment)
-    sita.come_back(payment)
+    sita.return_from_khalti(payment)
+    sita.return_from_khalti(payment)
 
     assert sum(record.values_list("num_orders", flat=True)) == 1
     address = sita.user.addresses.get()

@@ -1,4 +1,4 @@
-"""Between "place order" and "paid": whatever shop, shopper or clock change, the order is the frozen Cart."""
+"""Between "place order" and "paid": whatever shop, customer or time change, the order is the frozen Cart."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,18 +11,18 @@ from django.utils import timezone
 from oscar.core.loading import get_model
 
 from loyalink_khalti import flow
-from loyalink_khalti.flow.audit import audit
+from loyalink_khalti.flow import audit
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.simulator import Simulator
 from sandbox.shop.shipping.repository import Repository
 
-from .conftest import PASSWORD, Shopper, Store, available, only_order, payment_of, text
+from .conftest import PASSWORD, Customer, Store, available, only_order, payment_of, text
 
 pytestmark = pytest.mark.money
 
 
 def order_is_as_it_was_frozen(store: Store, payment: Payment) -> bool:
-    """One notebook for Rs 500 with express delivery, Rs 150, less Rs 50 by points; and the books agree."""
+    """One notebook for Rs 500 with express delivery, Rs 150, less Rs 50 by points, and the audit passes."""
     order = only_order()
     assert (order.status, order.total_incl_tax, order.shipping_code) == ("Paid", 600, "express")
     assert [(line.partner_sku, line.quantity) for line in order.lines.all()] == [("LOKTA-A5", 1)]
@@ -34,53 +34,53 @@ def order_is_as_it_was_frozen(store: Store, payment: Payment) -> bool:
 
 
 @pytest.fixture
-def payment(store: Store, sita: Shopper) -> Payment:
+def payment(store: Store, sita: Customer) -> Payment:
     return payment_of(sita.buy(store.notebook, points=500, delivery="express"))
 
 
-def add_goods(store: Store, sita: Shopper) -> None:
+def add_products(store: Store, sita: Customer) -> None:
     sita.add(store.pen, 3)
     sita.add(store.notebook, 2)
 
 
-def change_the_frozen_basket(store: Store, sita: Shopper) -> None:
+def change_the_frozen_basket(store: Store, sita: Customer) -> None:
     """By the form of a basket page that was open in another tab."""
     line = get_model("basket", "Line").objects.get()
     form = {"form-0-id": line.pk, "form-0-quantity": "9", "form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1"}
     sita.browser.post("/shop/basket/", form)
 
 
-def use_a_coupon(store: Store, sita: Shopper) -> None:
+def use_a_coupon(store: Store, sita: Customer) -> None:
     store.coupon()
     sita.add(store.pen)
     sita.use("WELCOME")
 
 
-def choose_otherwise(store: Store, sita: Shopper) -> None:
+def choose_otherwise(store: Store, sita: Customer) -> None:
     sita.browser.post("/shop/checkout/shipping-method/", {"method_code": "standard"})
     sita.choose("khalti", points=700)
 
 
-def raise_the_price(store: Store, sita: Shopper) -> None:
+def raise_the_price(store: Store, sita: Customer) -> None:
     store.notebook.stockrecords.update(price=9_000)
 
 
-def unpublish(store: Store, sita: Shopper) -> None:
+def unpublish(store: Store, sita: Customer) -> None:
     type(store.notebook).objects.update(is_public=False)
 
 
-def remove_the_price_list(store: Store, sita: Shopper) -> None:
+def remove_the_price_list(store: Store, sita: Customer) -> None:
     store.notebook.stockrecords.all().delete()
 
 
-def delete_the_product(store: Store, sita: Shopper) -> None:
+def delete_the_product(store: Store, sita: Customer) -> None:
     store.notebook.delete()
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        add_goods,
+        add_products,
         change_the_frozen_basket,
         use_a_coupon,
         choose_otherwise,
@@ -90,34 +90,32 @@ def delete_the_product(store: Store, sita: Shopper) -> None:
         delete_the_product,
     ],
 )
-def test_whatever_is_changed_while_paying_the_order_is_what_was_frozen(
-    change: Callable[[Store, Shopper], None], store: Store, sita: Shopper, khalti: Simulator, payment: Payment
+def test_whatever_changes_while_paying_the_order_is_the_frozen_cart(
+    change: Callable[[Store, Customer], None], store: Store, sita: Customer, khalti: Simulator, payment: Payment
 ) -> None:
     """D04, D05, E04"""
     change(store, sita)
     khalti.pay(payment.pidx or "")
 
-    page = sita.come_back(payment)
+    page = sita.return_from_khalti(payment)
 
     assert page.status_code == 200
     assert order_is_as_it_was_frozen(store, payment)
     assert available(sita) == 1200 - 500 + 45
 
 
-def test_a_delivery_that_is_no_longer_offered_is_made_where_it_was_bought(
-    store: Store, sita: Shopper, khalti: Simulator, payment: Payment, monkeypatch: pytest.MonkeyPatch
+def test_a_delivery_method_removed_while_paying_still_applies(
+    store: Store, sita: Customer, khalti: Simulator, payment: Payment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """E04: express is taken out of the shop."""
     monkeypatch.setattr(Repository, "methods", tuple(each for each in Repository.methods if each.code != "express"))
     khalti.pay(payment.pidx or "")
 
-    assert sita.come_back(payment).status_code == 200
+    assert sita.return_from_khalti(payment).status_code == 200
     assert order_is_as_it_was_frozen(store, payment)
 
 
-def test_a_coupon_that_runs_out_while_paying_holds_for_who_had_it(
-    store: Store, guest: Shopper, khalti: Simulator
-) -> None:
+def test_a_coupon_that_expires_while_paying_still_applies(store: Store, guest: Customer, khalti: Simulator) -> None:
     """E06: used once, although its last day was yesterday by then."""
     voucher = store.coupon()
     guest.add(store.notebook)
@@ -128,7 +126,7 @@ def test_a_coupon_that_runs_out_while_paying_holds_for_who_had_it(
     type(voucher).objects.update(end_datetime=timezone.now() - timedelta(days=1))
     khalti.pay(payment.pidx or "")
 
-    guest.come_back(payment)
+    guest.return_from_khalti(payment)
 
     voucher.refresh_from_db()
     assert (only_order().status, only_order().total_incl_tax) == ("Paid", 400)
@@ -136,7 +134,7 @@ def test_a_coupon_that_runs_out_while_paying_holds_for_who_had_it(
 
 
 @pytest.mark.parametrize("quantity", ["-1", "0", "1000000000000", "9" * 40, "1.5", "many", "\x00"])
-def test_a_quantity_that_cannot_be_is_refused_and_changes_nothing(store: Store, sita: Shopper, quantity: str) -> None:
+def test_an_invalid_quantity_is_refused_and_changes_nothing(store: Store, sita: Customer, quantity: str) -> None:
     """D07: into the basket, and in it."""
     added = sita.browser.post(f"/shop/basket/add/{store.notebook.pk}/", {"quantity": quantity})
     empty = sita.lines()
@@ -150,8 +148,8 @@ def test_a_quantity_that_cannot_be_is_refused_and_changes_nothing(store: Store, 
     assert store.stock(store.notebook) == 20
 
 
-def test_a_session_that_was_planted_before_the_log_in_shows_nothing_of_the_payment(
-    store: Store, sita: Shopper, khalti: Simulator
+def test_a_session_planted_before_the_log_in_shows_nothing_of_the_payment(
+    store: Store, sita: Customer, khalti: Simulator
 ) -> None:
     """J05: the attacker knows the session with which sita came, not the one that she pays with."""
     attacker = Client()
@@ -166,7 +164,7 @@ def test_a_session_that_was_planted_before_the_log_in_shows_nothing_of_the_payme
 
     payment = payment_of(sita.buy(store.notebook))
     khalti.pay(payment.pidx or "")
-    sita.come_back(payment)
+    sita.return_from_khalti(payment)
     seen = text(attacker.get(f"/khalti/status/{payment.token}/"))
 
     assert sita.browser.cookies["sessionid"].value != planted
@@ -176,10 +174,10 @@ def test_a_session_that_was_planted_before_the_log_in_shows_nothing_of_the_payme
     assert only_order().number not in text(attacker.get("/shop/basket/"))
 
 
-def test_a_member_who_is_deactivated_while_paying_has_the_order_and_the_award(
-    store: Store, sita: Shopper, khalti: Simulator, payment: Payment
+def test_a_member_deactivated_while_paying_gets_the_order_and_the_points(
+    store: Store, sita: Customer, khalti: Simulator, payment: Payment
 ) -> None:
-    """J08: nobody can log in to spend it."""
+    """J08: the member cannot log in to use the points."""
     get_user_model().objects.filter(pk=sita.user.pk).update(is_active=False)
     khalti.pay(payment.pidx or "")
 
@@ -193,12 +191,12 @@ def test_a_member_who_is_deactivated_while_paying_has_the_order_and_the_award(
     assert sita.browser.get("/shop/accounts/points/").status_code == 302
 
 
-def test_what_was_bought_and_earned_stays_when_its_customer_is_deleted(
-    store: Store, sita: Shopper, khalti: Simulator, payment: Payment
+def test_orders_and_points_stay_when_their_customer_is_deleted(
+    store: Store, sita: Customer, khalti: Simulator, payment: Payment
 ) -> None:
     """F15: the order, its money and the entries of its points."""
     khalti.pay(payment.pidx or "")
-    sita.come_back(payment)
+    sita.return_from_khalti(payment)
     member = str(sita.user.pk)
 
     sita.user.delete()

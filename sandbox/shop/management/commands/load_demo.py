@@ -5,27 +5,27 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from sandbox.home import pages
-from sandbox.shop import goods, people, pictures
+from sandbox.shop import accounts, products, thumbnails
 
 
 class Command(BaseCommand):
-    help = "Loads the demo store and changes nothing when it is there."
+    help = "Loads the demo store. Changes nothing when the store is already loaded."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--no-thumbnails", action="store_true", help="leave the small pictures to whoever opens a page first"
+            "--no-thumbnails", action="store_true", help="make each thumbnail when a page first shows it"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with transaction.atomic():
-            there = goods.are_there()
-            if not there:
-                goods.load()
+            loaded = products.is_loaded()
+            if not loaded:
+                products.load()
                 pages.load()
-                people.load()
-                people.open_accounts()
-            pages.follow_address()
-        if not there and not options["no_thumbnails"]:
-            pictures.prepare()
+                accounts.load()
+                accounts.add_opening_points()
+            pages.update_address()
+        if not loaded and not options["no_thumbnails"]:
+            thumbnails.prepare()
         if options["verbosity"]:
-            self.stdout.write("The demo store is there already." if there else "The demo store is loaded.")
+            self.stdout.write("The demo store was loaded before." if loaded else "The demo store is loaded.")

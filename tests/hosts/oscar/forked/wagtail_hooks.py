@@ -1,3 +1,3 @@
-"""What such a shop writes to have its goods in Wagtail."""
+"""What such a shop writes to have its products in Wagtail."""
 
 import loyalink_khalti.hosts.oscar.wagtail_hooks  # noqa: F401 - registers the hooks

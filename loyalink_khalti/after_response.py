@@ -1,0 +1,100 @@
+"""Work that can wait until the browser has its response: sending e-mails, looking a payment up.
+
+In a request it runs after the response is sent, in the same thread; anywhere else it runs at once. Under ASGI, and for
+streamed responses, this needs our middleware.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.local import Local
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.http.response import HttpResponseBase
+
+from loyalink_khalti.errors import safe_trace
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[], object]
+_request = Local()
+"""Of the request in this thread: ``scheduled`` work while its view runs, ``streaming`` work while its body is sent."""
+
+
+def after_response(work: Work) -> None:
+    """Run ``work`` after the response of the current request; at once where there is none."""
+    scheduled: list[Work] | None = getattr(_request, "scheduled", None)
+    if scheduled is None:
+        work()
+    else:
+        scheduled.append(work)
+
+
+def in_request() -> bool:
+    """Return whether this thread is answering a request, so that work is scheduled."""
+    return getattr(_request, "scheduled", None) is not None
+
+
+def start(**_signal: Any) -> None:
+    """Begin to schedule work for a new request. Receives ``request_started``."""
+    _request.scheduled, _request.streaming = [], []
+
+
+def finish(**_signal: Any) -> None:
+    """Run what is scheduled. Receives ``request_finished``, which Django sends when the response is closed."""
+    streaming: list[Work] = getattr(_request, "streaming", None) or []
+    _request.streaming = []
+    _run(streaming + _take())
+
+
+def body_follows() -> None:
+    """End the request's scheduling once its view has returned a streamed response; its work runs when it is closed.
+
+    A stream that is never read to its end is never closed either, and ``request_finished`` is not sent: this thread
+    must not go on to schedule work for it.
+    """
+    _request.streaming = _take()
+
+
+def run_when_closed(respond: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """Answer an ASGI request and run its work when the server closes the response, after the last byte.
+
+    Under ASGI Django 5.2 sends its signals in contexts of their own, so that the work hangs on the response instead.
+    """
+    start()
+    try:
+        response = respond()
+    finally:
+        scheduled = _take()
+    close = response.close
+
+    def close_and_run() -> None:
+        close()
+        _run(scheduled)
+
+    response.close = close_and_run  # type: ignore[method-assign]  # of this one response
+    return response
+
+
+def connect() -> None:
+    """Connect Django's request signals; called once, when the apps are ready."""
+    request_started.connect(start, dispatch_uid="loyalink_khalti.after_response")
+    request_finished.connect(finish, dispatch_uid="loyalink_khalti.after_response")
+
+
+def _take() -> list[Work]:
+    scheduled: list[Work] = getattr(_request, "scheduled", None) or []
+    _request.scheduled = None
+    return scheduled
+
+
+def _run(scheduled: list[Work]) -> None:
+    """Run one after the other; one that fails is logged and does not stop the others."""
+    for work in scheduled:
+        try:
+            work()
+        except Exception as exc:  # noqa: BLE001 - the response is sent: there is no caller left
+            log.error("after a response: %s", safe_trace(exc))
+    if scheduled:
+        close_old_connections()

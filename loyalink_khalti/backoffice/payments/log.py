@@ -1,0 +1,57 @@
+"""What staff do with payments, in Wagtail's site history: figures and codes alone, no name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from wagtail.log_actions import LogActionRegistry, LogFormatter
+
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.payments.labels import REASONS
+from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
+
+from .refresh import REFRESHED
+from .refund import REFUNDED
+from .resolution import RESOLVED
+
+
+class StatusRefreshed(LogFormatter):
+    label: Any = gettext_lazy("Refresh the status of a payment")
+
+    def format_message(self, log_entry: Any) -> str:
+        return _("Khalti's status: %(status)s") % {"status": log_entry.data.get("status") or _("no answer")}
+
+
+class PaymentRefunded(LogFormatter):
+    label: Any = gettext_lazy("Refund")
+
+    def format_message(self, log_entry: Any) -> str:
+        status = _label({state: label for state, (label, _colour) in REFUND_STATUSES.items()}, log_entry.data["state"])
+        amount = npr(Paisa(log_entry.data["amount"]))
+        return _("Refund of %(amount)s: %(status)s") % {"amount": amount, "status": status}
+
+
+class FlagResolved(LogFormatter):
+    label: Any = gettext_lazy("Resolve a flag")
+
+    def format_message(self, log_entry: Any) -> str:
+        data = log_entry.data
+        reason, resolution = _label(REASONS, data["reason"]), _label(RESOLUTIONS, data["resolution"])
+        values = {"pk": data["flag"], "reason": reason.removesuffix("."), "resolution": resolution}
+        return _("Resolved flag %(pk)s (%(reason)s): %(resolution)s") % values
+
+
+def register(actions: LogActionRegistry) -> None:
+    """Register the log actions of this package with Wagtail."""
+    for action, formatter in {
+        REFRESHED: StatusRefreshed,
+        REFUNDED: PaymentRefunded,
+        RESOLVED: FlagResolved,
+    }.items():
+        actions.register_action(action)(formatter)
+
+
+def _label(labels: Mapping[Any, Any], code: str) -> str:
+    """Return the label of a stored code; the code itself if it no longer exists."""
+    return str(labels.get(code, code))

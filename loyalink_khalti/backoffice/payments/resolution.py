@@ -1,0 +1,185 @@
+"""Resolve a Flag in Wagtail: the options, each with what it does, and a reason that is kept."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from wagtail.admin import messages
+from wagtail.log_actions import log
+
+from loyalink_khalti import flow
+from loyalink_khalti.backoffice.access import forbidden
+from loyalink_khalti.errors import CannotRefund, CannotResolve, RefundLimitExceeded
+from loyalink_khalti.flow import Resolution
+from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.payments.labels import REASONS
+from loyalink_khalti.payments.models import Flag, Payment
+from loyalink_khalti.payments.states import FlagReason
+from loyalink_khalti.ports import PrivateText
+from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.labels import flag_evidence, payment_status, refund_message, resolution_label
+from loyalink_khalti.staff.refund_form import refund_limit_error
+
+from .page import PaymentPage
+
+RESOLVED = "loyalink_khalti.resolve"
+"""Log action."""
+
+
+class ResolutionForm(forms.Form):
+    """One of the options and a reason; amounts and a Khalti number where an option needs them."""
+
+    resolution = forms.ChoiceField(label=gettext_lazy("Action"), widget=forms.RadioSelect)
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("A sentence for colleagues who read this later. It is kept with your name."),
+        error_messages={"required": gettext_lazy("Enter a reason: colleagues will need it later.")},
+    )
+    amount = forms.DecimalField(
+        label=gettext_lazy("Amount refunded, in rupees"),
+        help_text=gettext_lazy("As Khalti's dashboard shows it."),
+        required=False, min_value=0, max_digits=12, decimal_places=2,
+    )  # fmt: skip
+    shipping = forms.DecimalField(
+        label=gettext_lazy("Of this, for delivery, in rupees"),
+        required=False, min_value=0, max_digits=12, decimal_places=2,
+    )  # fmt: skip
+    mobile = forms.RegexField(
+        r"^9\d{9}$",
+        label=gettext_lazy("Khalti number of the customer"),
+        help_text=gettext_lazy("Only if they paid from a bank: Khalti then refunds to this account."),
+        required=False,
+    )
+
+    def __init__(self, *args: Any, flag: Flag, options: tuple[Resolution, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["resolution"]
+        field.choices = [(option.value, resolution_label(option, flag.payment)) for option in options]
+        if len(options) == 1:
+            field.initial = options[0].value
+        if Resolution.RECORD_REFUND not in options:
+            del self.fields["amount"], self.fields["shipping"]
+        if Resolution.REFUND not in options:
+            del self.fields["mobile"]
+
+    def clean_mobile(self) -> PrivateText:
+        return PrivateText(self.cleaned_data["mobile"])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if (
+            data.get("resolution") == Resolution.RECORD_REFUND
+            and not data.get("amount")
+            and "amount" not in self.errors
+        ):
+            self.add_error("amount", _("Enter the amount that Khalti's dashboard shows: more than 0."))
+        return data
+
+
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+@method_decorator(sensitive_post_parameters("mobile"), name="dispatch")
+class ResolveFlagView(PaymentPage):
+    """The page on which staff resolve a Flag, once, by name."""
+
+    permission = permissions.RESOLVE_FLAGS
+    template_name = "loyalink_khalti/backoffice/payments/resolve.html"
+
+    @cached_property
+    def flag(self) -> Flag:
+        flags = Flag.objects.select_related("payment__purchase", "payment__credentials")
+        found: Flag = get_object_or_404(flags, pk=self.kwargs["pk"])
+        return found
+
+    @cached_property
+    def payment(self) -> Payment:
+        return self.flag.payment
+
+    @cached_property
+    def resolution_options(self) -> tuple[Resolution, ...]:
+        """The options for this user: a refund needs its own permission."""
+        can_refund = self.has_permission(permissions.REFUND)
+        return tuple(
+            option for option in flow.resolution_options(self.flag) if option is not Resolution.REFUND or can_refund
+        )
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.flag.resolved_at is not None:
+            messages.info(request, _("Flag %(pk)s is already resolved.") % {"pk": self.flag.pk})
+            return self.redirect_to_payment()
+        return self._page(ResolutionForm(flag=self.flag, options=self.resolution_options))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.flag.resolved_at is not None:
+            return self.get(request)
+        if request.POST.get("resolution") == Resolution.REFUND:
+            left = Paisa((self.payment.captured or 0) - self.payment.refunded)
+            if not self.has_permission(permissions.REFUND):
+                return forbidden(request)
+            if error := refund_limit_error(request.user, self.purchase, left):
+                return forbidden(request, error)
+        form = ResolutionForm(request.POST, flag=self.flag, options=self.resolution_options)
+        if not form.is_valid():
+            return self._page(form)
+        return self._resolve(request, form)
+
+    @method_decorator(sensitive_variables("data", "form"))
+    def _resolve(self, request: HttpRequest, form: ResolutionForm) -> HttpResponse:
+        data = form.cleaned_data
+        try:
+            flag = flow.resolve_flag(
+                self.flag,
+                Resolution(data["resolution"]),
+                actor=str(request.user.pk),
+                reason=data["reason"],
+                amount=paisa(Decimal(data.get("amount") or 0)),
+                shipping=paisa(Decimal(data.get("shipping") or 0)),
+                mobile=PrivateText(data.get("mobile") or ""),
+                enforce_limit=not self.has_permission(permissions.REFUND_BEYOND_LIMIT),
+            )
+        except RefundLimitExceeded as exc:
+            return forbidden(request, str(exc))
+        except (CannotResolve, CannotRefund) as exc:
+            form.add_error(None, str(exc))
+            return self._page(form)
+        logged = {"flag": flag.pk, "reason": flag.reason, "resolution": data["resolution"]}
+        log(instance=self.payment, action=RESOLVED, data=logged)
+        self._show_outcome(request, flag)
+        return self.redirect_to_payment()
+
+    def _show_outcome(self, request: HttpRequest, flag: Flag) -> None:
+        payment = Payment.objects.get(pk=self.payment.pk)
+        if flag.resolved_at is None:
+            refund = payment.refunds.order_by("-pk").first()
+            level, text = refund_message(refund) if refund else ("warning", _("The flag stays open."))
+            getattr(messages, level)(request, text)
+            return
+        values = {"pk": flag.pk, "status": payment_status(payment).label}
+        messages.success(request, _("Flag %(pk)s is resolved. The payment is now: %(status)s.") % values)
+
+    def _page(self, form: ResolutionForm) -> HttpResponse:
+        context = self.get_context_data(
+            form=form,
+            payment=self.payment,
+            purchase=self.purchase,
+            flag=self.flag,
+            reason=REASONS[FlagReason(self.flag.reason)],
+            evidence=flag_evidence(self.flag),
+            options=self.resolution_options,
+        )
+        return self.render_to_response(context)
+
+    def get_page_title(self) -> str:
+        return _("Resolve flag %(pk)s") % {"pk": self.flag.pk}
+
+    def last_breadcrumbs(self) -> list[dict[str, Any]]:
+        return [{"url": "", "label": _("Flag %(pk)s") % {"pk": self.flag.pk}}]

@@ -1,0 +1,140 @@
+"""The history of a payment as a list of events, oldest first. Reads only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from loyalink_khalti import flow
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.payments.labels import REASONS
+from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.states import FlagReason, PaymentState, RefundState
+from loyalink_khalti.staff.labels import RESOLUTIONS, payment_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the history. ``actor`` is an e-mail address, "" if no one of the staff did it."""
+
+    at: datetime
+    icon: str
+    title: str
+    detail: str = ""
+    actor: str = ""
+    is_warning: bool = False
+
+
+def timeline(payment: Payment) -> list[Event]:
+    """Return what happened to a payment, its flags and its refunds, in order."""
+    flags, refunds = list(payment.flags.order_by("pk")), list(payment.refunds.order_by("pk"))
+    names = flow.member_emails([*(flag.actor for flag in flags), *(refund.actor for refund in refunds)])
+    events = [
+        *_created(payment),
+        *_lookups(payment),
+        *_states(payment),
+        *(event for flag in flags for event in _flag(flag, names)),
+        *(event for refund in refunds for event in _refund(refund, names)),
+    ]
+    return sorted(events, key=lambda event: event.at)  # stable: events of one moment keep this order
+
+
+def _created(payment: Payment) -> Iterator[Event]:
+    values = {"amount": npr(Paisa(payment.amount)), "attempt": payment.attempt}
+    yield Event(
+        at=payment.created_at,
+        icon="plus",
+        title=_("Checkout started: %(amount)s to pay (attempt %(attempt)s)") % values,
+    )
+    if payment.initiated_at:
+        until = date_format(timezone.localtime(payment.expires_at), "DATETIME_FORMAT") if payment.expires_at else ""
+        detail = _("Payment link expires: %(until)s") % {"until": until} if until else ""
+        yield Event(at=payment.initiated_at, icon="link", title=_("Payment page opened at Khalti"), detail=detail)
+
+
+def _lookups(payment: Payment) -> Iterator[Event]:
+    """Each change of what Khalti has answered."""
+    for answer in payment.lookup_history:
+        at = parse_datetime(answer["at"])
+        if at is not None:
+            title = _("Khalti's status: %(status)s") % answer
+            yield Event(at=at, icon="comment", title=title, detail=_lookup_detail(answer))
+
+
+def _lookup_detail(answer: dict[str, Any]) -> str:
+    parts = []
+    if answer.get("total_amount") is not None:
+        parts.append(npr(Paisa(answer["total_amount"])))
+    if answer.get("transaction_id"):
+        parts.append(_("transaction %(id)s") % {"id": answer["transaction_id"]})
+    if answer.get("fee"):
+        parts.append(_("fee %(fee)s") % {"fee": npr(Paisa(answer["fee"]))})
+    return " · ".join(parts)
+
+
+def _states(payment: Payment) -> Iterator[Event]:
+    purchase = payment.purchase
+    if payment.paid_at and payment.state != PaymentState.MISMATCHED:  # a mismatch has a time, but is not accepted yet
+        yield Event(at=payment.paid_at, icon="check", title=_("Payment recorded"))
+    if payment.fulfilled_at:
+        title = _("Order %(number)s placed") % {"number": purchase.number}
+        yield Event(at=payment.fulfilled_at, icon="pick", title=title, detail=_points(purchase))
+    if payment.released_at:
+        yield Event(
+            at=payment.released_at,
+            icon="cross",
+            title=_("Not paid: %(reason)s") % {"reason": payment_status(payment).label},
+            detail=_("Stock and points that were reserved for this attempt are released."),
+        )
+
+
+def _points(purchase: Purchase) -> str:
+    parts = []
+    if purchase.points_redeemed:
+        parts.append(_("Points used: %(points)s") % {"points": group_digits(purchase.points_redeemed)})
+    if purchase.earned:
+        parts.append(_("Points earned: %(points)s") % {"points": group_digits(purchase.earned)})
+    return " · ".join(parts)
+
+
+def _flag(flag: Flag, names: dict[str, str]) -> Iterator[Event]:
+    number = _("Flag %(pk)s") % {"pk": flag.pk}
+    yield Event(
+        at=flag.raised_at, icon="warning", title=str(REASONS[FlagReason(flag.reason)]), detail=number, is_warning=True
+    )
+    if flag.resolved_at:
+        resolution = RESOLUTIONS.get(flag.resolution)  # type: ignore[call-overload]  # a StrEnum's value is a key
+        values = {"pk": flag.pk, "resolution": resolution or _("resolved automatically")}
+        yield Event(
+            at=flag.resolved_at,
+            icon="thumbtack" if flag.actor else "check",
+            title=_("Flag %(pk)s: %(resolution)s") % values,
+            detail=flag.note,
+            actor=names.get(flag.actor or "", flag.actor or ""),
+        )
+
+
+def _refund(refund: Refund, names: dict[str, str]) -> Iterator[Event]:
+    amount, actor = {"amount": npr(Paisa(refund.amount))}, names.get(refund.actor or "", refund.actor or "")
+    yield Event(at=refund.requested_at, icon="rotate", title=_("Refund of %(amount)s requested") % amount, actor=actor)
+    if refund.state == RefundState.REFUSED:
+        at = refund.sent_at or refund.requested_at
+        title = _("Refund of %(amount)s refused") % amount  # by Khalti, or by staff who do not find it there
+        yield Event(at=at, icon="cross", title=title, detail=refund.khalti_message)
+    if refund.done_at:
+        points = {
+            "returned": group_digits(refund.points_restored), "reversed": group_digits(refund.points_clawed_back)
+        }  # fmt: skip
+        detail = _("Points returned: %(returned)s · Points reversed: %(reversed)s") % points
+        yield Event(
+            at=refund.done_at,
+            icon="check",
+            title=_("%(amount)s refunded") % amount,
+            detail=detail if refund.applied_at else "",
+        )

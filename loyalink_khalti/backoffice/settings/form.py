@@ -1,0 +1,157 @@
+"""The form of Khalti's settings. The secret key goes from the form to ``conf`` and nowhere else."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from wagtail.log_actions import log
+
+from loyalink_khalti import conf
+from loyalink_khalti.backoffice.limits import REFUND_LIMIT_CHANGED, LimitForm
+from loyalink_khalti.khalti import Secret
+from loyalink_khalti.money import KHALTI_MINIMUM
+from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.fields import RupeesField
+
+MIN_KEY_LENGTH, MAX_KEY_LENGTH = 16, 200
+"""Khalti's keys have 32 or 48 characters; the bounds leave room for other lengths."""
+
+KEY_SAVED, KEY_REMOVED = "loyalink_khalti.save_key", "loyalink_khalti.remove_key"
+"""Log actions."""
+
+
+class SecretKeyField(forms.CharField):
+    """A password field that returns a ``Secret``; None if it is empty, which keeps the current key."""
+
+    widget = forms.PasswordInput(
+        render_value=False,
+        attrs={"autocomplete": "new-password", "autocapitalize": "off", "spellcheck": "false"},
+    )
+
+    def clean(self, value: Any) -> Secret | None:
+        if not value:
+            return None
+        if error := _key_error(str(value).strip()):
+            raise ValidationError(error)
+        return Secret(str(value).strip())
+
+
+def _key_error(key: str) -> Any:
+    """Return why a text cannot be a key, without repeating it; "" if it can."""
+    if not key:
+        return _("This contains only spaces. Paste the key, or leave the field empty to keep the current key.")
+    if "…" in key:
+        return _("This is the masked form of a key, not the key itself.")
+    if any(character.isspace() for character in key):
+        return _("A key contains no spaces. Paste only the key, without “Key” in front of it.")
+    if not all("!" <= character <= "~" for character in key):
+        return _("A key contains only plain English letters, digits and underscores.")
+    if key.startswith("test_"):
+        return _(
+            "This is a key of Khalti's first API (KPG-1), which does not work here. For tests, too, use the key that"
+            " test-admin.khalti.com calls “live secret key”."
+        )
+    if "public_key" in key:
+        return _("This is the public key. Khalti shows the secret key beside it.")
+    if len(key) < MIN_KEY_LENGTH:
+        return _("This is too short for a Khalti key. Was the whole key copied?")
+    if len(key) > MAX_KEY_LENGTH:
+        return _("This is too long for a Khalti key.")
+    return ""
+
+
+class KhaltiSettingsForm(LimitForm):
+    """The settings of a site, with a field for a new secret key."""
+
+    limit_field, limit_permission = "refund_limit", permissions.REFUND_BEYOND_LIMIT
+    limit_changed = REFUND_LIMIT_CHANGED
+
+    secret_key = SecretKeyField(
+        label=_("New secret key"),
+        required=False,
+        help_text=_(
+            "For the server selected above. The key is stored encrypted and never shown again. Leave the field empty"
+            " to keep the current key."
+        ),
+    )
+    remove_key = forms.BooleanField(
+        label=_("Remove the key"),
+        required=False,
+        help_text=_(
+            "After saving, the key that was entered here for the selected server is no longer used. Payments that were"
+            " created with it are still completed with it."
+        ),
+    )
+
+    minimum_order = RupeesField(
+        label=_("Minimum order"),
+        minimum=KHALTI_MINIMUM,
+        minimum_error=_("Khalti accepts no payment below Rs 10."),
+    )
+    maximum_order = RupeesField(label=_("Maximum order"), required=False, placeholder=_("no limit"))
+    refund_limit = RupeesField(label=_("Refund limit"), required=False, placeholder=_("no limit"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not any(key.source == conf.EDITORS for key in self.current_keys().values()):
+            del self.fields["remove_key"]
+
+    @property
+    def site_key(self) -> str:
+        return conf.site_key_of(self.instance.site)
+
+    def current_keys(self) -> dict[str, conf.SecretKeyInfo]:
+        """Return the masked keys of this site, by environment."""
+        return {
+            environment: conf.secret_key_info(self.site_key, environment) for environment in (conf.TEST, conf.LIVE)
+        }
+
+    def entered_key(self) -> Secret | None:
+        """Return the key in the form, not saved; None if there is none. Raises ``ValidationError``."""
+        field = self.fields["secret_key"]
+        assert isinstance(field, SecretKeyField)
+        return field.clean(self["secret_key"].data)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        minimum, maximum = cleaned.get("minimum_order"), cleaned.get("maximum_order")
+        if minimum is not None and maximum is not None and maximum < minimum:
+            self.add_error("maximum_order", _("This is below the minimum order, so Khalti would never be offered."))
+        if not cleaned.get("secret_key"):
+            return cleaned
+        if cleaned.get("remove_key"):
+            self.add_error("remove_key", _("Enter a new key or remove the current key, not both."))
+        try:
+            conf.fernet()
+        except ImproperlyConfigured as exc:
+            message = _(
+                "The key was not saved, and the current key is unchanged: %(reason)s. Contact the person who runs the"
+                " server."
+            )
+            self.add_error("secret_key", message % {"reason": exc})
+        return cleaned
+
+    def save(self, commit: bool = True) -> Any:
+        with transaction.atomic():
+            instance = super().save(commit)
+            if commit:
+                self._save_key()
+        return instance
+
+    def _save_key(self) -> None:
+        """Save or remove the key, and log only its fingerprint."""
+        environment = self.cleaned_data["environment"]
+        secret: Secret | None = self.cleaned_data.get("secret_key")
+        former = conf.secret_key_info(self.site_key, environment).fingerprint
+        if secret is not None:
+            conf.save_secret_key(self.site_key, environment, secret)
+            self._log(KEY_SAVED, environment, secret.fingerprint)
+            self.instance.has_new_key = True  # for the message after saving
+        elif self.cleaned_data.get("remove_key") and conf.remove_secret_key(self.site_key, environment):
+            self._log(KEY_REMOVED, environment, former)
+
+    def _log(self, action: str, environment: str, fingerprint: str) -> None:
+        data = {"environment": environment, "fingerprint": fingerprint}
+        log(instance=self.instance, action=action, data=data)

@@ -1,0 +1,89 @@
+"""The URLs of the back office, below Wagtail's admin."""
+
+from django.urls import URLPattern, path
+
+from .campaigns import views as campaigns
+from .campaigns.listing import CampaignsView
+from .members.adjust import AdjustView
+from .members.block import BlockView
+from .members.check_now import CheckNowView
+from .members.listing import MembersView
+from .members.merge import MergeView
+from .members.page import MemberPage
+from .members.personal_data import EraseView, ExportView
+from .models import KhaltiSettings, LoyaltySettings
+from .payments.listing import PaymentsView
+from .payments.page import PaymentView
+from .payments.refresh import RefreshView
+from .payments.refund import RefundView
+from .payments.resolution import ResolveFlagView
+from .reports.registry import REPORTS
+from .rules.views import RulesExampleView
+from .settings.views import TestKeyView
+
+
+def payments_urls() -> list[URLPattern]:
+    payments, payment, name = "khalti/payments/", "khalti/payments/<int:pk>/", "loyalink_khalti_payment"
+    return [
+        path(payments, PaymentsView.as_view(), name="loyalink_khalti_payments"),
+        path(f"{payments}results/", PaymentsView.as_view(results_only=True), name="loyalink_khalti_payments_results"),
+        path(payment, PaymentView.as_view(), name=name),
+        path(f"{payment}refresh/", RefreshView.as_view(), name=f"{name}_refresh"),
+        path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
+        path("khalti/flags/<int:pk>/resolve/", ResolveFlagView.as_view(), name="loyalink_khalti_flag_resolve"),
+    ]
+
+
+def reports_urls() -> list[URLPattern]:
+    """Each report, and its results, which are loaded again when a filter changes."""
+    pages = [
+        path(f"khalti/reports/{name}/", view.as_view(), name=view.index_url_name) for name, view in REPORTS.items()
+    ]
+    results = [
+        path(f"khalti/reports/{name}/results/", view.as_view(results_only=True), name=view.index_results_url_name)
+        for name, view in REPORTS.items()
+    ]
+    return pages + results
+
+
+def members_urls() -> list[URLPattern]:
+    members, member, name = "khalti/members/", "khalti/members/<int:pk>/", "loyalink_khalti_member"
+    return [
+        path(members, MembersView.as_view(), name="loyalink_khalti_members"),
+        path(f"{members}results/", MembersView.as_view(results_only=True), name="loyalink_khalti_members_results"),
+        path(member, MemberPage.as_view(), name=name),
+        path(f"{member}adjust/", AdjustView.as_view(), name=f"{name}_adjust"),
+        path(f"{member}block/", BlockView.as_view(), name=f"{name}_block"),
+        path(f"{member}merge/", MergeView.as_view(), name=f"{name}_merge"),
+        path(f"{member}export/", ExportView.as_view(), name=f"{name}_export"),
+        path(f"{member}erase/", EraseView.as_view(), name=f"{name}_erase"),
+        path(f"{member}holds/<int:hold>/check/", CheckNowView.as_view(), name=f"{name}_check_now"),
+    ]
+
+
+def campaigns_urls() -> list[URLPattern]:
+    all_, one, name = "khalti/campaigns/", "khalti/campaigns/<int:pk>/", "loyalink_khalti_campaign"
+    example = campaigns.ExampleView.as_view()
+    return [
+        path(all_, CampaignsView.as_view(), name=f"{name}s"),
+        path(f"{all_}results/", CampaignsView.as_view(results_only=True), name=f"{name}s_results"),
+        path(f"{all_}add/", campaigns.EditView.as_view(), name=f"{name}_add"),
+        path(f"{all_}example/", example, name=f"{name}_example"),
+        path(one, campaigns.EditView.as_view(), name=f"{name}_edit"),
+        path(f"{one}example/", example, name=f"{name}_example"),
+        path(f"{one}end/", campaigns.EndView.as_view(), name=f"{name}_end"),
+        path(f"{one}delete/", campaigns.DeleteView.as_view(), name=f"{name}_delete"),
+    ]
+
+
+def settings_urls() -> list[URLPattern]:
+    """The pages beside Wagtail's own pages of the settings, for each site."""
+    khalti, loyalty = (
+        {"app_name": m._meta.app_label, "model_name": m._meta.model_name} for m in (KhaltiSettings, LoyaltySettings)
+    )
+    return [
+        path("khalti/<int:pk>/test-key/", TestKeyView.as_view(), khalti, name="loyalink_khalti_test_key"),
+        path(
+            "khalti/<int:pk>/rules-example/", RulesExampleView.as_view(), loyalty, name="loyalink_khalti_rules_example"
+        ),
+    ]

@@ -1,0 +1,114 @@
+"""Checks of the hosts in ``SHOPS``, the middleware and the URLs."""
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, Resolver404, URLResolver, get_resolver, resolve, reverse
+from django.urls.resolvers import LocalePrefixPattern
+from django.utils.module_loading import import_string
+from django.utils.translation import override
+
+from loyalink_khalti import conf
+
+from .registration import Messages, check, error, warning
+
+PENDING_PAYMENT = "loyalink_khalti.storefront.middleware.PendingPaymentMiddleware"
+TOKEN_PAGE = "loyalink_khalti.storefront.middleware.TokenPageMiddleware"  # noqa: S105 - a path, not a password
+
+
+@check()
+def shops() -> Messages:
+    if not conf.get("SHOPS"):
+        yield warning(
+            17,
+            'LOYALINK_KHALTI["SHOPS"] is empty, so nothing can be paid.',
+            'LOYALINK_KHALTI["SHOPS"] = {"shop": "path.to.YourShop"}. docs/configuration.md has the paths of the hosts'
+            " in this package.",
+        )
+    for name in conf.get("SHOPS"):
+        try:
+            shop = conf.shop(name)
+        except (ImportError, AttributeError, TypeError, ImproperlyConfigured) as exc:
+            yield error(
+                18,
+                f"The shop {name!r} cannot be used: {exc}.",
+                f'LOYALINK_KHALTI["SHOPS"] = {{"{name}": "path.to.YourShop"}}, the path of a class that implements'
+                " loyalink_khalti.ports.Shop.",
+            )
+        else:
+            yield from shop.check()
+
+
+@check()
+def wagtail_settings() -> Messages:
+    if apps.is_installed("wagtail.admin") and not apps.is_installed("wagtail.contrib.settings"):
+        yield error(
+            31,
+            "wagtail.contrib.settings is not installed, so the admin has no Settings → Khalti.",
+            'Add "wagtail.contrib.settings" to INSTALLED_APPS.',
+        )
+
+
+@check()
+def middleware() -> Messages:
+    if not _is_installed(PENDING_PAYMENT):
+        yield warning(
+            19,
+            "Customers with a pending payment do not see the bar that lets them continue or cancel it.",
+            f'Add "{PENDING_PAYMENT}" at the end of MIDDLEWARE.',
+        )
+    if not _is_installed(TOKEN_PAGE):
+        yield warning(
+            35,
+            "Other middleware can log the parameters that Khalti appends to the return URL, such as the mobile number,"
+            " and customers who return during a database failure see an error page.",
+            f'Add "{TOKEN_PAGE}" at the beginning of MIDDLEWARE.',
+        )
+
+
+def _is_installed(path: str) -> bool:
+    """Whether ``MIDDLEWARE`` has this class or a subclass of it."""
+    if path in settings.MIDDLEWARE:
+        return True
+    wanted = import_string(path)
+    installed = [import_string(each) for each in settings.MIDDLEWARE]
+    return any(isinstance(each, type) and issubclass(each, wanted) for each in installed)
+
+
+@check(checks.Tags.urls)
+def urls() -> Messages:
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return
+    include = 'path("khalti/", include("loyalink_khalti.storefront.urls"))'
+    try:
+        page = reverse("loyalink_khalti:return", args=["A" * 22])
+    except NoReverseMatch:
+        yield error(
+            20,
+            "The URLs of the return page, to which Khalti sends customers, are missing.",
+            f"Add {include} to the URLs, before Wagtail's catch-all.",
+        )
+        return
+    if any(isinstance(each.pattern, LocalePrefixPattern) and _includes_ours(each) for each in _resolvers()):
+        yield error(
+            21,
+            "The return page is inside i18n_patterns, so its address changes with the language.",
+            f"Move {include} out of i18n_patterns.",
+        )
+        return
+    try:
+        namespaces = resolve(page).namespaces
+    except Resolver404:
+        namespaces = []
+    if "loyalink_khalti" not in namespaces:
+        yield error(22, f"Another URL pattern takes {page}.", f"Move {include} above it.")
+
+
+def _resolvers() -> list[URLResolver]:
+    return [each for each in get_resolver().url_patterns if isinstance(each, URLResolver)]
+
+
+def _includes_ours(resolver: URLResolver) -> bool:
+    with override(settings.LANGUAGE_CODE):
+        return "loyalink_khalti" in resolver.namespace_dict

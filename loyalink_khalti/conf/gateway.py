@@ -1,0 +1,151 @@
+"""Khalti as a site's payment gateway: whether and how the checkout offers it, and the clients that call it."""
+
+import logging
+import os
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import translation
+
+from loyalink_khalti.khalti.circuit_breaker import ConcurrencyLimit, breaker_for
+from loyalink_khalti.khalti.client import Khalti
+from loyalink_khalti.khalti.credentials import Secret
+from loyalink_khalti.khalti.transport import Transport
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments.models import Credentials
+
+from .keys import current_secret, secret_key_info, secret_of
+from .settings import (
+    LIVE,
+    SERVERS,
+    base_url,
+    deadline,
+    environment_of,
+    is_khalti_server,
+    is_simulated,
+    khalti_settings,
+    max_concurrent_calls,
+)
+
+log = logging.getLogger(__name__)
+
+CHECKOUT_SLOT_TIMEOUT = 2.0
+"""Seconds that a checkout waits for a free slot before it calls Khalti."""
+
+EVERYBODY, MEMBERS, STAFF = "everybody", "members", "staff"
+"""The customers to whom a site offers Khalti."""
+
+
+class Caller(Enum):
+    """Who calls Khalti. It decides how long the call waits for a free slot among this process's calls."""
+
+    PAGE = "page"
+    """A page that shows a payment. It does not wait: it reloads by itself."""
+    CHECKOUT = "checkout"
+    """A customer who has clicked. Waits ``CHECKOUT_SLOT_TIMEOUT`` seconds."""
+    STAFF = "staff"
+    """Staff who have clicked. Waits as long as a call may take."""
+    JOB = "job"
+    """A job. It limits its own threads and needs no slot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KhaltiOptions:
+    """How a site offers Khalti; ``unavailable_reason`` is a sentence for the customer, "" when it is available."""
+
+    enabled: bool
+    environment: str
+    title: str
+    text: str
+    test_mode: bool
+    unavailable_reason: str
+    audience: str = EVERYBODY
+    """``EVERYBODY``, ``MEMBERS`` or ``STAFF``."""
+    minimum_order: Paisa = Paisa(0)
+    maximum_order: Paisa | None = None
+
+
+def khalti_options(site_key: str) -> KhaltiOptions:
+    """Return what the checkout of a site shows of Khalti."""
+    saved = khalti_settings(site_key)
+    environment = environment_of(saved)
+    enabled = bool(saved.enabled) if saved else True
+    return KhaltiOptions(
+        enabled=enabled,
+        environment=environment,
+        title=saved.title if saved else "Khalti",
+        text=saved.text if saved else "Pay with your Khalti wallet, mobile banking or card.",
+        test_mode=base_url(environment) != SERVERS[LIVE],
+        unavailable_reason=_unavailable_reason(site_key, environment, enabled=enabled),
+        audience=str(saved.audience) if saved else EVERYBODY,
+        minimum_order=Paisa(saved.minimum_order) if saved else Paisa(0),
+        maximum_order=Paisa(saved.maximum_order) if saved and saved.maximum_order is not None else None,
+    )
+
+
+def _unavailable_reason(site_key: str, environment: str, *, enabled: bool) -> str:
+    if not enabled:
+        return translation.gettext_noop("Khalti is switched off in this shop at the moment.")
+    key = secret_key_info(site_key, environment)
+    if key.error:
+        log.error("Khalti is not available on %s: %s", site_key, key.error)
+    if not key.source or key.error:
+        return translation.gettext_noop("Khalti is not set up in this shop yet.")
+    if breaker_for(base_url(environment)).is_open:
+        return translation.gettext_noop("Khalti is not responding. Try again in a minute, or pay another way.")
+    return ""
+
+
+def client_for(row: Credentials, caller: Caller = Caller.PAGE) -> tuple[Khalti, bool]:
+    """Return a client with the secret key that opened a payment, and whether that key still exists.
+
+    If the key is gone (an environment variable has changed), the client has the site's current key of the same
+    environment. Raises ``ImproperlyConfigured`` without any key, ``SecretKeyUnreadable`` when it cannot be decrypted.
+    """
+    secret = secret_of(row)
+    if secret is not None:
+        # A simulator may have moved to today's KHALTI_BASE_URL. Khalti's own servers do not move.
+        moved = is_simulated() and not is_khalti_server(row.base_url)
+        return _client(base_url(row.environment) if moved else row.base_url, secret, caller), True
+    current = current_secret(row.site_key, row.environment)
+    if current is None:
+        raise ImproperlyConfigured(f"the Khalti key {row.fingerprint} is gone, and the site has no other key")
+    return client_with_key(row.environment, current, caller), False
+
+
+def replacement_client(row: Credentials, caller: Caller) -> Khalti | None:
+    """Return a client with the key that has replaced one that Khalti rejects; None when none has."""
+    current = current_secret(row.site_key, row.environment)
+    if current is None or current.fingerprint == row.fingerprint:
+        return None
+    return client_with_key(row.environment, current, caller)
+
+
+def client_with_key(environment: str, secret: Secret, caller: Caller = Caller.STAFF) -> Khalti:
+    """Return a client with any key for the current server of an environment. Raises ``ImproperlyConfigured``."""
+    return _client(base_url(environment), secret, caller)
+
+
+def slot_timeout(caller: Caller) -> float:
+    """Return the seconds that a call may wait for a free slot before its deadline begins."""
+    return {Caller.CHECKOUT: min(CHECKOUT_SLOT_TIMEOUT, deadline()), Caller.STAFF: deadline()}.get(caller, 0.0)
+
+
+def _client(url: str, secret: Secret, caller: Caller) -> Khalti:
+    try:
+        return Khalti(
+            base_url=url,
+            secret=secret,
+            transport=_transport(deadline()),
+            concurrency_limit=None if caller is Caller.JOB else _concurrency_limit(max_concurrent_calls()),
+            slot_timeout=slot_timeout(caller),
+        )
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"Khalti cannot be called at {url}: {exc}") from exc
+
+
+_transport = cache(lambda seconds: Transport(deadline=seconds))
+_concurrency_limit = cache(ConcurrencyLimit)
+os.register_at_fork(after_in_child=_concurrency_limit.cache_clear)  # its slots are held by threads of the parent

@@ -1,0 +1,212 @@
+"""From the basket to Khalti's payment page: everything is committed before the first call to Khalti."""
+
+import logging
+from collections.abc import Callable
+from typing import NoReturn
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from loyalink_khalti import conf
+from loyalink_khalti.conf import Caller
+from loyalink_khalti.errors import (
+    AccountBlocked,
+    CannotPay,
+    InsufficientPoints,
+    KhaltiError,
+    KhaltiKeyRejected,
+    KhaltiRejected,
+    KhaltiUnreadable,
+)
+from loyalink_khalti.flow.transactions import (
+    advisory_lock,
+    forbid_transaction,
+    in_one_block,
+    in_one_block_or_cannot_pay,
+)
+from loyalink_khalti.flow.verification.apply import release_payment
+from loyalink_khalti.khalti.wire import Initiate
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, npr
+from loyalink_khalti.payments import transitions
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.states import LIVE, FlagReason
+from loyalink_khalti.ports import Cart, PaymentMethod, PrivateText, ReleaseReason
+
+from .availability import check_cart, khalti_unavailable_reason
+
+log = logging.getLogger(__name__)
+
+Evidence = dict[str, object]
+
+
+class PaymentPending(CannotPay):
+    """This member or browser session has a live payment already: ``payment``, to be continued or cancelled."""
+
+    def __init__(self, payment: Payment) -> None:
+        super().__init__(
+            _("A payment of %(amount)s is still pending. Continue it, or cancel it and start again.")
+            % {"amount": npr(Paisa(payment.amount))}
+        )
+        self.payment = payment
+
+
+def begin_payment(freeze: Callable[[], Cart], *, browser_session: str = "") -> Payment:
+    """Hold what the customer buys, open a payment at Khalti and return it; redirect to its ``payment_url``.
+
+    ``freeze`` returns the Cart and runs in the same transaction as the rows that it leads to; whatever it raises
+    rolls everything back. ``browser_session`` identifies the browser for the limit on live payments. Raises
+    ``CannotPay`` with a message for the customer (everything that was held is released then), its subclass
+    ``PaymentPending``, and ``InsideTransaction``.
+    https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
+    """
+    forbid_transaction("begin_payment")
+    payment = in_one_block_or_cannot_pay(lambda: _hold(freeze(), browser_session=browser_session))
+    try:
+        request = _initiate_request(payment)
+        answer = conf.client_for(payment.credentials, Caller.CHECKOUT)[0].initiate(request)
+        if not in_one_block(lambda: transitions.mark_initiated(payment, answer)):
+            raise CannotPay(_("Khalti answered too late. Nothing was paid; please try again."))
+    except ImproperlyConfigured as exc:
+        message = _("Khalti is not set up in this shop at the moment. Please choose another payment method.")
+        _refuse(payment, message, exc, FlagReason.INITIATE_REFUSED, {"settings": str(exc)[:500]})
+    except KhaltiError as exc:
+        _refuse(payment, _customer_message(exc), exc, *_flag_of(exc))
+    except IntegrityError as exc:  # Khalti has sent the same pidx twice
+        message = _customer_message(KhaltiUnreadable())
+        _refuse(payment, message, exc, FlagReason.PIDX_MISMATCH, {"pidx": answer.pidx})
+    except Exception:  # no payment_url has left the shop, so no money can come
+        release_payment(payment, ReleaseReason.REFUSED, customer_present=True)
+        raise
+    payment.refresh_from_db()
+    return payment
+
+
+def hold_points(purchase: Purchase) -> None:
+    """Hold the points that a purchase redeems, in the caller's transaction.
+
+    Raises ``CannotPay`` where the member has fewer points or their account is blocked.
+    """
+    if not purchase.points_redeemed or not purchase.member_id:
+        return
+    try:
+        ledger.hold(
+            site_key=purchase.site_key,
+            member_id=purchase.member_id,
+            purchase=purchase.key,
+            points=purchase.frozen_cart.points_redeemed,
+            version_id=purchase.rules_version,
+        )
+    except InsufficientPoints as exc:
+        raise CannotPay(_("You no longer have that many points. Please choose again how many to use.")) from exc
+    except AccountBlocked as exc:
+        raise CannotPay(_("Your points are blocked. Please contact the shop.")) from exc
+
+
+def _hold(cart: Cart, *, browser_session: str) -> Payment:
+    version = ledger.current_version(cart.site_key)
+    check_cart(cart, version.rules)
+    points_value = ledger.points_value(version.rules, cart.points_redeemed)
+    amount_due = Paisa(cart.total - points_value)
+    if amount_due < KHALTI_MINIMUM:
+        raise CannotPay(_("Khalti accepts payments of %(minimum)s or more.") % {"minimum": npr(KHALTI_MINIMUM)})
+    if reason := khalti_unavailable_reason(
+        site_key=cart.site_key, member_id=cart.member_id, total=cart.total, amount_due=amount_due
+    ):
+        raise CannotPay(reason)
+    _limit_live_payments(cart, browser_session)
+    credentials = conf.credentials(cart.site_key)
+    purchase = transitions.create_purchase(
+        cart,
+        method=PaymentMethod.KHALTI,
+        points_value=points_value,
+        rules_version=version.pk,
+        browser_session=browser_session,
+    )
+    payment = transitions.create_payment(purchase, credentials=credentials)
+    hold_points(purchase)
+    return payment
+
+
+def _limit_live_payments(cart: Cart, browser_session: str) -> None:
+    """Bound how much stock a member, a browser session or a guest's e-mail address can hold without paying."""
+    live = Payment.objects.filter(state__in=LIVE).select_related("purchase").order_by("-pk")
+    email = "" if cart.member_id else cart.customer.email
+    owners = {
+        "LIVE_PAYMENTS_PER_MEMBER": (cart.member_id, Q(purchase__member_id=cart.member_id)),
+        "LIVE_PAYMENTS_PER_BROWSER": (browser_session, Q(purchase__browser_session=browser_session)),
+        "LIVE_PAYMENTS_PER_EMAIL": (email, Q(purchase__cart__customer__email__iexact=email)),
+    }
+    advisory_lock(f"{setting}:{owner.casefold()}" for setting, (owner, _theirs) in owners.items() if owner)
+    for setting, (owner, theirs) in owners.items():
+        limit = conf.get(setting)
+        if not owner or not limit:
+            continue
+        pending = list(live.filter(theirs)[:limit])
+        if len(pending) < limit:
+            continue
+        if owner is email:  # anybody can type an address, so the message reveals nothing about these payments
+            raise CannotPay(_("Other payments with this e-mail address are still pending. Please try again later."))
+        raise PaymentPending(pending[0])
+
+
+def _initiate_request(payment: Payment) -> Initiate:
+    cart = payment.purchase.frozen_cart
+    site = conf.site_url(cart.site_key)
+    return Initiate(
+        return_url=site + reverse("loyalink_khalti:return", args=[payment.token]),
+        website_url=site + "/",
+        amount=Paisa(payment.amount),
+        purchase_order_id=payment.purchase_order_id,
+        purchase_order_name=cart.name,
+        name=cart.customer.name,
+        email=cart.customer.email,
+        phone=cart.customer.phone,
+    )
+
+
+def _refuse(
+    payment: Payment, message: str, exc: Exception, reason: FlagReason | None = None, evidence: Evidence | None = None
+) -> NoReturn:
+    """Release a payment that has no payment page, and raise ``CannotPay`` with a message for the customer."""
+    log.log(
+        logging.WARNING if isinstance(exc, KhaltiError) else logging.ERROR,
+        "initiate of payment %s: %s",
+        payment.pk,
+        exc,
+    )
+    flag = (reason, evidence or {}) if reason else None
+    release_payment(payment, ReleaseReason.REFUSED, customer_present=True, flag=flag)
+    raise CannotPay(message) from exc
+
+
+def _flag_of(exc: KhaltiError) -> tuple[FlagReason, Evidence] | tuple[()]:
+    """The Flag that staff get for a "no" of Khalti's, if any."""
+    if not isinstance(exc, KhaltiRejected):
+        return ()
+    # Khalti may quote the customer, and an error page would print this dict as a variable of `_refuse`.
+    evidence: Evidence = {"status_code": exc.status_code, "khalti": PrivateText(exc.message[:500])}
+    if isinstance(exc, KhaltiKeyRejected):
+        return FlagReason.KEY_REFUSED, evidence
+    return (FlagReason.MERCHANT_LIMIT if _is_merchant_limit(exc) else FlagReason.INITIATE_REFUSED), evidence
+
+
+def _is_merchant_limit(exc: KhaltiRejected) -> bool:
+    """Whether Khalti refuses because of the merchant's account, not because of this request."""
+    message = exc.message.lower()
+    return "must be less than" in message or "fee not found" in message
+
+
+def _customer_message(exc: KhaltiError) -> str:
+    if isinstance(exc, KhaltiKeyRejected):
+        return _(
+            "Khalti cannot be used in this shop at the moment. Nothing was paid; please choose another payment method."
+        )
+    if isinstance(exc, KhaltiRejected):
+        return _("Khalti cannot accept this amount. Nothing was paid; please choose another payment method.")
+    return _(
+        "Khalti is not responding. Nothing was paid; please try again in a moment, or choose another payment method."
+    )

@@ -1,0 +1,1 @@
+"""Members: their points by hand, their names and data, a guest's points claimed, and notices before points expire."""

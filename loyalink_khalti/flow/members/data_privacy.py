@@ -1,0 +1,212 @@
+"""Export and erase the personal data of a customer, member or guest.
+
+A member is found by the user's pk, a guest by the e-mail address from the checkout. What a member bought as a guest,
+with the address of their account, belongs to them too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from loyalink_khalti.errors import CannotEraseData
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments import transitions
+from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUNDS, UNSETTLED
+from loyalink_khalti.ports import Customer
+
+from .directory import CHUNK, member_emails, member_sites
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSubject:
+    """The customer whose data it is: a member, a guest, or a member who was a guest before."""
+
+    member_id: str | None = None
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedRows:
+    """How many rows lost their personal data."""
+
+    accounts: int
+    purchases: int
+
+
+def member_subject(member_id: str) -> DataSubject:
+    """Return a member, with the address under which they may have bought as a guest."""
+    name = member_emails([member_id]).get(member_id, "")
+    return DataSubject(member_id=member_id, email=name if "@" in name else "")
+
+
+def find_subject(name: str) -> DataSubject | None:
+    """Return the customer with this member id or e-mail address who is no user (any more); None if unknown."""
+    of_member = Q(member_id=name) | Q(claimed_by=name)
+    if Account.objects.filter(member_id=name).exists() or Purchase.objects.filter(of_member).exists():
+        return DataSubject(member_id=name)
+    guest = DataSubject(email=name)
+    return guest if "@" in name and _purchases_of(guest).exists() else None
+
+
+def export_personal_data(
+    subject: DataSubject, *, site_key: str | None = None
+) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+    """Return all that is kept about a customer, ready for JSON: identity and points, and an iterator of purchases."""
+    member_id = subject.member_id
+    sites = member_sites(member_id, site_key) if member_id else []
+    head = {
+        "member": member_id,
+        "email": subject.email or None,
+        "points": {key: ledger.personal_data(site_key=key, member_id=member_id) for key in sites if member_id},
+    }
+    with_all = _purchases_of(subject, site_key).prefetch_related("payments__flags", "refunds")
+    return head, map(_purchase_data, with_all.iterator(chunk_size=CHUNK))
+
+
+def erase_personal_data(subject: DataSubject, *, site_key: str | None = None) -> ErasedRows:
+    """Erase who a customer was, and return how many rows that changed; amounts, lines, states and points stay.
+
+    Removes name, e-mail address and phone from each purchase's Cart, the notes of staff from its flags, and the
+    browser session; the points account loses its member and is blocked. ``member_id`` and ``claimed_by`` of purchases
+    stay: they mean nothing once the shop has deleted its user. Each chunk of purchases is one transaction, so that
+    the next call continues where this one was interrupted. Raises ``CannotEraseData`` before anything is changed
+    while a payment or a refund is unfinished, and ``InsideTransaction``.
+    """
+    forbid_transaction("erase_personal_data")
+    _refuse_unfinished(_purchases_of(subject, site_key))
+    accounts = in_one_block(lambda: _erase_accounts(subject, site_key))
+    purchases = last = 0
+    while pks := list(_purchases_of(subject, site_key).filter(pk__gt=last).values_list("pk", flat=True)[:CHUNK]):
+        purchases += in_one_block(partial(_erase_purchases, pks))
+        last = pks[-1]
+    return ErasedRows(accounts=accounts, purchases=purchases)
+
+
+def _purchases_of(subject: DataSubject, site_key: str | None = None) -> QuerySet[Purchase]:
+    theirs = Q(pk__in=[])
+    if subject.member_id:
+        theirs |= Q(member_id=subject.member_id) | Q(claimed_by=subject.member_id)
+    if subject.email:
+        theirs |= Q(member_id=None, claimed_by=None, cart__customer__email__iexact=subject.email)
+    purchases = Purchase.objects.filter(theirs).order_by("pk")
+    return purchases if site_key is None else purchases.filter(site_key=site_key)
+
+
+def _refuse_unfinished(purchases: QuerySet[Purchase]) -> None:
+    flags = Flag.objects.filter(payment=OuterRef("pk"))
+    is_resolved = Exists(flags.exclude(actor=None)) & ~Exists(flags.filter(resolved_at=None))
+    payments = Payment.objects.filter(purchase__in=purchases.order_by(), state__in=HOLDING)
+    unresolved = payments.exclude(is_resolved, state__in=UNSETTLED)
+    payment = unresolved.select_related("purchase").order_by("pk").first()
+    if payment is not None and payment.state in LIVE:
+        raise CannotEraseData(f"payment {payment.purchase_order_id} is still pending; try again when it is finished")
+    if payment is not None:
+        raise CannotEraseData(f"payment {payment.purchase_order_id} is paid without an order; resolve its flag first")
+    refunds = Refund.objects.filter(purchase__in=purchases.order_by(), state__in=PENDING_REFUNDS)
+    refund = refunds.select_related("purchase").order_by("pk").first()
+    if refund is not None:
+        raise CannotEraseData(f"a refund of {refund.purchase.ref} is not finished yet")
+
+
+def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
+    member_id = subject.member_id
+    if not member_id:
+        return 0
+    return sum(ledger.erase(site_key=key, member_id=member_id) for key in member_sites(member_id, site_key))
+
+
+def _erase_purchases(pks: list[int]) -> int:
+    """Check again under the locks: a released payment may have been paid since the first check."""
+    purchases = list(Purchase.objects.select_for_update(of=("self",)).filter(pk__in=pks).order_by("pk"))
+    _refuse_unfinished(Purchase.objects.filter(pk__in=pks))
+    Flag.objects.filter(payment__purchase__in=pks).exclude(note="").update(note="")
+    erased = 0
+    for purchase in purchases:
+        cart = replace(purchase.frozen_cart, customer=Customer())
+        anonymous = (cart.to_json(), "", transitions.search_text_for(cart, purchase.number))
+        if (purchase.cart, purchase.browser_session, purchase.search_text) != anonymous:
+            purchase.cart, purchase.browser_session, purchase.search_text = anonymous
+            purchase.save(update_fields=["cart", "browser_session", "search_text"])
+            erased += 1
+    return erased
+
+
+# The export
+
+
+def _purchase_data(purchase: Purchase) -> dict[str, Any]:
+    cart = purchase.frozen_cart
+    return {
+        "shop": purchase.shop,
+        "reference": purchase.ref,
+        "number": purchase.number,
+        "state": purchase.state,
+        "method": purchase.method,
+        "created_at": purchase.created_at.isoformat(),
+        "placed_at": _iso(purchase.placed_at),
+        "received_at": _iso(purchase.received_at),
+        "name": cart.customer.name,
+        "email": cart.customer.email,
+        "phone": cart.customer.phone,
+        "language": purchase.language,
+        "browser_session": purchase.browser_session,
+        "lines": [{"title": line.title, "quantity": line.quantity, "total": line.total} for line in cart.lines],
+        "shipping": cart.shipping,
+        "amount_due": purchase.amount_due,
+        "points_redeemed": purchase.points_redeemed,
+        "points_earned": purchase.earned,
+        "claimed_at": _iso(purchase.claimed_at),
+        "payments": [_payment_data(payment) for payment in purchase.payments.all()],
+        "refunds": [_refund_data(refund) for refund in purchase.refunds.all()],
+    }
+
+
+def _payment_data(payment: Payment) -> dict[str, Any]:
+    return {
+        "attempt": payment.attempt,
+        "pidx": payment.pidx,
+        "transaction_id": payment.transaction_id,
+        "state": payment.state,
+        "release_reason": payment.release_reason,
+        "amount": payment.amount,
+        "captured": payment.captured,
+        "refunded": payment.refunded,
+        "created_at": _iso(payment.created_at),
+        "paid_at": _iso(payment.paid_at),
+        "fulfilled_at": _iso(payment.fulfilled_at),
+        "released_at": _iso(payment.released_at),
+        "flags": [
+            {
+                "reason": flag.reason,
+                "raised_at": _iso(flag.raised_at),
+                "resolution": flag.resolution,
+                "resolved_at": _iso(flag.resolved_at),
+                "note": flag.note,
+            }
+            for flag in payment.flags.all()
+        ],
+    }
+
+
+def _refund_data(refund: Refund) -> dict[str, Any]:
+    return {
+        "state": refund.state,
+        "subtotal": refund.subtotal,
+        "shipping": refund.shipping,
+        "amount": refund.amount,
+        "points_restored": refund.points_restored,
+        "points_clawed_back": refund.points_clawed_back,
+        "khalti_message": refund.khalti_message,
+        "requested_at": _iso(refund.requested_at),
+        "done_at": _iso(refund.done_at),
+    }
+
+
+def _iso(at: Any) -> str | None:
+    return at.isoformat() if at else None

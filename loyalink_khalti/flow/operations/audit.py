@@ -1,0 +1,218 @@
+"""Check every invariant that the database can show: payments, the shop's orders and the points must agree.
+
+Numbers in ``invariant``: I… are those of money, L… those of the ledger. Everything is an iterator that reads rows in
+chunks, so that memory does not grow with the history.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q
+
+from loyalink_khalti import conf
+from loyalink_khalti.flow.members.directory import CHUNK, chunked, member_accounts, member_emails
+from loyalink_khalti.flow.review.options import Resolution
+from loyalink_khalti.loyalty import audit as ledger_audit
+from loyalink_khalti.loyalty.buckets import HoldState
+from loyalink_khalti.loyalty.models import Hold
+from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
+from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.states import (
+    HOLDING,
+    MAYBE_WITHOUT_PIDX,
+    UNSETTLED,
+    PaymentState,
+    PurchaseState,
+    RefundState,
+)
+from loyalink_khalti.ports import HostOrder, PaymentMethod
+
+from . import audit_refunds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A broken invariant: its number, the row that breaks it, and how."""
+
+    invariant: str
+    subject: str
+    detail: str
+
+
+def audit() -> dict[str, Any]:
+    """Return all violations and all rows at once, as ``loyalink_audit --json`` prints them; for small databases."""
+    found = [asdict(violation) for violation in audit_violations()]
+    return {"ok": not found, "violations": found, **{name: list(rows) for name, rows in audit_rows().items()}}
+
+
+def audit_rows() -> dict[str, Iterator[dict[str, Any]]]:
+    """Return iterators of payments, accounts and placed orders, ready for JSON; money in paisa."""
+    return {"payments": _payment_rows(), "accounts": _account_rows(), "orders": _order_rows()}
+
+
+def audit_violations() -> Iterator[Violation]:
+    """Yield every broken invariant."""
+    yield from _check_payments()
+    yield from _check_purchases()
+    yield from _check_orders()
+    for finding in audit_refunds.violations():
+        yield _violation(*finding)
+    for subject, invariant, detail in ledger_audit.violations():
+        yield _violation(invariant, subject, detail)
+
+
+# The rows
+
+
+def _payment_rows() -> Iterator[dict[str, Any]]:
+    payments = Payment.objects.select_related("purchase").prefetch_related("flags").order_by("pk")
+    for payment in payments.iterator(chunk_size=CHUNK):
+        placed = payment.purchase.state == PurchaseState.PLACED
+        yield {
+            "pidx": payment.pidx,
+            "state": payment.state,
+            "amount": payment.amount,
+            "captured": payment.captured,
+            "transaction_id": payment.transaction_id,
+            "order": payment.purchase.number if placed else None,
+            "flags": sorted(flag.reason for flag in payment.flags.all() if flag.resolved_at is None),
+            "refunded": payment.refunded,
+        }
+
+
+def _account_rows() -> Iterator[dict[str, Any]]:
+    for each in member_accounts():
+        account = each.account
+        yield {
+            "member": each.member,
+            "available": account.available,
+            "pending": account.pending,
+            "held": account.held,
+            "owed": account.owed,
+            "lifetime_earned": account.lifetime_earned,
+            "lifetime_redeemed": account.lifetime_redeemed,
+            "tier": each.tier,
+        }
+
+
+def _order_rows() -> Iterator[dict[str, Any]]:
+    for shop in conf.shops().values():
+        for chunk in chunked(shop.placed_orders()):
+            emails = member_emails(order.member_id for order in chunk)
+            for order in chunk:
+                yield {
+                    "number": order.number,
+                    "member": emails.get(order.member_id, order.member_id) if order.member_id else None,
+                    "total": order.total,
+                    "paid": order.paid,
+                    "refunded": order.refunded,
+                    "status": order.status,
+                }
+
+
+# The checks
+
+
+def _check_orders() -> Iterator[Violation]:
+    """The shops' placed orders agree with our purchases."""
+    for name, shop in conf.shops().items():
+        seen = 0
+        for chunk in chunked(shop.placed_orders()):
+            found = Purchase.objects.filter(shop=name, ref__in=[order.ref for order in chunk])
+            purchases = {purchase.ref: purchase for purchase in found}
+            pairs = [(order, purchases[order.ref]) for order in chunk if order.ref in purchases]
+            for order, purchase in pairs:
+                seen += purchase.state == PurchaseState.PLACED
+                yield from _check_order(order, purchase)
+            for finding in audit_refunds.order_violations(pairs):
+                yield _violation(*finding)
+        placed = Purchase.objects.filter(shop=name, state=PurchaseState.PLACED).count()
+        if seen != placed:
+            yield _violation("I1", name, f"{placed} purchases are placed, but the shop shows {seen} orders for them")
+
+
+def _check_order(order: HostOrder, purchase: Purchase) -> Iterator[Violation]:
+    subject = str(purchase)
+    if purchase.state != PurchaseState.PLACED:
+        yield _violation("I1", subject, f"the shop shows order {order.number}, but the purchase is {purchase.state}")
+        return
+    if order.number != purchase.number:
+        yield _violation("I1", subject, f"order {purchase.number} is {order.number} in the shop")
+    if order.total != purchase.amount_due:
+        yield _violation("I2", subject, f"{purchase.amount_due} paisa due, but the shop's order says {order.total}")
+    expected = purchase.amount_due if purchase.method == PaymentMethod.KHALTI else purchase.received
+    if order.paid != expected:
+        yield _violation("I2", subject, f"{expected} paisa paid, but the shop's order says {order.paid}")
+
+
+def _check_payments() -> Iterator[Violation]:
+    flags = Flag.objects.filter(payment=OuterRef("pk"))
+    refunds = Refund.objects.filter(payment=OuterRef("pk")).exclude(state=RefundState.REFUSED)
+    payments: Any = Payment.objects.select_related("purchase").annotate(
+        is_reviewed=Exists(flags.filter(Q(resolved_at=None) | Q(actor__isnull=False))),  # open, or resolved by staff
+        is_accepted=Exists(flags.filter(resolution=Resolution.ACCEPT)),
+        has_refund=Exists(refunds),
+    )
+    for payment in payments.order_by("pk").iterator(chunk_size=CHUNK):
+        state, subject = PaymentState(payment.state), str(payment)
+        is_exact = payment.captured == payment.amount and payment.transaction_id
+        if payment.fulfilled_at and not is_exact and not payment.is_accepted:
+            yield _violation("I2", subject, "fulfilled without exactly its amount and a transaction id")
+        if payment.fulfilled_at and payment.purchase.state != PurchaseState.PLACED:
+            yield _violation("I1", subject, "fulfilled, but its purchase is not placed")
+        has_rest = state is PaymentState.PARTIALLY_REFUNDED and payment.fulfilled_at is None
+        if (has_rest or state in UNSETTLED) and not (payment.is_reviewed or payment.has_refund):
+            yield _violation("I3", subject, f"{state}, but neither fulfilled, flagged nor being refunded")
+        if not payment.pidx and state not in MAYBE_WITHOUT_PIDX:
+            yield _violation("I2", subject, f"{state} without a pidx")
+
+
+def _check_purchases() -> Iterator[Violation]:
+    purchases = Purchase.objects.annotate(
+        # Distinct: with several flags a payment comes in as many rows.
+        fulfilled=Count("payments", filter=Q(payments__fulfilled_at__isnull=False), distinct=True),
+        holding=Count("payments", filter=Q(payments__state__in=sorted(HOLDING)), distinct=True),
+        flagged=Count(
+            "payments", filter=Q(payments__flags__isnull=False, payments__flags__resolved_at=None), distinct=True
+        ),
+    )
+    for chunk in chunked(purchases.order_by("pk").iterator(chunk_size=CHUNK)):
+        keys = [purchase.key for purchase in chunk]
+        awards = set(OrderAward.objects.filter(purchase__in=keys).values_list("purchase", flat=True))
+        redemptions = {
+            redemption.purchase: (redemption.points, redemption.value)
+            for redemption in OrderRedemption.objects.filter(purchase__in=keys)
+        }
+        held = set(Hold.objects.filter(purchase__in=keys, state=HoldState.ACTIVE).values_list("purchase", flat=True))
+        for purchase in chunk:
+            key = purchase.key
+            yield from _check_purchase(purchase)
+            yield from _check_points(purchase, key in awards, redemptions.get(key), key in held)
+
+
+def _check_purchase(purchase: Any) -> Iterator[Violation]:
+    placed = purchase.state == PurchaseState.PLACED
+    if placed and purchase.method == PaymentMethod.KHALTI and purchase.fulfilled != 1:
+        yield _violation("I1", str(purchase), f"placed with {purchase.fulfilled} fulfilled payments")
+    if purchase.state == PurchaseState.OPEN and not purchase.holding and not purchase.flagged:
+        yield _violation("I3", str(purchase), "open, but none of its payments can bring money any more")
+
+
+def _check_points(
+    purchase: Purchase, awarded: bool, redeemed: tuple[int, int] | None, held: bool
+) -> Iterator[Violation]:
+    placed, subject = purchase.state == PurchaseState.PLACED, str(purchase)
+    paid_at_once = purchase.method in {PaymentMethod.KHALTI, PaymentMethod.POINTS}
+    paid = placed and (paid_at_once or purchase.received_at is not None)
+    if awarded != (paid and purchase.earner is not None):
+        yield _violation("I4", subject, f"awarded: {awarded}; paid for by a member: {paid}")
+    points, state = purchase.points_redeemed, purchase.state
+    if redeemed != ((points, purchase.points_value) if placed and points else None):
+        yield _violation("L9", subject, f"redeems {points} points and is {state}; in the ledger: {redeemed}")
+    if held != (state == PurchaseState.OPEN and bool(points)):
+        yield _violation("L7", subject, f"redeems {points} points and is {state}; held: {held}")
+
+
+def _violation(invariant: str, subject: str, detail: str) -> Violation:
+    return Violation(invariant=invariant, subject=subject, detail=detail)

@@ -1,0 +1,130 @@
+"""What the audit checks of refunds: payments, the shop's orders and the points must record the same.
+
+Each finding is an invariant, its subject and a detail. Rows are read in chunks.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.db.models import Count, Max, Q, Sum
+
+from loyalink_khalti.flow.members.directory import CHUNK, chunked
+from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption, RefundApplied
+from loyalink_khalti.payments import refunds
+from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.states import FlagReason, PaymentState, RefundKind, RefundState
+from loyalink_khalti.ports import HostOrder
+
+Finding = tuple[str, str, str]
+_DONE = Q(kind=RefundKind.ORDER, state=RefundState.DONE)
+_APPLIED = _DONE & Q(applied_at__isnull=False)
+
+
+def violations() -> Iterator[Finding]:
+    """Yield everything that is wrong with refunds, except what the shops' orders show."""
+    refunded = Purchase.objects.filter(pk__in=Refund.objects.filter(_DONE).values("purchase")).order_by("pk")
+    for chunk in chunked(refunded.iterator(chunk_size=CHUNK)):
+        yield from _check_purchases(chunk)
+    yield from _check_payments()
+    yield from _check_flags()
+
+
+def order_violations(pairs: Iterable[tuple[HostOrder, Purchase]]) -> Iterator[Finding]:
+    """Yield the shop's orders that show another refunded amount than their purchases."""
+    pairs = list(pairs)
+    rows = Refund.objects.filter(_APPLIED, purchase__in=[purchase for _order, purchase in pairs])
+    amounts = dict(rows.values_list("purchase").annotate(Sum("amount")).order_by())
+    for order, purchase in pairs:
+        expected = amounts.get(purchase.pk, 0)
+        if order.refunded != expected:
+            yield "I7", str(purchase), f"{expected} paisa refunded, but the shop's order says {order.refunded}"
+
+
+def _check_purchases(purchases: list[Purchase]) -> Iterator[Finding]:
+    keys = [purchase.key for purchase in purchases]
+    rows = Refund.objects.filter(_DONE, purchase__in=purchases).values("purchase").order_by()
+    totals = {
+        row["purchase"]: row
+        for row in rows.annotate(
+            subtotals=Sum("subtotal"),
+            shippings=Sum("shipping"),
+            amounts=Sum("amount"),
+            restored=Sum("points_restored"),
+            clawed_back=Sum("points_clawed_back"),
+            applied=Count("pk", filter=_APPLIED),
+            applied_subtotals=Sum("subtotal", filter=_APPLIED, default=0),
+        )
+    }
+    applied_to_points = {
+        purchase: (number, most)
+        for purchase, number, most in RefundApplied.objects.filter(purchase__in=keys)
+        .values_list("purchase")
+        .annotate(Count("pk"), Max("cumulative"))
+        .order_by()
+    }
+    redemptions = {row.purchase: row for row in OrderRedemption.objects.filter(purchase__in=keys)}
+    awards = {row.purchase: row for row in OrderAward.objects.filter(purchase__in=keys)}
+    for purchase in purchases:
+        total = totals.get(purchase.pk)
+        if total is None:  # undone since the purchases were read
+            continue
+        yield from _check_money(purchase, total)
+        in_ledger = applied_to_points.get(purchase.key, (0, 0))
+        if in_ledger != (total["applied"], total["applied_subtotals"]):
+            detail = f"{total['applied']} refunds of products for {total['applied_subtotals']} paisa"
+            yield "I7", str(purchase), f"{detail}, but the ledger has {in_ledger[0]} for {in_ledger[1]}"
+        yield from _check_points(purchase, total, redemptions.get(purchase.key), awards.get(purchase.key))
+
+
+def _check_money(purchase: Purchase, total: Mapping[str, Any]) -> Iterator[Finding]:
+    subtotal, paid = purchase.frozen_cart.subtotal, refunds.amount_paid(purchase)
+    if total["subtotals"] > subtotal:
+        yield "I7", str(purchase), f"products for {total['subtotals']} paisa refunded of {subtotal}"
+    if total["amounts"] > paid:
+        yield "L11", str(purchase), f"{total['amounts']} paisa refunded of {paid} paid"
+    paid_for_shipping = paid - refunds.paid_for_products(purchase)
+    if total["shippings"] > paid_for_shipping:
+        yield "I7", str(purchase), f"{total['shippings']} paisa of shipping refunded of {paid_for_shipping}"
+
+
+def _check_points(
+    purchase: Purchase, total: Mapping[str, Any], redemption: OrderRedemption | None, award: OrderAward | None
+) -> Iterator[Finding]:
+    restored = redemption.points_restored if redemption else 0
+    clawed_back = award.points_clawed_back if award else 0
+    if restored != total["restored"]:
+        yield "L9", str(purchase), f"refunds restored {total['restored']} points, but the ledger says {restored}"
+    if clawed_back != total["clawed_back"]:
+        detail = f"refunds clawed back {total['clawed_back']} points, but the ledger says {clawed_back}"
+        yield "L8", str(purchase), detail
+    if total["applied_subtotals"] < purchase.frozen_cart.subtotal or not total["applied"]:
+        return
+    if redemption and restored != redemption.points:
+        yield "L9", str(purchase), f"refunded in full, but {restored} of {redemption.points} points restored"
+    if award and clawed_back != award.proportional + award.fixed:
+        earned = award.proportional + award.fixed
+        yield "L8", str(purchase), f"refunded in full, but {clawed_back} of {earned} points clawed back"
+
+
+def _check_payments() -> Iterator[Finding]:
+    """A payment has as much refunded as its Refunds; more only where Khalti's own dashboard was used."""
+    total = Sum("refunds__amount", filter=Q(refunds__state=RefundState.DONE), default=0)
+    in_dashboard = set(Flag.objects.filter(reason=FlagReason.REFUNDED_AT_KHALTI).values_list("payment", flat=True))
+    payments: Any = Payment.objects.select_related("purchase").annotate(total=total)
+    for payment in payments.filter(Q(refunded__gt=0) | Q(total__gt=0)).order_by("pk").iterator(chunk_size=CHUNK):
+        unexplained = payment.refunded > payment.total and payment.pk not in in_dashboard
+        if payment.refunded < payment.total or unexplained:
+            yield "I7", str(payment), f"its refunds are {payment.total} paisa, but it says {payment.refunded}"
+        is_full = payment.refunded == payment.captured
+        if payment.state != (PaymentState.REFUNDED if is_full else PaymentState.PARTIALLY_REFUNDED):
+            yield "I8", str(payment), f"{payment.refunded} of {payment.captured} refunded, but it is {payment.state}"
+
+
+def _check_flags() -> Iterator[Finding]:
+    """Every refund without a result has an open Flag."""
+    reasons = {RefundState.UNKNOWN: FlagReason.REFUND_UNKNOWN, RefundState.DONE: FlagReason.HOST_FAILED}
+    for state, reason in reasons.items():
+        flagged = Flag.objects.filter(reason=reason, resolved_at=None).values("payment")
+        unflagged = Refund.objects.filter(state=state, applied_at=None).exclude(payment__in=flagged)
+        for refund in unflagged.order_by("pk").iterator(chunk_size=CHUNK):
+            yield "I16", f"refund {refund.pk}", f"{state} and not applied, without a flag {reason}"

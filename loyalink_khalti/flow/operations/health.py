@@ -1,0 +1,55 @@
+"""Whether the background jobs do their work: for system checks, warnings on the dashboard, and monitoring."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from loyalink_khalti import outbox
+from loyalink_khalti.flow.verification.verify import unsent_after
+from loyalink_khalti.payments import polling
+from loyalink_khalti.payments.models import Flag
+from loyalink_khalti.payments.states import POLLED_FOR_REFUNDS
+
+POLL_OVERDUE_AFTER = timedelta(minutes=15)
+"""How long after its next poll was due a payment counts as overdue."""
+STOPPED_AFTER = timedelta(hours=1)
+"""How long after its last run the reconciler counts as stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The state of the background jobs, and how much staff have to review."""
+
+    open_flags: int
+    oldest_flag_at: datetime | None
+    """When the oldest open Flag was raised; None without one."""
+    last_reconciled_at: datetime | None
+    """When ``khalti_reconcile`` last ran; None if it never did."""
+    oldest_overdue_at: datetime | None
+    """When the oldest payment was created that may be paid and was not polled in time; None without one."""
+    stuck_messages: int
+    """Messages of the outbox, such as mails, that failed again and again."""
+
+    @property
+    def is_reconciler_running(self) -> bool:
+        return self.last_reconciled_at is not None and self.last_reconciled_at > timezone.now() - STOPPED_AFTER
+
+    @property
+    def has_overdue_payments(self) -> bool:
+        return self.oldest_overdue_at is not None
+
+
+def health() -> Health:
+    """Return the state of the background jobs; four queries, whatever the history."""
+    polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
+    overdue = polling.due(polled, by=timezone.now() - POLL_OVERDUE_AFTER)
+    flags = Flag.objects.filter(resolved_at=None).aggregate(number=Count("pk"), oldest=Min("raised_at"))
+    return Health(
+        open_flags=flags["number"],
+        oldest_flag_at=flags["oldest"],
+        last_reconciled_at=polling.last_run(polling.RECONCILE),
+        oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
+        stuck_messages=outbox.stuck(),
+    )

@@ -1,0 +1,276 @@
+"""Look up payments whose customers did not return, find refunds made elsewhere, send messages that were not sent.
+
+Any number of passes may run at the same time, in any number of processes: a lease on the row, taken by a conditional
+UPDATE, lets each payment be looked up once per pass, and no lock is held during the call. A pass that is killed leaves
+nothing behind. The next one starts with the payments whose last lookup is oldest; if it takes only those that are due
+(``--loop``), with those whose next poll is most overdue.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from queue import Empty, Queue, SimpleQueue
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, connections
+from django.utils import timezone
+
+from loyalink_khalti import conf, outbox
+from loyalink_khalti.conf import Caller
+from loyalink_khalti.errors import safe_trace
+from loyalink_khalti.flow.refunds.order import apply_refund
+from loyalink_khalti.flow.review.alerts import schedule_digest
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
+from loyalink_khalti.flow.verification.apply import release_payment
+from loyalink_khalti.flow.verification.external_refunds import look_up_refunds
+from loyalink_khalti.flow.verification.verify import (
+    is_refunding,
+    load,
+    look_up_and_apply,
+    release_unsent,
+    take_lease,
+    unsent_after,
+)
+from loyalink_khalti.khalti import CircuitBreaker
+from loyalink_khalti.payments import polling, refunds
+from loyalink_khalti.payments.flags import raise_flag
+from loyalink_khalti.payments.models import Flag, Payment, Purchase
+from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
+from loyalink_khalti.ports import Outcome, ReleaseReason
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 60.0
+"""seconds that a pass waits when Khalti asks for a pause; if Khalti asks for more, the next pass does the rest"""
+LEASE_POLL_INTERVAL = 0.1
+"""seconds"""
+HEARTBEAT = 60.0
+"""seconds after which a pass that is still running records that it is"""
+PURGE, PURGE_INTERVAL = "forget", timedelta(hours=1)
+"""The name in ``LastRun`` of removing old messages from the outbox, and how often that is done."""
+MESSAGES_PER_REQUEST = 5
+
+
+class PassLabel(StrEnum):
+    """What a pass says of a payment, beside the outcomes of purchases."""
+
+    FAILED = "failed (see the log)"
+    NOT_LOOKED_UP = "not looked up: Khalti is not responding"
+    BUSY = "being looked up by another process"
+    UNCHANGED = "unchanged"
+    REFUNDED = "refunded at Khalti"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassResult:
+    """What a pass found about one payment; ``outcome`` is None where it could not look it up."""
+
+    payment: Payment
+    outcome: Outcome | None
+    label: str
+    """The outcome or a ``PassLabel``, for the summary."""
+
+
+class ReconcilerPass:
+    """One look at every polled payment; iterate over it to make it.
+
+    A plain pass ignores back-off and waits for leases; ``due_only`` respects both. A payment that fails does not stop
+    the others. Raises ``InsideTransaction``.
+    """
+
+    def __init__(
+        self, *, workers: int = 1, due_only: bool = False, most: int | None = None, waits: bool = True
+    ) -> None:
+        forbid_transaction("reconcile")
+        rows = polling.polled(unsent_after=unsent_after())
+        self._pks = list((polling.due(rows) if due_only else rows).values_list("pk", flat=True)[:most])
+        self._workers = min(workers, max(len(self._pks), 1))
+        self._due_only = due_only
+        self._waits = waits
+        self._started_at = timezone.now()
+        self._stopped = threading.Event()
+
+    @property
+    def total(self) -> int:
+        """The number of payments to look up."""
+        return len(self._pks)
+
+    def __iter__(self) -> Iterator[PassResult]:
+        polling.record_run(polling.RECONCILE)
+        recorded_at = time.monotonic()
+        for result in self.results():
+            if time.monotonic() - recorded_at > HEARTBEAT:
+                recorded_at = time.monotonic()
+                polling.record_run(polling.RECONCILE)
+            yield result
+        outbox.deliver(ignore_back_off=not self._due_only)
+        _send_alerts()
+        if polling.claim_run(PURGE, every=PURGE_INTERVAL):
+            outbox.delete_old()
+        polling.record_run(polling.RECONCILE)
+
+    def results(self) -> Iterator[PassResult]:
+        """Look up the payments, and do nothing else."""
+        busy: list[int] = []
+        for result in self._each(self._pks, self._process):
+            if result.label == PassLabel.BUSY and not self._due_only:
+                busy.append(result.payment.pk)
+            else:
+                yield result
+        yield from self._each(busy, self._wait_and_process)
+
+    def _each(self, pks: list[int], work: Callable[[int], PassResult]) -> Iterator[PassResult]:
+        """Do the work for each payment, in this thread or in worker threads with connections of their own."""
+        if self._workers <= 1:
+            yield from map(work, pks)
+            return
+        todo, done = SimpleQueue[int](), Queue[PassResult]()
+        for pk in pks:
+            todo.put(pk)
+        threads = [
+            threading.Thread(target=self._work, args=(todo, done, work), name=f"reconcile-{number}")
+            for number in range(min(self._workers, len(pks)))
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for _pk in pks:
+                yield done.get()
+        finally:
+            self._stopped.set()
+            for thread in threads:
+                thread.join()
+            self._stopped.clear()
+
+    def _work(self, todo: "SimpleQueue[int]", done: "Queue[PassResult]", work: Callable[[int], PassResult]) -> None:
+        try:
+            while not self._stopped.is_set():
+                done.put(work(todo.get_nowait()))
+        except Empty:
+            pass
+        finally:
+            connections.close_all()
+
+    def _process(self, pk: int) -> PassResult:
+        payment = Payment(pk=pk)
+        try:
+            payment = load(payment)
+            return self._reconcile(payment)
+        except Exception as exc:  # noqa: BLE001 - the other payments must go on
+            log.error("reconcile: payment %s: %s", pk, safe_trace(exc))
+            if is_database_failure(exc):  # not the payment's fault
+                connection.close_if_unusable_or_obsolete()
+            else:
+                self._flag_failure(payment, exc)
+            return PassResult(payment=payment, outcome=None, label=PassLabel.FAILED)
+
+    def _wait_and_process(self, pk: int) -> PassResult:
+        """Wait while another process, alive or dead, has the lease."""
+        result = self._process(pk)
+        while result.label == PassLabel.BUSY and not self._stopped.wait(LEASE_POLL_INTERVAL):
+            result = self._process(pk)
+        return result
+
+    def _reconcile(self, payment: Payment) -> PassResult:
+        if payment.state == PaymentState.REFUNDED and payment.purchase.state == PurchaseState.OPEN:
+            return self._release_again(payment, ReleaseReason.REFUNDED)
+        if payment.state == PaymentState.RELEASED and payment.pidx is None:
+            return self._release_again(payment, ReleaseReason(payment.release_reason))
+        if payment.state == PaymentState.CREATED:
+            return _result(payment, release_unsent(payment, customer_present=False))
+        breaker = _circuit_breaker(payment)
+        if breaker is not None and (breaker.is_open or not self._pause(breaker)):
+            return PassResult(payment=payment, outcome=None, label=PassLabel.NOT_LOOKED_UP)
+        lease = take_lease(payment, caller=Caller.JOB, last_lookup_before=self._started_at)
+        if not lease:
+            payment = load(payment)
+            if payment.leased_until is not None and payment.leased_until > timezone.now():
+                return PassResult(payment=payment, outcome=payment.outcome, label=PassLabel.BUSY)
+            return _result(payment, payment.outcome)
+        if is_refunding(payment):
+            return _reconcile_refunds(payment, lease)
+        return _result(payment, look_up_and_apply(payment, lease, caller=Caller.JOB))
+
+    def _release_again(self, payment: Payment, reason: ReleaseReason) -> PassResult:
+        """Release what a payment without money still holds, where the shop failed before; later and later."""
+        outcome = release_payment(payment, reason, customer_present=False, states=())
+        if not Purchase.objects.filter(pk=payment.purchase_id, state=PurchaseState.OPEN).exists():
+            return _result(payment, outcome)
+        self._poll_later(payment)
+        return PassResult(payment=payment, outcome=outcome, label=PassLabel.FAILED)
+
+    def _pause(self, breaker: CircuitBreaker) -> bool:
+        """Wait as long as Khalti asks (HTTP 429), but not in a request; return whether calls are allowed then."""
+        while self._waits and 0 < breaker.retry_after <= LONGEST_PAUSE:
+            self._stopped.wait(breaker.retry_after)
+            if self._stopped.is_set():
+                return False
+        return not breaker.retry_after
+
+    def _flag_failure(self, payment: Payment, exc: Exception) -> None:
+        """Poll a payment that cannot be processed ever later, and raise a Flag once."""
+        try:
+            self._poll_later(payment)
+            evidence = {"error": type(exc).__name__}
+            in_one_block(lambda: raise_flag(payment, FlagReason.HOST_FAILED, evidence))
+        except Exception as worse:  # noqa: BLE001 - logged above, and tried again by the next pass
+            log.error("reconcile: payment %s could not be flagged: %s", payment.pk, safe_trace(worse))
+
+    def _poll_later(self, payment: Payment) -> None:
+        failures = payment.poll_failures + 1
+        next_poll_at = polling.next_poll(payment, PaymentState(payment.state), failures=failures)
+        Payment.objects.filter(pk=payment.pk).update(
+            last_lookup_at=self._started_at, poll_failures=failures, next_poll_at=next_poll_at
+        )
+
+
+def reconcile(*, workers: int = 1, due_only: bool = False) -> Iterator[PassResult]:
+    """Make one ``ReconcilerPass``, yielding what it finds."""
+    return iter(ReconcilerPass(workers=workers, due_only=due_only))
+
+
+def reconcile_one() -> None:
+    """Look up the one payment that is most overdue, and send a few messages that were not sent."""
+    for _result_of_one in ReconcilerPass(due_only=True, most=1, waits=False).results():
+        pass
+    outbox.deliver(most=MESSAGES_PER_REQUEST)
+    _send_alerts()
+
+
+def _send_alerts() -> None:
+    """Schedule an e-mail about new Flags, where a process died before it could."""
+    if Flag.objects.unmailed().exists():
+        schedule_digest()
+
+
+def pass_summary(labels: "Counter[str]") -> str:
+    """Return in one line what a pass found: ``1 expired, 3 paid``."""
+    if not labels:
+        return "nothing to look up"
+    return ", ".join(f"{number} {label}" for label, number in sorted(labels.items()))
+
+
+def _result(payment: Payment, outcome: Outcome) -> PassResult:
+    return PassResult(payment=payment, outcome=outcome, label=outcome.value)
+
+
+def _reconcile_refunds(payment: Payment, lease: str) -> PassResult:
+    outcome = look_up_refunds(payment, lease)
+    for refund in refunds.unapplied(payment.purchase):
+        apply_refund(refund)
+    label = PassLabel.FAILED if outcome is None else PassLabel.UNCHANGED
+    if outcome is not None and load(payment).state != payment.state:
+        label = PassLabel.REFUNDED
+    return PassResult(payment=payment, outcome=outcome, label=label)
+
+
+def _circuit_breaker(payment: Payment) -> CircuitBreaker | None:
+    try:
+        return conf.client_for(payment.credentials, Caller.JOB)[0].circuit_breaker
+    except ImproperlyConfigured:
+        return None  # the lookup says what is wrong, and raises a Flag

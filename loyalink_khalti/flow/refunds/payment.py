@@ -1,0 +1,60 @@
+"""Refund a payment that bought nothing: a second payment, one that came too late, or one of another amount."""
+
+from django.db import IntegrityError
+from django.utils.translation import gettext as _
+
+from loyalink_khalti.errors import CannotRefund
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments import flags, refunds, transitions
+from loyalink_khalti.payments.models import Payment, Refund
+from loyalink_khalti.payments.states import REFUNDABLE, PaymentState, RefundKind, RefundState
+from loyalink_khalti.ports import PrivateText
+
+from .execution import close_abandoned_refunds, send_refund
+from .limits import enforce_refund_limit
+
+
+def refund_payment(payment: Payment, *, actor: str, mobile: str = "", enforce_limit: bool = False) -> Refund:
+    """Refund all that is left of a payment without an order, and return its Refund; once, however often it is called.
+
+    When the last payment of a purchase is refunded, the stock and points that the purchase holds are released.
+    Raises ``CannotRefund`` where the payment bought something or brought no money; the arguments, the result and the
+    other errors are those of ``refund_order``.
+    """
+    forbid_transaction("refund_payment")
+    mobile = PrivateText(mobile)
+    close_abandoned_refunds(payment.purchase_id)
+    try:
+        refund = in_one_block(lambda: _request(payment, actor=actor, enforce_limit=enforce_limit))
+    except IntegrityError as exc:  # another process was first, and its row was not visible here
+        raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
+    return send_refund(refund, mobile=mobile) if refund.state == RefundState.REQUESTED else refund
+
+
+def _request(payment: Payment, *, actor: str, enforce_limit: bool) -> Refund:
+    purchase, _payments, locked = transitions.lock(payment)
+    made = refunds.of_payment(locked)
+    if made and (made[0].state != RefundState.DONE or locked.state == PaymentState.REFUNDED):  # a second click
+        return made[0]
+    if locked.state not in REFUNDABLE or locked.fulfilled_at is not None:
+        raise CannotRefund(
+            _("This payment cannot be refunded by itself: it paid for an order, or it brought no money.")
+        )
+    if refunds.pending(purchase):
+        raise CannotRefund(_("Another refund of this order is not finished yet."))
+    if flags.has_unrecorded_partial_refund(locked):
+        raise CannotRefund(_("Part of this payment was refunded in Khalti's dashboard. Record that amount first."))
+    amount = Paisa((locked.captured or 0) - locked.refunded)
+    if enforce_limit:
+        enforce_refund_limit(purchase, amount)
+    return refunds.create(
+        purchase=purchase,
+        payment=locked,
+        kind=RefundKind.PAYMENT,
+        key=f"payment:{locked.pk}:{locked.refunds.count()}",
+        subtotal=0,
+        shipping=0,
+        amount=amount,
+        actor=actor,
+    )

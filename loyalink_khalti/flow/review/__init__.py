@@ -1,0 +1,1 @@
+"""What staff review: Flags, how they are resolved, and the e-mails about them."""

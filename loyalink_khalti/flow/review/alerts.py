@@ -1,0 +1,82 @@
+"""E-mail staff about new Flags: each Flag once, and one e-mail an hour at most."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone, translation
+
+from loyalink_khalti import conf, outbox
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.payments.labels import REASONS
+from loyalink_khalti.payments.models import Flag
+from loyalink_khalti.payments.states import FlagReason
+
+ALERT_INTERVAL = timedelta(hours=1)
+"""The least time between two e-mails."""
+MOST = 50
+"""Flags that one e-mail lists; of more it has only the number."""
+
+_DIGEST = f"{__name__}.send_digest"
+_TEMPLATE = "loyalink_khalti/mail/flags"
+
+
+def schedule_digest(**_signal: Any) -> None:
+    """Let the outbox send an e-mail about new Flags, unless one is waiting already. Receives ``flag_raised``."""
+    outbox.post_once(_DIGEST, key=_DIGEST, apart=ALERT_INTERVAL)
+
+
+def send_digest(message_id: int) -> None:
+    """E-mail the new Flags to ``ALERTS_TO``; the outbox calls this at least once."""
+    flags = list(Flag.objects.unmailed().select_related("payment__purchase").order_by("pk"))
+    to = conf.alerts_to()
+    if flags and to:
+        _digest(flags, to, message_id).send()
+    Flag.objects.filter(pk__in=[flag.pk for flag in flags]).update(mailed_at=timezone.now())
+
+
+def _digest(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
+    """Write the e-mail, without name or address of a customer: how to find each payment, and what to do."""
+    listed = [
+        {
+            "reason": REASONS[FlagReason(flag.reason)],
+            "payment": flag.payment.purchase_order_id,
+            "amount": npr(Paisa(flag.payment.amount)),
+            "at": flag.raised_at,
+            "pk": flag.pk,
+        }
+        for flag in flags[:MOST]
+    ]
+    site = _site_url(flags[0].payment.purchase.site_key)
+    context = {
+        "flags": listed, "number": len(flags), "more": len(flags) - len(listed), "site_url": site,
+        "review_url": _review_url(site),
+    }  # fmt: skip
+    with translation.override(settings.LANGUAGE_CODE):
+        subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", context).split())
+        body = render_to_string(f"{_TEMPLATE}.txt", context)
+    # Named after the outbox's message and its first Flag: if it is sent twice, a mail program shows it once.
+    name = f"{message_id}.{flags[0].raised_at:%Y%m%d%H%M%S}"
+    headers = {"Message-ID": f"<loyalink-khalti.{name}@{urlsplit(site).hostname}>"}
+    return EmailMessage(subject, body, to=to, headers=headers)
+
+
+def _site_url(site_key: str) -> str:
+    """Return the address of a site or, where it no longer exists, of the default one."""
+    try:
+        return conf.site_url(site_key)
+    except ImproperlyConfigured:
+        return conf.site_url(conf.DEFAULT_SITE)
+
+
+def _review_url(site: str) -> str:
+    """Return where staff see all open Flags; "" in a shop without Wagtail's admin."""
+    try:
+        return site + reverse("loyalink_khalti_report_review")
+    except NoReverseMatch:
+        return ""

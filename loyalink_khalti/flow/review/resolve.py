@@ -1,0 +1,258 @@
+"""Resolve a Flag: what staff decide where nothing may be decided automatically. Each Flag is resolved once, by name.
+
+Every resolution has a reason and is written under the lock of the purchase: of two people who resolve a Flag at the
+same time, the second learns that it is resolved. ``options`` lists the resolutions.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from loyalink_khalti.conf import Caller
+from loyalink_khalti.errors import CannotResolve, LedgerError, LoyalinkError, ShopCannot, safe_trace
+from loyalink_khalti.flow.refunds.execution import record_done
+from loyalink_khalti.flow.refunds.order import subtotal_for
+from loyalink_khalti.flow.refunds.payment import refund_payment
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
+from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint, release_purchase
+from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
+from loyalink_khalti.khalti.wire import Status
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments import leases, refunds, transitions
+from loyalink_khalti.payments.flags import raise_flag, resolve_flags
+from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.states import (
+    RELEASABLE_BY_STAFF,
+    RESOLVED_BY,
+    FlagReason,
+    PaymentState,
+    PurchaseState,
+    RefundKind,
+    RefundState,
+)
+from loyalink_khalti.ports import PrivateText, ReleaseReason
+
+from .options import Resolution, blocking_refund, resolution_options
+
+log = logging.getLogger(__name__)
+
+
+def resolve_flag(
+    flag: Flag,
+    resolution: Resolution,
+    *,
+    actor: str,
+    reason: str,
+    amount: Paisa = Paisa(0),
+    shipping: Paisa = Paisa(0),
+    mobile: str = "",
+    enforce_limit: bool = False,
+) -> Flag:
+    """Resolve a Flag for ``actor`` (a user's pk) with their reason, and return it as it is then.
+
+    ``RECORD_REFUND`` needs the ``amount`` and the ``shipping`` in it, in paisa. ``REFUND`` takes ``mobile``, the
+    Khalti number for what was paid from a bank, and ``enforce_limit``: whether the site's limit binds this actor. A
+    Flag that is still open then says that Khalti refused the refund or did not answer.
+
+    Raises ``CannotResolve`` or ``CannotRefund`` (``RefundLimitExceeded`` above the limit) with a sentence for staff;
+    then nothing is changed. Raises ``InsideTransaction`` inside a transaction.
+    """
+    forbid_transaction("resolve_flag")
+    reason = PrivateText(reason)  # it may be about a person
+    if not reason.strip():
+        raise CannotResolve(_("Enter a reason: colleagues will need it later."))
+    request = Request(flag_id=flag.pk, resolution=resolution, actor=actor, note=reason.strip())
+    confirms = resolution is Resolution.CONFIRM_REFUND and resolution in resolution_options(flag)
+    if confirms and _khalti_shows_no_refund(flag.payment):
+        raise CannotResolve(
+            _("Khalti still reports that nothing was refunded. Check its dashboard again, or resolve this later.")
+        )
+    if resolution is Resolution.REFUND:
+        return _refund(request, mobile=mobile, enforce_limit=enforce_limit)
+    actions: dict[Resolution, Callable[[Review], None]] = {
+        Resolution.PLACE_ORDER: _place_order,
+        Resolution.ACCEPT: _accept,
+        Resolution.RELEASE: _release,
+        Resolution.CONFIRM_REFUND: _confirm_refund,
+        Resolution.REJECT_REFUND: _reject_refund,
+        Resolution.RECORD_REFUND: lambda review: _record_refund(review, amount=amount, shipping=shipping),
+        Resolution.CLOSE: _close,
+    }
+
+    def work() -> Flag:
+        review = _lock(request)
+        actions[resolution](review)
+        review.close_flag()
+        return review.flag
+
+    try:
+        return in_one_block(work)
+    except ShopCannot as exc:
+        raise CannotResolve(_("The shop cannot do this: %(error)s") % {"error": exc.detail or exc.reason}) from exc
+    except LedgerError as exc:
+        raise CannotResolve(_("The points cannot be updated: %(error)s") % {"error": exc}) from exc
+    except (LoyalinkError, DatabaseError, InterfaceError):
+        raise
+    except Exception as exc:
+        log.error("flag %s, %s: %s", flag.pk, resolution, safe_trace(exc))
+        error = {"error": type(exc).__name__}
+        raise CannotResolve(_("The shop failed with an error (%(error)s); its log has the details.") % error) from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Who resolves which Flag, how, and why."""
+
+    flag_id: int
+    resolution: Resolution
+    actor: str
+    note: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """An open Flag with its payment and purchase, all locked, and how it is being resolved."""
+
+    flag: Flag
+    purchase: Purchase
+    payments: list[Payment]
+    payment: Payment
+    request: Request
+
+    def close_flag(self) -> None:
+        """Save the resolution, with its actor and reason."""
+        self.flag.resolved_at, self.flag.resolution = timezone.now(), self.request.resolution.value
+        self.flag.actor, self.flag.note = self.request.actor, self.request.note
+        self.flag.save(update_fields=["resolved_at", "resolution", "actor", "note"])
+
+    def close_flags_resolved_by(self, state: PaymentState) -> None:
+        """Save the same resolution for every Flag that the payment's new state resolves."""
+        request = self.request
+        resolve_flags(
+            self.payment, RESOLVED_BY[state], request.resolution.value, actor=request.actor, note=request.note
+        )
+
+
+def _lock(request: Request) -> Review:
+    """Lock what a Flag is about; raise ``CannotResolve`` where it may not be resolved like that."""
+    payment = Payment.objects.get(flags=request.flag_id)
+    purchase, payments, payment = transitions.lock(payment)
+    flag = Flag.objects.get(pk=request.flag_id)
+    flag.payment = payment
+    if flag.resolved_at is not None:
+        raise CannotResolve(_("This flag is already resolved: “%(resolution)s”.") % {"resolution": flag.resolution})
+    if request.resolution not in (options := resolution_options(flag)):
+        raise CannotResolve(_not_an_option(options, payment))
+    return Review(flag=flag, purchase=purchase, payments=payments, payment=payment, request=request)
+
+
+def _not_an_option(options: tuple[Resolution, ...], payment: Payment) -> str:
+    if options:
+        return _("A payment that is “%(state)s” cannot be resolved like this, only by: %(options)s.") % {
+            "state": payment.state,
+            "options": ", ".join(options),
+        }
+    if blocking_refund(payment):
+        return _("This payment is being refunded.")
+    return _("A refund is not finished yet: resolve this flag after the next pass of khalti_reconcile.")
+
+
+def _place_order(review: Review) -> None:
+    review.close_flags_resolved_by(PaymentState.FULFILLED)
+    fulfil(review.purchase, review.payment, on_credit=True)
+
+
+def _accept(review: Review) -> None:
+    """Accept the amount as it is; where the order cannot be placed, that is another Flag."""
+    purchase, payment = review.purchase, review.payment
+    review.close_flags_resolved_by(PaymentState.FULFILLED)
+    transitions.mark_accepted(payment)
+    if purchase.state == PurchaseState.PLACED or transitions.has_rival(purchase, was_released=False):
+        raise_flag(payment, FlagReason.SECOND_PAYMENT, {"accepted_by": review.request.actor})
+        return
+    in_savepoint(lambda: fulfil(purchase, payment, on_credit=True), purchase, payment)
+
+
+def _close(_review: Review) -> None:
+    """Change nothing but the Flag."""
+
+
+def _release(review: Review) -> None:
+    if review.payment.state in RELEASABLE_BY_STAFF:
+        review.close_flags_resolved_by(PaymentState.RELEASED)
+        transitions.mark_released(review.payment, ReleaseReason.CANCELLED_IN_SHOP)
+    reason = ReleaseReason.CANCELLED_IN_SHOP
+    release_purchase(review.purchase, review.payments, review.payment, reason, customer_present=False)
+
+
+def _khalti_shows_no_refund(payment: Payment) -> bool:
+    """Return whether lookup reports no refund at all; False where Khalti does not answer."""
+    payment = load(payment)
+    lease = take_lease(payment, caller=Caller.JOB)  # the one caller that may look up a settled payment
+    answer = look_up(payment, lease, caller=Caller.JOB) if lease else None
+    if answer is None:
+        return False
+    leases.end_lease(payment, lease)
+    return answer.pidx == payment.pidx and answer.status is Status.COMPLETED and not answer.refunded
+
+
+def _confirm_refund(review: Review) -> None:
+    record_done(review.purchase, review.payments, _unknown_refund(review), _("Shown in Khalti's dashboard."))
+
+
+def _reject_refund(review: Review) -> None:
+    refunds.set_state(_unknown_refund(review), RefundState.REFUSED, _("Not shown in Khalti's dashboard."))
+
+
+def _unknown_refund(review: Review) -> Refund:
+    rows = Refund.objects.select_related("payment").filter(key=review.flag.evidence.get("refund"))
+    refund = rows.filter(payment=review.payment, state=RefundState.UNKNOWN).first()
+    if refund is None:
+        raise CannotResolve(_("The result of this refund is known now."))
+    return refund
+
+
+def _record_refund(review: Review, *, amount: Paisa, shipping: Paisa) -> None:
+    """Record a partial refund made in Khalti's dashboard like one of ours; order and points follow."""
+    payment = review.payment
+    left = (payment.captured or 0) - payment.refunded
+    if not 0 < amount <= left or not 0 <= shipping <= amount:
+        raise CannotResolve(
+            _("Enter the amount that Khalti's dashboard shows: more than 0, and no more than was paid.")
+        )
+    if refunds.pending(review.purchase):
+        raise CannotResolve(_("Another refund of this order is not finished yet."))
+    has_order = payment.fulfilled_at is not None
+    if has_order and shipping > refunds.refundable(review.purchase).shipping:
+        raise CannotResolve(_("That is more than is left to refund of the delivery."))
+    refund = Refund.objects.create(
+        purchase=review.purchase,
+        payment=payment,
+        kind=RefundKind.ORDER if has_order else RefundKind.PAYMENT,
+        key=f"khalti:{payment.pk}:{review.flag.pk}",
+        state=RefundState.DONE,
+        subtotal=subtotal_for(review.purchase, Paisa(amount - shipping)) if has_order else 0,
+        shipping=shipping if has_order else 0,
+        amount=amount,
+        actor=review.request.actor,
+    )
+    record_done(review.purchase, review.payments, refund, _("Shown in Khalti's dashboard."))
+    if not has_order and left > amount:  # staff decide about the rest, too
+        review.close_flag()
+        raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, {"rest": left - amount})
+
+
+def _refund(request: Request, *, mobile: str, enforce_limit: bool) -> Flag:
+    """Refund the payment; its Flag keeps the reason, and is resolved when the money has gone back."""
+
+    def save_note() -> Payment:
+        review = _lock(request)
+        Flag.objects.filter(pk=review.flag.pk).update(note=request.note)
+        return review.payment
+
+    refund_payment(in_one_block(save_note), actor=request.actor, mobile=mobile, enforce_limit=enforce_limit)
+    return Flag.objects.get(pk=request.flag_id)

@@ -1,0 +1,1 @@
+"""From a payment at Khalti to an order: lease, look up, apply the answer."""

@@ -1,0 +1,327 @@
+"""Apply Khalti's answer about a payment in one block: lock, check again, write the outcome.
+
+The money is recorded first. The order and the points follow in a savepoint: where the shop cannot place the order, the
+savepoint is rolled back, the money stays recorded, and a Flag asks staff to review the payment.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from loyalink_khalti import conf
+from loyalink_khalti.errors import LedgerError, ShopCannot, safe_trace
+from loyalink_khalti.flow.transactions import in_one_block, is_database_failure
+from loyalink_khalti.khalti.wire import Lookup
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.ledger import OrderSnapshot
+from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.payments import leases, refunds, transitions
+from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, resolve_flags
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS
+from loyalink_khalti.payments.states import (
+    ENDED_UNPAID,
+    LIVE,
+    NO_ANSWER,
+    UNPAID_AT_KHALTI,
+    UNSETTLED,
+    FlagReason,
+    PaymentState,
+    PurchaseState,
+    Verdict,
+    VerdictKind,
+    judge,
+)
+from loyalink_khalti.ports import Outcome, Paid, PaymentMethod, ReleaseReason
+
+log = logging.getLogger(__name__)
+
+PLACED_FIELDS = ["number", "state", "placed_at", "earned", "search_text"]
+"""Fields of a purchase that change when its order is placed and its points are awarded."""
+
+STILL_PENDING_AFTER = timedelta(days=1)
+"""How long after its link expired a payment may be neither paid nor expired before staff must review it."""
+
+
+def apply_lookup(
+    payment: Payment, answer: Lookup, *, lease: str, customer_present: bool = False, counts_attempt: bool = True
+) -> Outcome:
+    """Record Khalti's answer, write what follows from it, and return what the customer sees.
+
+    The payment may have changed since it was looked up. ``customer_present``: the customer is here and gets the basket
+    back at once. ``counts_attempt``: if the order of a paid payment cannot be placed, this is one of the
+    ``CONFIRM_ATTEMPTS`` after which staff decide.
+    """
+    verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
+    if verdict.kind is VerdictKind.WAITING and _is_unremarkable(payment):
+        transitions.record_lookup(payment, answer)
+        if leases.end_lease_unpaid(payment, lease):
+            return payment.outcome
+
+    def work() -> Outcome:
+        return _apply(payment, answer, verdict, customer_present=customer_present, counts_attempt=counts_attempt)
+
+    return in_one_block(work)
+
+
+def _is_unremarkable(payment: Payment) -> bool:
+    """Return whether a payment that is not paid yet needs no lock: nothing but its poll changes."""
+    return payment.state == PaymentState.INITIATED and not payment.is_flagged and not _is_overdue(payment)
+
+
+def _is_overdue(payment: Payment) -> bool:
+    return payment.expires_at is not None and payment.expires_at + STILL_PENDING_AFTER < timezone.now()
+
+
+def _apply(
+    payment: Payment, answer: Lookup, verdict: Verdict, *, customer_present: bool, counts_attempt: bool
+) -> Outcome:
+    purchase, payments, payment = transitions.lock(payment)
+    if payment.is_settled:
+        return payment.outcome
+    transitions.record_lookup(payment, answer)
+    if payment.state in UNSETTLED and refunds.of_payment(payment):  # staff refund it: see ``external_refunds``
+        transitions.save(payment)
+        return payment.outcome
+    if verdict.kind is not VerdictKind.UNKNOWN and payment.is_flagged:
+        resolve_flags(payment, NO_ANSWER, "answered")
+    _write(
+        purchase, payments, payment, answer, verdict, customer_present=customer_present, counts_attempt=counts_attempt
+    )
+    return payment.outcome
+
+
+def _write(
+    purchase: Purchase,
+    payments: list[Payment],
+    payment: Payment,
+    answer: Lookup,
+    verdict: Verdict,
+    *,
+    customer_present: bool,
+    counts_attempt: bool,
+) -> None:
+    match verdict.kind:
+        case VerdictKind.PAID:
+            _paid(purchase, payment, answer, counts_attempt=counts_attempt)
+        case VerdictKind.MISMATCHED:
+            transitions.mark_mismatched(payment, answer, verdict.reason or FlagReason.AMOUNT_MISMATCH)
+            transitions.save(payment)
+        case VerdictKind.UNPAID:
+            reason = verdict.release_reason or ReleaseReason.FAILED
+            _unpaid(purchase, payments, payment, reason, customer_present=customer_present)
+        case VerdictKind.REFUNDED:
+            transitions.mark_refunded(payment, answer, PaymentState.REFUNDED)
+            release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=customer_present)
+        case VerdictKind.PARTIALLY_REFUNDED:  # the rest of the money is still there: staff decide
+            transitions.mark_refunded(payment, answer, PaymentState.PARTIALLY_REFUNDED)
+        case VerdictKind.UNKNOWN:
+            raise_flag(payment, verdict.reason or FlagReason.UNKNOWN_STATUS, lookup_evidence(answer))
+            transitions.save(payment)
+        case VerdictKind.WAITING:
+            _waiting(purchase, payments, payment, answer, customer_present=customer_present)
+
+
+def _waiting(
+    purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup, *, customer_present: bool
+) -> None:
+    transitions.save(payment)
+    if payment.state == PaymentState.INITIATED and _is_overdue(payment):
+        raise_flag(payment, FlagReason.UNKNOWN_STATUS, lookup_evidence(answer))
+    if payment.state == PaymentState.RELEASED:  # cancelled, and the shop could not restore the basket the last time
+        reason = ReleaseReason(payment.release_reason)
+        release_purchase(purchase, payments, payment, reason, customer_present=customer_present)
+
+
+def _unpaid(
+    purchase: Purchase, payments: list[Payment], payment: Payment, reason: ReleaseReason, *, customer_present: bool
+) -> None:
+    if payment.state in LIVE:
+        transitions.mark_released(payment, reason)
+    else:
+        transitions.save(payment)
+    if payment.state == PaymentState.RELEASED:
+        release_purchase(purchase, payments, payment, reason, customer_present=customer_present)
+
+
+def _paid(purchase: Purchase, payment: Payment, answer: Lookup, *, counts_attempt: bool) -> None:
+    if payment.state == PaymentState.MISMATCHED:  # staff decide, by name and with a reason
+        transitions.keep_transaction_id(payment, answer)
+        transitions.save(payment)
+        return
+    was_released = payment.state == PaymentState.RELEASED or bool(payment.release_reason)
+    if payment.state != PaymentState.PAID and not transitions.mark_paid(payment, answer):
+        return
+    obstacles = _obstacles(purchase, payment, was_released=was_released)
+    for reason in obstacles:
+        raise_flag(payment, reason, lookup_evidence(answer))
+    if not obstacles and payment.confirm_attempts < CONFIRM_ATTEMPTS:
+        in_savepoint(lambda: fulfil(purchase, payment), purchase, payment)
+    if payment.state == PaymentState.PAID:
+        attempts = min(payment.confirm_attempts + counts_attempt, CONFIRM_ATTEMPTS)
+        transitions.save(payment, confirm_attempts=attempts)
+
+
+def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[FlagReason]:
+    """Return why the order is not placed automatically although the money has arrived."""
+    if purchase.state == PurchaseState.PLACED:
+        return [FlagReason.SECOND_PAYMENT]
+    obstacles = []
+    if was_released and payment.release_reason == ReleaseReason.CANCELLED_IN_SHOP:
+        obstacles.append(FlagReason.PAID_AFTER_CANCEL)
+    elif was_released and payment.release_reason not in UNPAID_AT_KHALTI:
+        obstacles.append(FlagReason.LATE)
+    if transitions.has_rival(purchase, was_released=was_released):
+        obstacles.append(FlagReason.SECOND_PAYMENT)
+    return obstacles
+
+
+def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> None:
+    """Place the order of a paid payment: the shop confirms, held points are captured, new points are awarded.
+
+    Runs in the caller's savepoint. ``on_credit`` (staff): points that the member no longer has are owed. Raises what
+    the shop raises, and ``LedgerError`` where the points cannot be moved.
+    """
+    paid = Paid(
+        method=PaymentMethod.KHALTI,
+        amount=Paisa(payment.amount),
+        transaction_id=payment.transaction_id or "",
+        at=payment.paid_at or timezone.now(),
+        points=Points(purchase.points_redeemed),
+        points_value=Paisa(purchase.points_value),
+    )
+    confirm_order(purchase, paid, on_credit=on_credit)
+    award_points(purchase)
+    transitions.move(payment, PaymentState.FULFILLED, fulfilled_at=timezone.now())
+
+
+def confirm_order(purchase: Purchase, paid: Paid, *, on_credit: bool = False) -> None:
+    """Let the shop place the order, and capture its points; the caller saves ``PLACED_FIELDS``.
+
+    Raises what the shop raises, and ``LedgerError`` where the points cannot be captured.
+    """
+    purchase.number = conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
+    purchase.search_text = transitions.search_text_for(purchase.frozen_cart, purchase.number)
+    if purchase.points_redeemed and purchase.member_id:  # after the shop's rows: the account is locked last
+        _capture_points(purchase, purchase.member_id, on_credit=on_credit)
+    purchase.state = PurchaseState.PLACED
+    purchase.placed_at = purchase.placed_at or timezone.now()
+
+
+def _capture_points(purchase: Purchase, member_id: str, *, on_credit: bool) -> None:
+    """Capture the points held; those of a released purchase are held again first, or captured on credit."""
+    if purchase.state == PurchaseState.RELEASED:
+        hold: dict[str, Any] = {
+            "site_key": purchase.site_key,
+            "member_id": member_id,
+            "purchase": purchase.key,
+            "points": Points(purchase.points_redeemed),
+            "version_id": purchase.rules_version,
+        }
+        if on_credit:
+            ledger.late_capture(**hold, value=Paisa(purchase.points_value))
+            return
+        ledger.hold(**hold)
+    ledger.capture(purchase=purchase.key, value=Paisa(purchase.points_value))
+
+
+def award_points(purchase: Purchase) -> None:
+    """Award the points that a placed order earns, to its member or to the member who claimed it, and save it."""
+    if purchase.earner:
+        purchase.earned = ledger.award(
+            site_key=purchase.site_key,
+            member_id=purchase.earner,
+            purchase=purchase.key,
+            order=order_snapshot(purchase),
+            version_id=purchase.rules_version,
+        )
+    purchase.save(update_fields=PLACED_FIELDS)
+
+
+def order_snapshot(purchase: Purchase) -> OrderSnapshot:
+    """Return what a purchase earns points on, as the customer saw it."""
+    cart = purchase.frozen_cart
+    return OrderSnapshot(
+        lines=cart.lines,
+        shipping=cart.shipping,
+        discount=cart.discount,
+        points_value=Paisa(purchase.points_value),
+        at=purchase.created_at,
+    )
+
+
+def release_payment(
+    payment: Payment,
+    reason: ReleaseReason,
+    *,
+    customer_present: bool,
+    states: Collection[PaymentState] = LIVE,
+    flag: tuple[FlagReason, Mapping[str, Any]] | None = None,
+) -> Outcome:
+    """Release an attempt that cannot have been paid, and its purchase, if it is still in one of ``states``.
+
+    Releases the purchase, too, if the shop could not release it the last time. ``flag`` is raised with it.
+    """
+
+    def work() -> Outcome:
+        purchase, payments, locked = transitions.lock(payment)
+        if locked.state in states:
+            transitions.mark_released(locked, reason)
+            if flag is not None:
+                raise_flag(locked, *flag)
+        if locked.state in ENDED_UNPAID:
+            release_purchase(purchase, payments, locked, reason, customer_present=customer_present)
+        return locked.outcome
+
+    return in_one_block(work)
+
+
+def release_purchase(
+    purchase: Purchase, payments: list[Payment], payment: Payment, reason: ReleaseReason, *, customer_present: bool
+) -> None:
+    """Release basket, stock and points of a locked purchase, once none of its payments can bring money any more."""
+    if purchase.state != PurchaseState.OPEN or transitions.is_holding(payments):
+        return
+
+    def work() -> None:
+        shop = conf.shop(purchase.shop)
+        shop.release(purchase.ref, release_reason=reason, customer_present=customer_present)
+        ledger.release(purchase=purchase.key)
+        purchase.state = PurchaseState.RELEASED
+        purchase.released_at = timezone.now()
+        purchase.save(update_fields=["state", "released_at"])
+        if payment.is_flagged:
+            resolve_flags(payment, {FlagReason.HOST_FAILED}, PaymentState.RELEASED.value)
+
+    in_savepoint(work, purchase, payment)
+
+
+def in_savepoint(work: Callable[[], None], purchase: Purchase, payment: Payment) -> bool:
+    """Do the shop's part in a savepoint; where it fails roll only that back, raise a Flag and return False."""
+    try:
+        with transaction.atomic():
+            work()
+    except Exception as exc:
+        if is_database_failure(exc):
+            raise
+        purchase.refresh_from_db()
+        payment.refresh_from_db()
+        payment.purchase = purchase
+        reason, evidence = _failure(exc)
+        log.warning("purchase %s: %s: %s", purchase, reason, safe_trace(exc))
+        raise_flag(payment, reason, evidence)
+        return False
+    return True
+
+
+def _failure(exc: Exception) -> tuple[FlagReason, dict[str, str]]:
+    if isinstance(exc, LedgerError):
+        return FlagReason.LATE, {"points": str(exc)}
+    if isinstance(exc, ShopCannot):
+        reason = exc.reason if exc.reason in {known.value for known in FlagReason} else FlagReason.HOST_FAILED
+        return FlagReason(reason), {"shop": exc.detail or exc.reason}
+    return FlagReason.HOST_FAILED, {"shop": type(exc).__name__}

@@ -1,0 +1,122 @@
+"""Refunds made in Khalti's dashboard, and refunds of ours that Khalti did not answer.
+
+Lookup reports a full refund (``Refunded``) and that there was a partial one, but not its amount. So a full refund is
+applied to the order and the points automatically, the first partial one asks staff for the amount, and a later partial
+one cannot be detected. https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
+"""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from loyalink_khalti.conf import Caller
+from loyalink_khalti.flow.refunds.execution import close_abandoned_refunds, record_done
+from loyalink_khalti.flow.transactions import in_one_block
+from loyalink_khalti.flow.verification.verify import look_up
+from loyalink_khalti.khalti.wire import Lookup, Status
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments import refunds, transitions
+from loyalink_khalti.payments.flags import (
+    has_unrecorded_partial_refund,
+    lookup_evidence,
+    raise_flag,
+    resolve_flags,
+)
+from loyalink_khalti.payments.models import Payment, Purchase, Refund
+from loyalink_khalti.payments.states import NO_ANSWER, FlagReason, PaymentState, RefundKind, RefundState
+from loyalink_khalti.ports import Outcome, ReleaseReason
+
+from .apply import release_purchase
+
+CERTAIN_AFTER = timedelta(hours=24)
+"""How long after it was sent a refund that lookup does not report is taken as not made."""
+RETRY_AFTER = timedelta(hours=1)
+"""How soon a payment is polled again while a refund of it is ``unknown``."""
+
+
+def look_up_refunds(payment: Payment, lease: str) -> Outcome | None:
+    """Look up a payment that is settled or being refunded, and apply what the answer says about refunds.
+
+    Return None where Khalti does not answer.
+    """
+    close_abandoned_refunds(payment.purchase_id)
+    answer = look_up(payment, lease, caller=Caller.JOB)
+    return None if answer is None else apply_refund_status(payment, answer)
+
+
+def apply_refund_status(payment: Payment, answer: Lookup) -> Outcome:
+    """Apply what an answer says about the refunds of such a payment, and return what the customer sees."""
+    return in_one_block(lambda: _apply(payment, answer))
+
+
+def _apply(payment: Payment, answer: Lookup) -> Outcome:
+    purchase, payments, payment = transitions.lock(payment)
+    transitions.record_lookup(payment, answer)
+    if payment.is_flagged:
+        resolve_flags(payment, NO_ANSWER, "answered")
+    pending = [refund for refund in refunds.pending(purchase) if refund.payment_id == payment.pk]
+    if answer.pidx == payment.pidx and payment.state != PaymentState.REFUNDED:
+        if any(refund.state == RefundState.UNKNOWN for refund in pending):
+            _resolve_unknown(purchase, payments, payment, pending[0], answer)
+        elif not pending:  # no process is sending a refund at this moment
+            _apply_external(purchase, payments, payment, answer)
+    is_unknown = any(refund.state == RefundState.UNKNOWN for refund in pending)
+    transitions.save(payment, **({"next_poll_at": timezone.now() + RETRY_AFTER} if is_unknown else {}))
+    return payment.outcome
+
+
+def _resolve_unknown(
+    purchase: Purchase, payments: list[Payment], payment: Payment, refund: Refund, answer: Lookup
+) -> None:
+    """Decide whether a refund that Khalti did not answer was made, where lookup shows it without doubt."""
+    is_first = not payment.refunded and not has_unrecorded_partial_refund(payment)
+    is_last = payment.refunded + refund.amount == payment.captured
+    is_old = (refund.sent_at or refund.requested_at) + CERTAIN_AFTER <= timezone.now()
+    is_partial = answer.status is Status.PARTIALLY_REFUNDED
+    if answer.status is Status.REFUNDED or (is_partial and is_first and not is_last):
+        record_done(purchase, payments, refund, answer.status_text)
+        if not is_last:
+            _apply_external(purchase, payments, payment, answer)
+    elif is_partial and not payment.refunded:  # a part was refunded, but perhaps not by this refund
+        raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
+    elif is_old and ((answer.status is Status.COMPLETED and is_first) or (is_partial and is_last)):
+        refunds.set_state(refund, RefundState.REFUSED, answer.status_text)
+        refunds.resolve_flag(refund, FlagReason.REFUND_UNKNOWN, "not made")
+
+
+def _apply_external(purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup) -> None:
+    """Apply a full refund made in Khalti's dashboard; ask staff for the amount of a partial one."""
+    if answer.status is Status.REFUNDED:
+        _apply_full(purchase, payments, payment, answer)
+    elif answer.status is Status.PARTIALLY_REFUNDED and not payment.refunded:
+        raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
+
+
+def _apply_full(purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup) -> None:
+    """Record that all of the money was refunded, as a refund like any other, without an actor."""
+    if payment.fulfilled_at is None:
+        transitions.mark_refunded(payment, answer, PaymentState.REFUNDED)
+        release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=False)
+        return
+    left, rest = refunds.refundable(purchase), Paisa((payment.captured or 0) - payment.refunded)
+    amount = Paisa(min(rest, refunds.amount_paid(purchase) - refunds.totals(purchase).amount))
+    key = f"khalti:{payment.pk}"
+    if rest > amount:  # staff accepted more than was due: the surplus paid for nothing
+        surplus = Refund.objects.create(
+            purchase=purchase, payment=payment, kind=RefundKind.PAYMENT, key=f"{key}:over", state=RefundState.DONE,
+            subtotal=0, shipping=0, amount=rest - amount,
+        )  # fmt: skip
+        record_done(purchase, payments, surplus, answer.status_text)
+    refund = Refund.objects.create(
+        purchase=purchase,
+        payment=payment,
+        key=key,
+        state=RefundState.DONE,
+        subtotal=left.subtotal,
+        shipping=min(left.shipping, amount),
+        amount=amount,
+        lines=[[sku, quantity, False] for sku, quantity in left.lines.items()],  # staff decide what is restocked
+    )
+    record_done(purchase, payments, refund, answer.status_text)
+    evidence = lookup_evidence(answer) | {"amount": rest}
+    raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, evidence)

@@ -1,0 +1,258 @@
+"""Find out what became of a payment: take the lease, look the payment up at Khalti, apply the answer.
+
+Anyone may call ``verify_payment``, any number of times; only lookup's answer counts. One process at a time holds the
+lease of a payment, and no transaction is open during the call.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from loyalink_khalti import conf
+from loyalink_khalti.conf import Caller
+from loyalink_khalti.errors import (
+    KhaltiError,
+    KhaltiKeyRejected,
+    KhaltiNotCalled,
+    KhaltiNotFound,
+    KhaltiRejected,
+    KhaltiThrottled,
+    safe_trace,
+)
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_contention, is_database_failure
+from loyalink_khalti.khalti.circuit_breaker import DEFAULT_RETRY_AFTER
+from loyalink_khalti.khalti.wire import Lookup, Status
+from loyalink_khalti.payments import leases, refunds
+from loyalink_khalti.payments.flags import raise_flag
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.states import LIVE, UNSETTLED, FlagReason, PaymentState
+from loyalink_khalti.ports import Outcome, ReleaseReason
+
+from .apply import apply_lookup, release_payment
+
+log = logging.getLogger(__name__)
+
+UNSENT_AFTER = timedelta(seconds=60)
+"""How long after the deadline of the call a payment without a payment page is released."""
+CANCEL_INTERVAL = timedelta(seconds=3)
+"""The least time between two lookups that a customer causes by cancelling."""
+NOT_FOUND_BEFORE_FLAG = 3
+LEASE_POLL_SECONDS = 0.1
+"""seconds"""
+GRACE = 5.0
+"""seconds that a lease outlasts the call for which it is taken"""
+
+
+def verify_payment(payment: Payment, *, customer_present: bool = False, ignore_back_off: bool = False) -> Outcome:
+    """Look the payment up unless it is settled, apply Khalti's answer, and return what the customer sees.
+
+    ``customer_present``: the customer is here, and a released basket is theirs again at once. ``ignore_back_off``
+    (staff): skip the back-off that limits the lookups caused by customers, and wait while another process looks up.
+    Where Khalti does not answer, the outcome is that of the stored state: ``Outcome.CONFIRMING`` for a live payment.
+    Raises ``InsideTransaction`` inside a transaction.
+    """
+    forbid_transaction("verify_payment")
+    payment = load(payment)
+    if payment.is_settled:
+        return payment.outcome
+    if payment.state == PaymentState.CREATED:
+        return release_unsent(payment, customer_present=customer_present)
+    if payment.pidx is None:  # it never had a payment page
+        return payment.outcome
+    caller = Caller.STAFF if ignore_back_off else Caller.PAGE
+    lease = take_lease(payment, caller=caller)
+    if not lease:
+        return load(payment).outcome
+    return _or_confirming(
+        payment, lambda: look_up_and_apply(payment, lease, caller=caller, customer_present=customer_present)
+    )
+
+
+def load(payment: Payment) -> Payment:
+    """Return the payment freshly read, with its purchase, the key that created it and ``is_flagged``."""
+    return Payment.objects.with_flags().select_related("purchase", "credentials").get(pk=payment.pk)
+
+
+def take_lease(
+    payment: Payment,
+    *,
+    caller: Caller,
+    last_lookup_before: datetime | None = None,
+    min_interval: timedelta | None = None,
+) -> str:
+    """Return the lease for one lookup; "" where another process has it, it is too soon, or the payment is settled.
+
+    Pages and jobs return at once. Staff, and a customer who cancels, wait until the process that has the lease has
+    settled the payment, has given the lease up, or has died, and until the last lookup is ``min_interval`` ago.
+    """
+    seconds = conf.deadline() + conf.slot_timeout(caller) + GRACE
+    give_up_at = time.monotonic() + seconds + (min_interval.total_seconds() if min_interval else 0) + 1
+    lease_id = leases.new_lease_id()  # one for all tries: only the database's answer to an earlier one may be lost
+
+    def take() -> str:
+        return leases.acquire_lease(
+            payment,
+            seconds=seconds,
+            lease=lease_id,
+            last_lookup_before=timezone.now() - min_interval if min_interval else last_lookup_before,
+            by_customer=caller is Caller.PAGE,
+            even_if_settled=caller is Caller.JOB,
+        )
+
+    while True:
+        try:
+            lease = in_one_block(take)
+        except DatabaseError as exc:
+            if not is_contention(exc):
+                raise
+            lease = ""  # another process is changing this row
+        if lease or caller is not Caller.STAFF or time.monotonic() > give_up_at or load(payment).is_settled:
+            return lease
+        time.sleep(LEASE_POLL_SECONDS)
+
+
+def look_up_and_apply(payment: Payment, lease: str, *, caller: Caller, customer_present: bool = False) -> Outcome:
+    """Look the payment up with the lease in hand and apply the answer; where there is none, nothing changes."""
+    answer = look_up(payment, lease, caller=caller)
+    if answer is None:
+        return load(payment).outcome
+    return apply_lookup(
+        payment,
+        answer,
+        lease=lease,
+        customer_present=customer_present,
+        counts_attempt=caller is not Caller.PAGE,  # customers may reload a page as often as they like
+    )
+
+
+def look_up(payment: Payment, lease: str, *, caller: Caller) -> Lookup | None:
+    """Return Khalti's answer; None where there is none, and then the lease is over and Flags are raised as needed.
+
+    https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
+    """
+    try:
+        return _call(payment, caller=caller)
+    except ImproperlyConfigured as exc:
+        leases.end_lease(payment, lease, by_job=caller is Caller.JOB)
+        _flag(payment, FlagReason.KEY_GONE, {"key": str(exc)})
+    except KhaltiRejected as exc:
+        leases.end_lease(payment, lease, by_job=caller is Caller.JOB)
+        _rejected(payment, exc)
+    except KhaltiNotCalled as exc:
+        log.info("lookup of payment %s: %s", payment.pk, exc)
+        leases.end_lease(payment, lease)
+    except KhaltiError as exc:
+        log.warning("lookup of payment %s: %s", payment.pk, exc)
+        leases.end_lease(payment, lease, by_job=caller is Caller.JOB)
+    return None
+
+
+class _NotFoundWithOtherKey(KhaltiNotFound):
+    """A key that did not create the payment does not find it: nothing follows from that."""
+
+
+def _call(payment: Payment, *, caller: Caller) -> Lookup:
+    """Look up with the key that created the payment or, where it is gone or revoked, with the key that replaced it."""
+    client, same_key = conf.client_for(payment.credentials, caller)
+    try:
+        return client.lookup(payment.pidx or "")
+    except KhaltiKeyRejected:
+        replacement = conf.replacement_client(payment.credentials, caller)
+        if replacement is None:
+            raise
+    except KhaltiNotFound as exc:
+        raise exc if same_key else _with_other_key(exc) from exc
+    try:
+        return replacement.lookup(payment.pidx or "")
+    except KhaltiNotFound as exc:
+        raise _with_other_key(exc) from exc
+
+
+def _with_other_key(exc: KhaltiNotFound) -> _NotFoundWithOtherKey:
+    return _NotFoundWithOtherKey(exc.path, status_code=exc.status_code, detail=exc.detail)
+
+
+def _rejected(payment: Payment, exc: KhaltiRejected) -> None:
+    """Flag a rejection that does not pass by itself; it says nothing about the money."""
+    evidence = {"status_code": exc.status_code, "khalti": exc.message[:500]}
+    if isinstance(exc, KhaltiThrottled):
+        leases.defer_lookups(payment, seconds=exc.retry_after or DEFAULT_RETRY_AFTER)
+    log.warning("lookup of payment %s: %s", payment.pk, exc)
+    if isinstance(exc, KhaltiKeyRejected):
+        _flag(payment, FlagReason.KEY_REFUSED, evidence)
+    elif isinstance(exc, _NotFoundWithOtherKey):
+        _flag(payment, FlagReason.KEY_GONE, evidence)
+    elif isinstance(exc, KhaltiNotFound) and leases.count_not_found(payment) >= NOT_FOUND_BEFORE_FLAG:
+        _flag(payment, FlagReason.UNKNOWN_AT_KHALTI, evidence)
+
+
+def _flag(payment: Payment, reason: FlagReason, evidence: dict[str, object]) -> None:
+    in_one_block(lambda: raise_flag(payment, reason, evidence))
+
+
+def cancel_payment(payment: Payment) -> Outcome:
+    """Cancel a pending payment for its customer: look it up first, and release it only where Khalti says not paid.
+
+    ``Outcome.CONFIRMING`` means that Khalti did not answer or is still processing, and that nothing changed. Raises
+    ``InsideTransaction`` inside a transaction.
+    """
+    forbid_transaction("cancel_payment")
+    payment = load(payment)
+    if payment.state not in LIVE:
+        return payment.outcome
+    if payment.state == PaymentState.CREATED:
+        return release_unsent(payment, customer_present=True)
+    lease = take_lease(payment, caller=Caller.STAFF, min_interval=CANCEL_INTERVAL)
+    if not lease:
+        return load(payment).outcome
+    return _or_confirming(payment, lambda: _look_up_and_cancel(payment, lease))
+
+
+def _look_up_and_cancel(payment: Payment, lease: str) -> Outcome:
+    answer = look_up(payment, lease, caller=Caller.CHECKOUT)
+    if answer is None:
+        return load(payment).outcome
+    outcome = apply_lookup(payment, answer, lease=lease, customer_present=True)
+    unpaid = answer.status is Status.INITIATED and answer.pidx == payment.pidx
+    if outcome is Outcome.CONFIRMING and unpaid:
+        return release_payment(payment, ReleaseReason.CANCELLED_IN_SHOP, customer_present=True)
+    return outcome
+
+
+def release_unsent(payment: Payment, *, customer_present: bool) -> Outcome:
+    """Release a payment that never got a payment page, and so is not paid; not while Khalti may still answer."""
+    if payment.created_at + unsent_after() > timezone.now():
+        return payment.outcome
+
+    def work() -> Outcome:
+        # Only if it is still so: the answer may have arrived at the last moment.
+        states = {PaymentState.CREATED}
+        return release_payment(payment, ReleaseReason.REFUSED, customer_present=customer_present, states=states)
+
+    return _or_confirming(payment, work)
+
+
+def unsent_after() -> timedelta:
+    """Return how long after it was created a payment without a payment page can no longer get one."""
+    return timedelta(seconds=conf.deadline()) + UNSENT_AFTER
+
+
+def is_refunding(payment: Payment) -> bool:
+    """Return whether lookup can only bring news about refunds: the payment is settled, or staff refund it."""
+    return payment.is_settled or (payment.state in UNSETTLED and bool(refunds.of_payment(payment)))
+
+
+def _or_confirming(payment: Payment, work: Callable[[], Outcome]) -> Outcome:
+    """Run ``work``; after repeated database failures nothing is lost, the payment is looked up again later."""
+    try:
+        return work()
+    except (DatabaseError, InterfaceError) as exc:
+        if not is_database_failure(exc):
+            raise
+        log.warning("payment %s could not be verified: %s", payment.pk, safe_trace(exc))
+        return Outcome.CONFIRMING

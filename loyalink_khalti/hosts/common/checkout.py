@@ -1,0 +1,142 @@
+"""What the checkout of any host does around the flow.
+
+The payment choice, order numbers that cannot be guessed, a double submit of "place order", the redirect to Khalti, and
+the page to which the customer returns. A host subclasses `HostCheckout` and adds a `PaymentReturnView` to its URLs.
+"""
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from loyalink_khalti import flow
+from loyalink_khalti.money import Points
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.states import PurchaseState
+from loyalink_khalti.ports import Outcome, PaymentMethod, ReleaseReason
+from loyalink_khalti.session_payments import browser_session_id, is_own_payment, remember_payment
+from loyalink_khalti.token_pages import TokenView, UnknownToken
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Without characters that sound or look alike: no 0/O, 1/I/L, U/V."""
+RECENT = timedelta(hours=1)
+"""How long a repeated click on "place order" leads to the order that the first click placed."""
+
+
+def new_order_number(prefix: str, *, is_taken: Callable[[str], bool]) -> str:
+    """Return an order number that is not taken and cannot be guessed: ``SS-7K2MA-9QXDT`` with the prefix ``SS-``."""
+    while True:
+        number = prefix + "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(2))
+        if not is_taken(number):
+            return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentChoice:
+    """How the customer wants to pay; ``method`` is None until one has been chosen."""
+
+    method: PaymentMethod | None = None
+    points: Points = Points(0)
+
+    @classmethod
+    def from_stored(cls, method: object, points: object) -> "PaymentChoice":
+        """Return the choice that a session has stored; a value that is not valid counts as not chosen."""
+        return cls(
+            method=PaymentMethod(str(method)) if method in set(PaymentMethod) else None,
+            points=Points(points if isinstance(points, int) and points > 0 else 0),
+        )
+
+
+class HostCheckout(ABC):
+    """The ends of a host's checkout: its order page and its basket page. One subclass for each host."""
+
+    shop: ClassVar[str]
+    """The host's name in ``LOYALINK_KHALTI["SHOPS"]`` and in every Cart."""
+
+    @abstractmethod
+    def order_page(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
+        """Show a placed order. The caller has checked that it belongs to this customer."""
+
+    @abstractmethod
+    def basket_page(self, request: HttpRequest, message: str) -> HttpResponse:
+        """Show the basket with a message, after its payment was released."""
+
+    @abstractmethod
+    def reopen_basket(self, request: HttpRequest, purchase: Purchase) -> None:
+        """Make the basket of a released purchase the current one of this browser session again."""
+
+    def payment_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
+        """Redirect to the payment's page at Khalti and record that this browser session began it."""
+        remember_payment(request, payment)
+        if not payment.payment_url:
+            return redirect("loyalink_khalti:status", payment.token)
+        return HttpResponseRedirect(payment.payment_url)
+
+    def after_double_submit(self, request: HttpRequest, *, origin: str) -> HttpResponse | None:
+        """Return where the first click on "place order" leads, for a click that finds its basket taken.
+
+        ``origin`` is the basket's identity. Return None if the first click has failed; the basket is open again then.
+        """
+        payment = flow.wait_for_payment_page(self.shop, origin)
+        if payment is not None:
+            return self.payment_page(request, payment)
+        purchases = Purchase.objects.filter(shop=self.shop, origin=origin).order_by("-pk")
+        placed = purchases.filter(state=PurchaseState.PLACED, placed_at__gt=timezone.now() - RECENT).first()
+        if placed is not None:
+            return self.order_page(request, placed)
+        newest = purchases.first()
+        if newest is not None and newest.state == PurchaseState.RELEASED:
+            self.reopen_basket(request, newest)
+        return None
+
+    def recent_origin(self, request: HttpRequest) -> str | None:
+        """Return the origin of what this browser session bought last, None if that was not within the last hour."""
+        if request.session.session_key is None:
+            return None
+        purchases = Purchase.objects.filter(
+            shop=self.shop, browser_session=browser_session_id(request), created_at__gt=timezone.now() - RECENT
+        )
+        return purchases.order_by("-pk").values_list("origin", flat=True).first()
+
+
+class PaymentReturnView(TokenView):
+    """Where the storefront sends the customer after a payment, by its token: the order page, or the basket.
+
+    Only the member, or the browser session that began the payment, gets there; any other sees the receipt.
+    """
+
+    http_method_names = ("get", "head", "options")
+    checkout: ClassVar[HostCheckout]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        payments = Payment.objects.select_related("purchase")
+        payment = payments.filter(token=token, purchase__shop=self.checkout.shop).first()
+        if payment is None:
+            raise UnknownToken
+        purchase = payment.purchase
+        if is_own_payment(request, payment):
+            if purchase.state == PurchaseState.PLACED and payment.outcome is Outcome.PAID:
+                return self.checkout.order_page(request, purchase)
+            if purchase.state == PurchaseState.RELEASED and payment.outcome is not Outcome.FLAGGED:
+                self.checkout.reopen_basket(request, purchase)
+                return self.checkout.basket_page(request, release_message(payment))
+        return redirect("loyalink_khalti:status", token)
+
+
+def release_message(payment: Payment) -> str:
+    """Return what to say to the customer whose payment was released."""
+    match payment.release_reason:
+        case ReleaseReason.CANCELLED:
+            return _("You cancelled the payment at Khalti. Nothing was paid; your basket is unchanged.")
+        case ReleaseReason.EXPIRED:
+            return _("The payment link has expired. Nothing was paid; your basket is unchanged.")
+        case ReleaseReason.CANCELLED_IN_SHOP:
+            return _("The payment was cancelled. Nothing was paid; your basket is unchanged.")
+    return _("The payment at Khalti failed. Nothing was paid; your basket is unchanged.")

@@ -1,0 +1,111 @@
+"""The payment step of a checkout: the methods that a shop offers, and the form in which the customer chooses one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from loyalink_khalti import conf
+from loyalink_khalti.money import Points
+from loyalink_khalti.ports import PaymentMethod
+
+from .checkout import PaymentChoice
+
+TITLES = {
+    PaymentMethod.COD: gettext_lazy("Cash on delivery"),
+    PaymentMethod.BANK_TRANSFER: gettext_lazy("Bank transfer"),
+}
+_TEXTS = {
+    PaymentMethod.COD: gettext_lazy("Pay in cash when your order arrives."),
+    PaymentMethod.BANK_TRANSFER: gettext_lazy(
+        "Transfer the amount to our account. We send your order once the payment has arrived."
+    ),
+}
+_NOT_A_NUMBER = gettext_lazy("Enter a whole number of points, without a comma or a fraction.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodOption:
+    """A payment method as the checkout shows it."""
+
+    method: PaymentMethod
+    title: str
+    text: str
+    unavailable_reason: str = ""
+    """Why the customer cannot choose it, "" if they can."""
+    test_mode: bool = False
+
+
+def method_options(
+    site_key: str, methods: Sequence[str], *, texts: Mapping[str, str], khalti_unavailable_reason: str
+) -> list[MethodOption]:
+    """Return a shop's payment methods in its own order.
+
+    ``texts`` are the shop's own lines below a method. ``khalti_unavailable_reason`` is the one of a `Quote`, "" if the
+    customer can choose Khalti.
+    """
+    return [_option(PaymentMethod(name), site_key, texts.get(name, ""), khalti_unavailable_reason) for name in methods]
+
+
+def _option(method: PaymentMethod, site_key: str, text: str, khalti_unavailable_reason: str) -> MethodOption:
+    if method is not PaymentMethod.KHALTI:
+        return MethodOption(method=method, title=str(TITLES[method]), text=text or str(_TEXTS[method]))
+    khalti = conf.khalti_options(site_key)
+    return MethodOption(
+        method=method,
+        # The default texts are translated for the customer; texts that an editor wrote are shown as written.
+        title=_(khalti.title),
+        text=text or _(khalti.text),
+        unavailable_reason=khalti_unavailable_reason,
+        test_mode=khalti.test_mode,
+    )
+
+
+class PaymentMethodForm(forms.Form):
+    """Choose a payment method and, for members, how many points to use. The flow decides whether they fit."""
+
+    payment_method = forms.ChoiceField(
+        label=gettext_lazy("How would you like to pay?"),
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": gettext_lazy("Please choose a payment method."),
+            "invalid_choice": gettext_lazy("Please choose one of the payment methods below."),
+        },
+    )
+    points = forms.IntegerField(
+        label=gettext_lazy("Points to use"),
+        required=False,
+        min_value=0,
+        error_messages={
+            "invalid": _NOT_A_NUMBER,
+            "min_value": gettext_lazy("The number of points cannot be negative."),
+        },
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "maxlength": "12"}),
+    )
+
+    def __init__(self, *args: Any, options: Sequence[MethodOption], is_member: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.options = options
+        self.is_member = is_member
+        choices = forms.ChoiceField(choices=[(option.method.value, option.title) for option in options])
+        self.fields["payment_method"].choices = choices.choices  # type: ignore[attr-defined]  # it is a ChoiceField
+        if not is_member:
+            del self.fields["points"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        typed = str(self.data.get("points", "")).strip()
+        if not self.is_member and typed not in {"", "0"}:
+            self.add_error(None, _("Log in to use your points."))
+        return cleaned
+
+    @property
+    def choice(self) -> PaymentChoice:
+        """Return the choice of a valid form."""
+        return PaymentChoice(
+            method=PaymentMethod(self.cleaned_data["payment_method"]),
+            points=Points(self.cleaned_data.get("points") or 0),
+        )

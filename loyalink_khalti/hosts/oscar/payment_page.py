@@ -1,0 +1,80 @@
+"""Oscar's payment page: the payment methods, what the purchase earns and, for members, points to use on it."""
+
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse
+from oscar.apps.checkout.views import PaymentMethodView as OscarPaymentMethodView
+
+from loyalink_khalti import conf, flow
+from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.hosts.common.checkout import PaymentChoice
+from loyalink_khalti.hosts.common.payment_choice import PaymentMethodForm
+from loyalink_khalti.money import npr
+from loyalink_khalti.ports import PaymentMethod
+
+from . import pricing
+from .checkout import offered_methods
+
+
+class PaymentMethodView(pricing.PricedCheckoutMixin, OscarPaymentMethodView):
+    """Choose how to pay."""
+
+    template_name = "loyalink_khalti/oscar/payment_method.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._page(self._form())
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = self._form(request.POST)
+        if not form.is_valid() or not self._fits(form):
+            return self._page(form)
+        self.store_choice(form.choice)
+        return cast(HttpResponse, self.get_success_response())
+
+    def _form(self, data: Any = None) -> PaymentMethodForm:
+        offered = offered_methods(self.request, self._khalti_unavailable_reason())
+        choice = self.choice
+        # If the customer's choice, or the shop's first method, is unavailable, none is preselected.
+        wanted = choice.method or offered[0].method
+        method = next((each.method for each in offered if each.method == wanted and not each.unavailable_reason), None)
+        initial = {"payment_method": method, "points": choice.points or None}
+        return PaymentMethodForm(data, options=offered, is_member=self.request.user.is_authenticated, initial=initial)
+
+    def _khalti_unavailable_reason(self) -> str:
+        try:
+            return pricing.quote(self.request, self._costs(), PaymentChoice()).khalti_unavailable_reason
+        except CannotPay as exc:
+            return str(exc)
+
+    def _costs(self) -> pricing.Costs:
+        return self.costs(self.build_submission())
+
+    def _fits(self, form: PaymentMethodForm) -> bool:
+        """Return whether the method can take the amount that the points leave to pay; add the reason to the form."""
+        try:
+            quote = pricing.quote(self.request, self._costs(), form.choice)
+        except flow.PointsDoNotFit as exc:
+            form.add_error("points" if form.is_member else None, str(exc))
+        except CannotPay as exc:
+            form.add_error(None, str(exc))
+        else:
+            if quote.amount_due and form.choice.method is PaymentMethod.KHALTI and quote.khalti_unavailable_reason:
+                form.add_error("payment_method", quote.khalti_unavailable_reason)
+        return form.is_valid()
+
+    def _page(self, form: PaymentMethodForm) -> HttpResponse:
+        context = self.get_context_data(form=form)
+        try:
+            quote, redeemable_value = pricing.best_quote(self.request, self._costs())
+        except CannotPay as exc:
+            return self.render_to_response(context | {"error": str(exc)})
+        return self.render_to_response(
+            context
+            | {
+                "quote_without_points": quote,
+                "program": conf.program_texts(conf.site_key(self.request)),
+                "redeemable_value": npr(redeemable_value),
+                "amount_due": npr(quote.amount_due),
+                "test_mode": any(each.test_mode and not each.unavailable_reason for each in form.options),
+            }
+        )

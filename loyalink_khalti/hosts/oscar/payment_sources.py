@@ -1,0 +1,138 @@
+"""What was received for an order and what was refunded, as Oscar's Source and Transaction rows.
+
+Points have a Source of their own, so that staff see them beside the money. They are a discount, and no sum of money
+counts them.
+"""
+
+from decimal import Decimal
+from typing import Any, cast
+
+from django.db.models import F, QuerySet, Sum
+from django.utils.text import slugify
+from oscar.core.loading import get_model
+
+from loyalink_khalti import nepal
+from loyalink_khalti.errors import ShopCannot
+from loyalink_khalti.money import Paisa, rupees
+from loyalink_khalti.ports import Paid, PaymentMethod
+
+from .pricing import POINTS_CODE
+from .settings import CURRENCY, options
+
+_SOURCE_TYPES = {
+    PaymentMethod.KHALTI: "Khalti",
+    PaymentMethod.COD: "Cash on delivery",
+    PaymentMethod.BANK_TRANSFER: "Bank transfer",
+    PaymentMethod.POINTS: "Loyalty points",
+}
+"""Names of Oscar's payment source types; their codes are the slugs of these."""
+
+
+def of_money() -> "QuerySet[Any]":
+    """Return all sources but those of points."""
+    return cast("QuerySet[Any]", get_model("payment", "Source").objects.exclude(source_type__code=POINTS_CODE))
+
+
+def record(order: Any, paid: Paid) -> None:
+    """Record how a newly placed order is paid: what was received, or what is awaited."""
+    if paid.points:
+        value = rupees(paid.points_value)
+        points = _create(order, PaymentMethod.POINTS, value, label=f"{nepal.group_digits(paid.points)} points")
+        _add_transaction(points, "Debit", value)
+    if paid.method is PaymentMethod.POINTS:
+        return
+    source = _create(order, paid.method, order.total_incl_tax, reference=paid.transaction_id)
+    if paid.amount:
+        _debit(source, paid)
+
+
+def record_received(order: Any, paid: Paid) -> bool:
+    """Record that the payment of an unpaid order has arrived. Return False if that was recorded before."""
+    source = _locked(order).filter(amount_debited=0, amount_allocated__gt=0).first()
+    if source is None:
+        return False
+    _debit(source, paid)
+    return True
+
+
+def is_awaited(order: Any) -> bool:
+    """Return whether cash or a bank transfer has yet to arrive for an order."""
+    return order.status not in {options().cancelled, options().refunded} and _awaited(order).exists()
+
+
+def record_refund(order: Any, amount: Paisa, *, key: str) -> bool:
+    """Record a refund of ``amount`` paisa. Return False if ``key`` was recorded before.
+
+    Raises ``ShopCannot("host_failed")`` for more than was received.
+    """
+    transactions = get_model("payment", "Transaction").objects
+    if transactions.filter(source__order=order, txn_type="Refund", reference=key).exists():
+        return False
+    left = rupees(amount)
+    refundable = list(_locked(order).filter(amount_debited__gt=F("amount_refunded")))
+    if left > sum((source.amount_available_for_refund for source in refundable), Decimal(0)):
+        raise ShopCannot("host_failed", f"order {order.number}: the refund exceeds the amount received")
+    # A refund of 0 is recorded on any source, so that its key is found.
+    for source in refundable or list(_locked(order)[:1]) or list(order.sources.order_by("pk")[:1]):
+        part = min(left, source.amount_available_for_refund)
+        left -= part
+        source.refund(part, reference=key)
+        if not left:
+            break
+    return True
+
+
+def record_points_returned(order: Any, points_value: Paisa) -> None:
+    """Record the value of all points that were returned for an order so far."""
+    for source in order.sources.select_for_update(of=("self",)).filter(source_type__code=POINTS_CODE):
+        more = min(rupees(points_value), source.amount_debited) - source.amount_refunded
+        if more > 0:
+            source.refund(more)
+
+
+def is_paid(order: Any) -> bool:
+    """Return whether an order is paid, in money or points; False while a part is awaited, or if it cost nothing."""
+    return bool(order.sources.filter(amount_debited__gt=0).exists() and not _awaited(order).exists())
+
+
+def is_refunded(order: Any) -> bool:
+    """Return whether all that was received is refunded: money, and the value of points."""
+    sums = order.sources.aggregate(debited=Sum("amount_debited"), refunded=Sum("amount_refunded"))
+    return bool(sums["debited"]) and sums["debited"] == sums["refunded"]
+
+
+def _awaited(order: Any) -> "QuerySet[Any]":
+    return of_money().filter(order=order, amount_debited=0, amount_allocated__gt=0)
+
+
+def _locked(order: Any) -> "QuerySet[Any]":
+    return of_money().select_for_update(of=("self",)).filter(order=order).order_by("pk")
+
+
+def _debit(source: Any, paid: Paid) -> None:
+    source.reference = paid.transaction_id or source.reference
+    source.amount_debited = rupees(paid.amount)
+    source.save(update_fields=["reference", "amount_debited"])
+    _add_transaction(source, "Debit", rupees(paid.amount), reference=paid.transaction_id)
+
+
+def _create(order: Any, method: PaymentMethod, amount: Decimal, *, reference: str = "", label: str = "") -> Any:
+    # By its code, which is unique: two first orders at the same moment would each create a type of that name.
+    source_type, _created = get_model("payment", "SourceType").objects.get_or_create(
+        code=slugify(_SOURCE_TYPES[method]), defaults={"name": _SOURCE_TYPES[method]}
+    )
+    source = get_model("payment", "Source").objects.create(
+        order=order,
+        source_type=source_type,
+        currency=CURRENCY,
+        amount_allocated=amount,
+        amount_debited=amount if method is PaymentMethod.POINTS else Decimal(0),
+        reference=reference,
+        label=label,
+    )
+    _add_transaction(source, "Authorise", amount, reference=reference)
+    return source
+
+
+def _add_transaction(source: Any, kind: str, amount: Decimal, *, reference: str = "") -> None:
+    source.transactions.create(txn_type=kind, amount=amount, reference=reference, status="")

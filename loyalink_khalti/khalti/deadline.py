@@ -1,0 +1,216 @@
+"""Connections with one deadline for a whole exchange: name resolution, connect, TLS, request, headers and body.
+
+A timeout of ``requests`` bounds a single receive, so a server that sends a byte at a time never exceeds it. Here each
+wait on the socket gets the time left for the whole exchange.
+"""
+
+import http.client
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import HTTPResponse
+
+MAX_IDLE = 15.0  # seconds; the server may have closed an older idle connection unnoticed
+_MAX_HEADERS = 32 * 1024  # bytes, in addition to the body
+
+
+class Exchange:
+    """One request and its response: the time and bytes left for it, and how far it got."""
+
+    def __init__(self, *, seconds: float, max_bytes: int) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._bytes_left = max_bytes + _MAX_HEADERS
+        self.needs_new_connection = False
+        self.reused = False  # sent on a connection that was idle before
+        self.answered = False  # a byte of the response has arrived
+
+    def seconds_left(self) -> float:
+        """Return the seconds until the deadline. Raises ``TimeoutError`` after it."""
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the deadline has passed")
+        return seconds
+
+    def count_received(self, count: int) -> None:
+        """Count received bytes. Raises ``OSError`` when they exceed the largest response that is accepted."""
+        self.answered = self.answered or count > 0
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise OSError("the response is too long")
+
+
+_current: ContextVar[Exchange] = ContextVar("exchange")
+
+
+@contextmanager
+def within(exchange: Exchange) -> Iterator[None]:
+    """Apply the limits of ``exchange`` to everything sent in this block."""
+    token = _current.set(exchange)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class _Stream(io.RawIOBase):
+    """The receiving end of a socket. Each wait is bounded by the time left for the exchange."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock, self._raw, self._exchange = sock, raw, _current.get()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(self._exchange.seconds_left())
+        count = self._raw.readinto(buffer) or 0
+        self._exchange.count_received(count)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Stream(sock, self.fp.detach()))
+
+
+class Connection(HTTPConnection):
+    """A connection that keeps the deadline of the current exchange."""
+
+    response_class = _Response
+    debuglevel = 0  # http.client's debugging prints the Authorization header
+    _idle_since: float | None = None  # monotonic clock; None before the first exchange
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection can be used again."""
+        if _current.get().needs_new_connection or (
+            self._idle_since is not None and time.monotonic() - self._idle_since > MAX_IDLE
+        ):
+            return False
+        return super().is_connected
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        exchange = _current.get()
+        exchange.reused = self._idle_since is not None
+        self.sock.settimeout(exchange.seconds_left())
+        super().send(data)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # the signature of urllib3
+        response = super().getresponse()
+        self._idle_since = time.monotonic()
+        return response
+
+    def _new_conn(self) -> socket.socket:
+        self._idle_since = None
+        exchange = _current.get()
+        addresses = resolve(self._dns_host.strip("[]"), self.port or self.default_port, exchange.seconds_left())
+        error = OSError("the name has no address")
+        for index, (family, kind, protocol, _, address) in enumerate(addresses):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                sock.settimeout(
+                    exchange.seconds_left() / (len(addresses) - index)
+                )  # a dead address leaves time for the next one
+                sock.connect(address)
+                sock.settimeout(exchange.seconds_left())
+            except OSError as exc:
+                sock.close()
+                error = exc
+            else:
+                return sock
+        raise error
+
+
+class TLSConnection(Connection, HTTPSConnection):
+    """The same over TLS. The socket's timeout bounds the whole handshake."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = TLSConnection
+
+
+class Adapter(HTTPAdapter):
+    """The adapter for ``requests``: connections with a deadline, kept open between exchanges."""
+
+    _POOLS: ClassVar = {"http": _Pool, "https": _TLSPool}
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._POOLS
+
+    def close(self) -> None:
+        """Close the idle connections. urllib3 would close them only at garbage collection."""
+        for key in self.poolmanager.pools.keys():  # noqa: SIM118 - urllib3's container is not iterable
+            self.poolmanager.pools[key].close()
+        super().close()
+
+
+class _Resolver:
+    """Resolve names in threads, because getaddrinfo cannot be interrupted. One thread per name serves all waiters."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: dict[tuple[str, int], Future[list[Any]]] = {}
+
+    def __call__(self, host: str, port: int, seconds: float) -> list[Any]:
+        name = (host, port)
+        with self._lock:
+            future = self._pending.get(name)
+            if future is None:
+                future = Future()
+                threading.Thread(
+                    target=self._resolve, args=(name, future), daemon=True, name=f"resolve {host}"
+                ).start()
+                self._pending[name] = future
+        return future.result(timeout=seconds)
+
+    def _resolve(self, name: tuple[str, int], future: Future[list[Any]]) -> None:
+        addresses: list[Any] = []
+        error: Exception | None = None
+        try:
+            addresses = socket.getaddrinfo(*name, type=socket.SOCK_STREAM)
+        except Exception as exc:  # noqa: BLE001 - a name that cannot be encoded raises no OSError; the waiters get it
+            error = exc
+        with self._lock:
+            self._pending.pop(name, None)
+        if error is None:
+            future.set_result(addresses)
+        else:
+            future.set_exception(error)
+
+
+_resolver = _Resolver()
+
+
+def resolve(host: str, port: int, seconds: float) -> list[Any]:
+    """Return the addresses of a host. Raises ``TimeoutError`` after ``seconds``, ``OSError`` for an unknown name."""
+    return _resolver(host, port, seconds)
+
+
+def reset_resolver() -> None:
+    """Start a new resolver in a forked process, which does not have the parent's threads."""
+    global _resolver
+    _resolver = _Resolver()

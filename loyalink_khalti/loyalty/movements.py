@@ -1,0 +1,162 @@
+"""How the points moved, month by month.
+
+The buckets of the ledger are the columns. Outstanding points are in four of them, and whatever enters or leaves these
+four comes from one of the others. So opening + movements = closing by construction.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db.models import Case, DateField, Sum, When
+
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.nepal import add_months, first_of_month, midnight, midnight_after
+
+from .buckets import Bucket
+from .models import Entry
+from .point_values import all_point_values, month_in_nepal, of_site, value_at
+
+OUTSTANDING = (Bucket.PENDING, Bucket.AVAILABLE, Bucket.HELD, Bucket.OWED)
+"""The buckets with points that the shop still has to honour; ``OWED`` is negative by what members owe."""
+COLUMN_OF_SOURCE = {
+    Bucket.ISSUED: "earned",
+    Bucket.REDEEMED: "restored",
+    Bucket.ADJUSTED: "adjusted",
+    Bucket.EXPIRED: "expired",
+    Bucket.REVERSED: "clawed_back",
+    Bucket.WRITTEN_OFF: "written_off",
+}
+"""The column for points that come from each other bucket. Forgiven points move from one of these buckets to another:
+clawed back and written off at once, so that nothing outstanding moves."""
+COLUMN_OF_DESTINATION = {**COLUMN_OF_SOURCE, Bucket.REDEEMED: "redeemed"}
+MOVEMENT_COLUMNS = ("earned", "restored", "adjusted", "redeemed", "expired", "clawed_back", "written_off")
+
+_Moved = tuple[int, str, str, int]
+_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthlyMovement:
+    """The movements of one month or of a part of it; what leaves is negative. ``gross`` is paisa."""
+
+    since: date
+    until: date
+    """The last day, included."""
+    opening: int
+    earned: int = 0
+    restored: int = 0
+    adjusted: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    clawed_back: int = 0
+    written_off: int = 0
+    pending: int = 0
+    available: int = 0
+    held: int = 0
+    owed: int = 0
+    gross: Paisa = Paisa(0)
+    """The liability for the closing points, under the rules of the last day."""
+
+    @property
+    def moved(self) -> int:
+        return sum(getattr(self, name) for name in MOVEMENT_COLUMNS)
+
+    @property
+    def closing(self) -> int:
+        return self.opening + self.moved
+
+    @property
+    def redemption(self) -> int | None:
+        """Redeemed by earned, per mille; None where nothing was earned."""
+        return _per_mille(-self.redeemed, self.earned)
+
+    @property
+    def breakage(self) -> int | None:
+        """Expired by earned, per mille; None where nothing was earned."""
+        return _per_mille(-self.expired, self.earned)
+
+    def net(self, expected_breakage: int) -> Paisa:
+        """Return the liability less an expected breakage in per cent."""
+        return Paisa(self.gross * (100 - expected_breakage) // 100)
+
+
+def movements(*, since: date, until: date, site_key: str | None = None) -> list[MonthlyMovement]:
+    """Return the movements by month in Nepal, the oldest first; the first and the last month may be partial."""
+    moved, values = _moved(since, until, site_key), all_point_values(site_key)
+    balances: dict[int, Counter[str]] = defaultdict(Counter)
+    _apply(balances, moved[None])
+    found: list[MonthlyMovement] = []
+    for first, last in _months(since, until):
+        opening = sum(_outstanding(balance) for balance in balances.values())
+        columns = _apply(balances, moved[first_of_month(first)])
+        end = midnight_after(last) - _MOMENT
+        gross = sum(value_at(values, pk, end, _outstanding(balance)) for pk, balance in balances.items())
+        month = MonthlyMovement(
+            since=first, until=last, opening=opening, gross=Paisa(gross), **columns, **_buckets(balances)
+        )  # fmt: skip
+        if found or month.opening or any(columns.values()):  # no months before the first point
+            found.append(month)
+    return found
+
+
+def total(months: list[MonthlyMovement]) -> MonthlyMovement:
+    """Return the sum of at least one month."""
+    first, last = months[0], months[-1]
+    sums = {name: sum(getattr(month, name) for month in months) for name in MOVEMENT_COLUMNS}
+    buckets = {name: getattr(last, name) for name in OUTSTANDING}
+    return MonthlyMovement(
+        since=first.since, until=last.until, opening=first.opening, gross=last.gross, **sums, **buckets
+    )  # fmt: skip
+
+
+def _moved(since: date, until: date, site_key: str | None) -> dict[date | None, list[_Moved]]:
+    """Points by programme, source and destination bucket, for each month; under None all that came before."""
+    entries = of_site(Entry.objects.filter(at__lt=midnight_after(until)), site_key)
+    month = Case(When(at__gte=midnight(since), then=month_in_nepal("at")), output_field=DateField())
+    rows = (
+        entries.annotate(month=month)
+        .values_list("month", "account__program_id", "src", "dst")
+        .annotate(points=Sum("amount"))
+        .order_by()
+    )
+    found: dict[date | None, list[_Moved]] = defaultdict(list)
+    for when, program, src, dst, points in rows:
+        found[when].append((program, src, dst, points))
+    return found
+
+
+def _apply(balances: dict[int, "Counter[str]"], moved: Iterable[_Moved]) -> dict[str, int]:
+    """Move points between the buckets of each programme, and return the sum of each column."""
+    columns = dict.fromkeys(MOVEMENT_COLUMNS, 0)
+    for program, src, dst, points in moved:
+        balances[program][src] -= points
+        balances[program][dst] += points
+        if src not in OUTSTANDING:
+            columns[COLUMN_OF_SOURCE[Bucket(src)]] += points
+        if dst not in OUTSTANDING:
+            columns[COLUMN_OF_DESTINATION[Bucket(dst)]] -= points
+    return columns
+
+
+def _outstanding(balance: "Counter[str]") -> int:
+    return sum(balance[bucket] for bucket in OUTSTANDING)
+
+
+def _buckets(balances: dict[int, "Counter[str]"]) -> dict[str, int]:
+    """The points of each outstanding bucket over all programmes; debts are positive here."""
+    sums = {bucket.value: sum(balance[bucket] for balance in balances.values()) for bucket in OUTSTANDING}
+    return {**sums, Bucket.OWED.value: -sums[Bucket.OWED.value]}
+
+
+def _months(since: date, until: date) -> Iterator[tuple[date, date]]:
+    first = since
+    while first <= until:
+        next_first = add_months(first_of_month(first), 1)
+        yield first, min(until, next_first - timedelta(days=1))
+        first = next_first
+
+
+def _per_mille(part: int, whole: int) -> int | None:
+    return (part * 1000 + whole // 2) // whole if whole > 0 else None

@@ -1,0 +1,282 @@
+"""Accounts, and the entries that one cause posts to one of them.
+
+``Posting.lock`` takes the account's lock by a write, so that lots can be read and changed safely after it; ``post``
+writes all entries and the balances, one statement each.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Sum, When
+from django.utils import timezone
+
+from loyalink_khalti.errors import LedgerConflict
+from loyalink_khalti.money import Points
+
+from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind
+from .models import Account, Entry, Hold, IdempotencyKey, Lot
+from .program import current_version
+from .rules import Rules, Tier, TierBasis
+
+_CACHED = {Bucket.AVAILABLE: "available", Bucket.PENDING: "pending", Bucket.HELD: "held"}
+_SAVED = [
+    "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "merged_lifetime_earned", "seq",
+    "tier", "below_tier_since",
+]  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class Posting:
+    """An account under lock, and the entries that are being posted to it for one cause."""
+
+    account: Account
+    purchase: str = ""
+    refund_ref: str = ""
+    actor: str | None = None
+    reason: str = ""
+    version_id: int | None = None
+    entries: list[Entry] = field(default_factory=list)
+
+    @classmethod
+    def lock(cls, account_id: int, *, follow_merge: bool = True, **cause: Any) -> "Posting":
+        """Lock an account and read it; if it was merged into another meanwhile, lock that one."""
+        accounts = Account.objects.filter(pk=account_id)
+        accounts.update(last_activity_at=timezone.now())
+        posting = cls.read(accounts, **cause)
+        successor_id = posting.account.successor_id
+        return cls.lock(successor_id, **cause) if follow_merge and successor_id else posting
+
+    @classmethod
+    def read(cls, accounts: QuerySet[Account], **cause: Any) -> "Posting":
+        """Read an account that the caller has locked by a write of its own."""
+        return cls(account=accounts.select_related("program").get(), **cause)
+
+    def transfer(
+        self, kind: EntryKind, src: Bucket, dst: Bucket, points: int, *, key: str, lot: Lot | None = None,
+        hold: Hold | None = None,
+    ) -> None:  # fmt: skip
+        """Move points between two buckets; do nothing for 0 points."""
+        if points == 0:
+            return
+        account = self.account
+        for bucket, sign in ((src, -1), (dst, 1)):
+            if bucket in _CACHED:
+                setattr(account, _CACHED[bucket], getattr(account, _CACHED[bucket]) + sign * points)
+            elif bucket is Bucket.OWED:  # a debt makes the bucket negative
+                account.owed -= sign * points
+        account.lifetime_earned += EARNED_SIGN.get(kind, 0) * points
+        account.lifetime_redeemed += REDEEMED_SIGN.get(kind, 0) * points
+        account.seq += 1
+        self.entries.append(
+            Entry(
+                account=account, seq=account.seq, kind=kind, src=src, dst=dst, amount=points, key=key,
+                purchase=self.purchase, lot=lot, hold=hold, refund_ref=self.refund_ref,
+                version_id=self.version_id, actor=self.actor, reason_code=self.reason,
+            )
+        )  # fmt: skip
+
+    def credit(
+        self, kind: EntryKind, src: Bucket, points: int, *, key: str, available_at: datetime,
+        expires_at: datetime | None,
+    ) -> None:  # fmt: skip
+        """Add points in a lot of their own, pending until ``available_at``, and repay a debt with them."""
+        if not points:
+            return
+        lot = self.new_lot(points, source=key, available_at=available_at, expires_at=expires_at)
+        self.transfer(kind, src, Bucket.PENDING if lot.pending else Bucket.AVAILABLE, points, key=key, lot=lot)
+        self.repay()
+
+    def new_lot(self, points: int, *, source: str, available_at: datetime, expires_at: datetime | None) -> Lot:
+        """Create a lot, pending until ``available_at``. The caller makes the transfer."""
+        is_pending = available_at > timezone.now()
+        return Lot.objects.create(
+            account=self.account,
+            source=source,
+            original=points,
+            pending=points if is_pending else 0,
+            remaining=0 if is_pending else points,
+            available_at=available_at,
+            expires_at=expires_at,
+        )
+
+    def take_from_lots(self, points: int, *, first: Collection[int] = ()) -> list[tuple[Lot, int]]:
+        """Take available points out of lots, from those in ``first`` first, then the earliest expiry first.
+
+        Raises ``LedgerConflict`` where the lots have fewer points than the account, which no verb leaves behind.
+        """
+        parts: list[tuple[Lot, int]] = []
+        missing = points
+        lots = list(available_lots(self.account)) if points else []
+        for lot in sorted(lots, key=lambda lot: lot.pk not in first):  # stable: the others keep their order
+            part = min(lot.remaining, missing)
+            if part:
+                lot.remaining -= part
+                missing -= part
+                parts.append((lot, part))
+        if missing:
+            raise LedgerConflict(f"account {self.account.pk}: its lots lack {missing} of {points} available points")
+        Lot.objects.bulk_update([lot for lot, _ in parts], ["remaining"])
+        return parts
+
+    def repay(self) -> None:
+        """Repay what is owed with what is available. Called whenever points become available."""
+        points = min(self.account.available, self.account.owed)
+        if points:
+            self.take_from_lots(points)
+            key = f"repay:{self.account.pk}:{self.account.seq + 1}"
+            self.transfer(EntryKind.REPAY, Bucket.AVAILABLE, Bucket.OWED, points, key=key)
+
+    def expire_due(self) -> Points:
+        """Expire the lots whose time is over; return how many points expired."""
+        earlier = Count("entries", filter=Q(entries__kind=EntryKind.EXPIRE))
+        lots = list(overdue_lots(self.account.pk, timezone.now()).annotate(earlier=earlier))
+        if not lots:
+            return Points(0)
+        by_system = Posting(account=self.account, entries=self.entries)  # without the purchase and the actor
+        for lot in lots:  # a lot that a refund refills after its expiry expires once more
+            key = f"expire:{lot.pk}:{lot.earlier}"
+            by_system.transfer(EntryKind.EXPIRE, Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, key=key, lot=lot)
+        expired = sum(lot.remaining for lot in lots)
+        Lot.objects.filter(pk__in=[lot.pk for lot in lots]).update(remaining=0)
+        return Points(expired)
+
+    def write_entries(self) -> None:
+        """Write the entries so far, so that queries count them."""
+        Entry.objects.bulk_create(self.entries)
+        self.entries.clear()
+
+    def post(self) -> None:
+        """Write the entries and the balances."""
+        self.write_entries()
+        self.account.save(update_fields=_SAVED)
+
+
+def available_lots(account: Account) -> QuerySet[Lot]:
+    """Return the lots with available points, in the order in which they are redeemed: never-expiring ones last."""
+    lots = Lot.objects.filter(account=account, remaining__gt=0)
+    return lots.order_by(F("expires_at").asc(nulls_last=True), "available_at", "pk")
+
+
+def overdue_lots(account_id: int | OuterRef, now: datetime) -> QuerySet[Lot]:
+    """Return the lots that should be expired by now and still have available points."""
+    return Lot.objects.filter(account=account_id, remaining__gt=0, expires_at__lte=now).order_by("expires_at", "pk")
+
+
+def due_for_activation(now: datetime) -> Q:
+    """Return the condition for lots whose pending time is over."""
+    return Q(pending__gt=0, available_at__lte=now)
+
+
+# Accounts of members
+
+
+YEAR = timedelta(days=365)
+
+
+def find_account(site_key: str, member_id: str) -> Account | None:
+    """Return the account that has a member's points, also after a merge; None for a member without points."""
+    own = own_account(site_key, member_id)
+    return None if own is None else surviving_account(own)
+
+
+def own_account(site_key: str, member_id: str) -> Account | None:
+    """Return the account with the member's own id, even if it was merged into another."""
+    own = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
+    return own.select_related("program").first()
+
+
+def surviving_account(account: Account) -> Account:
+    """Return the account that has the points of ``account`` now: another one if it was merged."""
+    while account.successor is not None:
+        account = account.successor
+    return account
+
+
+def open_account(site_key: str, member_id: str) -> Account:
+    """Return a member's account; create it if there is none."""
+    found = find_account(site_key, member_id)
+    if found is not None:
+        return found
+    program = current_version(site_key).program
+    return Account.objects.get_or_create(program=program, member_id=member_id)[0]
+
+
+def lock_account(site_key: str, member_id: str, **cause: Any) -> Posting:
+    """Lock the account that has a member's points; create it if there is none. Usually two statements."""
+    own = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
+    if not own.update(last_activity_at=timezone.now()):
+        return Posting.lock(open_account(site_key, member_id).pk, **cause)
+    posting = Posting.read(own, **cause)
+    return Posting.lock(posting.account.successor_id, **cause) if posting.account.successor_id else posting
+
+
+def overdue_points(account: Account) -> Points:
+    """Return the available points that have expired and that the next sweep removes."""
+    lots = overdue_lots(account.pk, timezone.now())
+    return Points(lots.aggregate(points=Sum("remaining"))["points"] or 0)
+
+
+def is_first_time(scope: str, key: str, figures: str) -> bool:
+    """Record a cause and return True, or False where it was recorded before.
+
+    Raises ``LedgerConflict`` where it was recorded with other figures.
+    """
+    request_hash = sha256(figures.encode()).hexdigest()
+    try:
+        with transaction.atomic():
+            IdempotencyKey.objects.create(scope=scope, key=key, request_hash=request_hash)
+    except IntegrityError:
+        if IdempotencyKey.objects.get(scope=scope, key=key).request_hash != request_hash:
+            raise LedgerConflict(f"{key} was recorded before with other figures") from None
+        return False
+    return True
+
+
+# Tiers: a member moves up at once, and down only after the grace period of the rules
+
+
+def tier_points(account: Account, rules: Rules, now: datetime) -> Points:
+    """Return the points that count for the tier: earned less clawed back, in a lifetime or within a year."""
+    if rules.tier_basis is TierBasis.LIFETIME:
+        return Points(account.lifetime_earned + account.merged_lifetime_earned)
+    entries = Entry.objects.filter(
+        Q(account=account) | Q(account__successor=account),
+        kind__in=[EntryKind.EARN, EntryKind.CLAW_BACK, EntryKind.FORGIVE],
+        at__gt=now - YEAR,
+    )
+    signed = Case(When(kind=EntryKind.EARN, then=F("amount")), default=-F("amount"))
+    return Points(max(entries.aggregate(points=Sum(signed))["points"] or 0, 0))
+
+
+def update_tier(posting: Posting, rules: Rules) -> bool:
+    """Give a locked account the tier that it has earned; return whether anything changed. The caller posts.
+
+    An account moves up at once. It moves down at once too, unless the rules give a grace period: then only after its
+    points have been too few for so long.
+    """
+    posting.write_entries()
+    account, now = posting.account, timezone.now()
+    earned = rules.tier_for(tier_points(account, rules, now))
+    held = _held_tier(account, rules)
+    before = (account.tier, account.below_tier_since)
+    if earned.threshold >= held.threshold:
+        account.tier, account.below_tier_since = _stored_name(earned, rules), None
+    elif account.below_tier_since is None and rules.tier_grace_days:
+        account.below_tier_since = now
+    elif account.below_tier_since is None or account.below_tier_since + timedelta(days=rules.tier_grace_days) <= now:
+        account.tier, account.below_tier_since = _stored_name(earned, rules), None
+    return before != (account.tier, account.below_tier_since)
+
+
+def _stored_name(tier: Tier, rules: Rules) -> str:
+    """What the account keeps: "" for the lowest tier, so that the sweep finds the few that can fall at once."""
+    return "" if tier.threshold == rules.tiers[0].threshold else tier.name
+
+
+def _held_tier(account: Account, rules: Rules) -> Tier:
+    """The tier of the account under these rules; the lowest where they have no tier of its name any more."""
+    return next((tier for tier in rules.tiers if tier.name == account.tier), rules.tiers[0])

@@ -1,0 +1,124 @@
+"""What rules or a change of points would do, computed before it is done. Writes nothing."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+
+from django.utils import timezone
+
+from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.nepal import day_of
+from loyalink_khalti.ports import Line
+
+from .earning import OrderSnapshot
+from .models import Account
+from .posting import overdue_points
+from .program import current_version
+from .redeemable import nearest_redeemable, points_fit, points_value
+from .rules import Rules
+from .validation import reward_rate
+
+EXAMPLE_POINTS = Points(500)
+"""How many points an example redeems, or the nearest number that fits."""
+_ENOUGH = Points(1_000_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPreview:
+    """The balances of an account after a change; points are whole, ``points_value`` is paisa."""
+
+    available_before: Points
+    available: Points
+    owed: Points
+    points_value: Paisa
+    pending: Points = Points(0)
+    repaid: Points = Points(0)
+    """Added points that repay a debt."""
+    missing: Points = Points(0)
+    """Points to be deducted that are not available."""
+    expires_at: datetime | None = None
+    """When added points expire; None for never."""
+
+
+def preview_adjustment(account: Account, points: int) -> AccountPreview:
+    """Return an account's balances after ``points`` are added or (negative) deducted. A debt is repaid first."""
+    rules = current_version(account.program.site_key).rules
+    before = account.available - overdue_points(account)
+    repaid = min(max(points, 0), account.owed)
+    available = Points(max(before + points - repaid, 0))
+    return AccountPreview(
+        available_before=Points(before),
+        available=available,
+        owed=Points(account.owed - repaid),
+        points_value=points_value(rules, available),
+        pending=Points(account.pending),
+        repaid=Points(repaid),
+        missing=Points(max(-points - before, 0)),
+        expires_at=rules.expires_at(timezone.now()),
+    )
+
+
+def preview_merge(account: Account, into: Account) -> AccountPreview:
+    """Return the balances of ``into`` after ``account`` is merged into it. Debts are netted."""
+    rules = current_version(into.program.site_key).rules
+    available, owed = account.available + into.available, account.owed + into.owed
+    repaid = min(available, owed)
+    return AccountPreview(
+        available_before=Points(into.available),
+        available=Points(available - repaid),
+        owed=Points(owed - repaid),
+        points_value=points_value(rules, Points(available - repaid)),
+        pending=Points(account.pending + into.pending),
+        repaid=Points(repaid),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderExample:
+    """What an order of ``subtotal`` paisa on ``day`` earns and redeems under some rules; days are Nepal's."""
+
+    subtotal: Paisa
+    day: date
+    earned: Points
+    tiers: tuple[tuple[str, Points], ...]
+    """What members of each tier above the lowest earn."""
+    points_redeemed: Points
+    """Points that can be redeemed on it, 0 where none fit."""
+    points_value: Paisa
+    available_from: date
+    last_day: date | None
+    """The last day on which the earned points can be redeemed; None for no end."""
+    reward_rate: Fraction
+
+
+def order_example(rules: Rules, *, subtotal: Paisa, at: datetime, tags: tuple[str, ...] = ()) -> OrderExample:
+    """Return what an order of one line earns and redeems, computed as the ledger computes it."""
+    order = example_order(subtotal, at=at, tags=tags)
+    available_at = at + timedelta(days=rules.pending_days)
+    expires_at = rules.expires_at(available_at)
+    redeemed = _redeemable(rules, subtotal)
+    return OrderExample(
+        subtotal=subtotal,
+        day=day_of(at),
+        earned=order.earned(rules).points,
+        tiers=tuple((tier.name, order.earned(rules, tier=tier.name).points) for tier in rules.tiers[1:]),
+        points_redeemed=redeemed,
+        points_value=points_value(rules, redeemed),
+        available_from=day_of(available_at),
+        last_day=day_of(expires_at - timedelta(seconds=1)) if expires_at else None,
+        reward_rate=reward_rate(rules),
+    )
+
+
+def example_order(subtotal: Paisa, *, at: datetime, tags: tuple[str, ...] = ()) -> OrderSnapshot:
+    """Return an order of one line with free delivery and without points."""
+    line = Line(sku="example", title="Example", quantity=1, unit=subtotal, total=subtotal, tags=tags)
+    return OrderSnapshot(lines=(line,), shipping=Paisa(0), discount=Paisa(0), points_value=Paisa(0), at=at)
+
+
+def _redeemable(rules: Rules, subtotal: Paisa) -> Points:
+    """``EXAMPLE_POINTS``, or the nearest number of points that fits."""
+    if points_fit(rules, EXAMPLE_POINTS, total=subtotal, balance=_ENOUGH):
+        return EXAMPLE_POINTS
+    near = nearest_redeemable(rules, EXAMPLE_POINTS, total=subtotal, balance=_ENOUGH)
+    return min(near, key=lambda points: abs(points - EXAMPLE_POINTS), default=Points(0))

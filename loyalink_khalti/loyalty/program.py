@@ -1,0 +1,127 @@
+"""Loyalty programmes and the versions of their rules."""
+
+from collections.abc import Callable, Container, Iterable
+from dataclasses import replace
+
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models.fields.json import KeyTextTransform
+from django.utils import timezone
+
+from loyalink_khalti.money import Rounding
+
+from .rules import CampaignRule, Rules
+
+
+class Program(models.Model):
+    """The loyalty programme of one site."""
+
+    site_key = models.CharField(max_length=255)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["site_key"], condition=Q(active=True), name="loyalink_program_site"),
+        ]
+
+    def __str__(self) -> str:
+        return self.site_key
+
+
+class ProgramVersion(models.Model):
+    """The rules from a moment on. A version never changes; the next one replaces it."""
+
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    stored = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk; null is the system")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["program", "number"], name="loyalink_version_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.program_id} v{self.number}"
+
+    @property
+    def rules(self) -> Rules:
+        return Rules.from_json(self.stored)
+
+
+def current_version(site_key: str) -> ProgramVersion:
+    """Return the rules of a site as they are now. A site without any starts with the default rules."""
+    versions = ProgramVersion.objects.select_related("program")
+    newest = versions.filter(program__site_key=site_key, program__active=True).order_by("-number").first()
+    return newest or _create_default(site_key)
+
+
+def get_version(pk: int) -> ProgramVersion:
+    """Return the version of the rules that a customer was shown."""
+    return ProgramVersion.objects.select_related("program").get(pk=pk)
+
+
+def current_versions() -> list[ProgramVersion]:
+    """Return the current rules of all sites, ordered by site; one query."""
+    later = ProgramVersion.objects.filter(program=OuterRef("program"), number__gt=OuterRef("number"))
+    versions = ProgramVersion.objects.select_related("program").filter(~Exists(later), program__active=True)
+    return list(versions.order_by("program__site_key"))
+
+
+def lowest_tier() -> Subquery:
+    """Return a subquery for accounts: the name of the lowest tier under the current rules."""
+    versions = ProgramVersion.objects.filter(program=OuterRef("program"), program__active=True).order_by("-number")
+    return Subquery(versions.annotate(name=KeyTextTransform("name", "stored__tiers__0")).values("name")[:1])
+
+
+def refund_rounding(version_id: int | None) -> Rounding:
+    """Return how refunds of a purchase under these rules are rounded; None stands for the default rules."""
+    return (get_version(version_id).rules if version_id else Rules()).refund_rounding
+
+
+def set_rules(site_key: str, rules: Rules, *, actor: str | None = None) -> ProgramVersion:
+    """Make ``rules`` the current rules of a site; return the version, the same one where nothing changed.
+
+    What was awarded or held before keeps its own version.
+    """
+    return revise_rules(site_key, lambda _before: rules, actor=actor)
+
+
+def revise_rules(site_key: str, revise: Callable[[Rules], Rules], *, actor: str | None = None) -> ProgramVersion:
+    """Set the rules that ``revise`` makes of the current ones, under a lock, so that no change in between is lost."""
+    with transaction.atomic():
+        before = current_version(site_key)
+        Program.objects.select_for_update().get(pk=before.program_id)
+        before = current_version(site_key)
+        rules = revise(before.rules)
+        if before.rules == rules:
+            return before
+        return ProgramVersion.objects.create(
+            program=before.program, number=before.number + 1, stored=rules.to_json(), actor=actor
+        )
+
+
+def set_campaigns(
+    site_key: str, campaigns: Iterable[CampaignRule], *, replacing: Container[str] = (), actor: str | None = None
+) -> ProgramVersion:
+    """Add campaigns to the rules of a site, and remove those named in ``replacing`` and those that have ended."""
+    wanted, now = tuple(campaigns), timezone.now()
+    names = {campaign.name for campaign in wanted}
+
+    def revise(before: Rules) -> Rules:
+        kept = (campaign for campaign in before.campaigns if campaign.name not in names)
+        others = (campaign for campaign in kept if campaign.name not in replacing)
+        current = (campaign for campaign in (*others, *wanted) if campaign.ends_at > now)
+        return replace(before, campaigns=tuple(sorted(current, key=lambda each: (each.starts_at, each.name))))
+
+    return revise_rules(site_key, revise, actor=actor)
+
+
+def _create_default(site_key: str) -> ProgramVersion:
+    with transaction.atomic():
+        program, _ = Program.objects.get_or_create(site_key=site_key, active=True)
+        ProgramVersion.objects.get_or_create(program=program, number=1, defaults={"stored": Rules().to_json()})
+    newest = ProgramVersion.objects.select_related("program").filter(program=program).order_by("-number")
+    return newest[0]

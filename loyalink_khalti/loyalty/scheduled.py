@@ -1,0 +1,101 @@
+"""What the scheduled run does to points: activate, expire, and update tiers. In batches, any number of times."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from loyalink_khalti.errors import LedgerError
+from loyalink_khalti.money import Points
+
+from .models import Account, Lot
+from .posting import Posting, due_for_activation, update_tier
+from .program import current_version
+from .purchases import activate
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResult:
+    """What was done to one account; ``action`` is ``FAILED`` where its rows contradict each other."""
+
+    account_id: int
+    action: str
+    points: Points = Points(0)
+
+
+def count_due() -> int:
+    """Return how many accounts ``sweep`` visits, for a progress bar."""
+    due = sum(ids().distinct().count() for ids in (_to_activate, _to_expire))
+    return due + _with_tier().count()
+
+
+def sweep() -> Iterator[SweepResult]:
+    """Activate, expire and update all that is due; yield what was done, in whole points.
+
+    Each account has a transaction of its own, so that an interrupted run can be repeated. An account that fails is
+    logged and yielded as ``FAILED``; the run continues with the others.
+    """
+    for action, ids, work in (("activated", _to_activate, activate), ("expired", _to_expire, expire)):
+        for account_id in in_batches(ids):
+            yield _sweep_one(account_id, action, work)
+    for account_id in _with_tier().values_list("pk", flat=True).iterator(chunk_size=BATCH):
+        result = _sweep_one(account_id, "changed tier", lambda pk: Points(int(refresh_tier(pk))))
+        if result.points or result.action == FAILED:
+            yield replace(result, points=Points(0))
+
+
+def _sweep_one(account_id: int, action: str, work: Callable[[int], Points]) -> SweepResult:
+    try:
+        with transaction.atomic():
+            return SweepResult(account_id=account_id, action=action, points=work(account_id))
+    except (LedgerError, IntegrityError):
+        log.exception("the sweep failed for account %s", account_id)
+        return SweepResult(account_id=account_id, action=FAILED)
+
+
+def expire(account_id: int) -> Points:
+    """Expire what is due in one account; return how many points. Held points do not expire."""
+    posting = Posting.lock(account_id)
+    points = posting.expire_due()
+    posting.post()
+    return points
+
+
+@transaction.atomic
+def refresh_tier(account_id: int) -> bool:
+    """Give an account the tier that it has now; return whether it changed."""
+    posting = Posting.lock(account_id)
+    changed = update_tier(posting, current_version(posting.account.program.site_key).rules)
+    if changed:
+        posting.post()
+    return changed
+
+
+def in_batches(ids: Callable[[], "QuerySet[Lot, int]"]) -> Iterator[int]:
+    """Yield the accounts of lots that are due, a batch at a time; accounts that are done are due no more."""
+    last = 0
+    while batch := sorted(set(ids().filter(account_id__gt=last).order_by("account_id")[: BATCH * 4]))[:BATCH]:
+        yield from batch
+        last = batch[-1]
+
+
+def _to_activate() -> QuerySet[Lot, int]:
+    return Lot.objects.filter(due_for_activation(timezone.now())).values_list("account_id", flat=True)
+
+
+def _to_expire() -> QuerySet[Lot, int]:
+    due = Lot.objects.filter(remaining__gt=0, expires_at__lte=timezone.now())
+    return due.values_list("account_id", flat=True)
+
+
+def _with_tier() -> QuerySet[Account]:
+    """Accounts above the lowest tier; no other can lose its tier."""
+    return Account.objects.exclude(tier="").filter(successor=None).order_by("pk")

@@ -1,0 +1,62 @@
+"""Flags: what staff must review about a payment. Each is raised once and resolved once."""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from loyalink_khalti.khalti.wire import Lookup, Status
+
+from .models import Flag, Payment
+from .states import FlagReason
+
+flag_raised = Signal()
+"""Sent after commit when a Flag is raised, so that staff get an e-mail."""
+
+
+def raise_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str, Any]) -> None:
+    """Raise a Flag, unless one with this reason is open or staff have resolved one with the same evidence."""
+    shown = json.loads(json.dumps(dict(evidence), default=str))
+    for flag in Flag.objects.filter(payment=payment, reason=reason):
+        if flag.resolved_at is None or (flag.actor is not None and flag.evidence == shown):
+            return
+    Flag.objects.bulk_create([Flag(payment=payment, reason=reason, evidence=shown)], ignore_conflicts=True)
+    transaction.on_commit(_send_flag_raised, robust=True)
+
+
+def _send_flag_raised() -> None:
+    flag_raised.send_robust(sender=Flag)
+
+
+def resolve_flags(
+    payment: Payment, reasons: Collection[FlagReason], resolution: str, *, actor: str | None = None, note: str = ""
+) -> int:
+    """Resolve a payment's open Flags with these reasons and return how many there were.
+
+    ``actor`` is the pk of a user, None where they are resolved automatically. Flags about one refund stay open:
+    ``refunds.resolve_flag`` resolves those together with the refund.
+    """
+    flags = Flag.objects.filter(payment=payment, reason__in=list(reasons), resolved_at=None)
+    flags = flags.exclude(evidence__has_key="refund")
+    fields = {"note": note} if note else {}
+    return flags.update(resolved_at=timezone.now(), resolution=resolution, actor=actor, **fields)
+
+
+def has_unrecorded_partial_refund(payment: Payment) -> bool:
+    """Return whether Khalti reports a partial refund from its dashboard whose amount staff have not recorded yet."""
+    flags = Flag.objects.filter(payment=payment, reason=FlagReason.REFUNDED_AT_KHALTI, resolved_at=None)
+    return flags.filter(evidence__status=Status.PARTIALLY_REFUNDED.value).exists()
+
+
+def lookup_evidence(answer: Lookup) -> dict[str, Any]:
+    """Return what a Flag keeps of an answer of lookup; amounts in paisa."""
+    return {
+        "pidx": answer.pidx,
+        "status": answer.status_text,
+        "total_amount": answer.total_amount,
+        "transaction_id": answer.transaction_id,
+        "refunded": answer.refunded,
+    }

@@ -1,0 +1,247 @@
+"""Change a payment; create and lock a purchase, and mark its money as received.
+
+Each function is one step; the flow decides their order and commits. Those that change a payment expect it locked, as
+``lock`` returns it. ``states.TRANSITIONS`` has the allowed changes. ``payments.refunds`` changes a Refund, and
+``flow.verification.apply`` places or releases a Purchase.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Q
+from django.utils import timezone
+
+from loyalink_khalti.khalti.wire import Initiated, Lookup
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.ports import Cart, PaymentMethod, ReleaseReason
+from loyalink_khalti.search import search_text_of
+
+from .flags import lookup_evidence, raise_flag, resolve_flags
+from .models import Credentials, Payment, Purchase
+from .polling import next_poll
+from .states import HOLDING, RESOLVED_BY, TRANSITIONS, FlagReason, PaymentState, PurchaseState
+
+LINK_LIFETIME = timedelta(minutes=60)
+"""How long a payment link lives where Khalti's answer has no usable time: its documented default in production.
+
+https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
+"""
+LONGEST_LINK_LIFETIME = timedelta(days=1)
+LONGEST_HISTORY = 50
+"""Answers of lookup that are kept of one payment; a usual one has a handful."""
+
+
+def create_purchase(
+    cart: Cart,
+    *,
+    method: PaymentMethod,
+    points_value: Paisa,
+    rules_version: int | None = None,
+    browser_session: str = "",
+) -> Purchase:
+    """Create the purchase of a Cart; ``points_value`` is the value of its points in paisa, under ``rules_version``."""
+    return Purchase.objects.create(
+        shop=cart.shop,
+        ref=cart.ref,
+        origin=cart.origin,
+        site_key=cart.site_key,
+        language=cart.language,
+        member_id=cart.member_id,
+        browser_session=browser_session,
+        method=method,
+        cart=cart.to_json(),
+        total=cart.total,
+        points_redeemed=cart.points_redeemed,
+        points_value=points_value,
+        rules_version=rules_version,
+        amount_due=cart.total - points_value,
+        search_text=search_text_for(cart),
+    )
+
+
+def search_text_for(cart: Cart, number: str = "") -> str:
+    """Return the words by which staff find a purchase; ``number`` is that of its order."""
+    return search_text_of((cart.ref, number, cart.customer.name, cart.customer.email, cart.customer.phone))
+
+
+def create_payment(purchase: Purchase, *, credentials: Credentials) -> Payment:
+    """Create the next attempt to pay a purchase; commit it before Khalti is called."""
+    last = purchase.payments.aggregate(last=Max("attempt"))["last"] or 0
+    return Payment.objects.create(
+        purchase=purchase,
+        credentials=credentials,
+        environment=credentials.environment,
+        attempt=last + 1,
+        amount=purchase.amount_due,
+    )
+
+
+def mark_initiated(payment: Payment, answer: Initiated) -> bool:
+    """Store Khalti's answer to initiate; return False where the payment was released meanwhile. Needs no lock."""
+    now = timezone.now()
+    # The second: this very answer was committed, the database's acknowledgement was lost, and this is the second try.
+    expected = Q(state=PaymentState.CREATED) | Q(state=PaymentState.INITIATED, pidx=answer.pidx)
+    return bool(
+        Payment.objects.filter(expected, pk=payment.pk).update(
+            state=PaymentState.INITIATED,
+            pidx=answer.pidx,
+            payment_url=answer.payment_url,
+            initiated_at=now,
+            expires_at=_link_expiry(answer.expires_at, now=now),
+            next_poll_at=next_poll(payment, PaymentState.INITIATED),
+        )
+    )
+
+
+def _link_expiry(expires_at: datetime | None, *, now: datetime) -> datetime:
+    """Use Khalti's time only where it makes sense: not in the past, not in the far future."""
+    if expires_at is None or not now < expires_at <= now + LONGEST_LINK_LIFETIME:
+        return now + LINK_LIFETIME
+    return expires_at
+
+
+def lock(payment: Payment) -> tuple[Purchase, list[Payment], Payment]:
+    """Lock the purchase of a payment with all of its payments; return it, them, and the one meant, freshly read."""
+    purchase, payments = lock_purchase(payment.purchase_id)
+    return purchase, payments, next(each for each in payments if each.pk == payment.pk)
+
+
+def lock_purchase(purchase_id: int) -> tuple[Purchase, list[Payment]]:
+    """Lock a purchase, every purchase of the same basket, and then its payments; return it and them, freshly read."""
+    row = Purchase.objects.filter(pk=purchase_id)
+    basket = Purchase.objects.filter(shop__in=row.values("shop"), origin__in=row.values("origin"))
+    purchase = next(each for each in basket.select_for_update(of=("self",)).order_by("pk") if each.pk == purchase_id)
+    rows = Payment.objects.with_flags().select_for_update(of=("self",))
+    payments = list(rows.filter(purchase=purchase).order_by("pk"))
+    for payment in payments:
+        payment.purchase = purchase
+    return purchase, payments
+
+
+def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
+    """Move a payment to another state, save the named fields and resolve the Flags that this state resolves.
+
+    Raises ``ValueError`` where ``TRANSITIONS`` does not allow it.
+    """
+    state = PaymentState(payment.state)
+    if to not in TRANSITIONS[state]:
+        raise ValueError(f"payment {payment.pk} cannot go from {state} to {to}")
+    save(payment, state=to, **fields)
+    if to in RESOLVED_BY and payment.is_flagged:
+        resolve_flags(payment, RESOLVED_BY[to], to.value)
+
+
+def save(payment: Payment, **fields: Any) -> None:
+    """Save the named fields and the lookup history, end the lease and set the next poll."""
+    for name, value in fields.items():
+        setattr(payment, name, value)
+    defaults = {"lease": "", "leased_until": None, "poll_failures": 0}
+    fields = defaults | {"next_poll_at": next_poll(payment, PaymentState(payment.state))} | fields
+    for name, value in fields.items():
+        setattr(payment, name, value)
+    payment.save(update_fields=[*fields, "lookup_history"])
+
+
+def record_lookup(payment: Payment, answer: Lookup) -> None:
+    """Add an answer to ``payment.lookup_history`` if it differs from the last one; the caller saves the field."""
+    entry = {
+        "status": answer.status_text,
+        "pidx": answer.pidx,
+        "total_amount": answer.total_amount,
+        "transaction_id": answer.transaction_id,
+        "fee": answer.fee,
+        "refunded": answer.refunded,
+    }
+    last = payment.lookup_history[-1] if payment.lookup_history else {}
+    if entry != {name: last.get(name) for name in entry}:
+        history = [*payment.lookup_history, {"at": timezone.now().isoformat(), **entry}]
+        payment.lookup_history = history[-LONGEST_HISTORY:]
+
+
+def mark_paid(payment: Payment, answer: Lookup) -> bool:
+    """Record that Khalti has the money.
+
+    Return False where its transaction id belongs to another payment; then the payment is marked as mismatched.
+    """
+    try:
+        with transaction.atomic():
+            move(
+                payment,
+                PaymentState.PAID,
+                paid_at=timezone.now(),
+                captured=answer.total_amount,
+                fee=answer.fee,
+                transaction_id=answer.transaction_id,
+            )
+    except IntegrityError:
+        payment.refresh_from_db()
+        mark_mismatched(payment, answer, FlagReason.DUPLICATE_TRANSACTION_ID)
+        return False
+    return True
+
+
+def mark_mismatched(payment: Payment, answer: Lookup, reason: FlagReason) -> None:
+    """Keep Khalti's amount beside the stored one, and raise a Flag.
+
+    A later, different answer does not make a payment doubtful whose money was established before.
+    """
+    if PaymentState.MISMATCHED in TRANSITIONS[PaymentState(payment.state)]:
+        move(payment, PaymentState.MISMATCHED, captured=answer.total_amount, fee=answer.fee)
+    keep_transaction_id(payment, answer)
+    raise_flag(payment, reason, lookup_evidence(answer))
+
+
+def keep_transaction_id(payment: Payment, answer: Lookup) -> None:
+    """Store the transaction id of a payment without one, so that it can be refunded; not if another payment has it."""
+    if payment.transaction_id or not answer.transaction_id or answer.pidx != payment.pidx:
+        return
+    try:
+        with transaction.atomic():
+            save(payment, transaction_id=answer.transaction_id, paid_at=timezone.now())
+    except IntegrityError:
+        payment.refresh_from_db(fields=["transaction_id", "paid_at"])
+
+
+def mark_accepted(payment: Payment) -> None:
+    """Record that staff accept the amount of a mismatched payment."""
+    move(payment, PaymentState.PAID, paid_at=payment.paid_at or timezone.now())
+
+
+def mark_released(payment: Payment, reason: ReleaseReason) -> None:
+    """Record that a payment is not paid in the end."""
+    move(payment, PaymentState.RELEASED, release_reason=reason, released_at=timezone.now())
+
+
+def mark_refunded(payment: Payment, answer: Lookup, to: PaymentState) -> None:
+    """Record a refund made in Khalti's dashboard before the order was placed.
+
+    Lookup does not report the amount of a partial refund.
+    """
+    captured = answer.total_amount if answer.total_amount is not None else payment.amount
+    refunded = captured if to is PaymentState.REFUNDED else 0
+    fields: dict[str, Any] = {"captured": captured, "refunded": refunded}
+    if to is PaymentState.REFUNDED and not payment.release_reason:
+        fields |= {"release_reason": ReleaseReason.REFUNDED, "released_at": timezone.now()}
+    move(payment, to, **fields)
+    keep_transaction_id(payment, answer)
+    raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
+
+
+def mark_received(purchase: Purchase, *, actor: str, at: datetime) -> None:
+    """Record that cash or a bank transfer has arrived; ``actor`` is the pk of the user who says so."""
+    purchase.received_at, purchase.received_by = at, actor
+    purchase.save(update_fields=["received_at", "received_by"])
+
+
+def is_holding(payments: list[Payment]) -> bool:
+    """Return whether any of a purchase's payments keeps its stock and points."""
+    return any(payment.state in HOLDING for payment in payments)
+
+
+def has_rival(purchase: Purchase, *, was_released: bool) -> bool:
+    """Return whether another purchase of the same basket is placed or, for a released one, open."""
+    others = Purchase.objects.filter(shop=purchase.shop, origin=purchase.origin).exclude(pk=purchase.pk)
+    if was_released:
+        return others.exclude(state=PurchaseState.RELEASED).exists()
+    return others.filter(state=PurchaseState.PLACED).exists()

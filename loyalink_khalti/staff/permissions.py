@@ -1,0 +1,41 @@
+"""The Django permissions that staff pages check, and the two groups that a migration creates.
+
+The permissions of settings may be granted for one Wagtail site; all others hold for the whole shop.
+"""
+
+from typing import Any
+
+_APP = "loyalink_khalti"
+
+VIEW_PAYMENTS = f"{_APP}.view_payment"
+EXPORT_PAYMENTS = f"{_APP}.export_payment"
+REFUND = f"{_APP}.change_refund"
+REFUND_BEYOND_LIMIT = f"{_APP}.refund_beyond_limit"
+RESOLVE_FLAGS = f"{_APP}.change_flag"
+"""Resolve flags, and refresh the status of a payment."""
+VIEW_MEMBERS = f"{_APP}.view_account"
+CHANGE_MEMBERS = f"{_APP}.change_account"
+"""Block and merge members."""
+ERASE_MEMBERS = f"{_APP}.delete_account"
+ADJUST_POINTS = f"{_APP}.adjust_account"
+ADJUST_BEYOND_LIMIT = f"{_APP}.adjust_beyond_limit"
+EXPORT_MEMBERS = f"{_APP}.export_account"
+VIEW_ENTRIES = f"{_APP}.view_entry"
+"""The reports about points."""
+KHALTI_SETTINGS = f"{_APP}.change_khaltisettings"
+LOYALTY_SETTINGS = f"{_APP}.change_loyaltysettings"
+"""The loyalty rules and the campaigns."""
+
+ALL = (
+    VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RESOLVE_FLAGS, VIEW_MEMBERS, CHANGE_MEMBERS,
+    ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES,
+)  # fmt: skip
+"""The permissions for the whole shop. Wagtail lists those of the settings itself."""
+
+EDITORS, ACCOUNTANTS = "Shop editors", "Shop accountants"
+"""The groups that a migration creates; from then on the shop changes them."""
+
+
+def has_permission(user: Any, permission: str) -> bool:
+    """Return whether an active user has a permission."""
+    return bool(user.is_active and user.has_perm(permission))

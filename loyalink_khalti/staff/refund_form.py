@@ -1,0 +1,194 @@
+"""The form with which staff refund an order, whatever the back office: what they enter, and what it would refund."""
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from loyalink_khalti import flow
+from loyalink_khalti.errors import CannotRefund, RefundLimitExceeded
+from loyalink_khalti.money import Paisa, npr, paisa, rupees
+from loyalink_khalti.payments import refunds
+from loyalink_khalti.payments.models import Purchase, Refund
+from loyalink_khalti.ports import PaymentMethod, PrivateText
+
+from . import permissions
+
+
+def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
+    """Return why ``user`` may not refund ``amount`` (paisa) more of a purchase; "" if they may."""
+    if permissions.has_permission(user, permissions.REFUND_BEYOND_LIMIT):
+        return ""
+    try:
+        flow.enforce_refund_limit(purchase, amount)
+    except RefundLimitExceeded as exc:
+        return str(exc)
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """What staff want to refund. Money in paisa; ``subtotal`` is the price of the products before points."""
+
+    subtotal: Paisa
+    shipping: Paisa
+    lines: tuple[tuple[str, int], ...]
+    """SKU and quantity of each product that is returned."""
+    restock: bool
+    mobile: PrivateText
+    """The customer's Khalti account, for what was paid from a bank."""
+
+    @classmethod
+    def all_of(cls, purchase: Purchase) -> "RefundRequest":
+        """Return a request for all that is left to refund."""
+        left = refunds.refundable(purchase)
+        return cls(
+            subtotal=left.subtotal,
+            shipping=left.shipping,
+            lines=tuple(left.lines.items()),
+            restock=True,
+            mobile=PrivateText(),
+        )
+
+    def quote(self, purchase: Purchase) -> flow.RefundQuote:
+        """Return what this would refund. Raises ``CannotRefund`` when less is left."""
+        return flow.quote_refund(purchase, subtotal=self.subtotal, shipping=self.shipping, lines=self.lines)
+
+    def refund(
+        self, purchase: Purchase, *, key: str, actor: str, seen_refund: int | None = None, enforce_limit: bool = False
+    ) -> Refund:
+        """Refund this, once per ``key``. Raises what ``flow.refund_order`` raises."""
+        return flow.refund_order(
+            purchase,
+            subtotal=self.subtotal,
+            shipping=self.shipping,
+            lines=self.lines,
+            restock=self.restock,
+            mobile=self.mobile,
+            key=f"{purchase.ref}:{key}",
+            actor=actor,
+            seen_refund=seen_refund,
+            enforce_limit=enforce_limit,
+        )
+
+
+class RefundForm(forms.Form):
+    """Quantities of the products, or an amount instead; delivery; and whether to restock.
+
+    ``seen_refund`` is the latest refund when the form was shown. The form is refused when a colleague has made
+    another one since.
+    """
+
+    amount = forms.DecimalField(
+        label=gettext_lazy("Amount for products, in rupees"),
+        help_text=gettext_lazy("Only if it differs from the price of the products above. Otherwise leave it empty."),
+        required=False, min_value=0, max_digits=12, decimal_places=2,
+    )  # fmt: skip
+    delivery = forms.DecimalField(
+        label=gettext_lazy("Delivery, in rupees"), required=False, min_value=0, max_digits=12, decimal_places=2
+    )
+    restock = forms.BooleanField(label=gettext_lazy("Restock items"), required=False, initial=True)
+    mobile = forms.RegexField(
+        r"^9\d{9}$",
+        label=gettext_lazy("Khalti number of the customer"),
+        help_text=gettext_lazy("Only if they paid from a bank: Khalti then refunds to this account."),
+        required=False,
+    )
+    key = forms.CharField(max_length=64, widget=forms.HiddenInput, required=False)
+    seen_refund = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, purchase: Purchase, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.purchase = purchase
+        self.quote: flow.RefundQuote | None = None
+        self.left = refunds.refundable(purchase)
+        self.latest_refund = refunds.newest_pk(purchase)
+        self._rows = list(self._add_quantities())
+        if purchase.method != PaymentMethod.KHALTI:
+            del self.fields["mobile"]
+        if not self.left.shipping:
+            del self.fields["delivery"]
+            return
+        delivery = self.fields["delivery"]
+        delivery.widget.attrs["max"] = str(rupees(self.left.shipping))
+        delivery.help_text = _("%(amount)s left to refund.") % {"amount": npr(self.left.shipping)}
+
+    def _add_quantities(self) -> Iterator[dict[str, Any]]:
+        """Add a quantity field for each SKU."""
+        lines = self.purchase.frozen_cart.lines
+        ordered = Counter[str]()
+        for line in lines:
+            ordered[line.sku] += line.quantity
+        first = {line.sku: line for line in reversed(lines)}
+        for index, (sku, quantity) in enumerate(ordered.items()):
+            left, name = self.left.lines[sku], f"quantity_{index}"
+            self.fields[name] = forms.IntegerField(required=False, min_value=0, max_value=left)
+            attrs = {"aria-label": first[sku].title, "class": "form-control", "placeholder": "0"}
+            self.fields[name].widget.attrs |= attrs
+            row = {"sku": sku, "title": first[sku].title, "unit": npr(first[sku].unit)}
+            yield row | {"name": name, "ordered": quantity, "left": left}
+
+    def clean_mobile(self) -> PrivateText:
+        return PrivateText(self.cleaned_data["mobile"])
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The products as the page lists them, each with its quantity field."""
+        return [row | {"field": self[row["name"]]} for row in self._rows]
+
+    @property
+    def refund_request(self) -> RefundRequest:
+        data = self.cleaned_data
+        lines = Counter({row["sku"]: data[row["name"]] for row in self._rows if data.get(row["name"])})
+        amount, delivery = data.get("amount"), data.get("delivery")
+        return RefundRequest(
+            subtotal=refunds.subtotal_of(self.purchase, lines) if amount is None else paisa(amount),
+            shipping=Paisa(0) if delivery is None else paisa(delivery),
+            lines=tuple(lines.items()),
+            restock=bool(data.get("restock")),
+            mobile=PrivateText(data.get("mobile") or ""),
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Check that this much is left to refund, unless the same form was submitted before."""
+        data = super().clean() or {}
+        if self.errors or self._was_submitted(data.get("key")):
+            return data
+        if data.get("key") and data.get("seen_refund") is None:
+            raise ValidationError(_("This form is incomplete. Please open the page again."))
+        if data.get("seen_refund") is not None and data["seen_refund"] != self.latest_refund:
+            raise ValidationError(flow.stale_form_message())
+        try:
+            self.quote = self.refund_request.quote(self.purchase)
+        except CannotRefund as exc:
+            raise ValidationError(str(exc)) from exc
+        return data
+
+    @property
+    def refund_amount(self) -> Paisa:
+        """The money to refund, in paisa; 0 when the same form was submitted before."""
+        return self.quote.amount if self.quote else Paisa(0)
+
+    def _was_submitted(self, key: str | None) -> bool:
+        return bool(key) and Refund.objects.filter(key=f"{self.purchase.ref}:{key}").exists()
+
+
+def new_key() -> str:
+    """Return an idempotency key for one form: submitted twice, it refunds once."""
+    return secrets.token_urlsafe(12)
+
+
+def full_refund_initial(purchase: Purchase) -> dict[str, Any]:
+    """Return the initial values of a form that refunds all that is left."""
+    left = refunds.refundable(purchase)
+    skus = dict.fromkeys(line.sku for line in purchase.frozen_cart.lines)
+    initial: dict[str, Any] = {f"quantity_{index}": left.lines[sku] or None for index, sku in enumerate(skus)}
+    if not left.lines and left.subtotal:  # the products are returned already, the money is not
+        initial["amount"] = rupees(left.subtotal)
+    return initial | ({"delivery": rupees(left.shipping)} if left.shipping else {})

@@ -1,0 +1,179 @@
+"""A refund from Wagtail: previewed first, made once, and never above the limit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from wagtail.models import Site
+
+from loyalink_khalti import flow
+from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments.models import Payment, Refund
+from tests.backoffice.pages import page_text
+from tests.backoffice.payments.test_page import logged
+from tests.backoffice.staff import Desk, accountant
+from tests.purchases import Khalti, states_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REFUND = "loyalink_khalti_payment_refund"
+
+
+def key_of(page: Any) -> str:
+    return str(page.find("input", {"name": "key"})["value"])
+
+
+def limit(paisa: int) -> None:
+    site = Site.objects.get(is_default_site=True)
+    KhaltiSettings.objects.update_or_create(site=site, defaults={"refund_limit": paisa})
+
+
+def test_the_preview_shows_money_and_points_and_moves_nothing(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    preview = desk.post(REFUND, paid.pk, amount="1000", restock="on")
+
+    text = page_text(preview)
+    assert "Refund Rs 980.00" in text  # Rs 50 of the Rs 2,500 were paid with points
+    assert "Points returned 200" in text
+    assert "Points reversed 98" in text
+    assert khalti.refunded == []
+    assert not Refund.objects.exists()
+
+
+def test_a_partial_refund_is_made_once_even_if_the_form_is_submitted_twice(
+    desk: Desk, paid: Payment, khalti: Khalti, account: Account
+) -> None:
+    data = {"amount": "1000", "restock": "on", "confirm": "1", "seen_refund": "0"}
+    key = key_of(desk.post(REFUND, paid.pk, amount="1000", restock="on"))
+
+    page = desk.post(REFUND, paid.pk, key=key, **data)
+    desk.post(REFUND, paid.pk, key=key, **data)
+
+    assert "Khalti has refunded Rs 980.00. Points returned: 200; points reversed: 98." in page_text(page)
+    assert [body for _id, body in khalti.refunded] == [{"amount": 98_000}]
+    assert states_of(paid) == ("partially_refunded", "placed")
+    account.refresh_from_db()
+    assert account.available == 500 + 245 + 200 - 98
+    assert logged()[0] == ("loyalink_khalti.refund", "Refund: Rs 980.00, Refunded", "maya")
+
+
+def test_the_link_for_a_full_refund_fills_in_the_form(
+    desk: Desk, paid: Payment, khalti: Khalti, account: Account
+) -> None:
+    form = desk.open(REFUND, paid.pk, all="")
+    data = {field["name"]: field.get("value", "") for field in form.select("main form input[name^=quantity]")}
+
+    key = key_of(desk.post(REFUND, paid.pk, restock="on", **data))
+    desk.post(REFUND, paid.pk, key=key, seen_refund="0", restock="on", confirm="1", **data)
+
+    assert states_of(paid) == ("refunded", "placed")
+    account.refresh_from_db()
+    assert account.available == 1000
+
+
+def test_more_than_is_left_to_refund_is_refused_with_a_message(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    page = desk.post(REFUND, paid.pk, amount="2500.01", confirm="1", key="k", seen_refund="0")
+
+    assert "Only Rs 2,500.00 of the products is left to refund." in page_text(page)
+    assert khalti.refunded == []
+
+
+@pytest.mark.parametrize("amount", ["-1", "1.001", "ten", "1e3", "NaN", "=1+1"])
+def test_an_invalid_amount_is_refused_at_its_field(desk: Desk, paid: Payment, khalti: Khalti, amount: str) -> None:
+    if amount == "1e3":  # a decimal field accepts it, and it is an amount
+        amount = "1e99"
+
+    page = desk.post(REFUND, paid.pk, amount=amount, confirm="1", key="k", seen_refund="0")
+
+    assert page.select(".w-field__errors, .error-message")
+    assert khalti.refunded == []
+
+
+def test_a_form_that_is_older_than_the_latest_refund_is_refused(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    key = key_of(desk.post(REFUND, paid.pk, amount="1000", seen_refund="0"))
+    desk.post(REFUND, paid.pk, amount="1000", seen_refund="0", key="another", confirm="1")
+
+    page = desk.post(REFUND, paid.pk, amount="1000", seen_refund="0", key=key, confirm="1")
+
+    assert "Another refund was made in the meantime" in page_text(page)
+    assert len(khalti.refunded) == 1
+
+
+def test_partial_refunds_above_the_limit_together_are_refused(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    limit(150_000)
+    desk.post(REFUND, paid.pk, amount="1000", key="first", seen_refund="0", confirm="1")
+
+    seen_refund = str(Refund.objects.get().pk)
+    page = desk.post(REFUND, paid.pk, amount="1000", key="second", seen_refund=seen_refund, confirm="1", status=403)
+
+    assert "Rs 1,500.00" in page_text(page)
+    assert len(khalti.refunded) == 1
+
+
+def test_staff_with_the_permission_refund_above_the_limit(urls: None, paid: Payment, khalti: Khalti) -> None:
+    limit(150_000)
+    desk = Desk(accountant())
+
+    desk.post(REFUND, paid.pk, amount="2500", key="all", seen_refund="0", confirm="1")
+
+    assert states_of(paid) == ("refunded", "placed")
+
+
+def test_a_refund_that_khalti_refuses_is_shown_and_moves_nothing(
+    desk: Desk, paid: Payment, khalti: Khalti, account: Account
+) -> None:
+    khalti.next_refund.append((400, {}, '{"detail": "Insufficient balance <b>"}'))
+
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", seen_refund="0", confirm="1")
+
+    assert "Khalti refused: “Insufficient balance <b>”. No money and no points have moved." in page_text(page)
+    assert states_of(paid) == ("fulfilled", "placed")
+
+
+def test_an_unconfirmed_refund_can_be_reviewed(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    khalti.next_refund.append((504, {}, ""))
+
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", seen_refund="0", confirm="1")
+
+    assert "the refund of Rs 980.00 is unconfirmed" in page_text(page)
+    assert page.find("a", string="Review")
+
+
+def test_an_unpaid_payment_has_nothing_to_refund(desk: Desk, waiting: Payment, khalti: Khalti) -> None:
+    page = desk.client.get(f"/admin/khalti/payments/{waiting.pk}/refund/", follow=True)
+
+    assert "Nothing of this order is left to refund." in page.content.decode()
+
+
+def test_delivery_is_not_refunded_twice_from_two_windows(
+    desk: Desk, begin: Callable[..., Payment], khalti: Khalti
+) -> None:
+    payment = begin("N-3001", shipping=10_000)
+    khalti.pay(payment.pidx)
+    flow.verify_payment(payment)
+    windows = [desk.post(REFUND, payment.pk, delivery="40", seen_refund="0") for _window in range(2)]
+
+    for page in windows:
+        seen_refund = page.find("input", {"name": "seen_refund"})["value"]
+        answer = desk.post(REFUND, payment.pk, delivery="40", seen_refund=seen_refund, key=key_of(page), confirm="1")
+
+    assert "Another refund was made in the meantime" in page_text(answer)
+    assert [body for _id, body in khalti.refunded] == [{"amount": 4000}]
+
+
+def test_a_confirmation_without_the_seen_refund_is_refused(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", confirm="1")
+
+    assert "Please open the page again." in page_text(page)
+    assert khalti.refunded == []
+
+
+def test_an_order_whose_shop_is_no_longer_set_up_is_not_refunded(
+    desk: Desk, paid: Payment, khalti: Khalti, settings: Any
+) -> None:
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "SHOPS": {}}
+
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", seen_refund="0", confirm="1")
+
+    assert "no longer set up here" in page_text(page)
+    assert khalti.refunded == []

@@ -1,0 +1,91 @@
+"""How much of one order a member of staff may refund, also when several refund at the same moment."""
+
+from typing import Any
+
+import pytest
+from wagtail.models import Site
+
+from loyalink_khalti import flow
+from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.errors import CannotRefund, RefundLimitExceeded
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments.models import Flag, Payment, Refund
+from tests.purchases import Khalti, at_once
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def limit() -> None:
+    """Rs 1,000."""
+    site = Site.objects.get(is_default_site=True)
+    KhaltiSettings.objects.update_or_create(site=site, defaults={"refund_limit": 100_000})
+
+
+@pytest.fixture
+def paid(payment: Payment, khalti: Khalti) -> Payment:
+    khalti.pay(payment.pidx)
+    flow.verify_payment(payment)
+    payment.refresh_from_db()
+    return payment
+
+
+def refund(payment: Payment, rupees: int, key: str, **how: Any) -> Refund:
+    return flow.refund_order(
+        payment.purchase, subtotal=Paisa(rupees * 100), shipping=Paisa(0), key=key, actor="3", **how
+    )
+
+
+def refunded_amount() -> int:
+    return sum(Refund.objects.filter(state="done").values_list("amount", flat=True))
+
+
+def test_partial_refunds_add_up_to_the_limit(paid: Payment, limit: None) -> None:
+    refund(paid, 600, "first", enforce_limit=True)
+
+    with pytest.raises(RefundLimitExceeded, match=r"up to Rs 1,000\.00 of one order"):
+        refund(paid, 600, "second", enforce_limit=True)
+
+    assert refunded_amount() == 58_800
+
+
+def test_without_enforcement_the_limit_does_not_apply(paid: Payment, limit: None) -> None:
+    assert refund(paid, 2500, "all").state == "done"
+
+
+def test_concurrent_refunds_do_not_exceed_the_limit(paid: Payment, limit: None) -> None:
+    at_once(4, lambda index: refund(paid, 600, f"{index}", enforce_limit=True))
+
+    assert refunded_amount() == 58_800
+
+
+def test_of_many_who_saw_the_same_state_one_refunds(paid: Payment) -> None:
+    done = at_once(4, lambda index: refund(paid, 100, f"{index}", seen_refund=0))
+
+    assert sum(isinstance(one, Refund) for one in done) == 1
+    assert {type(one) for one in done} == {Refund, CannotRefund}
+    assert refunded_amount() == 9_800
+
+
+def test_a_stale_form_is_refused_and_a_repeated_click_is_not(paid: Payment) -> None:
+    first = refund(paid, 100, "first", seen_refund=0)
+
+    with pytest.raises(CannotRefund, match="in the meantime"):
+        refund(paid, 100, "second", seen_refund=0)
+
+    assert refund(paid, 100, "first", seen_refund=0) == first
+    assert refund(paid, 100, "third", seen_refund=first.pk).state == "done"
+
+
+def test_the_limit_also_applies_to_a_payment_that_bought_nothing(
+    payment: Payment, khalti: Khalti, limit: None
+) -> None:
+    khalti.pay(payment.pidx, total_amount=244_900)
+    flow.verify_payment(payment)
+    flag = Flag.objects.get()
+
+    with pytest.raises(RefundLimitExceeded):
+        flow.resolve_flag(flag, flow.Resolution.REFUND, actor="3", reason="Too little.", enforce_limit=True)
+
+    assert khalti.refunded == []
+    assert flow.resolve_flag(flag, flow.Resolution.REFUND, actor="4", reason="Too little.").resolution == "refunded"

@@ -1,0 +1,101 @@
+"""How many statements a return takes: the package's own, without those that begin and end transactions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from loyalink_khalti import flow
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.money import Points
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.ports import Cart, HostOrder, Outcome, Paid, ReleaseReason
+from loyalink_khalti.testing import FakeShop
+from tests.purchases import Khalti
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+TRANSACTION_CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
+
+
+class QueryFreeShop:
+    """A shop that sends no statement."""
+
+    local = True
+
+    def confirm(self, ref: str, *, paid: Paid) -> str:
+        return f"N-{ref}"
+
+    def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None: ...
+
+    def get_order(self, ref: str) -> HostOrder:
+        raise LookupError(ref)
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    sent: list[str] = []
+    with CaptureQueriesContext(connection) as captured:
+        yield sent
+    sent += [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(TRANSACTION_CONTROL)]
+
+
+@pytest.fixture
+def query_free_shop(shop: FakeShop, settings: Any) -> Any:
+    shops = {**settings.LOYALINK_KHALTI["SHOPS"], "query_free": f"{__name__}.QueryFreeShop"}
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "SHOPS": shops}
+    return shop
+
+
+def begin_payment(shop: FakeShop, **changes: Any) -> Payment:
+    cart = shop.cart(**changes)
+    return flow.begin_payment(lambda: Cart(**{**_fields(cart), "shop": "query_free"}))
+
+
+def _fields(cart: Cart) -> dict[str, Any]:
+    return {name: getattr(cart, name) for name in cart.__slots__}
+
+
+@pytest.mark.parametrize(("points", "most"), [(0, 18), (500, 24)], ids=["without points", "with points spent"])
+def test_the_first_return_of_a_paid_basket_takes_a_bounded_number_of_statements_and_one_lookup(
+    query_free_shop: FakeShop, khalti: Khalti, account: Account, points: int, most: int
+) -> None:
+    payment = begin_payment(query_free_shop, member_id=account.member_id, points_redeemed=Points(points))
+    khalti.pay(payment.pidx)
+
+    with counted_statements() as sent:
+        outcome = flow.verify_payment(payment, customer_present=True)
+
+    assert outcome is Outcome.PAID
+    assert len(sent) <= most, sent
+    assert khalti.looked_up == [payment.pidx]
+
+
+def test_a_return_of_a_settled_payment_takes_one_statement_no_write_and_no_lookup(
+    query_free_shop: FakeShop, khalti: Khalti, account: Account
+) -> None:
+    """A03"""
+    payment = begin_payment(query_free_shop, member_id=account.member_id)
+    khalti.pay(payment.pidx)
+    flow.verify_payment(payment)
+    khalti.looked_up.clear()
+
+    with counted_statements() as sent:
+        flow.verify_payment(payment)
+
+    assert (len(sent), khalti.looked_up) == (1, [])
+    assert sent[0].startswith("SELECT")
+
+
+def test_a_lookup_of_an_unpaid_payment_takes_three_statements(query_free_shop: FakeShop, khalti: Khalti) -> None:
+    """G03: each of 10,000 pending payments costs little."""
+    begin_payment(query_free_shop)
+    reconciler_pass = flow.ReconcilerPass()
+
+    with counted_statements() as sent:
+        list(reconciler_pass.results())
+
+    assert len(sent) == 3, sent

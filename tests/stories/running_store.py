@@ -1,0 +1,215 @@
+"""The store in its own processes: gunicorn with a copy of the database, and a simulated Khalti."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.db.models import DateTimeField, F
+from django.test import override_settings
+
+from loyalink_khalti import flow
+from loyalink_khalti.flow import audit
+from loyalink_khalti.khalti import close_connections
+from loyalink_khalti.outbox import Message
+from loyalink_khalti.payments.models import Payment, Refund
+from loyalink_khalti.simulator import Simulator
+from sandbox import children
+from sandbox.home import pages
+from tests.stories.browser_session import BrowserSession
+
+ROOT = Path(__file__).parent.parent.parent
+LONG_AGO = 600
+"""Seconds after which every deadline, lease, claim and pause of the store is over."""
+MAIL_TIMEOUT = 5  # seconds
+
+
+class Store:
+    """A running store, as a test uses it from outside."""
+
+    def __init__(self, khalti: Simulator, folder: Path) -> None:
+        self.khalti = khalti
+        self.folder = folder
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.variables: dict[str, str] = {}
+        """Environment variables that a story sets for the store."""
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return (
+            os.environ
+            | {
+                "DJANGO_SETTINGS_MODULE": "tests.stories.settings",
+                "PORT": str(self.port),
+                "DATABASE_URL": _database_url(),
+                "KHALTI_BASE_URL": self.khalti.base_url,
+                "SANDBOX_VAR": str(self.folder),
+            }
+            | self.variables
+        )
+
+    def start(self, *, workers: int = 2, threads: int = 8) -> None:
+        options = ["--workers", str(workers), "--threads", str(threads), "--log-level", "warning"]
+        with (self.folder / "store.log").open("ab") as log:
+            self._server = children.start(
+                [
+                    *(sys.executable, "-m", "gunicorn", "sandbox.wsgi:application", "--no-control-socket"),
+                    "--preload",  # imports the store once for all workers
+                    *("--bind", f"127.0.0.1:{self.port}", *options),
+                ],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        assert children.responds(f"{self.url}/healthz", self._server), (self.folder / "store.log").read_text()
+
+    def stop(self) -> None:
+        if self._server:
+            children.stop(self._server)
+
+    def restart(self, *, workers: int, threads: int, **variables: str) -> None:
+        """Stop the server and start it with these workers, threads and environment variables."""
+        self.stop()
+        self.variables = variables
+        self.start(workers=workers, threads=threads)
+
+    def reload(self) -> None:
+        """SIGHUP: gunicorn starts new workers, and lets the old ones finish their requests."""
+        assert self._server
+        self._server.send_signal(signal.SIGHUP)
+
+    def workers(self) -> list[psutil.Process]:
+        assert self._server
+        return psutil.Process(self._server.pid).children()
+
+    def kill(self) -> None:
+        """``kill -9`` of the server and all of its workers, at this moment."""
+        assert self._server
+        os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait()
+
+    def manage(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "sandbox.manage", *command],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def audit(self) -> dict[str, Any]:
+        """Return the report of ``loyalink_audit``, made in this process on the same database."""
+        close_old_connections()
+        return audit()
+
+    def audit_command(self) -> dict[str, Any]:
+        done = self.manage("loyalink_audit", "--json")
+        assert done.stdout, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        assert (done.returncode == 0) == report["ok"]
+        return report
+
+    def reconcile(self) -> str:
+        done = self.manage("khalti_reconcile", "-v2")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def reconcile_here(self) -> None:
+        """Make the same pass in this process on the same database, which is seconds faster than the command."""
+        close_old_connections()
+        chosen = settings.LOYALINK_KHALTI | {"SITE_URL": self.url, "KHALTI_BASE_URL": self.khalti.base_url}
+        mails = {"EMAIL_BACKEND": "sandbox.mail.FileBackend", "EMAIL_FILE_PATH": self.folder / "mail"}
+        try:
+            with override_settings(LOYALINK_KHALTI=chosen, **mails):
+                for _ in flow.reconcile():
+                    pass
+        finally:
+            close_connections()
+
+    def let_time_pass(self, seconds: int = LONG_AGO) -> None:
+        """Make all payments, refunds and messages older by ``seconds``."""
+        close_old_connections()
+        for model in (Payment, Refund, Message):
+            times = [field.name for field in model._meta.fields if isinstance(field, DateTimeField)]
+            model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in times})
+
+    def points(self, email: str) -> int:
+        return int(next(account["available"] for account in self.audit()["accounts"] if account["member"] == email))
+
+    def mails_to(self, email: str) -> int:
+        """Return how many mails the store has sent to an address."""
+        return sum(f"To: {email}" in mail.read_text() for mail in (self.folder / "mail").glob("*"))
+
+    def wait_for_mails(self, email: str, times: int) -> int:
+        """Return how many mails an address has got once all are sent; some are sent just after the response."""
+        end = time.monotonic() + MAIL_TIMEOUT
+        while time.monotonic() < end and (self.mails_to(email) < times or self._has_unsent_mail()):
+            time.sleep(0.05)
+        return self.mails_to(email)
+
+    @staticmethod
+    def _has_unsent_mail() -> bool:
+        close_old_connections()
+        return Message.objects.filter(sent_at=None, error="").exists()
+
+    def browser(self, email: str = "") -> BrowserSession:
+        """Return a new browser session, logged in where there is an ``email``."""
+        session = BrowserSession(self.url)
+        return session.log_in(email) if email else session
+
+    def log(self) -> str:
+        return (self.folder / "store.log").read_text()
+
+
+@contextmanager
+def running_store(
+    folder: Path, media: Path, *, workers: int = 2, threads: int = 8, **variables: str
+) -> Iterator[Store]:
+    """Run the demo store, whose rows are in the database and whose pictures are in ``media``; stop it at the end."""
+    with Simulator() as khalti:
+        store = Store(khalti, folder)
+        (folder / "media").symlink_to(media)
+        with override_settings(SITE_URL=store.url):
+            pages.update_address()
+        store.restart(workers=workers, threads=threads, **variables)
+        try:
+            yield store
+        finally:
+            store.stop()
+
+
+def _database_url() -> str:
+    chosen = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{chosen['NAME']}"
+    return f"postgresql://{chosen['USER']}:@/{chosen['NAME']}?host={chosen['HOST']}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def open_page(url: str) -> requests.Response:
+    """Open a page without cookies and follow redirects."""
+    session = requests.Session()
+    session.trust_env = False
+    return session.get(url, timeout=60)
