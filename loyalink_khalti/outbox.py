@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 CLAIM = timedelta(seconds=30)
 """How long one sender keeps a message before another may try it."""
 POLL_SECONDS = 0.2
-"""seconds"""
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=6)
 KEPT_FOR = timedelta(days=30)

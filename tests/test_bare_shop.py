@@ -221,7 +221,7 @@ def test_a_pending_payment_shows_on_every_page(day):
 
 
 def test_the_order_is_paid_and_the_audit_agrees(shop, day):
-    assert "Rs 450.00 paid by Khalti." in day["thanks"]
+    assert "Paid: Rs 450.00 (Khalti)." in day["thanks"]
     assert day["orders"] == "['Paid']"
     assert "Everything agrees" in shop("loyalink_audit")
 

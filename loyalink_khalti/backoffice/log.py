@@ -67,12 +67,14 @@ class RulesChangeFormatter(LogFormatter):
 
     def format_message(self, log_entry: Any) -> str:
         changes = "; ".join(log_entry.data.get("changes", []))
-        return f"{self.label} ({log_entry.data.get('version', '')}): {changes}"
+        version = _("version %(number)s") % {"number": log_entry.data.get("version", "")}
+        return f"{self.label} ({version}): {changes}"
 
 
 class CampaignFormatter(DataFormatter):
     def format_data(self, data: dict[str, Any]) -> str:
-        return f"{data.get('name', '')} ({data.get('version', '')})"
+        values = {"name": data.get("name", ""), "number": data.get("version", "")}
+        return _("%(name)s (rules version %(number)s)") % values
 
 
 def register(actions: LogActionRegistry) -> None:

@@ -21,7 +21,7 @@ MINIMUMS = {
 """The settings that are numbers, and the least value of each."""
 
 
-@check(checks.Tags.database)
+@check()
 def sqlite() -> Messages:
     for alias, database in settings.DATABASES.items():
         if not database.get("ENGINE", "").endswith("sqlite3") or alias != router.db_for_write(Credentials):
@@ -34,7 +34,7 @@ def sqlite() -> Messages:
             )
 
 
-@check(checks.Tags.database)
+@check()
 def replicas() -> Messages:
     read, write = router.db_for_read(Payment), router.db_for_write(Payment)
     if read != write:

@@ -134,14 +134,12 @@ def slot_timeout(caller: Caller) -> float:
 
 
 def _client(url: str, secret: Secret, caller: Caller) -> Khalti:
+    transport, timeout = _transport(deadline()), slot_timeout(caller)
+    limit = None if caller is Caller.JOB else _concurrency_limit(max_concurrent_calls())
     try:
         return Khalti(
-            base_url=url,
-            secret=secret,
-            transport=_transport(deadline()),
-            concurrency_limit=None if caller is Caller.JOB else _concurrency_limit(max_concurrent_calls()),
-            slot_timeout=slot_timeout(caller),
-        )
+            base_url=url, secret=secret, transport=transport, concurrency_limit=limit, slot_timeout=timeout
+        )  # fmt: skip
     except ValueError as exc:
         raise ImproperlyConfigured(f"Khalti cannot be called at {url}: {exc}") from exc
 

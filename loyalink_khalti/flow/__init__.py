@@ -63,6 +63,7 @@ from loyalink_khalti.flow.members.adjustments import (
     exceeded_adjust_limit,
     held_message,
     merge_members,
+    own_account,
     set_blocked,
     shortage_message,
 )
@@ -162,6 +163,7 @@ __all__ = [
     "merge_members",
     "newest_payments",
     "notify_expiring",
+    "own_account",
     "pass_summary",
     "pending_payment",
     "place_order",

@@ -127,9 +127,8 @@ class Connection(HTTPConnection):
             try:
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(
-                    exchange.seconds_left() / (len(addresses) - index)
-                )  # a dead address leaves time for the next one
+                # A share of the time, so that a dead address leaves time for the next one.
+                sock.settimeout(exchange.seconds_left() / (len(addresses) - index))
                 sock.connect(address)
                 sock.settimeout(exchange.seconds_left())
             except OSError as exc:

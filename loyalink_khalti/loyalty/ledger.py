@@ -7,7 +7,7 @@ are paisa.
 Other rooms import this module. Beside it they import only ``models``, ``orders``, ``program`` and ``buckets`` (to read
 rows), ``rules`` and ``validation`` (pure), ``reports`` and ``audit``. Faces change points through ``flow``; they call
 a verb of this module only where there is neither a purchase nor a limit for staff: the rules and campaigns, and the
-commands ``loyalty``, ``loyalty_import`` and ``loyalty_run``. ``docs/architecture.md`` has the whole rule.
+commands ``loyalty_import`` and ``loyalty_run``. ``docs/architecture.md`` has the whole rule.
 """
 
 from .adjustments import ImportRow, adjust, count_imported, import_points, set_blocked, was_adjusted
@@ -15,7 +15,7 @@ from .card import CardEntry, ExpiringPoints, PointsCard, balance_card, card_entr
 from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
 from .members import erase, merge, personal_data
-from .posting import available_lots, find_account, overdue_points
+from .posting import available_lots, find_account, open_account, overdue_points, own_account
 from .preview import (
     AccountPreview,
     OrderExample,
@@ -78,9 +78,11 @@ __all__ = [
     "max_redeemable",
     "merge",
     "nearest_redeemable",
+    "open_account",
     "order_example",
     "order_history",
     "overdue_points",
+    "own_account",
     "personal_data",
     "points_card",
     "points_fit",

@@ -106,7 +106,7 @@ class Posting:
     def take_from_lots(self, points: int, *, first: Collection[int] = ()) -> list[tuple[Lot, int]]:
         """Take available points out of lots, from those in ``first`` first, then the earliest expiry first.
 
-        Raises ``LedgerConflict`` where the lots have fewer points than the account, which no verb leaves behind.
+        Raises ``LedgerConflict`` where the lots have fewer points than the account: its rows contradict each other.
         """
         parts: list[tuple[Lot, int]] = []
         missing = points

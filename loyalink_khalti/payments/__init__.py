@@ -1,1 +1,1 @@
-"""The money: purchases, attempts to pay them at Khalti, and what staff must look at."""
+"""The money: purchases, attempts to pay them at Khalti, and what staff must review."""

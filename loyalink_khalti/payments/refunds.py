@@ -136,7 +136,7 @@ def of_payment(payment: Payment) -> "list[Refund]":
 def newest_pk(purchase: Purchase) -> int:
     """Return the pk of the newest refund of a purchase that was not refused; 0 where there is none.
 
-    A page that shows what is refundable sends it back, so that a refund made meanwhile is noticed.
+    A page that shows what is refundable sends it back, so that a refund made meanwhile is detected.
     """
     made = purchase.refunds.exclude(state=RefundState.REFUSED).order_by("-pk").values_list("pk", flat=True)
     return made.first() or 0

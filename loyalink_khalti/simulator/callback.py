@@ -19,9 +19,8 @@ def return_urls(payment: Payment, plan: CallbackPlan) -> tuple[str, ...]:
     if plan is CallbackPlan.BARE:  # the documented failure callback of 2022 has no pidx
         return (_append(payment.return_url, "message=Could%20not%20process%20the%20payment."),)
     if plan is CallbackPlan.SERVER or payment.bank:
-        url = header_safe(
-            f"{payment.return_url}/?{_server_query(payment)}"
-        )  # Khalti appends this even to a URL with a query
+        # Khalti appends this even to a URL with a query.
+        url = header_safe(f"{payment.return_url}/?{_server_query(payment)}")
     else:
         url = _append(payment.return_url, _wallet_query(payment))
     return (url, url) if plan is CallbackPlan.DOUBLE else (url,)

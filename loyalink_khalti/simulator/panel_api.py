@@ -34,9 +34,7 @@ _ACTIONS: dict[str, Callable[[KhaltiService, str, dict[str, Any]], Payment]] = {
     "fail": lambda service, pidx, _: service.fail(pidx),
     "expire": lambda service, pidx, _: service.expire(pidx),
     "refund": lambda service, pidx, body: service.refund(pidx, _whole(body.get("amount"))),
-    "callback": lambda service, pidx, body: service.database.set_plan(
-        pidx, CallbackPlan(body["plan"]) if body.get("plan") else None
-    ),
+    "callback": lambda service, pidx, body: service.database.set_plan(pidx, _plan(body.get("plan"))),
 }
 
 

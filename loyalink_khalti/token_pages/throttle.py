@@ -1,4 +1,4 @@
-"""A limit on unknown tokens: so many a minute from one network, then the next one has to wait.
+"""A limit on unknown tokens per minute and network. Beyond it, the answer is to wait.
 
 Tokens are 128 random bits and cannot be guessed. The limit keeps guesses cheap: each costs one query at most. Only
 *unknown* tokens count, and a known one is always served. Customers behind one proxy share an address, and a customer

@@ -454,7 +454,7 @@ def test_the_site_history_shows_who_did_what(browser, add, editor, campaign, clo
         (f"loyalink_khalti.{verb}_campaign", editor, {"name": "Dashain", "version": version})
         for verb, version in (("add", 2), ("edit", 3), ("end", 4))
     ]
-    assert "End a campaign: Dashain (4)" in page_text(admin_client.get("/admin/reports/site-history/"))
+    assert "End a campaign: Dashain (rules version 4)" in page_text(admin_client.get("/admin/reports/site-history/"))
 
 
 # The list

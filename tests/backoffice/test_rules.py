@@ -339,7 +339,7 @@ def test_the_site_history_shows_the_changed_rules(browser, page, form, editor, a
         "Tiers: Silver 0 ×1, Gold 500 ×1, Platinum 1,000 ×1 → Silver 0 ×1, Gold 600 ×1, Platinum 1,000 ×1",
     ]
     history = page_text(admin_client.get("/admin/reports/site-history/"))
-    assert "Change the loyalty rules (2): Rupees for which points are earned: Rs 10.00 → Rs 20.00" in history
+    assert "Change the loyalty rules (version 2): Rupees for which points are earned: Rs 10.00 → Rs 20.00" in history
 
 
 # Validation

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError
+from wagtail.models import Site
 
+from loyalink_khalti.backoffice.models import LoyaltySettings
 from loyalink_khalti.errors import AccountBlocked
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry
@@ -41,7 +43,7 @@ def test_a_second_adjustment_with_the_same_key_changes_nothing(run: Run, user: A
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("adjust", "sita@example.com", "-1", "--reason", "x"), "1 to be deducted. Nothing was changed."),
+        (("adjust", "sita@example.com", "-1", "--reason", "x"), "Only 0 points are available to deduct. Nothing was"),
         (("adjust", "sita@example.com", "0", "--reason", "x"), "Add or deduct 1 to 1000000 points."),
         (("adjust", "sita@example.com", "1000001", "--reason", "x"), "Add or deduct 1 to 1000000 points"),
         (("adjust", "sita@example.com", "5", "--reason", "x" * 41), "A reason is a short code"),
@@ -49,7 +51,7 @@ def test_a_second_adjustment_with_the_same_key_changes_nothing(run: Run, user: A
         (("adjust", "sita@example.com", "5"), "required: --reason"),
         (("adjust", "sita", "5", "--reason", "x"), "There is no member 'sita'"),
         (("adjust", "sita@example.com", "5", "--reason", "x", "--site", "moon"), "There is no site 'moon'"),
-        (("merge", "sita@example.com", "sita@example.com"), "these are one account already. Nothing was changed."),
+        (("merge", "sita@example.com", "sita@example.com"), "These are the same member. Nothing was changed."),
         (("erase", "nobody@example.com"), "There is no member 'nobody@example.com'"),
         ((), "required: VERB"),
     ],
@@ -89,6 +91,31 @@ def test_two_accounts_are_merged(run: Run, user: Any, editor: Any) -> None:
     output = run("loyalty", "merge", "sita@example.com", "editor@example.com")
 
     assert output == "editor@example.com has 230 points now; the account of sita@example.com has ended.\n"
+    assert run("loyalty", "merge", "sita@example.com", "editor@example.com") == output
+
+
+@pytest.mark.parametrize("arguments", [("block",), ("unblock",), ("adjust", 5, "--reason", "x")], ids=lambda a: a[0])
+def test_a_merged_member_is_not_changed_and_neither_is_the_one_who_has_the_points(
+    arguments: tuple[Any, ...], run: Run, user: Any, editor: Any
+) -> None:
+    run("loyalty", "merge", user.pk, editor.pk)
+    run("loyalty", "block" if arguments[0] == "unblock" else "unblock", editor.pk)
+    before = list(Account.objects.order_by("pk").values())
+
+    with pytest.raises(CommandError, match=r"merged into another member.* Nothing was changed\.$"):
+        run("loyalty", arguments[0], user.pk, *arguments[1:])
+
+    assert list(Account.objects.order_by("pk").values()) == before
+
+
+def test_the_limit_of_the_site_does_not_apply_to_commands(run: Run, user: Any, editor: Any) -> None:
+    site = Site.objects.get_or_create(is_default_site=True, defaults={"root_page_id": 1})[0]
+    LoyaltySettings.objects.update_or_create(site=site, defaults={"adjust_limit": 100})
+
+    run("loyalty", "adjust", user.pk, 500, "--reason", "test", "--actor", user.pk)
+    run("loyalty", "merge", user.pk, editor.pk, "--actor", user.pk)
+
+    assert Account.objects.get(member_id=editor.pk).available == 500
 
 
 def test_a_member_with_held_points_is_not_erased(run: Run, user: Any) -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotClaim
+from loyalink_khalti.errors import CannotClaim, CannotEraseData
 from loyalink_khalti.flow import audit
 from loyalink_khalti.flow.members import data_privacy
 from loyalink_khalti.loyalty.models import Account, Entry, EntryNote
@@ -254,7 +254,7 @@ def test_with_a_site_only_its_purchases_are_exported(run: Run, shop: FakeShop, k
 
 
 @in_every_way("lost")
-def test_an_erasure_interrupted_anywhere_continues_when_it_is_run_again(
+def test_an_erasure_interrupted_anywhere_has_changed_all_or_nothing_and_can_be_run_again(
     way: Way, few: int | None, shop: FakeShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_privacy, "CHUNK", 2)
@@ -262,12 +262,38 @@ def test_an_erasure_interrupted_anywhere_continues_when_it_is_run_again(
         sita = flow.DataSubject(member_id=str(1000 + number))
         for order in range(3):
             bought(shop, f"order-{number}-{order}", customer=SITA, member_id=sita.member_id)
+        before = kept()
 
         cut(lambda subject=sita: flow.erase_personal_data(subject))
+        after = kept()
 
         flow.erase_personal_data(sita)
+        assert after == before or not [canary for canary in CANARIES if canary in after]
         assert [canary for canary in CANARIES if canary in kept()] == []
     assert audit()["ok"]
+
+
+def test_a_payment_that_arrives_when_the_erasure_starts_keeps_all_of_it_from_happening(
+    shop: FakeShop, khalti: Khalti, user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L05: the points account stays, too."""
+    bought(shop, "order-0", customer=SITA, member_id=str(user.pk))
+    late = flow.begin_payment(shop.freeze(shop.cart("order-1", customer=SITA, member_id=str(user.pk))))
+    Payment.objects.update(state="released")
+    begin = data_privacy.in_one_block
+
+    def paid_at_the_last_moment(work: Any) -> Any:
+        Payment.objects.filter(pk=late.pk).update(state="paid")
+        return begin(work)
+
+    monkeypatch.setattr(data_privacy, "in_one_block", paid_at_the_last_moment)
+    accounts = list(Account.objects.values())
+
+    with pytest.raises(CannotEraseData, match="payment order-1-1 is paid without an order"):
+        flow.erase_personal_data(flow.member_subject(str(user.pk)))
+
+    assert list(Account.objects.values()) == accounts
+    assert kept().count("Sita Sharma") == 2
 
 
 def test_a_long_history_is_exported_and_erased_in_chunks(

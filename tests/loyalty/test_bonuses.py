@@ -6,9 +6,9 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.earning import Earned
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa, Points
+from tests.loyalty.test_earning import campaign, earned
 
 from .conftest import MEMBER, SITE, account_of, award, balances, line, set_rules
-from .test_calculation import campaign, earned
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
 

@@ -162,10 +162,10 @@ def test_restored_points_keep_their_own_expiry(account: Account, lot: MakeLot) -
         redeem(100, "shop:1")
         clock.move_to(NOW + 15 * DAY)
         refund(10_000, 10_000)
-        points_restored = balances(), Lot.objects.count()
+        refunded = balances(), Lot.objects.count()
 
         assert sweep() == {"expired": 100}
-    assert (points_restored, balances()) == (((100, 0, 0), 1), (0, 0, 0))
+    assert (refunded, balances()) == (((100, 0, 0), 1), (0, 0, 0))
 
 
 def test_a_lot_that_was_refilled_twice_expires_twice(account: Account, lot: MakeLot) -> None:

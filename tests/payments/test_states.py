@@ -6,6 +6,7 @@ import pytest
 
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments import states
 from loyalink_khalti.payments.states import (
     HOLDING,
     LIVE,
@@ -73,6 +74,33 @@ def test_the_transitions_are_those_of_the_design() -> None:
 def test_a_settled_payment_never_fails_expires_or_waits_again(state: PaymentState) -> None:
     """I8"""
     assert TRANSITIONS[state] <= SETTLED
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("LIVE", "created initiated"),
+        ("UNSETTLED", "paid mismatched"),
+        ("HOLDING", "created initiated paid mismatched"),
+        ("SETTLED", "fulfilled partially_refunded refunded"),
+        ("CAPTURED", "paid mismatched fulfilled partially_refunded refunded"),
+        ("NET_POSITIVE", "fulfilled partially_refunded"),
+        ("WITH_REFUNDS", "partially_refunded refunded"),
+        ("REFUNDABLE", "paid mismatched partially_refunded"),
+        ("RELEASABLE_BY_STAFF", "created initiated mismatched"),
+        ("ENDED_UNPAID", "released refunded"),
+        ("POLLED_UNTIL_ENDED", "initiated paid mismatched"),
+        ("POLLED_DAILY", "fulfilled partially_refunded mismatched"),
+        ("POLLED_FOR_REFUNDS", "fulfilled partially_refunded refunded mismatched"),
+        ("MAYBE_WITHOUT_PIDX", "created released"),
+        ("PENDING_REFUNDS", "requested sent unknown"),
+        ("IN_FLIGHT_REFUNDS", "requested sent"),
+        ("UNANSWERED_REFUNDS", "sent unknown"),
+    ],
+)
+def test_each_named_set_has_its_states(name: str, expected: str) -> None:
+    """Code and tests share these sets: a set that changes by mistake must fail here."""
+    assert {state.value for state in getattr(states, name)} == set(expected.split())
 
 
 def test_a_live_payment_holds_stock_and_a_settled_one_does_not() -> None:

@@ -77,7 +77,7 @@ def test_an_unpaid_order_is_cancelled_with_its_points(store: Store) -> None:
         page.url, {"csrfmiddlewaretoken": token, "refund": "cancel"}, headers={"Referer": page.url}, timeout=60
     )
 
-    assert "The order is cancelled; 100 points came back." in answer.text
+    assert "The order is cancelled. Points returned: 100." in answer.text
     order = newest_order(store, "ram@example.com")
     assert (order["status"], order["paid"], order["refunded"]) == ("Cancelled", 0, 0)
     assert available_and_owed(store, "ram@example.com") == before

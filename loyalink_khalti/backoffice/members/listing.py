@@ -46,7 +46,7 @@ EXPORT_COLUMNS = {
 
 
 class PointsColumn(Column):
-    """Points, group_digits as in Nepal; empty for 0."""
+    """Points, grouped as in Nepal; empty for 0."""
 
     def get_value(self, instance: Any) -> str:
         number = super().get_value(instance)

@@ -31,7 +31,8 @@ class RefreshView(PaymentPage):
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         answer = flow.refresh_payment(self.payment)
         self.payment.refresh_from_db()
-        log(instance=self.payment, action=REFRESHED, data={"status": answer.status})
+        title = self.payment.purchase_order_id
+        log(instance=self.payment, action=REFRESHED, title=title, data={"status": answer.status})
         level, text = _message(answer, str(payment_status(self.payment).label))
         getattr(messages, level)(request, text)
         return self.redirect_to_payment()

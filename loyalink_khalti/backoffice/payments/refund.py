@@ -78,7 +78,7 @@ class RefundView(PaymentPage):
 
     def _log(self, refund: Refund) -> None:
         data = {"refund": refund.key, "amount": refund.amount, "state": refund.state}
-        log(instance=self.payment, action=REFUNDED, data=data)
+        log(instance=self.payment, action=REFUNDED, title=self.payment.purchase_order_id, data=data)
 
     @cached_property
     def _initial(self) -> dict[str, Any]:

@@ -152,7 +152,7 @@ class ResolveFlagView(PaymentPage):
             form.add_error(None, str(exc))
             return self._page(form)
         logged = {"flag": flag.pk, "reason": flag.reason, "resolution": data["resolution"]}
-        log(instance=self.payment, action=RESOLVED, data=logged)
+        log(instance=self.payment, action=RESOLVED, title=self.payment.purchase_order_id, data=logged)
         self._show_outcome(request, flag)
         return self.redirect_to_payment()
 

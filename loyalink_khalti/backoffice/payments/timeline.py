@@ -16,7 +16,7 @@ from loyalink_khalti.nepal import group_digits
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import FlagReason, PaymentState, RefundState
-from loyalink_khalti.staff.labels import RESOLUTIONS, payment_status
+from loyalink_khalti.staff.labels import PAYMENT_STATUSES, RELEASE_STATUSES, RESOLUTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +89,15 @@ def _states(payment: Payment) -> Iterator[Event]:
         yield Event(
             at=payment.released_at,
             icon="cross",
-            title=_("Not paid: %(reason)s") % {"reason": payment_status(payment).label},
+            title=_("Not paid: %(reason)s") % {"reason": _release_reason(payment)},
             detail=_("Stock and points that were reserved for this attempt are released."),
         )
+
+
+def _release_reason(payment: Payment) -> str:
+    """Return why it was released. Its state may be another one by now: the customer may have paid late."""
+    status = RELEASE_STATUSES.get(payment.release_reason)  # type: ignore[call-overload]  # a StrEnum's value is a key
+    return str((status or PAYMENT_STATUSES[PaymentState.REFUNDED]).label)
 
 
 def _points(purchase: Purchase) -> str:

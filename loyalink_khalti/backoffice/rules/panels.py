@@ -53,7 +53,7 @@ REDEEMING = MultiFieldPanel(
         Sentence(_("An order uses at least {minimum_points} points, in increments of {increment}.")),
         Sentence(
             _(
-                "An order uses at most {maximum_points} points, and points pay at most {maximum_percent} % of an"
+                "An order uses at most {maximum_points} points, and points pay at most {maximum_percent} percent of an"
                 " order."
             ),
             help_text=_("The amount left to pay at Khalti is either Rs 0 or at least Rs 10."),

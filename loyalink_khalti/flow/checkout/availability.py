@@ -43,7 +43,8 @@ def check_cart(cart: Cart, rules: Rules) -> None:
     """
     if cart.currency != "NPR":
         raise CannotPay(
-            _("This shop sells in %(currency)s, but payments must be in Nepali rupees.") % {"currency": cart.currency}
+            _("This shop sells in %(currency)s, but payments must be in Nepalese rupees.")
+            % {"currency": cart.currency}
         )
     if not cart.lines or cart.total < 0 or not 0 <= cart.shipping <= cart.total:
         raise CannotPay(_("There is nothing to pay."))

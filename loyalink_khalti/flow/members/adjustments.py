@@ -22,14 +22,27 @@ from loyalink_khalti.nepal import group_digits
 LIMIT_PERIOD = timedelta(hours=24)
 
 
+def own_account(*, site_key: str, member_id: str) -> Account:
+    """Return the member's own account, even if it was merged into another; create it if they have none."""
+    return ledger.own_account(site_key, member_id) or ledger.open_account(site_key, member_id)
+
+
 @transaction.atomic
 def adjust_points(
-    account: Account, points: int, *, key: str, reason: str, actor: str, note: str = "", may_exceed_limit: bool = False
+    account: Account,
+    points: int,
+    *,
+    key: str,
+    reason: str,
+    actor: str | None,
+    note: str = "",
+    may_exceed_limit: bool = False,
 ) -> bool:
     """Add points to a member, or deduct them where ``points`` is negative; once per ``key``.
 
-    ``actor`` is the user's pk; ``may_exceed_limit`` says that they have the permission. Raises ``CannotAdjust``, and
-    ``AdjustmentLimitExceeded`` where the actor exceeds the site's limit, both with a message for staff.
+    ``actor`` is the user's pk, None for a command without ``--actor``; ``may_exceed_limit`` says that they have the
+    permission. Raises ``CannotAdjust``, and ``AdjustmentLimitExceeded`` where the actor exceeds the site's limit, both
+    with a message for staff, and ``LedgerConflict`` where the key was used with other figures.
     """
     account = _lock(account)
     member_id = _active_member_id(account)
@@ -54,7 +67,7 @@ def set_blocked(account: Account, *, blocked: bool) -> bool:
 
 
 @transaction.atomic
-def merge_members(account: Account, *, into: Account, actor: str, may_exceed_limit: bool = False) -> bool:
+def merge_members(account: Account, *, into: Account, actor: str | None, may_exceed_limit: bool = False) -> bool:
     """Move all points of one member to another of the same site, for good.
 
     Raises ``CannotAdjust`` where that is impossible, and ``AdjustmentLimitExceeded`` where the actor's adjustments of
@@ -77,7 +90,7 @@ def merge_members(account: Account, *, into: Account, actor: str, may_exceed_lim
     return True
 
 
-def adjustment_obstacle(account: Account, points: int, actor: str) -> str:
+def adjustment_obstacle(account: Account, points: int, actor: str | None) -> str:
     """Return why an actor who may not exceed the limit cannot adjust an account by ``points``; "" if they can."""
     if account.member_id == actor:
         return _("You cannot adjust your own points. Ask a colleague.")
@@ -85,7 +98,7 @@ def adjustment_obstacle(account: Account, points: int, actor: str) -> str:
     return "" if limit is None else _limit_message(limit)
 
 
-def exceeded_adjust_limit(account: Account, points: int, actor: str) -> Points | None:
+def exceeded_adjust_limit(account: Account, points: int, actor: str | None) -> Points | None:
     """Return the site's limit if an actor exceeds it with another adjustment, counted over one day; else None.
 
     Added and deducted points count alike, also those on accounts that were merged into this one.
@@ -94,7 +107,7 @@ def exceeded_adjust_limit(account: Account, points: int, actor: str) -> Points |
     return limit if limit is not None and _points_adjusted_by(actor, [account]) + abs(points) > limit else None
 
 
-def exceeded_merge_limit(account: Account, into: Account, actor: str) -> Points | None:
+def exceeded_merge_limit(account: Account, into: Account, actor: str | None) -> Points | None:
     """Return the site's limit if an actor's adjustments of two members exceed it together; else None."""
     limit = conf.adjust_limit(account.program.site_key)
     return limit if limit is not None and _points_adjusted_by(actor, [account, into]) > limit else None
@@ -117,7 +130,7 @@ def _limit_message(limit: Points) -> str:
     ) % {"limit": group_digits(limit)}
 
 
-def _points_adjusted_by(actor: str, accounts: Sequence[Account]) -> int:
+def _points_adjusted_by(actor: str | None, accounts: Sequence[Account]) -> int:
     """The points that an actor has adjusted within a day on accounts, and on those that were merged into them."""
     family = frontier = {account.pk for account in accounts}
     while frontier:

@@ -6,7 +6,6 @@ with the address of their account, belongs to them too.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -74,18 +73,21 @@ def erase_personal_data(subject: DataSubject, *, site_key: str | None = None) ->
 
     Removes name, e-mail address and phone from each purchase's Cart, the notes of staff from its flags, and the
     browser session; the points account loses its member and is blocked. ``member_id`` and ``claimed_by`` of purchases
-    stay: they mean nothing once the shop has deleted its user. Each chunk of purchases is one transaction, so that
-    the next call continues where this one was interrupted. Raises ``CannotEraseData`` before anything is changed
-    while a payment or a refund is unfinished, and ``InsideTransaction``.
+    stay: they mean nothing once the shop has deleted its user. All of it is one transaction. Raises
+    ``CannotEraseData`` while a payment or a refund is unfinished and ``LedgerError`` while points are held, and then
+    nothing is changed; and ``InsideTransaction``.
     """
     forbid_transaction("erase_personal_data")
-    _refuse_unfinished(_purchases_of(subject, site_key))
-    accounts = in_one_block(lambda: _erase_accounts(subject, site_key))
-    purchases = last = 0
-    while pks := list(_purchases_of(subject, site_key).filter(pk__gt=last).values_list("pk", flat=True)[:CHUNK]):
-        purchases += in_one_block(partial(_erase_purchases, pks))
-        last = pks[-1]
-    return ErasedRows(accounts=accounts, purchases=purchases)
+    return in_one_block(lambda: _erase(subject, site_key))
+
+
+def _erase(subject: DataSubject, site_key: str | None) -> ErasedRows:
+    """Check under the locks of the purchases: a released payment can still be paid at the last moment."""
+    purchases = _purchases_of(subject, site_key)
+    pks = list(purchases.select_for_update().values_list("pk", flat=True))
+    _refuse_unfinished(purchases)
+    erased = sum(_erase_purchases(pks[start : start + CHUNK]) for start in range(0, len(pks), CHUNK))
+    return ErasedRows(accounts=_erase_accounts(subject, site_key), purchases=erased)
 
 
 def _purchases_of(subject: DataSubject, site_key: str | None = None) -> QuerySet[Purchase]:
@@ -122,12 +124,9 @@ def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
 
 
 def _erase_purchases(pks: list[int]) -> int:
-    """Check again under the locks: a released payment may have been paid since the first check."""
-    purchases = list(Purchase.objects.select_for_update(of=("self",)).filter(pk__in=pks).order_by("pk"))
-    _refuse_unfinished(Purchase.objects.filter(pk__in=pks))
     Flag.objects.filter(payment__purchase__in=pks).exclude(note="").update(note="")
     erased = 0
-    for purchase in purchases:
+    for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
         cart = replace(purchase.frozen_cart, customer=Customer())
         anonymous = (cart.to_json(), "", transitions.search_text_for(cart, purchase.number))
         if (purchase.cart, purchase.browser_session, purchase.search_text) != anonymous:

@@ -150,7 +150,7 @@ def _contact(user: Any) -> Contact:
 
 
 def _full_name(user: Any) -> str:
-    return str(user.get_full_name()) if hasattr(user, "get_full_name") else ""
+    return str(user.get_full_name() or "") if hasattr(user, "get_full_name") else ""
 
 
 def _users(member_ids: Iterable[str | None]) -> Any:

@@ -51,7 +51,7 @@ LEASE_POLL_INTERVAL = 0.1
 """seconds"""
 HEARTBEAT = 60.0
 """seconds after which a pass that is still running records that it is"""
-PURGE, PURGE_INTERVAL = "forget", timedelta(hours=1)
+PURGE, PURGE_INTERVAL = "outbox_purge", timedelta(hours=1)
 """The name in ``LastRun`` of removing old messages from the outbox, and how often that is done."""
 MESSAGES_PER_REQUEST = 5
 

@@ -158,7 +158,7 @@ def _not_an_option(options: tuple[Resolution, ...], payment: Payment) -> str:
         }
     if blocking_refund(payment):
         return _("This payment is being refunded.")
-    return _("A refund is not finished yet: resolve this flag after the next pass of khalti_reconcile.")
+    return _("A refund is not finished yet. It is checked again automatically: resolve this flag after that.")
 
 
 def _place_order(review: Review) -> None:

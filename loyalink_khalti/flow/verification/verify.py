@@ -43,7 +43,6 @@ CANCEL_INTERVAL = timedelta(seconds=3)
 """The least time between two lookups that a customer causes by cancelling."""
 NOT_FOUND_BEFORE_FLAG = 3
 LEASE_POLL_SECONDS = 0.1
-"""seconds"""
 GRACE = 5.0
 """seconds that a lease outlasts the call for which it is taken"""
 

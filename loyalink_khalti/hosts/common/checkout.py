@@ -55,7 +55,7 @@ class PaymentChoice:
 
 
 class HostCheckout(ABC):
-    """The ends of a host's checkout: its order page and its basket page. One subclass for each host."""
+    """The pages at which a host's checkout ends: the order page and the basket page. One subclass for each host."""
 
     shop: ClassVar[str]
     """The host's name in ``LOYALINK_KHALTI["SHOPS"]`` and in every Cart."""

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotEraseData, LedgerError
-from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.management import naming
 from loyalink_khalti.management.commands.loyalty_import import MOST_POINTS
 from loyalink_khalti.management.progress import count
@@ -67,7 +67,7 @@ class Command(BaseCommand):
             with nullcontext() if options.get("commits") else transaction.atomic():
                 message = work(options)
         except LedgerError as exc:
-            raise CommandError(f"{exc}. Nothing was changed.") from exc
+            raise CommandError(f"{str(exc).rstrip('.')}. Nothing was changed.") from exc
         except CannotEraseData as exc:
             raise CommandError(f"{options['customer']} cannot be erased yet: {exc}.") from exc
         self.stdout.write(message)
@@ -88,21 +88,18 @@ class Command(BaseCommand):
         )
 
     def _merge(self, options: dict[str, Any]) -> str:
-        account = ledger.merge(
-            site_key=options["site"],
-            member_id=naming.member(options["member"]),
-            into=naming.member(options["into"]),
-            actor=_actor(options),
-        )
-        points = count(account.available, "point")
+        account, into = _account(options), _account(options, "into")
+        flow.merge_members(account, into=into, actor=_actor(options), may_exceed_limit=True)
+        into.refresh_from_db()
+        points = count(into.available, "point")
         return f"{options['into']} has {points} now; the account of {options['member']} has ended."
 
     def _block(self, options: dict[str, Any]) -> str:
-        ledger.set_blocked(site_key=options["site"], member_id=naming.member(options["member"]), blocked=True)
+        flow.set_blocked(_account(options), blocked=True)
         return f"The points of {options['member']} are blocked."
 
     def _unblock(self, options: dict[str, Any]) -> str:
-        ledger.set_blocked(site_key=options["site"], member_id=naming.member(options["member"]), blocked=False)
+        flow.set_blocked(_account(options), blocked=False)
         return f"The points of {options['member']} are not blocked any more."
 
     def _adjust(self, options: dict[str, Any]) -> str:
@@ -111,18 +108,22 @@ class Command(BaseCommand):
             raise CommandError(f"Add or deduct 1 to {MOST_POINTS} points.")
         if len(options["reason"]) > 40:
             raise CommandError("A reason is a short code of 40 characters at most; use --note for more.")
-        member_id = naming.member(options["member"])
-        ledger.adjust(
-            site_key=options["site"],
-            member_id=member_id,
-            points=points,
+        account = _account(options)
+        flow.adjust_points(
+            account,
+            points,
             key=options["key"] or f"command:{uuid4().hex}",
             reason=options["reason"],
             note=options["note"],
             actor=_actor(options),
+            may_exceed_limit=True,  # the owner of the server runs the commands
         )
-        account = ledger.find_account(options["site"], member_id)
-        return f"{options['member']} has {count(account.available if account else 0, 'point')} now."
+        account.refresh_from_db()
+        return f"{options['member']} has {count(account.available, 'point')} now."
+
+
+def _account(options: dict[str, Any], name: str = "member") -> Account:
+    return flow.own_account(site_key=options["site"], member_id=naming.member(options[name]))
 
 
 def _actor(options: dict[str, Any]) -> str | None:

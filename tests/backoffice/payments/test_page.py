@@ -47,6 +47,18 @@ def test_the_history_is_in_order(desk: Desk, waiting: Payment, khalti: Khalti) -
     assert "Rs 2,449.70" in page_text(page)  # net: Khalti's fee is Rs 0.30
 
 
+def test_the_history_of_a_late_payment_says_why_it_was_released(desk: Desk, waiting: Payment, khalti: Khalti) -> None:
+    khalti.says(waiting.pidx, "Expired")
+    flow.verify_payment(waiting, ignore_back_off=True)
+    khalti.pay(waiting.pidx)
+    flow.verify_payment(waiting, ignore_back_off=True)
+
+    shown = history(desk.page(waiting))
+
+    assert "Not paid: Expired" in shown
+    assert shown[-1] == "Order N-N-1001 placed"
+
+
 def test_a_repeated_answer_of_khalti_is_recorded_once(waiting: Payment, khalti: Khalti) -> None:
     for _repeat in range(3):
         flow.verify_payment(waiting, ignore_back_off=True)
@@ -75,7 +87,7 @@ def test_refreshing_applies_a_payment_made_in_the_meantime(desk: Desk, waiting: 
 
     assert "Khalti's status: “Completed”. The payment is now: Paid." in page_text(page)
     assert states_of(waiting) == ("fulfilled", "placed")
-    assert logged() == [("loyalink_khalti.refresh", "Refresh the status of a payment: Completed", "maya")]
+    assert logged() == [("loyalink_khalti.refresh", "Khalti's status: Completed", "maya")]
 
 
 def test_refreshing_a_settled_payment_finds_a_refund_made_at_khalti(

@@ -54,7 +54,7 @@ def test_a_partial_refund_is_made_once_even_if_the_form_is_submitted_twice(
     assert states_of(paid) == ("partially_refunded", "placed")
     account.refresh_from_db()
     assert account.available == 500 + 245 + 200 - 98
-    assert logged()[0] == ("loyalink_khalti.refund", "Refund: Rs 980.00, Refunded", "maya")
+    assert logged()[0] == ("loyalink_khalti.refund", "Refund of Rs 980.00: Refunded", "maya")
 
 
 def test_the_link_for_a_full_refund_fills_in_the_form(

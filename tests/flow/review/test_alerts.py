@@ -1,4 +1,4 @@
-"""Staff hear of new Flags by e-mail: each once, all of an hour in one mail."""
+"""Staff get an e-mail about new Flags: each Flag once, all of an hour in one mail."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

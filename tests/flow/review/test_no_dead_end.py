@@ -191,7 +191,7 @@ def test_a_refund_cannot_be_confirmed_while_khalti_reports_that_nothing_was_refu
 
 
 def test_an_unrecorded_partial_refund_is_recorded_before_more_is_refunded(paid: Payment, khalti: Khalti) -> None:
-    """F06: else it could not be told from ours."""
+    """F06: else it could not be distinguished from ours."""
     partially_refunded(khalti, paid)
     run_pass()
 
@@ -270,7 +270,7 @@ def test_the_flag_of_a_refund_that_is_not_applied_yet_cannot_be_closed(paid: Pay
     refund_order(paid.purchase, 100_000)
 
     assert flow.resolution_options(flag_of(paid)) == ()
-    with pytest.raises(CannotResolve, match="after the next pass of khalti_reconcile"):
+    with pytest.raises(CannotResolve, match="It is checked again automatically"):
         resolve(flag_of(paid), Resolution.CLOSE)
 
 

@@ -1,4 +1,4 @@
-"""Cut off at every statement in turn, by a lost connection or by kill -9; whoever comes next completes it, once."""
+"""Cut off at every statement in turn, by a lost connection or by kill -9; the next process completes it, once."""
 
 from collections.abc import Callable
 

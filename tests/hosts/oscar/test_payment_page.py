@@ -189,7 +189,7 @@ def test_the_preview_shows_method_points_and_the_total_after_them(at_payment: Cu
     page = text(at_payment.browser.get("/shop/checkout/preview/"))
 
     assert "500 points" in page
-    assert "Loyalty points" in page
+    assert "Points used" in page
     assert "Rs 450.00" in page
 
 

@@ -14,6 +14,7 @@ from loyalink_khalti import flow
 from loyalink_khalti.flow import audit
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.simulator import Simulator
+from loyalink_khalti.testing import FakeShop
 from sandbox.shop.shipping.repository import Repository
 
 from .conftest import PASSWORD, Customer, Store, available, only_order, payment_of, text
@@ -172,6 +173,31 @@ def test_a_session_planted_before_the_log_in_shows_nothing_of_the_payment(
         assert word not in seen
     assert attacker.get("/shop/checkout/thank-you/").status_code == 302
     assert only_order().number not in text(attacker.get("/shop/basket/"))
+
+
+class BrokenShop(FakeShop):
+    """A shop whose back office fails."""
+
+    def staff_url_prefixes(self) -> tuple[str, ...]:
+        raise LookupError("no dashboard here")
+
+
+def test_a_pending_payment_shows_in_the_shop_but_not_in_the_dashboard(sita: Customer, payment: Payment) -> None:
+    get_user_model().objects.update(is_staff=True, is_superuser=True)
+
+    assert sita.sees("/shop/basket/", "Payment of Rs 600.00 pending", "Cancel payment")
+    assert sita.sees("/shop/dashboard/orders/", "Orders")
+    assert not sita.sees("/shop/dashboard/orders/", "Cancel payment")
+
+
+@pytest.mark.parametrize("path", [f"{__name__}.BrokenShop", "no.such.Shop"])
+def test_a_pending_payment_shows_though_another_shop_fails(
+    sita: Customer, payment: Payment, settings: Any, path: str
+) -> None:
+    shops = {**settings.LOYALINK_KHALTI["SHOPS"], "broken": path}
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "SHOPS": shops}
+
+    assert sita.sees("/shop/basket/", "Payment of Rs 600.00 pending", "Cancel payment")
 
 
 def test_a_member_deactivated_while_paying_gets_the_order_and_the_points(
