@@ -3,11 +3,17 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from oscar.apps.search.context_processors import search_form as oscar_search_form
 
 
 def search_form(request: HttpRequest) -> dict[str, Any]:
     """Return Oscar's search form, except in Wagtail's admin: its headers would show it (Wagtail 8.0)."""
-    in_admin = request.path.startswith(reverse("wagtailadmin_home"))
-    return {} if in_admin else oscar_search_form(request)
+    return {} if _is_in_admin(request) else oscar_search_form(request)
+
+
+def _is_in_admin(request: HttpRequest) -> bool:
+    try:
+        return request.path.startswith(reverse("wagtailadmin_home"))
+    except NoReverseMatch:  # Wagtail's admin is not in the URLs
+        return False

@@ -13,7 +13,7 @@ from tests.stories.running_store import Store, open_page
 pytestmark = pytest.mark.timeout(400)  # the server's threads are the limit here, with either database
 
 SERVER = {"workers": 2, "threads": 4}
-RETURNS = 12
+RETURNS = 24
 SAMPLES = 20
 DEADLINE = 10  # seconds, as the settings have it
 SLACK = 0.3  # seconds

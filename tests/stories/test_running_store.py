@@ -163,7 +163,7 @@ def test_a_store_killed_during_a_return_is_consistent_after_one_reconcile(store:
         with pytest.raises(Exception, match=r"(?i)connection|remote"):
             visit.result()
     store.khalti.clear_faults()
-    store.reconcile()
+    store.reconcile_here()
 
     assert payment_of(store, at_khalti.url)["state"] == "fulfilled"
     report = store.audit()
