@@ -99,47 +99,50 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def database(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Database]:
+def database_copy(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Database]:
     """A copy of the migrated database."""
     with django_db_blocker.unblock(), databases.migrated() as database:
         yield database
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(database: Database) -> Iterator[None]:
+def django_db_setup(database_copy: Database) -> Iterator[None]:
     """Restore the migrated rows after a transactional test.
 
     Django would empty all tables (about 200) and create every permission again, which takes seconds. Here every test
     starts with the same rows, whatever has run before.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: database.restore())
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: database_copy.restore())
         yield
 
 
 @pytest.fixture(scope="session")
-def _demo_media(database: Database, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _demo_media(database_copy: Database, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pictures of the demo store, whose rows are then the snapshot ``DEMO``: loaded once per process."""
     media = tmp_path_factory.mktemp("demo-media")
     with override_settings(MEDIA_ROOT=media):
         call_command("load_demo", verbosity=0)
-    database.save(DEMO)
-    database.restore()
+    database_copy.save(DEMO)
+    database_copy.restore()
     return media
 
 
 @pytest.fixture(scope="module")
 def demo_store(
-    _demo_media: Path, database: Database, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+    _demo_media: Path,
+    database_copy: Database,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Path]:
     """The rows of the demo store for the tests of one module, and its pictures in a folder of the module's own."""
     media = tmp_path_factory.mktemp("media")
     shutil.copytree(_demo_media, media, dirs_exist_ok=True)
     with django_db_blocker.unblock():
-        database.restore(DEMO)
+        database_copy.restore(DEMO)
         forget_cached_rows()
         yield media
-        database.restore()
+        database_copy.restore()
         forget_cached_rows()
 
 

@@ -12,7 +12,7 @@ from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -163,11 +163,11 @@ def test_a_store_killed_during_a_return_is_consistent_after_one_reconcile(store:
         with pytest.raises(Exception, match=r"(?i)connection|remote"):
             visit.result()
     store.khalti.clear_faults()
-    store.reconcile_here()
+    store.reconcile()
+    store.start()
 
     assert payment_of(store, at_khalti.url)["state"] == "fulfilled"
     report = store.audit()
     assert report["ok"], report["violations"]
     assert store.audit_command() == report
-    store.start()
     assert open_page(back).status_code == 200

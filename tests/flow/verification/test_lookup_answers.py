@@ -19,7 +19,7 @@ from loyalink_khalti.ports import Outcome
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import KEY, Khalti, flags, points, states_of
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True)]
 
 
 NO_ANSWER: list[Any] = [
