@@ -24,7 +24,7 @@ def prepare() -> "List[str]":
 
 
 def run(arguments: "List[str]") -> int:
-    """Run the lints beside the tests on SQLite, then those on PostgreSQL. Return the first code of a failure."""
+    """Run the lints, the tests on SQLite and those on PostgreSQL side by side. Return the first code of a failure."""
     from sandbox import children  # an old Python cannot read this module
 
     if "--matrix" in arguments:
@@ -33,15 +33,28 @@ def run(arguments: "List[str]") -> int:
         return matrix.run([argument for argument in arguments if argument != "--matrix"])
     tests = processes(arguments) + order(arguments) + ["--lints=without"] + arguments
     with children.end_on_signals(), ExitStack() as stack:
-        output = stack.enter_context(tempfile.TemporaryFile())
-        lints = start(stack, "sqlite", ["--lints=only"] + arguments, stdout=output, stderr=output)
-        codes = [start(stack, "sqlite", tests).wait(), lints.wait()]
-        output.seek(0)
-        print("\nThe lints:\n" + output.read().decode(errors="replace"), flush=True)
-        print("The tests of money, on PostgreSQL:", flush=True)
-        codes.append(start(stack, "postgresql", tests).wait())
+        # Side by side: many tests wait, for a server or for a time-out, and leave the processor to the others.
+        lints = Later(stack, "The lints", "sqlite", ["--lints=only"] + arguments)
+        second = Later(stack, "The tests of money, on PostgreSQL", "postgresql", tests)
+        codes = [start(stack, "sqlite", tests).wait(), lints.wait(), second.wait()]
     failures = [code for code in codes if code not in (0, NO_TESTS)]
     return int(failures[0] if failures else min(codes))
+
+
+class Later:
+    """A run of pytest whose output is printed when it has ended."""
+
+    def __init__(self, stack: ExitStack, title: str, database: str, arguments: "List[str]") -> None:
+        self._title = title
+        self._output = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
+        self._child = start(stack, database, arguments, stdout=self._output, stderr=self._output)
+
+    def wait(self) -> int:
+        """Wait for the end, print the output and return the exit code."""
+        code = self._child.wait()
+        self._output.seek(0)
+        print("\n{}:\n{}".format(self._title, self._output.read().decode(errors="replace")), flush=True)
+        return int(code)
 
 
 def processes(arguments: "List[str]") -> "List[str]":

@@ -142,19 +142,19 @@ def test_a_changed_tool_setting_needs_no_build(built, project):
     assert built.has("sandbox")
 
 
-def test_two_starts_at_once_build_once(built, project, capfd):
-    first_builds = built.folder / "built-for-dev"
-    waits = threading.Thread(target=built.provide, args=("dev",))
+def test_two_starts_at_once_build_once(built, project, monkeypatch):
+    second_waits = threading.Event()
+    monkeypatch.setattr(bootstrap, "print", lambda *_text, **_options: second_waits.set(), raising=False)
+    second = threading.Thread(target=built.provide, args=("dev",))
 
     with (project / "pyproject.toml").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        waits.start()
-        while "waiting for it" not in capfd.readouterr().out:
-            assert waits.is_alive()
-        first_builds.write_text(built._fingerprint())
-    waits.join(timeout=10)
+        second.start()
+        assert second_waits.wait(10)
+        (built.folder / "built-for-dev").write_text(built._fingerprint())
+    second.join(timeout=10)
 
-    assert not waits.is_alive()
+    assert not second.is_alive()
     assert not (built.folder / "install.log").exists()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from loyalink_khalti import flow, outbox
@@ -55,6 +55,27 @@ def test_the_purchase_of_a_customer_who_closed_the_tab_is_completed(
     account.refresh_from_db()
     assert (shop.confirmed, account.available) == ([("order-1", 245_000)], 745)
     assert one_pass() == {}
+
+
+def test_a_lease_that_ends_while_the_pass_is_refused_it_is_taken_over(shop: FakeShop, khalti: Khalti) -> None:
+    """B03, B08: the process that held the lease was killed; the same pass completes the purchase."""
+    payment = begin(shop)
+    khalti.pay(payment.pidx)
+    now = timezone.now()
+    Payment.objects.update(lease="of a killed process", leased_until=now + timedelta(seconds=5), last_lookup_at=now)
+
+    with time_machine.travel(now, tick=False) as clock:
+
+        def the_lease_ends(execute: Any, sql: str, *args: Any) -> Any:
+            result = execute(sql, *args)
+            if sql.startswith("UPDATE") and "leased_until" in sql:
+                clock.move_to(now + timedelta(seconds=6))
+            return result
+
+        with connection.execute_wrapper(the_lease_ends):
+            assert one_pass() == {"order-1": Outcome.PAID}
+
+    assert shop.confirmed == [("order-1", 250_000)]
 
 
 def test_an_abandoned_purchase_is_released_once_khalti_says_expired(
