@@ -189,7 +189,7 @@ class ReconcilerPass:
         lease = take_lease(payment, caller=Caller.JOB, last_lookup_before=self._started_at)
         if not lease:
             payment = load(payment)
-            # By its id, not by its end: a lease that ends right now was that of a killed process, and is free next time.
+            # By its id: a lease that ends right now was that of a killed process, and is free in a moment.
             if payment.lease:
                 return PassResult(payment=payment, outcome=payment.outcome, label=PassLabel.BUSY)
             return _result(payment, payment.outcome)
