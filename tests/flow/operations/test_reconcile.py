@@ -57,7 +57,7 @@ def test_the_purchase_of_a_customer_who_closed_the_tab_is_completed(
     assert one_pass() == {}
 
 
-def test_a_lease_that_ends_while_the_pass_is_refused_it_is_taken_over(shop: FakeShop, khalti: Khalti) -> None:
+def test_a_pass_takes_over_a_lease_that_ends_while_it_is_refused(shop: FakeShop, khalti: Khalti) -> None:
     """B03, B08: the process that held the lease was killed; the same pass completes the purchase."""
     payment = begin(shop)
     khalti.pay(payment.pidx)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
 
 from loyalink_khalti import flow, outbox
 from loyalink_khalti.loyalty.models import Account, Entry
@@ -22,9 +21,6 @@ from tests.purchases import states_of
 __all__ = ["clock"]
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
-
-KILLED = ["kill"] if connection.vendor == "postgresql" else []
-"""Where a server has to notice it, kills are swept in full."""
 
 
 def announce(ref: str) -> None:
@@ -52,7 +48,7 @@ def is_awarded_exactly_if_placed(purchase: Purchase) -> None:
     assert OrderAward.objects.filter(purchase=purchase.key).exists() is placed
 
 
-@in_every_way("lost", *KILLED)
+@in_every_way("lost")
 def test_a_verification_cut_off_anywhere_is_completed_once_by_the_reconciler(
     way: How, few: int | None, announcing_shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
 ) -> None:
@@ -115,7 +111,7 @@ def test_a_release_cut_off_anywhere_is_completed_once_by_the_reconciler(
     assert not Flag.objects.exists()
 
 
-@in_every_way("lost", *KILLED)
+@in_every_way("lost")
 def test_a_begun_payment_cut_off_anywhere_holds_nothing_or_can_be_paid(
     way: How, few: int | None, shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
 ) -> None:
