@@ -1,7 +1,7 @@
 """Flags: what staff must review about a payment. Each is raised once and resolved once."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -18,13 +18,29 @@ flag_raised = Signal()
 
 
 def raise_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str, Any]) -> None:
-    """Raise a Flag, unless one with this reason is open or staff have resolved one with the same evidence."""
-    shown = json.loads(json.dumps(dict(evidence), default=str))
-    for flag in Flag.objects.filter(payment=payment, reason=reason):
-        if flag.resolved_at is None or (flag.actor is not None and flag.evidence == shown):
-            return
+    """Raise a Flag, unless one with this reason is open or staff have resolved the last one with the same evidence."""
+    shown = _as_stored(evidence)
+    earlier = list(Flag.objects.filter(payment=payment, reason=reason))
+    if any(flag.resolved_at is None for flag in earlier) or _last_by_staff(earlier) == shown:
+        return
     Flag.objects.bulk_create([Flag(payment=payment, reason=reason, evidence=shown)], ignore_conflicts=True)
     transaction.on_commit(_send_flag_raised, robust=True)
+
+
+def was_resolved_by_staff(payment: Payment, reason: FlagReason, evidence: Mapping[str, Any]) -> bool:
+    """Return whether staff have resolved the last Flag with this reason, and nothing in its evidence has changed."""
+    return _last_by_staff(Flag.objects.filter(payment=payment, reason=reason)) == _as_stored(evidence)
+
+
+def _last_by_staff(flags: Iterable[Flag]) -> dict[str, Any] | None:
+    """Return the evidence of the Flag that staff resolved last; None without one."""
+    resolved = [(flag.resolved_at, flag.pk, flag.evidence) for flag in flags if flag.resolved_at and flag.actor]
+    return max(resolved)[2] if resolved else None
+
+
+def _as_stored(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(json.dumps(dict(evidence), default=str))
+    return stored
 
 
 def _send_flag_raised() -> None:

@@ -23,4 +23,5 @@ REASONS: dict[FlagReason, Promise] = {
     FlagReason.REFUNDED_AT_KHALTI: _("A refund was made in Khalti's dashboard."),
     FlagReason.MERCHANT_LIMIT: _("The amount is above what Khalti lets this shop accept."),
     FlagReason.INITIATE_REFUSED: _("Khalti refused to create a payment."),
+    FlagReason.MONEY_WITHOUT_ORDER: _("Khalti captured this money, and no order was placed for it."),
 }

@@ -15,6 +15,7 @@ from loyalink_khalti.search import SearchTextField
 from .states import (
     LIVE,
     PENDING_REFUNDS,
+    REFUNDABLE,
     SETTLED,
     FlagReason,
     PaymentState,
@@ -215,6 +216,11 @@ class Payment(models.Model):
             models.Index(fields=["-created_at", "-id"], name="loyalink_payment_newest"),
             models.Index(fields=["state", "-created_at", "-id"], name="loyalink_payment_state"),
             models.Index("paid_at", name="loyalink_payment_paid"),
+            models.Index(
+                "paid_at",
+                condition=Q(state__in=sorted(REFUNDABLE), fulfilled_at=None),
+                name="loyalink_payment_without_order",
+            ),
         ]
 
     def __str__(self) -> str:

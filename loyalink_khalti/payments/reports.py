@@ -6,14 +6,15 @@ Amounts are paisa. The database sums, along the indexes on ``paid_at``, ``done_a
 from dataclasses import dataclass, replace
 from datetime import date
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, TruncDate
 
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import KATHMANDU, midnight, midnight_after
 
 from .models import Credentials, Flag, Payment, Refund
-from .states import CAPTURED, UNSETTLED, FlagReason, RefundState
+from .states import CAPTURED, FlagReason, RefundState
+from .without_order import MoneyWithoutOrder, flags_to_review, money_without_order, payments_without_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +34,6 @@ class SettlementDay:
     def net(self) -> Paisa:
         """Captured less refunds less fees."""
         return Paisa(self.captured - self.fees - self.refunded)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnsettledMoney:
-    """Money that Khalti reports for payments that are not settled, less what was refunded; in paisa."""
-
-    payments: int
-    refundable: Paisa
 
 
 def settlement(
@@ -96,29 +89,25 @@ def total(days: list[SettlementDay]) -> SettlementDay:
     )
 
 
-def undated(*, site_key: str | None = None, environment: str | None = None) -> UnsettledMoney:
-    """Return what ``settlement`` cannot count: Khalti reports money, but no transaction id of this payment alone."""
-    return _unsettled(Payment.objects.filter(_of("", site_key, environment), state__in=CAPTURED, paid_at=None))
+def undated(*, site_key: str | None = None, environment: str | None = None) -> MoneyWithoutOrder:
+    """Return the money without an order that ``settlement`` cannot count: its payments have no time of payment."""
+    return money_without_order(payments_without_order().filter(_of("", site_key, environment), paid_at=None))
 
 
 def undecided(
     *, since: date, until: date, site_key: str | None = None, environment: str | None = None
-) -> UnsettledMoney:  # fmt: skip
-    """Return what ``settlement`` counts although staff still have to review it: the money may be refunded."""
+) -> MoneyWithoutOrder:  # fmt: skip
+    """Return the money without an order that ``settlement`` counts: it may have to be refunded."""
     paid = _during("paid_at", since, until) & _of("", site_key, environment)
-    return _unsettled(Payment.objects.filter(paid, state__in=UNSETTLED))
+    return money_without_order(payments_without_order().filter(paid))
 
 
-def _unsettled(rows: "QuerySet[Payment]") -> UnsettledMoney:
-    sums = rows.filter(captured__gt=F("refunded")).aggregate(
-        number=Count("pk"), amount=Coalesce(Sum(F("captured") - F("refunded")), 0)
-    )
-    return UnsettledMoney(payments=sums["number"], refundable=Paisa(sums["amount"]))
+def to_review(*, site_key: str | None = None, reason: str = "") -> "QuerySet[Flag]":
+    """Return the Flags to review, the oldest first, read with payment, purchase and refunds.
 
-
-def open_flags(*, site_key: str | None = None, reason: str = "") -> "QuerySet[Flag]":
-    """Return the Flags to review, the oldest first, read with payment, purchase and refunds."""
-    flags = Flag.objects.filter(resolved_at=None).select_related("payment__purchase")
+    Those are the open ones, and for money without an order whose Flags are all resolved, the newest one.
+    """
+    flags = flags_to_review().select_related("payment__purchase")
     if site_key is not None:
         flags = flags.filter(payment__purchase__site_key=site_key)
     if reason:

@@ -148,6 +148,7 @@ class FlagReason(StrEnum):
     REFUNDED_AT_KHALTI = "refunded_at_khalti"
     MERCHANT_LIMIT = "merchant_limit"
     INITIATE_REFUSED = "initiate_refused"
+    MONEY_WITHOUT_ORDER = "money_without_order"
 
 
 NO_ANSWER = frozenset(
@@ -162,6 +163,7 @@ NOT_PLACED = frozenset(
         FlagReason.PAID_AFTER_CANCEL,
         FlagReason.SOLD_OUT,
         FlagReason.HOST_FAILED,
+        FlagReason.MONEY_WITHOUT_ORDER,
     }
 )
 """The money is there, and the order was not placed automatically."""

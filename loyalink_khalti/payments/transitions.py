@@ -17,7 +17,7 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, PaymentMethod, ReleaseReason
 from loyalink_khalti.search import search_text_of
 
-from .flags import lookup_evidence, raise_flag, resolve_flags
+from .flags import lookup_evidence, raise_flag, resolve_flags, was_resolved_by_staff
 from .models import Credentials, Payment, Purchase
 from .polling import next_poll
 from .states import HOLDING, RESOLVED_BY, TRANSITIONS, FlagReason, PaymentState, PurchaseState
@@ -184,12 +184,18 @@ def mark_paid(payment: Payment, answer: Lookup) -> bool:
 def mark_mismatched(payment: Payment, answer: Lookup, reason: FlagReason) -> None:
     """Keep Khalti's amount beside the stored one, and raise a Flag.
 
-    A later, different answer does not make a payment doubtful whose money was established before.
+    A later, different answer does not make a payment doubtful whose money was established before. A released payment
+    stays released where staff have resolved a Flag about this very answer.
     """
+    evidence = lookup_evidence(answer)
+    if payment.state == PaymentState.RELEASED:
+        evidence["released"] = True
+        if was_resolved_by_staff(payment, reason, evidence):
+            return
     if PaymentState.MISMATCHED in TRANSITIONS[PaymentState(payment.state)]:
         move(payment, PaymentState.MISMATCHED, captured=answer.total_amount, fee=answer.fee)
     keep_transaction_id(payment, answer)
-    raise_flag(payment, reason, lookup_evidence(answer))
+    raise_flag(payment, reason, evidence)
 
 
 def keep_transaction_id(payment: Payment, answer: Lookup) -> None:

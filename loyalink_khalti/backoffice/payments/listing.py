@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import django_filters
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.forms import DateInput
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
@@ -18,13 +18,13 @@ from loyalink_khalti.backoffice.models import Environment
 from loyalink_khalti.backoffice.sites import has_several_sites, site_choices
 from loyalink_khalti.money import Paisa, npr, rupees
 from loyalink_khalti.nepal import midnight, midnight_after
-from loyalink_khalti.payments.models import Flag, Payment
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.without_order import flags_to_review, needs_review
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.labels import PAYMENT_STATUSES, payment_status
 
 _KHALTI_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 """A pidx or transaction id; those of Khalti have some 22 letters and digits."""
-OPEN_FLAG = Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None)
 
 
 class StatusColumn(Column):
@@ -57,8 +57,7 @@ class PaymentFilters(WagtailFilterSet):
             del self.filters["site"]
 
     def filter_needs_review(self, rows: "QuerySet[Payment]", _name: str, wanted: bool) -> "QuerySet[Payment]":
-        flagged = Flag.objects.filter(resolved_at=None).order_by().values("payment")
-        return rows.filter(pk__in=flagged) if wanted else rows.filter(~Exists(OPEN_FLAG))
+        return rows.filter(pk__in=flags_to_review().values("payment")) if wanted else rows.filter(~needs_review())
 
     def filter_since(self, rows: "QuerySet[Payment]", _name: str, day: date) -> "QuerySet[Payment]":
         return rows.filter(created_at__gte=midnight(clamp_day(day)))
@@ -110,7 +109,9 @@ class PaymentsView(Listing):
     list_export = list(export_headings)
 
     def get_base_queryset(self) -> "QuerySet[Payment]":
-        return Payment.objects.select_related("purchase").annotate(needs_review=Exists(OPEN_FLAG))
+        return Payment.objects.select_related("purchase").annotate(
+            needs_review=ExpressionWrapper(needs_review(), output_field=BooleanField())
+        )
 
     def search_queryset(self, queryset: "QuerySet[Payment]") -> "QuerySet[Payment]":
         """Search by one of Khalti's ids, pasted whole, or by the beginnings of words."""

@@ -36,7 +36,7 @@ from .filters import PaymentFilters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagRow:
-    """An open Flag as staff read it."""
+    """A Flag to review as staff read it; it may be resolved, while its payment has money without an order."""
 
     flag: models.Flag
     site: str
@@ -55,6 +55,8 @@ class FlagRow:
 
     @property
     def options(self) -> str:
+        if self.flag.resolved_at is not None:
+            return gettext("Closed, but the money is still here without an order")
         labels = [str(RESOLUTIONS_IN_SHORT[option]) for option in flow.resolution_options(self.flag)]
         return " · ".join(labels) or gettext("None yet: it is retried automatically")
 
@@ -89,7 +91,7 @@ class ReviewReport(Report):
 
     @cached_property
     def rows(self) -> Any:
-        return reports.open_flags(site_key=self.site_key, reason=self.filter_values.get("reason") or "")
+        return reports.to_review(site_key=self.site_key, reason=self.filter_values.get("reason") or "")
 
     def prepare(self, rows: Iterable[models.Flag]) -> Sequence[FlagRow]:
         return [self._row(flag) for flag in rows]

@@ -121,7 +121,7 @@ class SettlementReport(Report):
         return bar_chart("settlement-by-day", title, labels, series, format_money)
 
 
-def _values(money: reports.UnsettledMoney) -> dict[str, str]:
+def _values(money: reports.MoneyWithoutOrder) -> dict[str, str]:
     return {"number": format_number(money.payments), "amount": format_money(money.refundable)}
 
 

@@ -13,19 +13,23 @@ from django.db.models import Count, Exists, OuterRef, Q
 from loyalink_khalti import conf
 from loyalink_khalti.flow.members.directory import CHUNK, chunked, member_accounts, member_emails
 from loyalink_khalti.flow.review.options import Resolution
+from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.loyalty import audit as ledger_audit
 from loyalink_khalti.loyalty.buckets import HoldState
 from loyalink_khalti.loyalty.models import Hold
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import (
+    CAPTURED,
     HOLDING,
     MAYBE_WITHOUT_PIDX,
+    PENDING_REFUNDS,
     UNSETTLED,
     PaymentState,
     PurchaseState,
     RefundState,
 )
+from loyalink_khalti.payments.without_order import has_money_without_order, is_under_review
 from loyalink_khalti.ports import HostOrder, PaymentMethod
 
 from . import audit_refunds
@@ -153,6 +157,8 @@ def _check_payments() -> Iterator[Violation]:
         is_reviewed=Exists(flags.filter(Q(resolved_at=None) | Q(actor__isnull=False))),  # open, or resolved by staff
         is_accepted=Exists(flags.filter(resolution=Resolution.ACCEPT)),
         has_refund=Exists(refunds),
+        is_under_review=is_under_review(),
+        is_refunding=Exists(refunds.filter(state__in=PENDING_REFUNDS)),
     )
     for payment in payments.order_by("pk").iterator(chunk_size=CHUNK):
         state, subject = PaymentState(payment.state), str(payment)
@@ -166,6 +172,24 @@ def _check_payments() -> Iterator[Violation]:
             yield _violation("I3", subject, f"{state}, but neither fulfilled, flagged nor being refunded")
         if not payment.pidx and state not in MAYBE_WITHOUT_PIDX:
             yield _violation("I2", subject, f"{state} without a pidx")
+        if has_money_without_order(payment) and not (payment.is_under_review or payment.is_refunding):
+            left = (payment.captured or 0) - payment.refunded
+            yield _violation("I17", subject, f"{left} paisa captured, without an order, a refund or an open flag")
+        if _refund_is_missing(payment) and not (payment.is_under_review or payment.is_refunding):
+            refunded = f"Khalti reported {payment.lookup_history[-1]['status']}"
+            yield _violation("I18", subject, f"{refunded}, but {payment.refunded} paisa are refunded here")
+
+
+def _refund_is_missing(payment: Payment) -> bool:
+    """Return whether Khalti's last answer reports a refund that no Refund records."""
+    if payment.state not in CAPTURED or not payment.lookup_history:
+        return False
+    answer = payment.lookup_history[-1]
+    if answer["pidx"] != payment.pidx:
+        return False
+    status = Status.parse(answer["status"])
+    is_full = status is Status.REFUNDED and payment.state != PaymentState.REFUNDED
+    return is_full or (status is Status.PARTIALLY_REFUNDED and not payment.refunded)
 
 
 def _check_purchases() -> Iterator[Violation]:

@@ -11,6 +11,7 @@ from loyalink_khalti.flow.verification.verify import unsent_after
 from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import POLLED_FOR_REFUNDS
+from loyalink_khalti.payments.without_order import MoneyWithoutOrder, money_without_order, payments_without_order
 
 POLL_OVERDUE_AFTER = timedelta(minutes=15)
 """How long after its next poll was due a payment counts as overdue."""
@@ -25,6 +26,8 @@ class Health:
     open_flags: int
     oldest_flag_at: datetime | None
     """When the oldest open Flag was raised; None without one."""
+    without_order: MoneyWithoutOrder
+    """Captured money that bought nothing and is not refunded, whether its Flags are open or resolved."""
     last_reconciled_at: datetime | None
     """When ``khalti_reconcile`` last ran; None if it never did."""
     oldest_overdue_at: datetime | None
@@ -42,13 +45,14 @@ class Health:
 
 
 def health() -> Health:
-    """Return the state of the background jobs; four queries, whatever the history."""
+    """Return the state of the background jobs; five queries, whatever the history."""
     polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
     overdue = polling.due(polled, by=timezone.now() - POLL_OVERDUE_AFTER)
     flags = Flag.objects.filter(resolved_at=None).aggregate(number=Count("pk"), oldest=Min("raised_at"))
     return Health(
         open_flags=flags["number"],
         oldest_flag_at=flags["oldest"],
+        without_order=money_without_order(payments_without_order()),
         last_reconciled_at=polling.last_run(polling.RECONCILE),
         oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
         stuck_messages=outbox.stuck(),

@@ -52,8 +52,8 @@ def resolution_options(flag: Flag) -> tuple[Resolution, ...]:
     if "refund" in flag.evidence or blocking_refund(payment):  # retried by the next pass, or has a Flag of its own
         return ()
     if payment.state == PaymentState.MISMATCHED:
-        no_money = (Resolution.RELEASE,) if reason in NO_MONEY_SHOWN else ()
-        return (Resolution.ACCEPT, Resolution.REFUND, *no_money)
+        no_money = reason in NO_MONEY_SHOWN or reason is FlagReason.UNKNOWN_STATUS
+        return (Resolution.ACCEPT, Resolution.REFUND, *((Resolution.RELEASE,) if no_money else ()))
     if payment.state == PaymentState.PAID:
         return _FOR_PAID[PurchaseState(payment.purchase.state)]
     if payment.state == PaymentState.INITIATED and reason in NOT_FOUND:

@@ -87,12 +87,27 @@ def _apply(
     if payment.state in UNSETTLED and refunds.of_payment(payment):  # staff refund it: see ``external_refunds``
         transitions.save(payment)
         return payment.outcome
-    if verdict.kind is not VerdictKind.UNKNOWN and payment.is_flagged:
+    contradicts = _contradicts(payment, verdict)
+    if verdict.kind is not VerdictKind.UNKNOWN and payment.is_flagged and not contradicts:
         resolve_flags(payment, NO_ANSWER, "answered")
     _write(
         purchase, payments, payment, answer, verdict, customer_present=customer_present, counts_attempt=counts_attempt
     )
+    if contradicts:
+        raise_flag(payment, FlagReason.UNKNOWN_STATUS, lookup_evidence(answer))
+    if payment.state in UNSETTLED and not payment.flags.exists():
+        raise_flag(payment, FlagReason.MONEY_WITHOUT_ORDER, lookup_evidence(answer))
     return payment.outcome
+
+
+def _contradicts(payment: Payment, verdict: Verdict) -> bool:
+    """Return whether Khalti's answer is not what it should be by now: staff must review the payment.
+
+    Either Khalti reported money before and reports none now, or the link expired long ago and is still not expired.
+    """
+    if payment.state in UNSETTLED:
+        return verdict.kind in {VerdictKind.WAITING, VerdictKind.UNPAID}
+    return verdict.kind is VerdictKind.WAITING and payment.state == PaymentState.INITIATED and _is_overdue(payment)
 
 
 def _write(
@@ -123,15 +138,11 @@ def _write(
             raise_flag(payment, verdict.reason or FlagReason.UNKNOWN_STATUS, lookup_evidence(answer))
             transitions.save(payment)
         case VerdictKind.WAITING:
-            _waiting(purchase, payments, payment, answer, customer_present=customer_present)
+            _waiting(purchase, payments, payment, customer_present=customer_present)
 
 
-def _waiting(
-    purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup, *, customer_present: bool
-) -> None:
+def _waiting(purchase: Purchase, payments: list[Payment], payment: Payment, *, customer_present: bool) -> None:
     transitions.save(payment)
-    if payment.state == PaymentState.INITIATED and _is_overdue(payment):
-        raise_flag(payment, FlagReason.UNKNOWN_STATUS, lookup_evidence(answer))
     if payment.state == PaymentState.RELEASED:  # cancelled, and the shop could not restore the basket the last time
         reason = ReleaseReason(payment.release_reason)
         release_purchase(purchase, payments, payment, reason, customer_present=customer_present)
