@@ -88,12 +88,12 @@ def _apply(
         transitions.save(payment)
         return payment.outcome
     contradicts = _contradicts(payment, verdict)
-    if verdict.kind is not VerdictKind.UNKNOWN and payment.is_flagged and not contradicts:
-        resolve_flags(payment, NO_ANSWER, "answered")
+    if verdict.kind is not VerdictKind.UNKNOWN and payment.is_flagged:
+        resolve_flags(payment, NO_ANSWER - ({FlagReason.UNKNOWN_STATUS} if contradicts else set()), "answered")
     _write(
         purchase, payments, payment, answer, verdict, customer_present=customer_present, counts_attempt=counts_attempt
     )
-    if contradicts:
+    if contradicts and not payment.flags.filter(resolved_at=None).exists():
         raise_flag(payment, FlagReason.UNKNOWN_STATUS, lookup_evidence(answer))
     if payment.state in UNSETTLED and not payment.flags.exists():
         raise_flag(payment, FlagReason.MONEY_WITHOUT_ORDER, lookup_evidence(answer))
@@ -101,7 +101,7 @@ def _apply(
 
 
 def _contradicts(payment: Payment, verdict: Verdict) -> bool:
-    """Return whether Khalti's answer is not what it should be by now: staff must review the payment.
+    """Return whether Khalti's answer is not what it should be by now, so that staff must review the payment.
 
     Either Khalti reported money before and reports none now, or the link expired long ago and is still not expired.
     """
