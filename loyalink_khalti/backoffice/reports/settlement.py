@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.payments import reports
+from loyalink_khalti.payments.without_order import MoneyWithoutOrder
 from loyalink_khalti.staff import permissions
 
 from .base import Figure, Report
@@ -121,7 +122,7 @@ class SettlementReport(Report):
         return bar_chart("settlement-by-day", title, labels, series, format_money)
 
 
-def _values(money: reports.MoneyWithoutOrder) -> dict[str, str]:
+def _values(money: MoneyWithoutOrder) -> dict[str, str]:
     return {"number": format_number(money.payments), "amount": format_money(money.refundable)}
 
 
