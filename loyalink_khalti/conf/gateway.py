@@ -16,7 +16,7 @@ from loyalink_khalti.khalti.transport import Transport
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Credentials
 
-from .keys import current_secret, secret_key_info, secret_of
+from .keys import NoKeyInThisProcess, current_secret, secret_key_info, secret_of
 from .settings import (
     LIVE,
     SERVERS,
@@ -102,7 +102,8 @@ def client_for(row: Credentials, caller: Caller = Caller.PAGE) -> tuple[Khalti, 
     """Return a client with the secret key that opened a payment, and whether that key still exists.
 
     If the key is gone (an environment variable has changed), the client has the site's current key of the same
-    environment. Raises ``ImproperlyConfigured`` without any key, ``SecretKeyUnreadable`` when it cannot be decrypted.
+    environment. Raises ``ImproperlyConfigured`` without any key: ``NoKeyInThisProcess`` where the settings of this
+    process are missing, ``SecretKeyUnreadable`` when the key cannot be decrypted.
     """
     secret = secret_of(row)
     if secret is not None:
@@ -110,6 +111,8 @@ def client_for(row: Credentials, caller: Caller = Caller.PAGE) -> tuple[Khalti, 
         moved = is_simulated() and not is_khalti_server(row.base_url)
         return _client(base_url(row.environment) if moved else row.base_url, secret, caller), True
     current = current_secret(row.site_key, row.environment)
+    if current is None and not row.ciphertext:
+        raise NoKeyInThisProcess("KHALTI_SECRET_KEY is not set, and the site has no key of its own")
     if current is None:
         raise ImproperlyConfigured(f"the Khalti key {row.fingerprint} is gone, and the site has no other key")
     return client_with_key(row.environment, current, caller), False

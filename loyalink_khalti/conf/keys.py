@@ -22,6 +22,10 @@ class SecretKeyUnreadable(ImproperlyConfigured):
     """The stored secret key cannot be decrypted with ``LOYALINK_FERNET_KEYS``."""
 
 
+class NoKeyInThisProcess(ImproperlyConfigured):
+    """This process has no key at all, as under cron without the server's environment. It says nothing of a payment."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretKeyInfo:
     """What may be shown of a site's current key, never the key itself. ``source`` is "" without a key."""
@@ -202,7 +206,7 @@ def fernet() -> MultiFernet:
     """Return the cipher for stored keys. Raises ``ImproperlyConfigured`` without usable ``LOYALINK_FERNET_KEYS``."""
     keys = get("FERNET_KEYS")
     if not keys:
-        raise ImproperlyConfigured("LOYALINK_FERNET_KEYS is not set, so Khalti keys cannot be encrypted or decrypted")
+        raise NoKeyInThisProcess("LOYALINK_FERNET_KEYS is not set, so Khalti keys cannot be encrypted or decrypted")
     try:
         return MultiFernet([Fernet(key) for key in keys])
     except (ValueError, TypeError):

@@ -1,7 +1,7 @@
 """What all pages of one payment have in common: a token in the address finds it, and no log-in is needed.
 
 Caches, referrers, frames, search engines and guesses learn nothing from them. For the storefront, and for hosts that
-continue from it with the same token.
+continue from it with the same token. A text that is no token matches none of their URLs, so no database ever reads it.
 """
 
 import logging
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import register_converter
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
@@ -24,6 +25,31 @@ DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError)
 
 CONTENT_SECURITY_POLICY = "frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'"
 """Leaves scripts, styles and images to the host, so that its layout keeps working."""
+
+
+TOKEN = r"[A-Za-z0-9_-]{1,64}"  # noqa: S105 - a pattern; a link that was cut short gets "Payment not found"
+
+
+class PaymentTokenConverter:
+    """``<payment_token:token>`` in a URL: a Payment's token, or the beginning of one."""
+
+    regex = TOKEN
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class SignedTokenConverter(PaymentTokenConverter):
+    """``<signed_token:token>`` in a URL: a value signed by ``django.core.signing``."""
+
+    regex = r"[A-Za-z0-9_:=-]{1,200}"
+
+
+register_converter(PaymentTokenConverter, "payment_token")
+register_converter(SignedTokenConverter, "signed_token")
 
 
 class UnknownToken(Exception):

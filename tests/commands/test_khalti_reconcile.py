@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 import requests
 import time_machine
+from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from loyalink_khalti import flow
+from loyalink_khalti import conf, flow
 from loyalink_khalti.khalti.circuit_breaker import FAILURE_THRESHOLD
+from loyalink_khalti.khalti.credentials import Secret
 from loyalink_khalti.management.commands.khalti_reconcile import Command
-from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.testing import FakeShop
-from tests.purchases import Khalti
+from tests.purchases import KEY, Khalti
 
 from .conftest import Run
 
@@ -116,6 +118,49 @@ def test_if_khalti_stops_responding_the_pass_stops_and_says_so(shop: FakeShop, k
     assert len(khalti.looked_up) == FAILURE_THRESHOLD
     assert out.getvalue() == f"{FAILURE_THRESHOLD} confirming, 3 not looked up: Khalti is not responding\n"
     assert "Khalti is not responding; the next pass looks up the remaining payments." in err.getvalue()
+
+
+@pytest.mark.parametrize("stored_by_editors", [False, True])
+def test_a_pass_without_the_servers_keys_says_so_changes_nothing_and_exits_2(
+    shop: FakeShop, khalti: Khalti, settings: Any, caplog: pytest.LogCaptureFixture, *, stored_by_editors: bool
+) -> None:
+    """D7: under cron, without the server's environment."""
+    with_keys = {**settings.LOYALINK_KHALTI, "FERNET_KEYS": [Fernet.generate_key().decode()]}
+    settings.LOYALINK_KHALTI = with_keys
+    if stored_by_editors:
+        conf.save_secret_key("default", conf.TEST, Secret(KEY))
+    paid(shop, khalti, 3)
+    before = list(Payment.objects.order_by("pk").values())
+    settings.LOYALINK_KHALTI = {**with_keys, "KHALTI_SECRET_KEY": "", "FERNET_KEYS": []}
+
+    with pytest.raises(CommandError, match="this process has no key") as failed:
+        call_command("khalti_reconcile", stdout=StringIO(), stderr=StringIO())
+
+    assert failed.value.returncode == 2
+    assert (list(Payment.objects.order_by("pk").values()), khalti.looked_up) == (before, [])
+    assert not Flag.objects.exists()
+    assert [record.message for record in caplog.records if "no payment of key" in record.message] == [
+        record.message for record in caplog.records
+    ][:1]
+
+    settings.LOYALINK_KHALTI = with_keys
+    out = StringIO()
+    call_command("khalti_reconcile", stdout=out)
+    assert out.getvalue() == "3 paid\n"
+
+
+def test_a_loop_without_the_servers_keys_says_so_in_each_pass_and_continues(
+    shop: FakeShop, khalti: Khalti, settings: Any, pauses: list[float]
+) -> None:
+    """D7"""
+    paid(shop, khalti, 1)
+    Payment.objects.update(next_poll_at=timezone.now())
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "KHALTI_SECRET_KEY": ""}
+
+    _out, err = loop()
+
+    assert err.count("this process has no key") == 3
+    assert not Flag.objects.exists()
 
 
 @pytest.mark.parametrize("option", ["--workers", "--pause"])

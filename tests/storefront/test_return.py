@@ -63,12 +63,16 @@ def test_only_get_is_answered(client: Client, payment: Payment, khalti: Khalti, 
     assert khalti.looked_up == []
 
 
-@pytest.mark.parametrize("token", ["AAAAAAAAAAAAAAAAAAAAAA", "x", "../../admin", "%00" * 22])
+@pytest.mark.parametrize("page", ["return", "status", "pay", "cancel", "claim"])
+@pytest.mark.parametrize("token", ["AAAAAAAAAAAAAAAAAAAAAA", "x", "../../admin", "%00" * 22, "%00", "a%0A", "x" * 9999])
 def test_an_unknown_token_is_not_found_and_khalti_is_not_called(
-    client: Client, khalti: Khalti, shop: FakeShop, token: str
+    client: Client, khalti: Khalti, shop: FakeShop, django_user_model: Any, page: str, token: str
 ) -> None:
-    """D12, K07."""
-    assert client.get(f"/khalti/return/{token}/?status=Completed").status_code == 404
+    """D12, K07, D6: PostgreSQL refuses a text with NUL."""
+    client.force_login(django_user_model.objects.create(email="sita@example.com"))
+    send = client.post if page == "cancel" else client.get
+
+    assert send(f"/khalti/{page}/{token}/?status=Completed").status_code in {400, 404}
     assert khalti.looked_up == []
 
 

@@ -61,6 +61,7 @@ class PassLabel(StrEnum):
 
     FAILED = "failed (see the log)"
     NOT_LOOKED_UP = "not looked up: Khalti is not responding"
+    NO_KEY = "not looked up: this process has no key"
     BUSY = "being looked up by another process"
     UNCHANGED = "unchanged"
     REFUNDED = "refunded at Khalti"
@@ -94,6 +95,7 @@ class ReconcilerPass:
         self._waits = waits
         self._started_at = timezone.now()
         self._stopped = threading.Event()
+        self._reported_keys: set[int] = set()
 
     @property
     def total(self) -> int:
@@ -183,7 +185,10 @@ class ReconcilerPass:
             return self._release_again(payment, ReleaseReason(payment.release_reason))
         if payment.state == PaymentState.CREATED:
             return _result(payment, release_unsent(payment, customer_present=False))
-        breaker = _circuit_breaker(payment)
+        try:
+            breaker = _circuit_breaker(payment)
+        except conf.NoKeyInThisProcess as exc:
+            return self._without_key(payment, exc)
         if breaker is not None and (breaker.is_open or not self._pause(breaker)):
             return PassResult(payment=payment, outcome=None, label=PassLabel.NOT_LOOKED_UP)
         lease = take_lease(payment, caller=Caller.JOB, last_lookup_before=self._started_at)
@@ -196,6 +201,13 @@ class ReconcilerPass:
         if is_refunding(payment):
             return _reconcile_refunds(payment, lease)
         return _result(payment, look_up_and_apply(payment, lease, caller=Caller.JOB))
+
+    def _without_key(self, payment: Payment, exc: conf.NoKeyInThisProcess) -> PassResult:
+        """Leave the payment as it is, its next poll too, and log each missing key once: another process has it."""
+        if payment.credentials_id not in self._reported_keys:
+            self._reported_keys.add(payment.credentials_id)
+            log.error("reconcile: no payment of key %s is looked up: %s", payment.credentials.fingerprint, exc)
+        return PassResult(payment=payment, outcome=None, label=PassLabel.NO_KEY)
 
     def _release_again(self, payment: Payment, reason: ReleaseReason) -> PassResult:
         """Release what a payment without money still holds, where the shop failed before; later and later."""
@@ -273,5 +285,7 @@ def _reconcile_refunds(payment: Payment, lease: str) -> PassResult:
 def _circuit_breaker(payment: Payment) -> CircuitBreaker | None:
     try:
         return conf.client_for(payment.credentials, Caller.JOB)[0].circuit_breaker
+    except conf.NoKeyInThisProcess:
+        raise
     except ImproperlyConfigured:
         return None  # the lookup says what is wrong, and raises a Flag

@@ -15,5 +15,5 @@ urlpatterns = [
         _payment_method if settings.OSCAR_ALLOW_ANON_CHECKOUT else login_required(_payment_method),
         name="payment-method",
     ),
-    path("khalti/<str:token>/", OscarPaymentReturnView.as_view(), name="khalti"),
+    path("khalti/<payment_token:token>/", OscarPaymentReturnView.as_view(), name="khalti"),
 ]

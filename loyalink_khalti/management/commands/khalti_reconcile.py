@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from loyalink_khalti import flow
@@ -15,6 +15,10 @@ from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.management.progress import with_progress
 
 LOOP_PAUSE = 30
+NO_KEY = (
+    "Khalti was not asked, and no payment was changed: this process has no key. Set KHALTI_SECRET_KEY and "
+    "LOYALINK_FERNET_KEYS in its environment as for the web server (cron does not read the server's environment)."
+)
 WORKERS = 16
 
 
@@ -40,7 +44,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["loop"]:
-            self._pass(options, due_only=False)
+            labels = self._pass(options, due_only=False)
+            if labels[flow.PassLabel.NO_KEY]:
+                raise CommandError(NO_KEY, returncode=2)
             return
         with suppress(KeyboardInterrupt):
             self._loop(options)
@@ -54,7 +60,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"the database: {safe_trace(exc)}")
             time.sleep(options["pause"] * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not secret
 
-    def _pass(self, options: dict[str, Any], *, due_only: bool) -> None:
+    def _pass(self, options: dict[str, Any], *, due_only: bool) -> Counter[str]:
         labels: Counter[str] = Counter()
         results = flow.ReconcilerPass(workers=options["workers"], due_only=due_only)
         by_line = options["verbosity"] > 1
@@ -66,6 +72,9 @@ class Command(BaseCommand):
             self.stdout.write(flow.pass_summary(labels))
         if labels[flow.PassLabel.NOT_LOOKED_UP]:
             self.stderr.write("Khalti is not responding; the next pass looks up the remaining payments.")
+        if labels[flow.PassLabel.NO_KEY] and options["loop"]:
+            self.stderr.write(NO_KEY)
+        return labels
 
     def _with_progress(self, results: flow.ReconcilerPass) -> Any:
         return with_progress(results, total=results.total, stream=self.stderr, label="payments")
