@@ -28,6 +28,8 @@ FORBIDDEN = re.compile(
 """Words for which docs/glossary.md has others."""
 ALLOWED: dict[str, set[str]] = {}
 """Files in which an English sentence needs one of these words."""
+TEXT_VALUES = {"option.method", "method.code", "search_query", "query|default:''", "request.get_full_path"}
+"""Values of form fields that are texts, never numbers."""
 WORD_START = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
 MODULE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")
 
@@ -87,6 +89,13 @@ def test_no_line_has_tabs_or_trailing_spaces(page):
     text = page.read_text()
     assert [number for number, line in enumerate(text.splitlines(), 1) if line != line.rstrip() or "\t" in line] == []
     assert text == "" or text.endswith("\n")
+
+
+@pytest.mark.parametrize("page", TEMPLATES, ids=name)
+def test_no_value_of_a_form_field_is_localised(page):
+    """M14: with ``USE_THOUSAND_SEPARATOR`` Django writes 13500 as "13,500", in a hidden field too."""
+    values = re.findall(r'<input[^<]*value="{{ ([^}]*) }}"', re.sub(r"{%.*?%}", "", page.read_text()))
+    assert [value for value in values if value not in TEXT_VALUES and not value.endswith("|unlocalize")] == []
 
 
 def test_no_module_is_too_long():

@@ -61,7 +61,8 @@ from .settings import (
 __all__ = [
     "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SERVERS", "STAFF",
     "TEST", "Caller", "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts", "RotationResult",
-    "SecretKeyInfo", "SecretKeyUnreadable", "adjust_limit", "alerts_to", "base_url", "client_for", "client_with_key", "credentials", "current_secret",
+    "SecretKeyInfo", "SecretKeyUnreadable", "adjust_limit", "alerts_to", "base_url", "client_for",
+    "client_with_key", "credentials", "current_secret",
     "deadline", "deployment_secret", "fernet", "get", "host_settings", "is_simulated", "khalti_options",
     "max_concurrent_calls", "program_texts", "refund_limit", "remove_secret_key", "replacement_client",
     "rotate_secret_keys", "save_secret_key", "secret_key_info", "secret_of", "shop", "shops", "site_key",

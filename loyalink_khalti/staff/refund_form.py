@@ -158,10 +158,12 @@ class RefundForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Check that this much is left to refund, unless the same form was submitted before."""
         data = super().clean() or {}
-        if self.errors or self._was_submitted(data.get("key")):
+        if self._was_submitted(data.get("key")):
             return data
-        if data.get("key") and data.get("seen_refund") is None:
+        if "seen_refund" in self.errors or (data.get("key") and data.get("seen_refund") is None):
             raise ValidationError(_("This form is incomplete. Please open the page again."))
+        if self.errors:
+            return data
         if data.get("seen_refund") is not None and data["seen_refund"] != self.latest_refund:
             raise ValidationError(flow.stale_form_message())
         try:

@@ -64,7 +64,7 @@ def test_only_get_is_answered(client: Client, payment: Payment, khalti: Khalti, 
 
 
 @pytest.mark.parametrize("page", ["return", "status", "pay", "cancel", "claim"])
-@pytest.mark.parametrize("token", ["AAAAAAAAAAAAAAAAAAAAAA", "x", "../../admin", "%00" * 22, "%00", "a%0A", "x" * 9999])
+@pytest.mark.parametrize("token", ["A" * 22, "x", "../../admin", "%00" * 22, "%00", "a%0A", "x" * 9999])
 def test_an_unknown_token_is_not_found_and_khalti_is_not_called(
     client: Client, khalti: Khalti, shop: FakeShop, django_user_model: Any, page: str, token: str
 ) -> None:

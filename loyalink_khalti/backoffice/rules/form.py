@@ -100,6 +100,8 @@ class LoyaltySettingsForm(LimitForm, RuleFields):
             self.add_error(name, message)
         if not any(True for _error in self.rule_errors()):
             self._set_rules(chosen)
+        if "seen" in self.errors:
+            self.add_error(None, _("This form is incomplete. Please open the page again."))
         self._require_current(cleaned.get("seen"))
         return cleaned
 

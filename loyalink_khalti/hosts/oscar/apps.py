@@ -38,7 +38,10 @@ class CheckoutConfig(OscarCheckoutConfig):
         from .checkout import OscarPaymentReturnView
 
         # Apart from Oscar's own, which may all require a log-in: here the token is the proof.
-        return [path("khalti/<payment_token:token>/", OscarPaymentReturnView.as_view(), name="khalti"), *super().get_urls()]
+        return [
+            path("khalti/<payment_token:token>/", OscarPaymentReturnView.as_view(), name="khalti"),
+            *super().get_urls(),
+        ]
 
 
 class CustomerConfig(OscarCustomerConfig):

@@ -40,6 +40,9 @@ from . import pricing
 from .freeze import BasketTaken, Freeze, SoldOut
 from .settings import SHOP, options
 
+NO_AMOUNT = Paisa(-1)
+"""No amount due: a figure from a form that cannot be read."""
+
 
 class OscarCheckout(HostCheckout):
     """Oscar's thank-you page and basket page."""
@@ -213,9 +216,14 @@ def _cookie_basket_id(request: HttpRequest) -> int | None:
 
 
 def _expected_due(request: HttpRequest) -> Paisa | None:
-    """Return the amount due, in paisa, that the customer saw on the preview; it is only compared."""
+    """Return the amount due, in paisa, that the customer saw on the preview; it is only compared.
+
+    None where the page of a shop does not send it. A figure that cannot be read is no amount due, so it never fits.
+    """
     typed = request.POST.get("expected_due", "")
-    return Paisa(int(typed)) if typed.isascii() and typed.isdigit() and len(typed) < 15 else None
+    if not typed:
+        return None
+    return Paisa(int(typed)) if typed.isascii() and typed.isdigit() and len(typed) < 15 else NO_AMOUNT
 
 
 def _redirect_with_error(request: HttpRequest, message: str, page: str) -> HttpResponse:

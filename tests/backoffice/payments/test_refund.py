@@ -99,6 +99,33 @@ def test_a_form_that_is_older_than_the_latest_refund_is_refused(desk: Desk, paid
     assert len(khalti.refunded) == 1
 
 
+def test_with_thousand_separators_and_ids_above_a_thousand_the_second_refund_is_made_too(
+    desk: Desk, paid: Payment, khalti: Khalti, settings: Any
+) -> None:
+    """M14"""
+    settings.USE_THOUSAND_SEPARATOR = True
+    desk.post(REFUND, paid.pk, amount="1000", seen_refund="0", key="first", confirm="1")
+    Refund.objects.update(id=Refund.objects.get().pk + 1000)
+    typed = desk.open(REFUND, paid.pk).find("input", {"name": "seen_refund"})["value"]
+
+    preview = desk.post(REFUND, paid.pk, amount="500", seen_refund=typed)
+    seen_refund = preview.find("input", {"name": "seen_refund"})["value"]
+    desk.post(REFUND, paid.pk, amount="500", seen_refund=seen_refund, key=key_of(preview), confirm="1")
+
+    assert [body for _id, body in khalti.refunded] == [{"amount": 98_000}, {"amount": 49_000}]
+
+
+@pytest.mark.parametrize("seen_refund", ["1,001", "x", ""])
+def test_a_form_whose_latest_refund_cannot_be_read_is_refused_with_a_message(
+    desk: Desk, paid: Payment, khalti: Khalti, seen_refund: str
+) -> None:
+    """M14: it does not come back without a word."""
+    page = desk.post(REFUND, paid.pk, amount="1000", seen_refund=seen_refund, key="k", confirm="1")
+
+    assert "This form is incomplete. Please open the page again." in page_text(page)
+    assert khalti.refunded == []
+
+
 def test_partial_refunds_above_the_limit_together_are_refused(desk: Desk, paid: Payment, khalti: Khalti) -> None:
     limit(150_000)
     desk.post(REFUND, paid.pk, amount="1000", key="first", seen_refund="0", confirm="1")

@@ -286,12 +286,43 @@ def test_a_total_that_changed_since_the_preview_is_shown_again(store: Store, at_
     assert not Order.objects.exists()
 
 
-@pytest.mark.parametrize("expected_due", ["", "x", "-1", "9" * 5000, "५००"])
-def test_a_forged_total_changes_no_price(store: Store, at_payment: Customer, expected_due: str) -> None:
+def test_a_total_that_changed_is_noticed_with_thousand_separators_too(
+    store: Store, at_payment: Customer, settings: Settings
+) -> None:
+    """M14: the hidden figure is for machines, so it has no separators."""
+    settings.USE_THOUSAND_SEPARATOR = True
+    at_payment.choose()
+    preview = BeautifulSoup(at_payment.browser.get("/shop/checkout/preview/").content, "html.parser")
+    field = preview.find("input", {"name": "expected_due"})
+    store.notebook.stockrecords.update(price=1450)
+
+    answer = at_payment.browser.post(
+        "/shop/checkout/preview/", {"action": "place_order", "expected_due": field["value"]}, follow=True
+    )
+
+    assert field["value"] == "50000"
+    assert "The total has changed" in text(answer)
+    assert not Order.objects.exists()
+
+
+def test_a_forged_total_changes_no_price(store: Store, at_payment: Customer) -> None:
     """D06"""
     at_payment.choose()
 
-    assert payment_of(at_payment.place(expected_due=expected_due, total="1", points="1200")).amount == 50_000
+    assert payment_of(at_payment.place(expected_due="", total="1", points="1200")).amount == 50_000
+
+
+@pytest.mark.parametrize("expected_due", ["x", "-1", "50,000", "50000.00", "9" * 5000, "५००००"])
+def test_a_total_that_cannot_be_read_places_no_order(store: Store, at_payment: Customer, expected_due: str) -> None:
+    """M14: a guard that cannot read its figure refuses."""
+    at_payment.choose()
+
+    answer = at_payment.browser.post(
+        "/shop/checkout/preview/", {"action": "place_order", "expected_due": expected_due}, follow=True
+    )
+
+    assert "The total has changed" in text(answer)
+    assert not Order.objects.exists()
 
 
 def test_khalti_without_a_key_is_disabled_with_the_reason(
