@@ -64,6 +64,44 @@ class ShopContract:
         assert again == number
         assert (unpaid.placed, unpaid.paid, shop.get_order(cart.ref).paid) == (True, 0, cart.total)
 
+    def test_cash_that_arrives_in_parts_is_recorded(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=PaymentMethod.COD))
+
+        paid = []
+        for received in (Paisa(1), cart.total, Paisa(1), Paisa(1)):  # the third is a correction
+            with transaction.atomic():
+                shop.record_received(cart.ref, received=received)
+            paid.append(shop.get_order(cart.ref).paid)
+
+        assert paid == [1, cart.total, 1, 1]
+
+    def test_an_order_that_was_cancelled_unpaid_is_placed_again_once_it_is_paid(self, shop: Shop, cart: Cart) -> None:
+        lines = tuple((line.sku, line.quantity) for line in cart.lines)
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=PaymentMethod.BANK_TRANSFER))
+            shop.refund(cart.ref, subtotal=Paisa(0), shipping=Paisa(0), lines=lines, key="cancel")
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart, method=PaymentMethod.BANK_TRANSFER))
+
+        order = shop.get_order(cart.ref)
+        assert (order.placed, order.paid, order.refunded) == (True, cart.total, 0)
+
+    def test_an_order_that_was_cancelled_unpaid_is_not_placed_again_once_others_have_bought_the_rest(
+        self, shop: Shop, cart: Cart, sell_out: Callable[[], None]
+    ) -> None:
+        lines = tuple((line.sku, line.quantity) for line in cart.lines)
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=PaymentMethod.BANK_TRANSFER))
+            shop.refund(cart.ref, subtotal=Paisa(0), shipping=Paisa(0), lines=lines, key="cancel")
+        sell_out()
+
+        with pytest.raises(ShopCannot) as caught, transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart, method=PaymentMethod.BANK_TRANSFER))
+
+        assert caught.value.reason == "sold_out"
+        assert shop.get_order(cart.ref).paid == 0
+
     def test_a_rollback_undoes_confirm(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart))

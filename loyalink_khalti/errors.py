@@ -14,6 +14,7 @@
     ├── CannotPay                       the purchase cannot be paid this way
     ├── CannotRefund                    the refund cannot be made
     │   └── RefundLimitExceeded         more than this member of staff may refund of one order
+    ├── CannotRecord                    received money cannot be recorded or corrected like this
     ├── CannotResolve                   the flag cannot be resolved this way
     ├── CannotClaim                     this customer cannot claim the points of the order
     ├── CannotEraseData                 the customer's data cannot be erased yet
@@ -103,6 +104,10 @@ class CannotRefund(LoyalinkError):
 
 class RefundLimitExceeded(CannotRefund):
     """The refund exceeds the limit per order of this member of staff. A permission lifts the limit."""
+
+
+class CannotRecord(LoyalinkError):
+    """Received money cannot be recorded or corrected like this; ``str()`` is a sentence for staff. Nothing changed."""
 
 
 class CannotResolve(LoyalinkError):

@@ -7,6 +7,7 @@ from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, Idempot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
 from .payments.models import Credentials, Flag, LastRun, Payment, Purchase, Refund
+from .payments.received import ReceivedMoney
 
 __all__ = [
     "Account",
@@ -29,6 +30,7 @@ __all__ = [
     "Program",
     "ProgramVersion",
     "Purchase",
+    "ReceivedMoney",
     "Refund",
     "RefundApplied",
 ]

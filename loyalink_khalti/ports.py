@@ -164,8 +164,15 @@ class Shop(Protocol):
         """Place the order of a purchase and return its number.
 
         A later call with an amount records the payment of an order that was placed unpaid (cash on delivery, bank
-        transfer). A purchase that was released takes its stock again under lock. Raises ``ShopCannot("sold_out")``
-        when that is impossible.
+        transfer). A purchase that was released takes its stock again under lock, and so does an order that was
+        cancelled before it was paid, in a call with an amount. Raises ``ShopCannot("sold_out")`` when that is
+        impossible.
+        """
+
+    def record_received(self, ref: str, *, received: Paisa) -> None:
+        """Record what was received so far, in paisa, for an order that was placed unpaid; less after a correction.
+
+        The order is paid when that is its total, and unpaid again when it no longer is.
         """
 
     def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:

@@ -100,6 +100,11 @@ class FakeShop:
         """Every committed ``refund``: reference, products and delivery in paisa."""
         return [(ref, call[1], call[2]) for ref, call in self._calls("refund")]
 
+    @property
+    def received(self) -> list[tuple[str, int]]:
+        """Every committed ``record_received``: reference and paisa."""
+        return [(ref, call[1]) for ref, call in self._calls("record_received")]
+
     def cart(self, ref: str = "order-1", **changes: Any) -> Cart:
         """Return a Cart with one line of Rs 2,500 and free delivery; ``changes`` are fields of it, or ``subtotal``."""
         subtotal = changes.pop("subtotal", 250_000)
@@ -138,12 +143,20 @@ class FakeShop:
 
     def confirm(self, ref: str, *, paid: Paid) -> str:
         purchase = self._purchase(ref)
-        if purchase["state"] == "released":
+        is_cancelled = bool(purchase.get("cancelled") and paid.amount)
+        if purchase["state"] == "released" or is_cancelled:
             self._take_stock(Cart.from_json(purchase["cart"]))
+        if is_cancelled:
+            purchase["cancelled"], purchase["refunds"] = False, {}
         purchase["state"], purchase["paid"] = "placed", max(purchase["paid"], paid.amount)
         purchase["points_value"] = max(purchase.get("points_value", 0), paid.points_value)
         self._record(ref, purchase, "confirm", paid.amount)
         return f"N-{ref}"
+
+    def record_received(self, ref: str, *, received: Paisa) -> None:
+        purchase = self._purchase(ref)
+        purchase["paid"] = received
+        self._record(ref, purchase, "record_received", received)
 
     def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
         purchase = self._purchase(ref)
@@ -161,6 +174,8 @@ class FakeShop:
         if key in purchase.setdefault("refunds", {}):
             return
         purchase["refunds"][key] = subtotal + shipping
+        total = Cart.from_json(purchase["cart"]).total - purchase.get("points_value", 0)
+        purchase["cancelled"] = purchase["paid"] < total  # an unpaid order is refunded only to cancel it
         self._restock(lines)
         self._record(ref, purchase, "refund", subtotal, shipping, lines)
 

@@ -9,7 +9,7 @@ The story of a purchase, in the order in which its verbs are called::
                       order, the held points are captured and new ones awarded. Not paid: everything held is released
     cancel_payment    the customer cancels a pending payment; lookup comes first
     place_order       the same without Khalti: points cover everything, cash on delivery, bank transfer
-    mark_received     the cash or the transfer has arrived: the points are awarded
+    record_received   cash or a transfer has arrived, in full or a part: once it is all, the points are awarded
     claim_points      a guest who has made an account since gets the points of their order
 
     refund_order      money by Khalti, stock by the shop, points by the ledger; in full or in part
@@ -41,7 +41,15 @@ from loyalink_khalti.flow.checkout.begin_payment import PaymentPending, begin_pa
 from loyalink_khalti.flow.checkout.pending import pending_payment, wait_for_payment_page
 from loyalink_khalti.flow.verification.verify import cancel_payment, verify_payment
 from loyalink_khalti.flow.verification.refresh import RefreshResult, refresh_payment
-from loyalink_khalti.flow.checkout.place_order import mark_received, place_order
+from loyalink_khalti.flow.checkout.place_order import place_order
+from loyalink_khalti.flow.checkout.received import (
+    ReceivedResult,
+    apply_received,
+    mark_received,
+    record_received,
+    refund_surplus,
+    reverse_received,
+)
 
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.refunds.order import (
@@ -125,6 +133,7 @@ __all__ = [
     "PointsCard",
     "PointsDoNotFit",
     "Quote",
+    "ReceivedResult",
     "ReconcilerPass",
     "RefreshResult",
     "RefundQuote",
@@ -133,6 +142,7 @@ __all__ = [
     "adjust_points",
     "adjustment_obstacle",
     "affects_search",
+    "apply_received",
     "apply_refund",
     "audit",
     "audit_rows",
@@ -176,12 +186,15 @@ __all__ = [
     "quote_refund",
     "reconcile",
     "reconcile_one",
+    "record_received",
     "refresh_payment",
     "refund_order",
     "refund_payment",
+    "refund_surplus",
     "reindex_member",
     "resolution_options",
     "resolve_flag",
+    "reverse_received",
     "schedule_digest",
     "set_blocked",
     "shortage_message",

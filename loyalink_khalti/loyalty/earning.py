@@ -15,6 +15,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from loyalink_khalti.money import Paisa, Points, round_fraction, shares
@@ -77,7 +78,8 @@ def order_history(account: Account | None, rules: Rules, *, purchase: str = "") 
     """Read what the bonuses of ``rules`` must know about a member's orders other than ``purchase``."""
     if not any(getattr(rules, name) for name in NEED_HISTORY):
         return NO_HISTORY
-    return OrderHistory(is_first=account is None or not account.awards.exclude(purchase=purchase).exists())
+    of_purchase = Q(purchase=purchase) | Q(purchase__startswith=f"{purchase}#")  # withdrawn ones, too
+    return OrderHistory(is_first=account is None or not account.awards.exclude(of_purchase).exists())
 
 
 # The points of an order

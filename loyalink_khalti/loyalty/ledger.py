@@ -37,6 +37,7 @@ from .program import (
 from .purchases import activate, award, capture, hold, late_capture, release
 from .redeemable import max_redeemable, nearest_redeemable, points_fit, points_value
 from .refunds import RefundedPoints, preview_refund, refund
+from .reopening import set_aside, withdraw_award
 from .scheduled import FAILED, SweepResult, count_due, expire, refresh_tier, sweep
 
 __all__ = [
@@ -95,9 +96,11 @@ __all__ = [
     "refund_rounding",
     "release",
     "revise_rules",
+    "set_aside",
     "set_blocked",
     "set_campaigns",
     "set_rules",
     "sweep",
     "was_adjusted",
+    "withdraw_award",
 ]

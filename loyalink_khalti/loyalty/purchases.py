@@ -29,10 +29,13 @@ from .refunds import claw_back
 T = TypeVar("T")
 
 
-def hold(*, site_key: str, member_id: str, purchase: str, points: Points, version_id: int | None = None) -> Hold:
+def hold(
+    *, site_key: str, member_id: str, purchase: str, points: Points, version_id: int | None = None, occasion: str = ""
+) -> Hold:
     """Reserve whole points for a purchase; return its hold, the earlier one where they are held or captured.
 
-    Points that were released can be held again. The caller has locked the purchase. Raises ``InsufficientPoints``
+    Points that were released can be held again. ``occasion`` names the hold where an earlier one was set aside. The
+    caller has locked the purchase. Raises ``InsufficientPoints``
     where fewer are available, ``AccountBlocked`` for a blocked account, and ``LedgerConflict`` where the purchase
     holds another number of points or those of another member.
     """
@@ -45,7 +48,7 @@ def hold(*, site_key: str, member_id: str, purchase: str, points: Points, versio
     posting = _lock_with_points(version, member_id, points, purchase)
     new = Hold.objects.create(account=posting.account, version=version, purchase=purchase, points=points)
     _allocate(new, posting.take_from_lots(points))
-    key = f"hold:{purchase}:{len(earlier)}"
+    key = f"hold:{purchase}:{len(earlier)}" + (f"#{occasion}" if occasion else "")
     posting.transfer(EntryKind.HOLD, Bucket.AVAILABLE, Bucket.HELD, points, key=key, hold=new)
     posting.post()
     return new
@@ -195,11 +198,18 @@ def _same(earlier: T, is_same: bool) -> T:
 
 
 def award(
-    *, site_key: str, member_id: str, purchase: str, order: OrderSnapshot, version_id: int | None = None
+    *,
+    site_key: str,
+    member_id: str,
+    purchase: str,
+    order: OrderSnapshot,
+    version_id: int | None = None,
+    occasion: str = "",
 ) -> Points:
     """Award what a purchase earns under the rules that its customer was shown; return the whole points, once.
 
-    A refund that came before the award is applied to it. Raises ``LedgerConflict`` where the purchase was awarded
+    A refund that came before the award is applied to it. ``occasion`` names the award where an earlier one of the same
+    purchase was withdrawn. Raises ``LedgerConflict`` where the purchase was awarded
     before on another basis or to another member.
     """
     version = get_version(version_id) if version_id else current_version(site_key)
@@ -217,10 +227,13 @@ def award(
     except IntegrityError:
         return _awarded_before(row, order)
     available_at = timezone.now() + timedelta(days=rules.pending_days)
+    key = f"award:{purchase}#{occasion}" if occasion else f"award:{purchase}"
     posting.credit(
-        EntryKind.EARN, Bucket.ISSUED, earned.points, key=f"award:{purchase}", available_at=available_at,
+        EntryKind.EARN, Bucket.ISSUED, earned.points, key=key, available_at=available_at,
         expires_at=rules.expires_at(available_at),
     )  # fmt: skip
+    if occasion:  # refunds find the lot of a purchase by this name
+        Lot.objects.filter(source=key).update(source=f"award:{purchase}")
     _apply_earlier_refund(posting, row, order)
     update_tier(posting, current_version(site_key).rules)
     posting.post()

@@ -81,7 +81,7 @@ def claw_back(posting: Posting, award: OrderAward, *, refunded_so_far: Paisa, su
     """Claw back what the refunded part of a purchase earned; fixed bonuses only when all of it is refunded."""
     refunded_basis, whole = _clawed_back_in_all(award, refunded_so_far, subtotal)
     points = whole - award.points_clawed_back
-    forgiven = _reverse(posting, award, points, award.version.rules.shortfall) if points else 0
+    forgiven = reverse_points(posting, award, points, award.version.rules.shortfall) if points else 0
     OrderAward.objects.filter(pk=award.pk).update(
         refunded=refunded_basis, points_clawed_back=whole, points_forgiven=F("points_forgiven") + forgiven
     )
@@ -179,7 +179,7 @@ def _refill_lots(posting: Posting, parts: Sequence[tuple[Lot, int]], rules: Rule
     Lot.objects.bulk_update(refilled, ["remaining"])
 
 
-def _reverse(posting: Posting, award: OrderAward, points: int, policy: Shortfall) -> int:
+def reverse_points(posting: Posting, award: OrderAward, points: int, policy: Shortfall) -> int:
     """Reverse pending points of the purchase first, then available ones, from its own lot first.
 
     The rest follows the policy of the rules. Returns the points that are written off.

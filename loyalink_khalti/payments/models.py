@@ -83,6 +83,8 @@ class Purchase(models.Model):
     placed_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(null=True, blank=True)
     received_by = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
+    received_part = models.BigIntegerField(default=0, db_default=0, help_text="paisa, while the rest is awaited")
+    surplus = models.BigIntegerField(default=0, db_default=0, help_text="paisa received that bought nothing")
     released_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.CharField(
         max_length=64, null=True, blank=True, help_text="member who claimed a guest's points"
@@ -105,6 +107,10 @@ class Purchase(models.Model):
             models.CheckConstraint(
                 condition=Q(member_id__isnull=True) | Q(claimed_by__isnull=True), name="loyalink_purchase_of_one"
             ),
+            models.CheckConstraint(
+                condition=Q(received_part__gte=0, received_part__lte=F("amount_due"), surplus__gte=0),
+                name="loyalink_purchase_received",
+            ),
         ]
         indexes = [
             models.Index("shop", "origin", name="loyalink_purchase_origin"),
@@ -112,6 +118,7 @@ class Purchase(models.Model):
             models.Index("browser_session", condition=Q(state="open"), name="loyalink_purchase_session_open"),
             models.Index(fields=["member_id", "-created_at"], name="loyalink_purchase_of_member"),
             models.Index("number", name="loyalink_purchase_number"),
+            models.Index(fields=["id"], condition=Q(surplus__gt=0), name="loyalink_purchase_surplus"),
         ]
 
     def __str__(self) -> str:
@@ -133,8 +140,8 @@ class Purchase(models.Model):
 
     @property
     def received(self) -> Paisa:
-        """Paisa received in cash or by bank transfer."""
-        return Paisa(self.amount_due if self.received_at else 0)
+        """Paisa received for the order in cash or by bank transfer, at most ``amount_due``; ``surplus`` is apart."""
+        return Paisa(self.amount_due if self.received_at else self.received_part)
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -253,7 +260,8 @@ class Refund(models.Model):
     """Money that goes back to a customer, all of it or a part; committed before Khalti is called.
 
     Kind ``order``: of a placed order, with its products and points. Kind ``payment``: of a payment that bought nothing
-    (a second one, for example); no stock and no points move.
+    (a second one, for example), and kind ``received``: of a surplus received outside Khalti; with these, no stock and
+    no points move.
     """
 
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="refunds")
@@ -275,6 +283,7 @@ class Refund(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
     applied_at = models.DateTimeField(null=True, blank=True, help_text="when the order and the points were updated")
+    undone_at = models.DateTimeField(null=True, blank=True, help_text="when the order it cancelled was placed again")
 
     class Meta:
         permissions = [("refund_beyond_limit", _("Can refund more than the limit in Khalti's settings"))]

@@ -108,6 +108,17 @@ def is_awaiting_money(purchase: Purchase) -> bool:
     return purchase.method in PAID_LATER and purchase.received_at is None
 
 
+def cancellation(purchase: Purchase) -> Refund | None:
+    """Return the refund that has cancelled an order before it was paid; None for any other order."""
+    return _done(purchase).order_by("pk").first() if is_awaiting_money(purchase) else None
+
+
+def undo(refund: Refund) -> None:
+    """Record that the order is placed again that this refund had cancelled; what it returned stays returned."""
+    refund.undone_at = timezone.now()
+    refund.save(update_fields=["undone_at"])
+
+
 def paid_for_products(purchase: Purchase) -> Paisa:
     """Return the money that was paid for products, without delivery: points pay products first, then delivery."""
     return Paisa(min(max(purchase.frozen_cart.subtotal - purchase.points_value, 0), amount_paid(purchase)))
@@ -204,5 +215,5 @@ def add_to_refunded(payment: Payment, amount: int) -> None:
 
 
 def _done(purchase: Purchase) -> "QuerySet[Refund]":
-    """Refunds of the order; a refund of a payment that bought nothing takes nothing off it."""
-    return Refund.objects.filter(purchase=purchase, kind=RefundKind.ORDER, state=RefundState.DONE)
+    """Refunds of the order as it is now; a refund of money that bought nothing takes nothing off it."""
+    return Refund.objects.filter(purchase=purchase, kind=RefundKind.ORDER, state=RefundState.DONE, undone_at=None)

@@ -112,10 +112,15 @@ class RefundState(StrEnum):
 
 
 class RefundKind(TextChoices):
-    """``order``: of a placed order, with its products and points. ``payment``: of a payment that bought nothing."""
+    """What is refunded.
+
+    ``order``: a placed order, with its products and points. ``payment``: a payment that bought nothing. ``received``:
+    a surplus received outside Khalti.
+    """
 
     ORDER = "order", _("order")
     PAYMENT = "payment", _("payment")
+    RECEIVED = "received", _("received")
 
 
 PENDING_REFUNDS = frozenset({RefundState.REQUESTED, RefundState.SENT, RefundState.UNKNOWN})

@@ -1,4 +1,4 @@
-"""Change a payment; create and lock a purchase, and mark its money as received.
+"""Change a payment; create and lock a purchase, and set what was received for it.
 
 Each function is one step; the flow decides their order and commits. Those that change a payment expect it locked, as
 ``lock`` returns it. ``states.TRANSITIONS`` has the allowed changes. ``payments.refunds`` changes a Refund, and
@@ -234,10 +234,17 @@ def mark_refunded(payment: Payment, answer: Lookup, to: PaymentState) -> None:
     raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
 
 
-def mark_received(purchase: Purchase, *, actor: str, at: datetime) -> None:
-    """Record that cash or a bank transfer has arrived; ``actor`` is the pk of the user who says so."""
-    purchase.received_at, purchase.received_by = at, actor
-    purchase.save(update_fields=["received_at", "received_by"])
+def set_received(purchase: Purchase, amount: Paisa, *, actor: str) -> None:
+    """Record how much of what is due was received outside Khalti, in paisa; the whole of it marks the order as paid.
+
+    ``actor`` is the pk of the user who says so.
+    """
+    purchase.received_part = amount
+    if amount < purchase.amount_due:
+        purchase.received_at, purchase.received_by = None, None
+    elif purchase.received_at is None:
+        purchase.received_at, purchase.received_by = timezone.now(), actor
+    purchase.save(update_fields=["received_part", "received_at", "received_by"])
 
 
 def is_holding(payments: list[Payment]) -> bool:

@@ -1,20 +1,18 @@
-"""Orders that need no Khalti (points cover everything, cash on delivery, bank transfer), and their money's arrival."""
+"""Orders that need no Khalti: points cover everything, cash on delivery, bank transfer."""
 
 from collections.abc import Callable
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from loyalink_khalti import conf
-from loyalink_khalti.errors import CannotPay, LoyalinkError, ShopCannot
-from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, in_one_block_or_cannot_pay
+from loyalink_khalti.errors import CannotPay, ShopCannot
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block_or_cannot_pay
 from loyalink_khalti.flow.verification.apply import PLACED_FIELDS, award_points, confirm_order
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import Paisa, Points
-from loyalink_khalti.payments import refunds, transitions
+from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.payments.states import PurchaseState
-from loyalink_khalti.ports import PAID_LATER, Cart, Paid, PaymentMethod
+from loyalink_khalti.ports import Cart, Paid, PaymentMethod
 
 from .availability import check_cart
 from .begin_payment import hold_points
@@ -57,28 +55,3 @@ def _place_order(cart: Cart, *, method: PaymentMethod) -> Purchase:
     else:
         award_points(purchase)
     return purchase
-
-
-def mark_received(purchase: Purchase, *, actor: str) -> None:
-    """Record that the full amount due has arrived by cash or bank transfer, and award the points; once.
-
-    ``actor`` is the user's pk. Raises ``LoyalinkError`` for a purchase that is not paid this way or was cancelled, and
-    ``InsideTransaction``.
-    """
-    forbid_transaction("mark_received")
-    in_one_block(lambda: _mark_received(purchase.pk, actor=actor))
-
-
-def _mark_received(purchase_id: int, *, actor: str) -> None:
-    purchase, _payments = transitions.lock_purchase(purchase_id)
-    if purchase.received_at is not None:
-        return
-    if purchase.state != PurchaseState.PLACED or purchase.method not in PAID_LATER:
-        raise LoyalinkError(f"purchase {purchase} is not awaiting cash or a bank transfer")
-    if refunds.has_any(purchase):
-        raise LoyalinkError(f"purchase {purchase} was cancelled")
-    now = timezone.now()
-    transitions.mark_received(purchase, actor=actor, at=now)
-    paid = Paid(method=PaymentMethod(purchase.method), amount=Paisa(purchase.amount_due), at=now)
-    conf.shop(purchase.shop).confirm(purchase.ref, paid=paid)
-    award_points(purchase)

@@ -16,7 +16,7 @@ from loyalink_khalti.payments.states import FlagReason, PaymentState, RefundKind
 from loyalink_khalti.ports import HostOrder
 
 Finding = tuple[str, str, str]
-_DONE = Q(kind=RefundKind.ORDER, state=RefundState.DONE)
+_DONE = Q(kind=RefundKind.ORDER, state=RefundState.DONE, undone_at=None)
 _APPLIED = _DONE & Q(applied_at__isnull=False)
 
 

@@ -240,8 +240,11 @@ def _capture_points(purchase: Purchase, member_id: str, *, on_credit: bool) -> N
     ledger.capture(purchase=purchase.key, value=Paisa(purchase.points_value))
 
 
-def award_points(purchase: Purchase) -> None:
-    """Award the points that a placed order earns, to its member or to the member who claimed it, and save it."""
+def award_points(purchase: Purchase, *, occasion: str = "") -> None:
+    """Award the points that a placed order earns, to its member or to the member who claimed it, and save it.
+
+    ``occasion`` is for ``ledger.award``, where an earlier award of the order was withdrawn.
+    """
     if purchase.earner:
         purchase.earned = ledger.award(
             site_key=purchase.site_key,
@@ -249,6 +252,7 @@ def award_points(purchase: Purchase) -> None:
             purchase=purchase.key,
             order=order_snapshot(purchase),
             version_id=purchase.rules_version,
+            occasion=occasion,
         )
     purchase.save(update_fields=PLACED_FIELDS)
 

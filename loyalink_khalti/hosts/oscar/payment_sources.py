@@ -46,13 +46,26 @@ def record(order: Any, paid: Paid) -> None:
         _debit(source, paid)
 
 
-def record_received(order: Any, paid: Paid) -> bool:
-    """Record that the payment of an unpaid order has arrived. Return False if that was recorded before."""
-    source = _locked(order).filter(amount_debited=0, amount_allocated__gt=0).first()
-    if source is None:
+def set_received(order: Any, received: Paisa) -> bool:
+    """Record what was received so far, in paisa, for an order that was placed unpaid; return whether that changes."""
+    source = _locked(order).filter(amount_allocated__gt=0).first()
+    if source is None or source.amount_debited == rupees(received):
         return False
-    _debit(source, paid)
+    change = rupees(received) - source.amount_debited
+    source.amount_debited = rupees(received)
+    source.save(update_fields=["amount_debited"])
+    _add_transaction(source, "Debit" if change > 0 else "Correction", abs(change))
     return True
+
+
+def record_again(order: Any, paid: Paid) -> None:
+    """Record that an order is paid that was cancelled before, with the points that it uses once more."""
+    sources = order.sources.select_for_update(of=("self",)).order_by("pk")
+    for source in sources:
+        value = rupees(paid.points_value if source.source_type.code == POINTS_CODE else paid.amount)
+        source.amount_debited, source.amount_refunded = value, Decimal(0)
+        source.save(update_fields=["amount_debited", "amount_refunded"])
+        _add_transaction(source, "Debit", value)
 
 
 def is_awaited(order: Any) -> bool:
@@ -102,7 +115,7 @@ def is_refunded(order: Any) -> bool:
 
 
 def _awaited(order: Any) -> "QuerySet[Any]":
-    return of_money().filter(order=order, amount_debited=0, amount_allocated__gt=0)
+    return of_money().filter(order=order, amount_debited__lt=F("amount_allocated"))
 
 
 def _locked(order: Any) -> "QuerySet[Any]":

@@ -28,7 +28,7 @@ def reserve_again(order: Any) -> None:
 
     Raises ``ShopCannot("sold_out")`` if there is not enough stock.
     """
-    _allocate_again(order)
+    reserve_stock_again(order)
     _record_again(order)
 
 
@@ -49,8 +49,11 @@ def allocate_stock(quantities: "Counter[int]", rows: dict[int, Any]) -> None:
     _change_allocations({pk: quantity for pk, quantity in quantities.items() if rows[pk].can_track_allocations})
 
 
-def _allocate_again(order: Any) -> None:
-    """Reserve the stock of a released order once more. Raises ``ShopCannot("sold_out")`` if there is not enough."""
+def reserve_stock_again(order: Any) -> None:
+    """Reserve the stock of a released or cancelled order once more.
+
+    Raises ``ShopCannot("sold_out")`` if there is not enough.
+    """
     lines = list(order.lines.exclude(stockrecord=None))
     rows = lock_stock(line.stockrecord_id for line in lines)
     quantities: Counter[int] = Counter()

@@ -38,9 +38,17 @@ class OscarShop:
                 reservations.reserve_again(order)
             _place(order, paid)
             orders.submit_basket(order, basket, others)
-        elif paid.amount and payment_sources.record_received(order, paid) and order.status == options().pending:
-            orders.set_status(order, options().paid)
+        elif paid.amount and order.status == options().cancelled and not payment_sources.is_paid(order):
+            _place_again(order, paid)
+        elif paid.amount and payment_sources.is_awaited(order):
+            _set_received(order, paid.amount)
         return str(order.number)
+
+    def record_received(self, ref: str, *, received: Paisa) -> None:
+        order, _basket = orders.lock(ref)
+        if order.status in {options().cancelled, options().refunded}:
+            raise ShopCannot("host_failed", f"order {ref} is {order.status}")
+        _set_received(order, received)
 
     def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
         order, basket = orders.lock(ref)
@@ -114,6 +122,25 @@ def _place(order: Any, paid: Paid) -> None:
     payment_sources.record(order, paid)
     outbox.post(f"{_EVENTS}.order_placed", number=order.number)
     outbox.post(f"{_EVENTS}.send_order_mail", number=order.number)
+
+
+def _place_again(order: Any, paid: Paid) -> None:
+    """Place an order that staff had cancelled before it was paid. Raises ``ShopCannot("sold_out")``."""
+    reservations.reserve_stock_again(order)
+    orders.set_status(order, options().paid)
+    payment_sources.record_again(order, paid)
+    outbox.post(f"{_EVENTS}.send_order_mail", number=order.number)
+
+
+def _set_received(order: Any, received: Paisa) -> None:
+    """Record what was received so far; the status follows, unless the order is on its way already."""
+    if not payment_sources.set_received(order, received):
+        return
+    before, after = options().pending, options().paid
+    if not payment_sources.is_paid(order):
+        before, after = after, before
+    if order.status == before:
+        orders.set_status(order, after)
 
 
 def _points_value_returned(ref: str) -> Paisa:

@@ -1,0 +1,154 @@
+"""Money received outside Khalti, in cash or by bank transfer: one row each time, and their sums.
+
+Rows are never changed or deleted. A wrong one is corrected by a second row, which reverses it. Amounts are paisa. What
+an order needs of the sum is ``Purchase.received``; the rest is ``Purchase.surplus``, until it is refunded.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import Q, QuerySet, Sum
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from loyalink_khalti.errors import LoyalinkError
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.nepal import day_of
+from loyalink_khalti.ports import PAID_LATER
+
+from .models import Purchase, Refund
+from .states import RefundKind, RefundState
+
+
+class ReceivedMoneyQuerySet(QuerySet["ReceivedMoney"]):
+    """Rows that are written once: changes raise ``LoyalinkError``, except for the texts of an erased customer."""
+
+    def erase_texts(self) -> int:
+        """Empty references and reasons, which may name a customer; return how many rows that changed."""
+        named = self.exclude(reference="", reason="")
+        return super(ReceivedMoneyQuerySet, named).update(reference="", reason="")
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise LoyalinkError("received money never changes; write a row that reverses it")
+
+    def delete(self) -> NoReturn:
+        raise LoyalinkError("received money is never deleted; write a row that reverses it")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise LoyalinkError("received money never changes; write a row that reverses it")
+
+
+class ReceivedMoney(models.Model):
+    """Cash or a bank transfer that has arrived for a purchase, all of it or a part; or the reversal of such a row.
+
+    The database refuses changes and deletions, too.
+    """
+
+    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="received_money")
+    amount = models.BigIntegerField(help_text="paisa; negative where it reverses another row")
+    received_on = models.DateField(help_text="the day on which the money arrived, in Nepal")
+    reference = models.CharField(max_length=128, blank=True, default="", help_text="of the bank, for example")
+    reverses = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversed_by"
+    )
+    reason = models.CharField(max_length=500, blank=True, default="", help_text="why it reverses the other row")
+    key = models.CharField(max_length=160, unique=True, help_text="of the form that recorded it")
+    actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
+    recorded_at = models.DateTimeField(default=timezone.now)
+
+    objects = ReceivedMoneyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("received money")
+        verbose_name_plural = _("received money")
+        default_permissions = ()
+        permissions = [("record_received", _("Can record cash and bank transfers that were received"))]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, reverses__isnull=True) | Q(amount__lt=0, reverses__isnull=False),
+                name="loyalink_received_sign",
+            ),
+        ]
+        indexes = [models.Index("received_on", name="loyalink_received_on")]
+
+    def __str__(self) -> str:
+        return f"{npr(Paisa(self.amount))} for {self.purchase_id} on {self.received_on}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise LoyalinkError("received money never changes; write a row that reverses it")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise LoyalinkError("received money is never deleted; write a row that reverses it")
+
+
+def rows(purchase: Purchase) -> list[ReceivedMoney]:
+    """Return what was received for a purchase, the oldest first."""
+    return list(purchase.received_money.select_related("reversed_by").order_by("pk"))
+
+
+def newest_pk(purchase: Purchase) -> int:
+    """Return the pk of the newest row; 0 where there is none.
+
+    A form that shows what is left to receive sends it back, so that a row recorded meanwhile is detected.
+    """
+    return purchase.received_money.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def newest_reversal(purchase: Purchase) -> str:
+    """Return the pk of the newest row that reverses another, as text; "" where there is none."""
+    reversals = purchase.received_money.filter(reverses__isnull=False)
+    return str(reversals.order_by("-pk").values_list("pk", flat=True).first() or "")
+
+
+def due(purchase: Purchase) -> Paisa:
+    """Return what is left to receive of a purchase, in paisa; 0 where it is not paid in cash or by transfer."""
+    return Paisa(purchase.amount_due - purchase.received if purchase.method in PAID_LATER else 0)
+
+
+def in_all(purchase: Purchase) -> Paisa:
+    """Return what was received for a locked purchase and has not been returned apart from its order, in paisa."""
+    received = purchase.received_money.aggregate(amount=Sum("amount"))["amount"] or 0
+    returned = Refund.objects.filter(RETURNED, purchase=purchase).aggregate(amount=Sum("amount"))["amount"] or 0
+    return Paisa(received - returned)
+
+
+RETURNED = Q(payment=None, state=RefundState.DONE) & (Q(kind=RefundKind.RECEIVED) | Q(undone_at__isnull=False))
+"""Refunds by hand that are no refunds of the order as it is now."""
+
+
+def sums(purchases: Iterable[Purchase]) -> dict[int, int]:
+    """Return what ``in_all`` does for those of the purchases that have rows, in paisa by the purchase's pk."""
+    pks = [purchase.pk for purchase in purchases]
+    rows = ReceivedMoney.objects.filter(purchase__in=pks).order_by().values_list("purchase")
+    returned = Refund.objects.filter(RETURNED, purchase__in=pks).order_by().values_list("purchase")
+    found = dict(rows.annotate(Sum("amount")))
+    for pk, amount in returned.annotate(Sum("amount")):
+        found[pk] = found.get(pk, 0) - amount
+    return found
+
+
+def record_earlier(purchase: Purchase) -> None:
+    """Write the row of a locked purchase whose money the version before this table has marked as received."""
+    if purchase.received_at is not None and not purchase.received_money.exists():
+        ReceivedMoney.objects.create(
+            purchase=purchase,
+            amount=purchase.amount_due,
+            received_on=day_of(purchase.received_at),
+            key=f"received:{purchase.pk}",
+            actor=purchase.received_by,
+            recorded_at=purchase.received_at,
+        )
+
+
+def of_key(key: str) -> ReceivedMoney | None:
+    """Return the row that a form has recorded, None where it has recorded none."""
+    return ReceivedMoney.objects.filter(key=key).select_related("purchase").first()
+
+
+def is_future(day: date) -> bool:
+    """Return whether a day has not begun in Nepal."""
+    return day > day_of(timezone.now())
