@@ -1,10 +1,14 @@
 """Adjust a member's points by staff or by an import, and block or unblock an account."""
 
+import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from hashlib import sha256
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from loyalink_khalti.errors import InsufficientPoints
@@ -13,7 +17,7 @@ from loyalink_khalti.money import Points
 from .buckets import Bucket, EntryKind
 from .models import Account, Entry, EntryNote, IdempotencyKey
 from .posting import Posting, is_first_time, open_account
-from .program import current_version
+from .program import Program, current_version
 
 IMPORT = "import"
 """The reason code of imported points."""
@@ -82,6 +86,13 @@ def set_blocked(*, site_key: str, member_id: str, blocked: bool) -> bool:
 # Imports
 
 
+DEFAULT_BATCH = "opening-balances"
+"""The batch of rows that are imported without another name."""
+_AGAIN = ":again:"
+_BY_FILE = "import:{digest}:{number}"
+"""The key of a row in versions that knew rows by their file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRow:
     """One row of a file of balances; with ``expires_at`` None the points expire as the rules say."""
@@ -93,30 +104,71 @@ class ImportRow:
     note: str = ""
 
 
-def import_points(
-    rows: Sequence[ImportRow], *, site_key: str, digest: str, actor: str | None = None
-) -> Iterator[ImportRow]:
-    """Add the points of a file's rows, each once, in the caller's transaction; yield each row that is done.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedRow:
+    """What became of a row: ``is_new`` if its points were added; if not, the same row was imported before.
 
-    ``digest`` identifies the contents of the file. Raises ``LedgerConflict`` where a row was imported with other
-    figures.
+    ``has_others``: the batch had given this member points by another row.
     """
+
+    row: ImportRow
+    is_new: bool
+    has_others: bool
+
+
+def import_key(row: ImportRow, *, batch: str = DEFAULT_BATCH) -> str:
+    """Return the key of a row: batch, member and contents, whatever the file looks like that contains it.
+
+    The member is a hash in it, so that entries, which never change, name nobody.
+    """
+    note = " ".join(unicodedata.normalize("NFKC", row.note).split())
+    expires = row.expires_at.astimezone(UTC).isoformat() if row.expires_at else ""
+    contents = json.dumps([row.member_id, int(row.points), expires, note])
+    member = sha256(row.member_id.encode()).hexdigest()[:16]
+    return f"import:{batch}:{member}:{sha256(contents.encode()).hexdigest()[:32]}"
+
+
+def import_points(
+    rows: Sequence[ImportRow],
+    *,
+    site_key: str,
+    digest: str,
+    batch: str = DEFAULT_BATCH,
+    again: str = "",
+    actor: str | None = None,
+) -> Iterator[ImportedRow]:
+    """Add the points of a file's rows, each once, in the caller's transaction; yield each row with what became of it.
+
+    A row is known by its batch, member and contents. With a name in ``again`` the rows are added once more, once for
+    this name. ``digest`` is the hash of the file, by which rows were known in earlier versions.
+    """
+    known = _lock_imported(site_key, batch=batch, digest=digest)
+    members = {key.rpartition(":")[0] for key in known}
     accounts = {row.member_id: open_account(site_key, row.member_id).pk for row in rows}
     for row in sorted(rows, key=lambda row: accounts[row.member_id]):  # accounts are locked in the order of their pks
-        adjust(
-            site_key=site_key,
-            member_id=row.member_id,
-            points=row.points,
-            key=f"import:{digest}:{row.number}",
-            reason=IMPORT,
-            note=row.note,
-            actor=actor,
-            expires_at=row.expires_at,
-        )
-        yield row
+        key = import_key(row, batch=batch)
+        is_repeated = bool(known & {key, _BY_FILE.format(digest=digest, number=row.number)})
+        has_others = not is_repeated and key.rpartition(":")[0] in members
+        if again:
+            key = f"{key}{_AGAIN}{again}"
+            is_repeated = key in known
+        if not is_repeated:
+            adjust(
+                site_key=site_key,
+                member_id=row.member_id,
+                points=row.points,
+                key=key,
+                reason=IMPORT,
+                note=row.note,
+                actor=actor,
+                expires_at=row.expires_at,
+            )
+        yield ImportedRow(row=row, is_new=not is_repeated, has_others=has_others)
 
 
-def count_imported(*, site_key: str, digest: str) -> int:
-    """Return how many rows of a file have been imported."""
-    scope = f"{current_version(site_key).program_id}:adjust"
-    return IdempotencyKey.objects.filter(scope=scope, key__startswith=f"import:{digest}:").count()
+def _lock_imported(site_key: str, *, batch: str, digest: str) -> set[str]:
+    """Return the keys of the rows imported so far, each also without its ``again``; other imports wait."""
+    program = Program.objects.select_for_update().get(pk=current_version(site_key).program_id)
+    ours = Q(key__startswith=f"import:{batch}:") | Q(key__startswith=f"import:{digest}:")
+    keys = IdempotencyKey.objects.filter(ours, scope=f"{program.pk}:adjust").values_list("key", flat=True)
+    return {name for key in keys.iterator() for name in (key, key.partition(_AGAIN)[0])}

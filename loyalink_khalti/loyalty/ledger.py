@@ -10,7 +10,15 @@ a verb of this module only where there is neither a purchase nor a limit for sta
 commands ``loyalty_import`` and ``loyalty_run``. ``docs/architecture.md`` has the whole rule.
 """
 
-from .adjustments import ImportRow, adjust, count_imported, import_points, set_blocked, was_adjusted
+from .adjustments import (
+    DEFAULT_BATCH,
+    ImportedRow,
+    ImportRow,
+    adjust,
+    import_points,
+    set_blocked,
+    was_adjusted,
+)
 from .card import CardEntry, ExpiringPoints, PointsCard, balance_card, card_entry, points_card
 from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
@@ -41,6 +49,7 @@ from .reopening import set_aside, withdraw_award
 from .scheduled import FAILED, SweepResult, count_due, expire, refresh_tier, sweep
 
 __all__ = [
+    "DEFAULT_BATCH",
     "FAILED",
     "AccountPreview",
     "CardEntry",
@@ -48,6 +57,7 @@ __all__ = [
     "ExpiringPoints",
     "ExpiryNotice",
     "ImportRow",
+    "ImportedRow",
     "OrderExample",
     "OrderSnapshot",
     "PointsCard",
@@ -63,7 +73,6 @@ __all__ = [
     "capture",
     "card_entry",
     "count_due",
-    "count_imported",
     "create_expiry_notice",
     "current_version",
     "current_versions",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ from loyalink_khalti.nepal import day_of, midnight_after
 
 REQUIRED_COLUMNS = ("member", "points")
 COLUMNS = (*REQUIRED_COLUMNS, "expires", "note")
+_ASCII_DIGITS = str.maketrans("०१२३४५६७८९", "0123456789")
 
 
 class UnreadableFile(Exception):
@@ -30,6 +32,8 @@ class BalanceFile:
     rows: tuple[ImportRow, ...]
     errors: tuple[str, ...]
     digest: str
+    names: dict[int, str]
+    """How messages name each row, by its ``number``: its line, its member as typed, and its points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +49,17 @@ def read(path: Path, *, most: int) -> BalanceFile:
     """Read ``member``, ``points`` and, if there, ``expires`` (the last valid day) and ``note``.
 
     More than ``most`` points in one row are an error. Cells are separated by comma or semicolon; UTF-8 with or
-    without a byte order mark. Raises ``UnreadableFile`` and ``OSError``.
+    without a byte order mark; digits may be Devanagari. Raises ``UnreadableFile`` and ``OSError``.
     """
     content = path.read_bytes()
     try:
-        text = content.decode("utf-8-sig")
+        text = unicodedata.normalize("NFC", content.decode("utf-8-sig"))
     except UnicodeDecodeError as exc:
         line = content[: exc.start].count(b"\n") + 1
         raise UnreadableFile(f"line {line}: this is not UTF-8; save the file as CSV UTF-8") from exc
     rows: list[ImportRow] = []
     errors: list[str] = []
+    names: dict[int, str] = {}
     seen: dict[str, int] = {}
     raw_rows = list(_raw_rows(text))
     members = flow.find_members(raw.cells["member"] for raw in raw_rows)
@@ -63,11 +68,13 @@ def read(path: Path, *, most: int) -> BalanceFile:
         errors += [f"line {raw.line}: {error}" for error in found]
         if not found:
             rows.append(_row(raw, members))
-    return BalanceFile(rows=tuple(rows), errors=tuple(errors), digest=sha256(content).hexdigest())
+            names[raw.number] = f"line {raw.line}: {raw.cells['member']}, {rows[-1].points} points"
+    digest = sha256(content).hexdigest()
+    return BalanceFile(rows=tuple(rows), errors=tuple(errors), digest=digest, names=names)
 
 
 def _raw_rows(text: str) -> Iterator[_RawRow]:
-    head = text.partition("\n")[0]
+    head = (text.splitlines() or [""])[0]
     delimiter = ";" if head.count(";") > head.count(",") else ","
     table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -78,7 +85,10 @@ def _raw_rows(text: str) -> Iterator[_RawRow]:
                 named = dict(zip(names, map(str.strip, cells), strict=False))
                 if len(cells) > len(names):
                     named["too many"] = "cells"
-                yield _RawRow(line=table.line_num, number=number, cells={"member": "", "points": "", **named})
+                cells_read = {"member": "", "points": "", **named}
+                for name in ("points", "expires"):
+                    cells_read[name] = cells_read.get(name, "").translate(_ASCII_DIGITS)
+                yield _RawRow(line=table.line_num, number=number, cells=cells_read)
     except csv.Error as exc:
         raise UnreadableFile(f"line {table.line_num}: {exc}") from exc
 

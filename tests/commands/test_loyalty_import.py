@@ -58,16 +58,129 @@ def test_members_named_by_address_or_pk_get_points(run: Run, file: Make, user: A
     assert set(Entry.objects.values_list("kind", "reason_code")) == {("adjust", "import")}
 
 
-def test_the_same_file_again_changes_nothing_and_another_file_adds(run: Run, file: Make, user: Any) -> None:
+def test_the_same_file_again_changes_nothing_and_lists_its_rows(run: Run, file: Make, user: Any) -> None:
     path = file("member,points", "sita@example.com,100")
     run("loyalty_import", path)
 
     assert run("loyalty_import", path) == (
+        "line 2: sita@example.com, 100 points: imported before, skipped; --again adds it once more\n"
         "0 of 1 row (100 points in the file) imported; 1 had been imported before.\n"
     )
-    run("loyalty_import", file("member,points", "sita@example.com,100", ""))
+    assert available() == {str(user.pk): 100}
+
+
+SHEET = ("member,points,expires,note", "sita@example.com,1200,2027-03-31,Café", "ram@example.com,300,,")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\r\n".join(SHEET).encode("utf-8-sig"),
+        "\n".join(SHEET).encode(),
+        "\n".join([SHEET[0], SHEET[2], SHEET[1], ""]).encode(),
+        "\n".join([*SHEET[:2], "gita@example.com,50,,", SHEET[2]]).encode(),
+        "\n".join(SHEET).replace(",", ";").encode(),
+        "\r".join(SHEET).encode(),
+        "note,expires,points,member\nCafé,2027-03-31,1200,sita@example.com\n,,300,ram@example.com".encode(),
+        (SHEET[0] + "\n SITA@example.com , 1200 ,2027-03-31 ,  Cafe\u0301  \nram@example.com,0300,,").encode(),
+        "Member,Points,Expires,Note\nsita@example.com,१२००,२०२७-०३-३१,Ｃafé\nram@example.com,३००,,".encode(),
+        b"member,points\nram@example.com,300",
+    ],
+    ids=[
+        "byte order mark", "LF", "sorted", "one row more", "semicolons", "CR", "other columns", "spaces and accents",
+        "other digits", "without the empty columns",
+    ],
+)  # fmt: skip
+def test_a_row_is_known_by_its_contents_in_whatever_file_it_is(
+    content: bytes, run: Run, tmp_path: Path, user: Any, ram: Any, django_user_model: Any
+) -> None:
+    """M10: the same balances, saved anew or sorted, added their points once more."""
+    gita = django_user_model.objects.create_user(username="gita", email="gita@example.com")
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_bytes("\r\n".join(SHEET).encode())
+    second.write_bytes(content)
+    with time_machine.travel(nepal(2026, 3, 1), tick=False):
+        run("loyalty_import", first)
+        expected = run("loyalty_import", second, "--dry-run")
+        printed = run("loyalty_import", second)
+
+    assert {**available(), str(gita.pk): 0} == {str(user.pk): 1200, str(ram.pk): 300, str(gita.pk): 0}
+    assert "ram@example.com, 300 points: imported before, skipped" in printed
+    assert printed == expected.replace("would be imported", "imported")
+
+
+def test_a_file_that_is_half_repeated_adds_its_new_rows_only(run: Run, file: Make, user: Any, ram: Any) -> None:
+    run("loyalty_import", file("member,points", "sita@example.com,100"))
+
+    printed = run("loyalty_import", file("member,points", "ram@example.com,30", "sita@example.com,100"))
+
+    assert printed.splitlines() == [
+        "line 3: sita@example.com, 100 points: imported before, skipped; --again adds it once more",
+        "1 of 2 rows (130 points in the file) imported; 1 had been imported before.",
+    ]
+    assert available() == {str(user.pk): 100, str(ram.pk): 30}
+
+
+def test_another_row_for_a_member_of_the_same_batch_is_added_and_named(run: Run, file: Make, user: Any) -> None:
+    run("loyalty_import", file("member,points", "sita@example.com,100"))
+
+    printed = run("loyalty_import", file("member,points", "sita@example.com,120"))
+
+    assert printed.splitlines()[0] == (
+        "line 2: sita@example.com, 120 points: "
+        "added to the points that another row of this batch has given this member"
+    )
+    assert available() == {str(user.pk): 220}
+
+
+def test_another_batch_may_contain_the_same_row(run: Run, file: Make, user: Any) -> None:
+    path = file("member,points", "sita@example.com,100")
+    run("loyalty_import", path, "--batch", "March")
+    run("loyalty_import", path, "--batch", "april")
+    run("loyalty_import", path, "--batch", "march")
 
     assert available() == {str(user.pk): 200}
+
+
+def test_again_adds_repeated_rows_once_more_and_once_only(run: Run, file: Make, user: Any, ram: Any) -> None:
+    """The same name again changes nothing, also for a row that was new when it was first given."""
+    path = file("member,points", "sita@example.com,100")
+    run("loyalty_import", path)
+    path = file("member,points", "sita@example.com,100", "ram@example.com,30")
+    for _time in range(2):
+        run("loyalty_import", path, "--again", "second-card")
+
+    assert available() == {str(user.pk): 200, str(ram.pk): 30}
+
+    run("loyalty_import", path)
+
+    assert available() == {str(user.pk): 200, str(ram.pk): 30}
+
+
+def test_again_without_a_name_is_once_more_a_day(run: Run, file: Make, user: Any) -> None:
+    path = file("member,points", "sita@example.com,100")
+    for day in (1, 1, 2):
+        with time_machine.travel(nepal(2026, 3, day), tick=False):
+            run("loyalty_import", path, "--again")
+
+    assert available() == {str(user.pk): 200}
+
+
+@pytest.mark.parametrize("options", [("--batch", "two words"), ("--again", "a:b"), ("--batch", "")])
+def test_a_name_that_cannot_be_a_key_is_refused(options: tuple[str, str], file: Make, user: Any) -> None:
+    (error,) = refused(file("member,points", "sita@example.com,1"), *options)
+
+    assert error.startswith(options[0])
+
+
+def test_a_row_of_a_member_who_was_merged_is_known(run: Run, file: Make, user: Any, ram: Any) -> None:
+    path = file("member,points", "sita@example.com,100")
+    run("loyalty_import", path)
+    ledger.merge(site_key="default", member_id=str(user.pk), into=str(ram.pk))
+
+    run("loyalty_import", path)
+
+    assert available() == {str(user.pk): 0, str(ram.pk): 100}
 
 
 def test_a_dry_run_reports_and_changes_nothing(run: Run, file: Make, user: Any) -> None:
