@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
+_ASCII_DIGITS = str.maketrans("०१२३४५६७८९", "0123456789")
 
 
 def day_of(moment: datetime) -> date:
@@ -48,3 +49,8 @@ def group_digits(number: int) -> str:
     head, tail = digits[:-3], digits[-3:]
     pairs = [head[max(end - 2, 0) : end] for end in range(len(head), 0, -2)][::-1]
     return ("−" if number < 0 else "") + ",".join([*pairs, tail])
+
+
+def ascii_digits(text: str) -> str:
+    """Return ``text`` with its Devanagari digits as 0 to 9."""
+    return text.translate(_ASCII_DIGITS)

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from loyalink_khalti.errors import KhaltiUnreadable
 from loyalink_khalti.money import Paisa
+from loyalink_khalti.nepal import ascii_digits
 
 MAX_ID = 64  # characters; every id seen so far has 22
 MAX_NAME = 100  # characters; Khalti documents no limit
@@ -21,6 +22,8 @@ MAX_AMOUNT = 10**12  # paisa; larger than any payment, and every database can st
 
 _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+# The mobile numbers of Nepal, as phonenumbers 9.0 has them, with the country code or the trunk prefix, or without.
+_NEPALI_MOBILE = re.compile(r"(?:(?:\+|00)?977|0)?(9(?:6[0-3]|7[0-24-6]|8[0-24-68])[0-9]{7})")
 
 
 class Status(Enum):
@@ -221,9 +224,12 @@ def _datetime(wire: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def _phone(typed: str) -> str:
-    """Return ten digits that begin with 9, the form in Khalti's examples, or ""."""
-    digits = re.sub(r"[\s()-]", "", typed).removeprefix("+977")
-    return digits if re.fullmatch(r"9[0-9]{9}", digits) else ""
+    """Return the ten digits of a Nepali mobile, the form in Khalti's examples; "" for anything else.
+
+    Without its country code, area code or extension another number could be a stranger's mobile.
+    """
+    found = _NEPALI_MOBILE.fullmatch(re.sub(r"[\s().-]", "", ascii_digits(typed)))
+    return found[1] if found else ""
 
 
 def _one_line(text: str) -> str:

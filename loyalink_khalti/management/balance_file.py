@@ -14,11 +14,10 @@ from django.utils import timezone
 from loyalink_khalti import flow
 from loyalink_khalti.loyalty.ledger import ImportRow
 from loyalink_khalti.money import Points
-from loyalink_khalti.nepal import day_of, midnight_after
+from loyalink_khalti.nepal import ascii_digits, day_of, midnight_after
 
 REQUIRED_COLUMNS = ("member", "points")
 COLUMNS = (*REQUIRED_COLUMNS, "expires", "note")
-_ASCII_DIGITS = str.maketrans("०१२३४५६७८९", "0123456789")
 
 
 class UnreadableFile(Exception):
@@ -87,7 +86,7 @@ def _raw_rows(text: str) -> Iterator[_RawRow]:
                     named["too many"] = "cells"
                 cells_read = {"member": "", "points": "", **named}
                 for name in ("points", "expires"):
-                    cells_read[name] = cells_read.get(name, "").translate(_ASCII_DIGITS)
+                    cells_read[name] = ascii_digits(cells_read.get(name, ""))
                 yield _RawRow(line=table.line_num, number=number, cells=cells_read)
     except csv.Error as exc:
         raise UnreadableFile(f"line {table.line_num}: {exc}") from exc

@@ -56,15 +56,31 @@ def test_a_customer_without_a_name_sends_no_customer_info():
         ("+977-9800000123", "9800000123"),
         (" 980 0000 123 ", "9800000123"),
         ("(980) 0000123", "9800000123"),
+        ("९८०००००१२३", "9800000123"),
+        ("+९७७ ९८० ०००० १२३", "9800000123"),
+        ("977 980 0000123", "9800000123"),
+        ("00977-980.000.0123", "9800000123"),
+        ("0980 000 0123", "9800000123"),
         ("01-4412345", None),
+        ("+977 1 4412345", None),
+        ("14412345", None),
         ("8800000123", None),
         ("98000001234", None),
+        ("980000012", None),
+        ("977 9841234", None),
         ("+91 9800000123", None),
-        ("९८०००००१२३", None),
+        ("+91 98412 34567", None),
+        ("0091 98412 34567", None),
+        ("91 98412 34567", None),
+        ("9800000123 ext 5", None),
+        ("9800000123, 9841234567", None),
+        ("98OOOOO123", None),
+        ("+977", None),
         ("", None),
     ],
 )
-def test_a_phone_number_is_sent_only_in_khaltis_format(typed, sent):
+def test_only_a_nepali_mobile_is_sent_as_phone_number(typed, sent):
+    """M17: without its country code or extension another number is a stranger's mobile."""
     customer = Initiate(**ORDER, name="Sita", phone=typed).to_wire()["customer_info"]
 
     assert customer == ({"name": "Sita", "phone": sent} if sent else {"name": "Sita"})

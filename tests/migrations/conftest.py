@@ -17,11 +17,10 @@ def before(transactional_db: None) -> Iterator[Callable[[str], Any]]:
 
     def state(name: str) -> Any:
         executor = MigrationExecutor(connection)
-        (parent,) = executor.loader.graph.node_map[(APP, name)].parents & {
-            node for node in executor.loader.graph.node_map if node[0] == APP
-        }
+        parents = executor.loader.graph.node_map[(APP, name)].parents
+        (parent,) = [node.key for node in parents if node.key[0] == APP]
         executor.migrate([parent])
-        return MigrationExecutor(connection).loader.project_state([parent]).apps
+        return MigrationExecutor(connection).loader.project_state(parent).apps
 
     yield state
     call_command("migrate", verbosity=0)

@@ -1,6 +1,7 @@
 """M10: rows that an earlier version knew by their file are known by their contents after the migration."""
 
 from collections.abc import Callable
+from datetime import UTC
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def imported(models: Any, number: int, member: str, points: int, *, expires: Any
     get = lambda name: models.get_model("loyalink_khalti", name).objects  # noqa: E731
     program, _new = get("Program").get_or_create(site_key="default")
     account, _new = get("Account").get_or_create(program=program, member_id=member)
-    figures = f"{member}:{points}" + (f":{expires.isoformat()}" if expires else "")
+    figures = f"{member}:{points}" + (f":{expires.astimezone(UTC).isoformat()}" if expires else "")
     key = f"import:{DIGEST}:{number}"
     get("IdempotencyKey").create(
         scope=f"{program.pk}:adjust", key=key, request_hash=sha256(figures.encode()).hexdigest()

@@ -5,12 +5,15 @@ prices, stock, coupons and points are checked under lock.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from django.conf import settings
+from django.db import connection
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_class, get_model
+from phonenumbers import PhoneNumberType, number_type
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotPay
@@ -20,6 +23,9 @@ from loyalink_khalti.ports import Cart, Customer
 
 from . import pricing, reservations
 from .settings import SHOP, options
+
+NEPAL = 977
+"""The country code of Nepal."""
 
 
 class BasketTaken(Exception):
@@ -173,9 +179,35 @@ def _without_points(surcharges: Any) -> list[Any]:
 def _customer(order: Any) -> Customer:
     address = order.shipping_address or order.billing_address
     name = order.user.get_full_name() if order.user else ""
-    phone = getattr(address, "phone_number", None)
     return Customer(
         name=name or (address.name if address else ""),
         email=order.email,
-        phone=str(phone.national_number) if phone else "",
+        phone=phone_of(address),
     )
+
+
+def phone_of(address: Any) -> str:
+    """Return the phone number of an address: a Nepali mobile as ``+9779…``, any other as it was typed; "" for none.
+
+    As Oscar keeps it: of a valid number the spaces are the library's.
+    """
+    number = getattr(address, "phone_number", None)
+    if not number:
+        return ""
+    is_mobile = number_type(number) == PhoneNumberType.MOBILE and not number.extension
+    if number.country_code == NEPAL and is_mobile:
+        return str(number.as_e164)
+    return str(number.as_international if number.is_valid() else number.raw_input)
+
+
+def misread_phones() -> Iterator[tuple[str, str, str]]:
+    """Yield order number, national number and phone of each order whose phone is not a Nepali mobile."""
+    Order = get_model("order", "Order")
+    if Order._meta.db_table not in connection.introspection.table_names():
+        return  # nothing is installed yet
+    # A migration calls this, perhaps before those of Oscar: other columns may not be there yet.
+    orders = Order.objects.filter(shipping_address__isnull=False).select_related("shipping_address")
+    for order in orders.only("number", "shipping_address__phone_number").order_by("pk").iterator(chunk_size=1000):
+        phone = phone_of(order.shipping_address)
+        if phone and not phone.startswith(f"+{NEPAL}9"):
+            yield order.number, str(order.shipping_address.phone_number.national_number), phone

@@ -16,7 +16,7 @@ from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, Outcome, Paid, ReleaseReason
 
-from . import orders, payment_sources, reservations
+from . import freeze, orders, payment_sources, reservations
 from .settings import SHOP, options
 
 _EVENTS = "loyalink_khalti.hosts.oscar.events"
@@ -108,6 +108,13 @@ class OscarShop:
             ancestors = [*ancestors[: depth - 1], name]
             names[slug] = " › ".join(ancestors)
         return names
+
+    def misread_phones(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the number of each order with another phone than a Nepali mobile, what was stored, and the phone.
+
+        For the migration from versions that stored it without its country.
+        """
+        return freeze.misread_phones()
 
     def check(self) -> Iterable[CheckMessage]:
         from . import checks  # it reads INSTALLED_APPS, after all apps are ready

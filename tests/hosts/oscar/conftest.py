@@ -110,7 +110,7 @@ class Customer:
     """A customer with a browser, a guest without a ``user``."""
 
     def __init__(self, email: str, *, user: Any = None) -> None:
-        self.email, self.user = email, user
+        self.email, self.user, self.phone = email, user, "+9779841234567"
         self.browser = Client()
         if user:
             self.browser.login(username=user.email, password=PASSWORD)
@@ -131,7 +131,7 @@ class Customer:
             "line1": "Naxal Marga 7",
             "line4": "Kathmandu",
             "country": "NP",
-            "phone_number": "+9779841234567",
+            "phone_number": self.phone,
         }
         self.browser.post("/shop/checkout/shipping-address/", address)
         self.browser.post("/shop/checkout/shipping-method/", {"method_code": delivery})
