@@ -1,6 +1,5 @@
 """M10: rows that an earlier version knew by their file are known by their contents after the migration."""
 
-from collections.abc import Callable
 from datetime import UTC
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +11,7 @@ from django.core.management import call_command
 
 from loyalink_khalti.loyalty.models import Account
 from tests.loyalty.conftest import nepal
+from tests.migrating import migrate, migrate_to_before
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
@@ -19,7 +19,7 @@ DIGEST = sha256(b"the file").hexdigest()
 
 
 def imported(models: Any, number: int, member: str, points: int, *, expires: Any = None, note: str = "") -> Any:
-    """Record an imported row as the version before 0005 recorded it."""
+    """Record an imported row as the version before the migration recorded it."""
     get = lambda name: models.get_model("loyalink_khalti", name).objects  # noqa: E731
     program, _new = get("Program").get_or_create(site_key="default")
     account, _new = get("Account").get_or_create(program=program, member_id=member)
@@ -44,13 +44,13 @@ def imported(models: Any, number: int, member: str, points: int, *, expires: Any
 
 
 def test_rows_that_were_imported_by_their_file_are_known_by_their_contents(
-    before: Callable[[str], Any], migrate: Callable[[], None], django_user_model: Any, tmp_path: Path, capsys: Any
+    django_user_model: Any, tmp_path: Path, capsys: Any
 ) -> None:
     sita, ram, gita = (
         django_user_model.objects.create_user(username=name, email=f"{name}@example.com")
         for name in ("sita", "ram", "gita")
     )
-    models = before("0005_import_rows_by_contents")
+    models = migrate_to_before("import_rows_by_contents")
     imported(models, 1, str(sita.pk), 1200, expires=nepal(2027, 4, 1), note="पुरानो खाता")
     imported(models, 2, str(ram.pk), 300)
     ended = imported(models, 3, str(gita.pk), 50)
@@ -75,10 +75,10 @@ def test_rows_that_were_imported_by_their_file_are_known_by_their_contents(
 
 
 def test_a_row_with_other_figures_is_not_mistaken_for_one_of_an_earlier_file(
-    before: Callable[[str], Any], migrate: Callable[[], None], django_user_model: Any, tmp_path: Path
+    django_user_model: Any, tmp_path: Path
 ) -> None:
     sita = django_user_model.objects.create_user(username="sita", email="sita@example.com")
-    imported(before("0005_import_rows_by_contents"), 1, str(sita.pk), 1200, expires=nepal(2027, 4, 1))
+    imported(migrate_to_before("import_rows_by_contents"), 1, str(sita.pk), 1200, expires=nepal(2027, 4, 1))
 
     migrate()
     path = tmp_path / "more.csv"

@@ -3,13 +3,11 @@
 from typing import Any
 
 import pytest
-from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from loyalink_khalti.khalti.wire import Initiate
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase
+from tests.migrating import migrate, migrate_to_before
 
 from .conftest import Customer, Store, only_purchase
 
@@ -53,7 +51,7 @@ def test_only_a_nepali_mobile_is_stored_as_one_and_sent_to_khalti(
 
 @pytest.mark.django_db(transaction=True)
 def test_phones_that_were_stored_without_their_country_are_corrected(store: Store, guest: Customer) -> None:
-    """Rows as the version before the migration 0006 stored them; the order has the number as it was typed."""
+    """Rows as the version before the migration stored them; the order has the number as it was typed."""
     numbers = {}
     for name, typed in (("foreign", FOREIGN), ("landline", LANDLINE), ("mobile", "9841234567"), ("erased", FOREIGN)):
         customer = Customer(f"{name}@example.com")
@@ -69,10 +67,9 @@ def test_phones_that_were_stored_without_their_country_are_corrected(store: Stor
         row = numbers[name]
         row.cart["customer"]["phone"], row.search_text = stored, f"{row.ref} {stored}"
         row.save()
-    executor = MigrationExecutor(connection)
-    executor.migrate([("loyalink_khalti", "0005_import_rows_by_contents")])
+    migrate_to_before("phones_as_typed")
 
-    call_command("migrate", verbosity=0)
+    migrate()
 
     phones = {name: Purchase.objects.get(pk=row.pk).frozen_cart.customer.phone for name, row in numbers.items()}
     assert phones == {"foreign": FOREIGN, "landline": LANDLINE, "mobile": "9841234567", "erased": ""}
