@@ -119,7 +119,7 @@ class ImportedRow:
 def import_key(row: ImportRow, *, batch: str = DEFAULT_BATCH) -> str:
     """Return the key of a row: batch, member and contents, whatever the file looks like that contains it.
 
-    The member is a hash in it, so that entries, which never change, name nobody.
+    The member is a hash in it, so that entries, which never change, name no member.
     """
     note = " ".join(unicodedata.normalize("NFKC", row.note).split())
     expires = row.expires_at.astimezone(UTC).isoformat() if row.expires_at else ""

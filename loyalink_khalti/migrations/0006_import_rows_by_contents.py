@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from django.db import migrations
 
-from loyalink_khalti.loyalty.adjustments import ImportRow, import_key
+from loyalink_khalti.loyalty.ledger import ImportRow, import_key
 
 BY_FILE = re.compile(r"adjust:(\d+):(import:[0-9a-f]{64}:\d+)")
 

@@ -65,7 +65,7 @@ def test_phones_that_were_stored_without_their_country_are_corrected(store: Stor
         ("erased", ""),
     ):
         row = numbers[name]
-        row.cart["customer"]["phone"], row.search_text = stored, f"{row.ref} {stored}"
+        row.cart["customer"]["phone"], row.search_text = stored, f"{row.ref} {stored}".strip()
         row.save()
     migrate_to_before("phones_as_typed")
 
