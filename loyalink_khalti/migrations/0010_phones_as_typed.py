@@ -27,7 +27,7 @@ def correct(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0006_import_rows_by_contents")]
+    dependencies = [("loyalink_khalti", "0009_import_rows_by_contents")]
 
     # Nothing is done backwards: the corrected numbers are right for the earlier version, too.
     operations = [migrations.RunPython(correct, migrations.RunPython.noop)]

@@ -52,7 +52,7 @@ def row_of(entry, request_hash, members):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0005_money_without_order")]
+    dependencies = [("loyalink_khalti", "0008_received_money_append_only")]
 
     # Nothing is done backwards: the keys by file are still there.
     operations = [migrations.RunPython(add_keys, migrations.RunPython.noop)]
