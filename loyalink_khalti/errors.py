@@ -13,7 +13,7 @@
     │       └── KhaltiThrottled         429: too many requests
     ├── CannotPay                       the purchase cannot be paid this way
     ├── CannotRefund                    the refund cannot be made
-    │   └── RefundLimitExceeded         more than this member of staff may refund of one order
+    │   └── RefundLimitExceeded         more than this member of staff may refund of one order, or in a day
     ├── CannotRecord                    received money cannot be recorded or corrected like this
     ├── CannotResolve                   the flag cannot be resolved this way
     ├── CannotClaim                     this customer cannot claim the points of the order
@@ -22,10 +22,13 @@
     ├── ShopCannot                      the shop cannot do what the flow needs (for example: sold out)
     └── LedgerError                     the points cannot be changed
         ├── CannotAdjust                staff cannot adjust the points like this
-        │   └── AdjustmentLimitExceeded more than this member of staff may adjust of one member in a day
+        │   └── AdjustmentLimitExceeded more than this member of staff may adjust at once, or in a day
         ├── InsufficientPoints          the account has fewer points available
         ├── AccountBlocked              the account is blocked
         └── LedgerConflict              the idempotency key was used before with other figures
+
+``SelfDealing`` is a ``CannotAdjust``, ``CannotRefund``, ``CannotRecord`` and ``CannotResolve`` in one: staff may do
+nothing for their own account or order, and each page that shows why a deed is refused shows this, too.
 
 "No answer" and "no" differ: after ``KhaltiUnreachable`` the call may have succeeded, so conclude nothing from it.
 """
@@ -103,7 +106,7 @@ class CannotRefund(LoyalinkError):
 
 
 class RefundLimitExceeded(CannotRefund):
-    """The refund exceeds the limit per order of this member of staff. A permission lifts the limit."""
+    """The refund exceeds a limit of this member of staff, per order or per day. A permission lifts the limits."""
 
 
 class CannotRecord(LoyalinkError):
@@ -144,7 +147,11 @@ class CannotAdjust(LedgerError):
 
 
 class AdjustmentLimitExceeded(CannotAdjust):
-    """The adjustment exceeds the limit per member and day of this member of staff. A permission lifts the limit."""
+    """More points than this member of staff may adjust or merge at once or in a day. A permission lifts the limits."""
+
+
+class SelfDealing(CannotAdjust, CannotRefund, CannotRecord, CannotResolve):
+    """The deed is for the actor's own account or order; ``str()`` is a sentence for staff. Nothing has changed."""
 
 
 class InsufficientPoints(LedgerError):

@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 import pytest
 import requests
 import responses
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.core.management.color import no_style
 from django.db import connection, connections
 from requests import PreparedRequest
 
@@ -40,13 +43,28 @@ __all__ = [
 SERVER = "https://dev.khalti.com/api/v2/"
 KEY = "test_secret_key_00000000000040008000000000c0ffee"
 REFUND = re.compile(re.escape(SERVER.removesuffix("v2/")) + r"merchant-transaction/[^/]+/refund/")
+STAFF = (1, 2, 3, 4, 1000)
 T = TypeVar("T")
 Reply = tuple[int, dict[str, str], str]
 
 
+def create_staff() -> None:
+    """Create four members of staff, whom tests name as actors ``"1"`` to ``"4"``; other users get far greater pks."""
+    users = get_user_model().objects
+    if users.exists():
+        return
+    rows = [User(pk=pk, username=f"staff{pk}", email=f"staff{pk}@shop.example", is_staff=True) for pk in STAFF]
+    users.bulk_create(rows)
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), [User]):
+            cursor.execute(statement)
+    users.filter(pk=STAFF[-1]).delete()
+
+
 @pytest.fixture
 def shop(fake_shop: FakeShop, settings: Any) -> FakeShop:
-    """The fake shop, on the web, with a key for Khalti's test server."""
+    """The fake shop, on the web, with staff and with a key for Khalti's test server."""
+    create_staff()
     settings.ROOT_URLCONF = "tests.flow.urls"
     settings.LOYALINK_KHALTI = {
         **settings.LOYALINK_KHALTI,

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "KHALTI_BASE_URL": "",
     "FERNET_KEYS": (),
     "GUEST_CLAIMS": False,
+    "ALLOW_SELF_DEALING": False,
 }
 """Every setting and its default, without the settings of hosts (``host_settings``)."""
 DEFAULT_THREADS = 4

@@ -25,6 +25,8 @@ The story of a purchase, in the order in which its verbs are called::
 in any order, by any number of processes. Only lookup's answer makes a Khalti payment paid:
 https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
 
+What staff do is refused for their own account or order, whatever their permissions: ``forbid_self_dealing``.
+
 Every verb that writes money commits by itself and raises ``InsideTransaction`` when it is called inside a transaction.
 Adjustments of points run in the caller's transaction.
 
@@ -51,6 +53,7 @@ from loyalink_khalti.flow.checkout.received import (
     reverse_received,
 )
 
+from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing, mailbox_of, self_dealing_obstacle
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.refunds.order import (
     RefundQuote,
@@ -122,6 +125,7 @@ from loyalink_khalti.flow.review.alerts import schedule_digest
 __all__ = [
     "Contact",
     "DataSubject",
+    "Deed",
     "ErasedRows",
     "Health",
     "HeldPoints",
@@ -161,11 +165,13 @@ __all__ = [
     "export_personal_data",
     "find_members",
     "find_subject",
+    "forbid_self_dealing",
     "health",
     "held_message",
     "held_points",
     "index_members",
     "khalti_unavailable_reason",
+    "mailbox_of",
     "mark_received",
     "member_accounts",
     "member_emails",
@@ -196,6 +202,7 @@ __all__ = [
     "resolve_flag",
     "reverse_received",
     "schedule_digest",
+    "self_dealing_obstacle",
     "set_blocked",
     "shortage_message",
     "stale_form_message",

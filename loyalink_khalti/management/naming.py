@@ -17,6 +17,11 @@ def add_site(parser: ArgumentParser, *, default: str | None = conf.DEFAULT_SITE)
     parser.add_argument("--site", default=default, help=f"a site's host name, or {conf.DEFAULT_SITE}{of_all}")
 
 
+def add_actor(parser: ArgumentParser) -> None:
+    """Add the option ``--actor``, which every command needs that moves points or money; ``staff`` reads it."""
+    parser.add_argument("--actor", required=True, help="who does this: e-mail address or pk of a member of staff")
+
+
 def site(name: str) -> str:
     """Return the key of an existing site. Raises ``CommandError`` with the names of all sites."""
     sites = apps.get_model("wagtailcore", "Site").objects.all()

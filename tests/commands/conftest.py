@@ -5,6 +5,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from loyalink_khalti import flow
@@ -16,15 +17,28 @@ from tests.purchases import account, fake_shop, khalti, member, no_call_in_a_tra
 __all__ = ["account", "fake_shop", "khalti", "member", "no_call_in_a_transaction", "shop"]
 
 Run = Callable[..., str]
+ACTOR = "owner@example.com"
+"""Who runs the commands that move points or money, unless a test names another."""
+NEED_ACTOR = frozenset({"loyalty adjust", "loyalty merge", "loyalty block", "loyalty unblock", "loyalty_import"})
+
+
+def with_actor(name: str, *arguments: Any) -> list[str]:
+    """Return the arguments of a command, with ``--actor`` if it needs one."""
+    given = list(map(str, arguments))
+    verb = f"{name} {given[0]}" if name == "loyalty" and given else name
+    if verb not in NEED_ACTOR or "--actor" in given:
+        return given
+    get_user_model().objects.get_or_create(username="owner", defaults={"email": ACTOR, "is_staff": True})
+    return [*given, "--actor", ACTOR]
 
 
 @pytest.fixture
 def run(db: None) -> Run:
-    """Run a command and return what it prints."""
+    """Run a command, with ``--actor`` if it needs one, and return what it prints."""
 
     def command(name: str, *arguments: Any) -> str:
         out = StringIO()
-        call_command(name, *map(str, arguments), stdout=out, stderr=StringIO())
+        call_command(name, *with_actor(name, *arguments), stdout=out, stderr=StringIO())
         return out.getvalue()
 
     return command

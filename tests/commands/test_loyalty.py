@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from django.core.management import CommandError
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from wagtail.models import Site
 
 from loyalink_khalti.backoffice.models import LoyaltySettings
@@ -12,14 +13,14 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry
 from loyalink_khalti.money import Points
 
-from .conftest import Run
+from .conftest import ACTOR, Run
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
 def editor(django_user_model: Any) -> Any:
-    return django_user_model.objects.create_user(username="editor", email="editor@example.com")
+    return django_user_model.objects.create_user(username="editor", email="editor@example.com", is_staff=True)
 
 
 def test_points_are_added_and_deducted_with_reason_note_and_actor(run: Run, user: Any, editor: Any) -> None:
@@ -29,8 +30,9 @@ def test_points_are_added_and_deducted_with_reason_note_and_actor(run: Run, user
     assert run("loyalty", "adjust", user.pk, "-20", "--reason", "correction") == f"{user.pk} has 100 points now.\n"
 
     first, second = Entry.objects.order_by("seq")
+    owner = User.objects.get(email=ACTOR)
     assert (first.reason_code, first.actor, first.note.text) == ("goodwill", str(editor.pk), "a torn notebook")
-    assert (second.reason_code, second.actor, second.amount) == ("correction", None, 20)
+    assert (second.reason_code, second.actor, second.amount) == ("correction", str(owner.pk), 20)
 
 
 def test_a_second_adjustment_with_the_same_key_changes_nothing(run: Run, user: Any) -> None:
@@ -112,8 +114,8 @@ def test_the_limit_of_the_site_does_not_apply_to_commands(run: Run, user: Any, e
     site = Site.objects.get_or_create(is_default_site=True, defaults={"root_page_id": 1})[0]
     LoyaltySettings.objects.update_or_create(site=site, defaults={"adjust_limit": 100})
 
-    run("loyalty", "adjust", user.pk, 500, "--reason", "test", "--actor", user.pk)
-    run("loyalty", "merge", user.pk, editor.pk, "--actor", user.pk)
+    run("loyalty", "adjust", user.pk, 500, "--reason", "test")
+    run("loyalty", "merge", user.pk, editor.pk)
 
     assert Account.objects.get(member_id=editor.pk).available == 500
 
@@ -124,3 +126,39 @@ def test_a_member_with_held_points_is_not_erased(run: Run, user: Any) -> None:
 
     with pytest.raises(CommandError, match=r"held for a payment.* Nothing was changed"):
         run("loyalty", "erase", "sita@example.com")
+
+
+MOVES = [
+    ("adjust", "sita@example.com", "5", "--reason", "x"),
+    ("block", "sita@example.com"),
+    ("merge", "sita@example.com", "editor@example.com"),
+    ("unblock", "sita@example.com"),
+]
+
+
+@pytest.mark.parametrize("arguments", MOVES, ids=lambda each: each[0])
+def test_a_command_that_moves_points_needs_an_actor(arguments: tuple[str, ...], user: Any, editor: Any) -> None:
+    """M5: entries without an actor were counted against nobody and missing from the report."""
+    with pytest.raises(CommandError, match="required: --actor"):
+        call_command("loyalty", *arguments)
+
+
+@pytest.mark.parametrize("actor", ["999", "gone@example.com", "customer@example.com"])
+def test_the_actor_is_a_member_of_staff_who_exists(actor: str, run: Run, user: Any) -> None:
+    """M5: also where the account of a deleted user still exists."""
+    User.objects.create(username="customer", email="customer@example.com")
+    ledger.adjust(site_key="default", member_id="999", points=5, key="k", reason="opening")
+
+    with pytest.raises(CommandError, match=r"There is no user|is not a member of staff"):
+        run("loyalty", "adjust", user.pk, 5, "--reason", "x", "--actor", actor)
+
+    assert not Account.objects.filter(member_id=user.pk, available__gt=0).exists()
+
+
+@pytest.mark.parametrize("arguments", [MOVES[0], MOVES[2]], ids=lambda each: each[0])
+def test_a_command_is_refused_for_the_actors_own_account(
+    arguments: tuple[str, ...], run: Run, user: Any, editor: Any
+) -> None:
+    """M5: commands are exempt from the limits, not from this rule."""
+    with pytest.raises(CommandError, match=r"your own account.* Nothing was changed"):
+        run("loyalty", *arguments, "--actor", "sita@example.com")

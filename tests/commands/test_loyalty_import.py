@@ -13,7 +13,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry, EntryNote, IdempotencyKey, Lot
 from tests.loyalty.conftest import nepal
 
-from .conftest import Run
+from .conftest import Run, with_actor
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
@@ -45,7 +45,7 @@ def refused(path: Path, *options: str) -> list[str]:
     """Every line that is printed about a file that is not imported."""
     err = StringIO()
     with pytest.raises(CommandError) as caught:
-        call_command("loyalty_import", str(path), *options, stdout=StringIO(), stderr=err)
+        call_command("loyalty_import", *with_actor("loyalty_import", path, *options), stdout=StringIO(), stderr=err)
     assert (Account.objects.count(), IdempotencyKey.objects.count()) == (0, 0)
     return [*err.getvalue().splitlines(), str(caught.value)]
 
@@ -286,3 +286,19 @@ def test_what_is_owed_is_repaid_first(run: Run, file: Make, user: Any) -> None:
     run("loyalty_import", file("member,points", "sita@example.com,100"))
 
     assert available() == {member_id: 70}
+
+
+def test_nobody_imports_points_for_their_own_account(run: Run, file: Make, user: Any, ram: Any) -> None:
+    """M5: one row of the file is enough."""
+    path = file("member,points", f"{ram.pk},300", "sita@example.com,1200")
+
+    with pytest.raises(CommandError, match=r"your own account.* Nothing was imported"):
+        run("loyalty_import", path, "--actor", "sita@example.com")
+
+    assert (Account.objects.count(), IdempotencyKey.objects.count()) == (0, 0)
+
+
+def test_an_import_needs_an_actor(file: Make, user: Any) -> None:
+    """M5"""
+    with pytest.raises(CommandError, match="required: --actor"):
+        call_command("loyalty_import", str(file("member,points", "sita@example.com,1200")))

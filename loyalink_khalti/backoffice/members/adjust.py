@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin import messages
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import AdjustmentLimitExceeded, LedgerConflict, LedgerError
+from loyalink_khalti.errors import AdjustmentLimitExceeded, LedgerConflict, LedgerError, SelfDealing
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import AccountPreview
 from loyalink_khalti.nepal import group_digits
@@ -102,8 +102,8 @@ class AdjustView(MemberView):
         if after.missing:
             form.add_error("points", flow.shortage_message(after.available_before))
             return self._render(form)
-        obstacle = flow.adjustment_obstacle(self.account, points, self.actor)
-        if obstacle and not self.has_permission(permissions.ADJUST_BEYOND_LIMIT):
+        may_exceed = self.has_permission(permissions.ADJUST_BEYOND_LIMIT)
+        if obstacle := flow.adjustment_obstacle(self.account, points, self.actor, may_exceed_limit=may_exceed):
             form.add_error(None, obstacle)
             return self._render(form, status=403)
         preview = Preview(points=points, reason=form.reason_label, note=form.cleaned_data["note"], after=after)
@@ -123,7 +123,7 @@ class AdjustView(MemberView):
             return self._render(form)
         except LedgerError as exc:
             form.add_error(None, str(exc))
-            return self._render(form, status=403 if isinstance(exc, AdjustmentLimitExceeded) else 200)
+            return self._render(form, status=403 if isinstance(exc, AdjustmentLimitExceeded | SelfDealing) else 200)
         if is_new:
             messages.success(self.request, _adjusted_message(form.signed_points))
         else:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotRecord, CannotRefund, LedgerError, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
+from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
 from loyalink_khalti.flow.verification.apply import award_points
 from loyalink_khalti.loyalty import ledger
@@ -61,7 +62,8 @@ def record_received(
     that was cancelled unpaid is placed again once all that is due has arrived, if its stock and its points can be
     taken again in full; otherwise the money stays a surplus, as does what exceeds the amount due.
 
-    Raises ``CannotRecord`` with a message for staff (nothing is recorded then) and ``InsideTransaction``.
+    Raises ``CannotRecord``, and ``SelfDealing`` for the actor's own order, with a message for staff (nothing is
+    recorded then), and ``InsideTransaction``; so do the other functions of this module.
     """
     forbid_transaction("record_received")
 
@@ -71,6 +73,7 @@ def record_received(
         if earlier is not None:
             return _recorded_before(locked, earlier, (amount, received_on, reference, None))
         _check_entry(locked, amount, received_on, seen)
+        forbid_self_dealing(actor, Deed.RECEIVE, purchase=locked)
         return _record(
             locked, amount=amount, received_on=received_on, reference=reference, key=key, actor=actor
         )  # fmt: skip
@@ -92,6 +95,7 @@ def mark_received(purchase: Purchase, *, actor: str) -> ReceivedResult:
             return ReceivedResult(purchase=locked, is_new=False)
         if refunds.has_any(locked):
             raise CannotRecord(_("This order was cancelled. Record the amount that has arrived."))
+        forbid_self_dealing(actor, Deed.RECEIVE, purchase=locked)
         key = f"{locked.pk}:rest:{received.newest_pk(locked)}"
         today = day_of(timezone.now())
         return _record(locked, amount=received.due(locked), received_on=today, reference="", key=key, actor=actor)
@@ -117,6 +121,7 @@ def reverse_received(entry: ReceivedMoney, *, reason: str, key: str, actor: str)
         earlier = getattr(row, "reversed_by", None)
         if earlier is not None:
             return ReceivedResult(purchase=purchase, entry=earlier, is_new=False)
+        forbid_self_dealing(actor, Deed.RECEIVE, purchase=purchase)
         reversing = ReceivedMoney.objects.create(
             purchase=purchase, amount=-row.amount, received_on=day_of(timezone.now()), reverses=row,
             reason=reason.strip(), key=key, actor=actor,
@@ -136,7 +141,13 @@ def apply_received(purchase: Purchase, *, actor: str) -> ReceivedResult:
     Raises ``CannotRecord`` where the order is not paid this way, and ``InsideTransaction``.
     """
     forbid_transaction("apply_received")
-    return in_one_block(lambda: _apply(_lock(purchase.pk), actor=actor))
+
+    def work() -> ReceivedResult:
+        locked = _lock(purchase.pk)
+        forbid_self_dealing(actor, Deed.RECEIVE, purchase=locked)
+        return _apply(locked, actor=actor)
+
+    return in_one_block(work)
 
 
 def refund_surplus(
@@ -159,6 +170,7 @@ def refund_surplus(
         if not 0 < amount <= locked.surplus:
             left = {"left": npr(Paisa(locked.surplus))}
             raise CannotRefund(_("Only %(left)s was received beyond what the order needs.") % left)
+        forbid_self_dealing(actor, Deed.REFUND, purchase=locked)
         if enforce_limit:
             enforce_refund_limit(locked, amount)
         now = timezone.now()

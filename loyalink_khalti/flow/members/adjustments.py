@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import AdjustmentLimitExceeded, CannotAdjust, InsufficientPoints
+from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.buckets import EntryKind
 from loyalink_khalti.loyalty.models import Account, Entry
@@ -40,15 +41,17 @@ def adjust_points(
 ) -> bool:
     """Add points to a member, or deduct them where ``points`` is negative; once per ``key``.
 
-    ``actor`` is the user's pk, None for a command without ``--actor``; ``may_exceed_limit`` says that they have the
-    permission. Raises ``CannotAdjust``, and ``AdjustmentLimitExceeded`` where the actor exceeds the site's limit, both
-    with a message for staff, and ``LedgerConflict`` where the key was used with other figures.
+    ``actor`` is the user's pk, None for the system; ``may_exceed_limit`` says that they have the permission. Raises
+    ``CannotAdjust``, ``SelfDealing`` for their own account, and ``AdjustmentLimitExceeded`` where they exceed a limit
+    of the site, all with a message for staff, and ``LedgerConflict`` where the key was used with other figures.
     """
     account = _lock(account)
     member_id = _active_member_id(account)
     is_new = not ledger.was_adjusted(account, key)
-    if is_new and not may_exceed_limit and (obstacle := adjustment_obstacle(account, points, actor)):
-        raise AdjustmentLimitExceeded(obstacle)
+    if is_new:
+        forbid_self_dealing(actor, Deed.ADJUST, members=[member_id])
+    if is_new and not may_exceed_limit and (limit := exceeded_adjust_limit(account, points, actor)) is not None:
+        raise AdjustmentLimitExceeded(_limit_message(limit))
     try:
         ledger.adjust(
             site_key=account.program.site_key, member_id=member_id, points=points, key=key, reason=reason, note=note,
@@ -60,18 +63,25 @@ def adjust_points(
 
 
 @transaction.atomic
-def set_blocked(account: Account, *, blocked: bool) -> bool:
-    """Block a member's points or unblock them. Raises ``CannotAdjust`` with a message for staff."""
+def set_blocked(account: Account, *, blocked: bool, actor: str | None) -> bool:
+    """Block a member's points or unblock them; ``actor`` is the user's pk, None for the system.
+
+    Raises ``CannotAdjust``, and ``SelfDealing`` for their own account, with a message for staff.
+    """
     account = _lock(account)
-    return ledger.set_blocked(site_key=account.program.site_key, member_id=_active_member_id(account), blocked=blocked)
+    member_id = _active_member_id(account)
+    if account.blocked != blocked:
+        forbid_self_dealing(actor, Deed.BLOCK, members=[member_id])
+    return ledger.set_blocked(site_key=account.program.site_key, member_id=member_id, blocked=blocked)
 
 
 @transaction.atomic
 def merge_members(account: Account, *, into: Account, actor: str | None, may_exceed_limit: bool = False) -> bool:
     """Move all points of one member to another of the same site, for good.
 
-    Raises ``CannotAdjust`` where that is impossible, and ``AdjustmentLimitExceeded`` where the actor's adjustments of
-    both members exceed the site's limit together; both with a message for staff.
+    Raises ``CannotAdjust`` where that is impossible, ``SelfDealing`` where one of them is the actor, and
+    ``AdjustmentLimitExceeded`` where the actor's adjustments of both members exceed the site's limit together; all
+    with a message for staff.
     """
     locked = {row.pk: row for row in _rows().filter(pk__in=[account.pk, into.pk]).order_by("pk")}
     account, into = locked[account.pk], locked[into.pk]
@@ -84,17 +94,18 @@ def merge_members(account: Account, *, into: Account, actor: str | None, may_exc
     ending, staying = _active_member_id(account), _active_member_id(into)
     if account.held:
         raise CannotAdjust(held_message())
+    forbid_self_dealing(actor, Deed.MERGE, members=[ending, staying])
     if not may_exceed_limit and (limit := exceeded_merge_limit(account, into, actor)) is not None:
         raise AdjustmentLimitExceeded(_limit_message(limit))
     ledger.merge(site_key=account.program.site_key, member_id=ending, into=staying, actor=actor)
     return True
 
 
-def adjustment_obstacle(account: Account, points: int, actor: str | None) -> str:
-    """Return why an actor who may not exceed the limit cannot adjust an account by ``points``; "" if they can."""
-    if account.member_id == actor:
-        return _("You cannot adjust your own points. Ask a colleague.")
-    limit = exceeded_adjust_limit(account, points, actor)
+def adjustment_obstacle(account: Account, points: int, actor: str | None, *, may_exceed_limit: bool) -> str:
+    """Return why an actor cannot adjust an account by ``points``; "" if they can."""
+    if obstacle := self_dealing_obstacle(actor, members=[account.member_id]):
+        return obstacle
+    limit = None if may_exceed_limit else exceeded_adjust_limit(account, points, actor)
     return "" if limit is None else _limit_message(limit)
 
 

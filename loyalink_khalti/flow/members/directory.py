@@ -72,6 +72,11 @@ def contacts(member_ids: Iterable[str | None]) -> dict[str, Contact]:
     return {str(user.pk): _contact(user) for user in _users(member_ids)}
 
 
+def login_name(member_id: str) -> str:
+    """Return the name with which a user logs in, for colleagues; the pk where the user no longer exists."""
+    return next((str(user.get_username()) for user in _users([member_id])), member_id)
+
+
 def find_members(names: Iterable[str]) -> dict[str, list[str]]:
     """Return the pks of the users with each e-mail address or pk; a name without users is left out."""
     names, users = set(names), get_user_model().objects

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotRefund, ShopCannot
+from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty.ledger import preview_refund, refund_rounding
 from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, npr
@@ -114,7 +115,7 @@ def refund_order(
     under the lock.
 
     Returns the Refund, whose state is ``done``, ``refused`` (Khalti's message says why) or ``unknown``. Raises
-    ``CannotRefund`` or ``RefundLimitExceeded`` with a message for staff (nothing was sent then), and
+    ``CannotRefund``, ``RefundLimitExceeded`` or ``SelfDealing`` with a message for staff (nothing was sent then), and
     ``InsideTransaction``. https://docs.khalti.com/khalti-epayment/#refund
     """
     forbid_transaction("refund_order")
@@ -181,6 +182,7 @@ def _request(
         ):  # fmt: skip
             raise CannotRefund(_("This form was sent before with other amounts. Please open the page again."))
         return earlier
+    forbid_self_dealing(actor, Deed.REFUND, purchase=purchase)
     _check_no_other(purchase, seen_refund)
     _check_shop(purchase)
     chosen = [(str(sku), int(quantity)) for sku, quantity, _restock in lines]

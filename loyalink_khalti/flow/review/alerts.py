@@ -1,4 +1,4 @@
-"""E-mail staff about new Flags: each Flag once, and one e-mail an hour at most."""
+"""E-mail staff: new Flags, each once and one e-mail an hour at most, and other alerts at once."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ MOST = 50
 """Flags that one e-mail lists; of more it has only the number."""
 
 _DIGEST = f"{__name__}.send_digest"
-_TEMPLATE = "loyalink_khalti/mail/flags"
+_TEMPLATES = "loyalink_khalti/mail"
 
 
 def schedule_digest(**_signal: Any) -> None:
@@ -57,11 +57,24 @@ def _digest(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
         "flags": listed, "number": len(flags), "more": len(flags) - len(listed), "site_url": site,
         "review_url": _review_url(site),
     }  # fmt: skip
-    with translation.override(settings.LANGUAGE_CODE):
-        subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", context).split())
-        body = render_to_string(f"{_TEMPLATE}.txt", context)
     # Named after the outbox's message and its first Flag: if it is sent twice, a mail program shows it once.
-    name = f"{message_id}.{flags[0].raised_at:%Y%m%d%H%M%S}"
+    return _mail("flags", context, to, name=f"{message_id}.{flags[0].raised_at:%Y%m%d%H%M%S}", site=site)
+
+
+def mail_alert(template: str, context: dict[str, Any], message_id: int, *, site_key: str = conf.DEFAULT_SITE) -> None:
+    """E-mail an alert to ``ALERTS_TO``, if there is an address. ``message_id`` is that of the outbox's message.
+
+    ``template`` names ``mail/<template>.txt`` and ``mail/<template>_subject.txt``, which also get ``site_url``.
+    """
+    to, site = conf.alerts_to(), _site_url(site_key)
+    if to:
+        _mail(template, context | {"site_url": site}, to, name=f"{template}.{message_id}", site=site).send()
+
+
+def _mail(template: str, context: dict[str, Any], to: list[str], *, name: str, site: str) -> EmailMessage:
+    with translation.override(settings.LANGUAGE_CODE):
+        subject = " ".join(render_to_string(f"{_TEMPLATES}/{template}_subject.txt", context).split())
+        body = render_to_string(f"{_TEMPLATES}/{template}.txt", context)
     headers = {"Message-ID": f"<loyalink-khalti.{name}@{urlsplit(site).hostname}>"}
     return EmailMessage(subject, body, to=to, headers=headers)
 

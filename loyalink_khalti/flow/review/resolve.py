@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.conf import Caller
-from loyalink_khalti.errors import CannotResolve, LedgerError, LoyalinkError, ShopCannot, safe_trace
+from loyalink_khalti.errors import CannotResolve, LedgerError, LoyalinkError, SelfDealing, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.execution import record_done
 from loyalink_khalti.flow.refunds.order import subtotal_for
 from loyalink_khalti.flow.refunds.payment import refund_payment
+from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint, release_purchase
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
@@ -58,8 +59,9 @@ def resolve_flag(
     Khalti number for what was paid from a bank, and ``enforce_limit``: whether the site's limit binds this actor. A
     Flag that is still open then says that Khalti refused the refund or did not answer.
 
-    Raises ``CannotResolve`` or ``CannotRefund`` (``RefundLimitExceeded`` above the limit) with a sentence for staff;
-    then nothing is changed. Raises ``InsideTransaction`` inside a transaction.
+    Raises ``CannotResolve`` or ``CannotRefund`` (``RefundLimitExceeded`` above the limit, ``SelfDealing`` for the
+    actor's own order) with a sentence for staff; then nothing is changed. Raises ``InsideTransaction`` inside a
+    transaction.
     """
     forbid_transaction("resolve_flag")
     reason = PrivateText(reason)  # it may be about a person
@@ -91,6 +93,8 @@ def resolve_flag(
 
     try:
         return in_one_block(work)
+    except SelfDealing:
+        raise
     except ShopCannot as exc:
         raise CannotResolve(_("The shop cannot do this: %(error)s") % {"error": exc.detail or exc.reason}) from exc
     except LedgerError as exc:
@@ -147,6 +151,8 @@ def _lock(request: Request) -> Review:
         raise CannotResolve(_("This flag is already resolved: “%(resolution)s”.") % {"resolution": flag.resolution})
     if request.resolution not in (options := resolution_options(flag)):
         raise CannotResolve(_not_an_option(options, payment))
+    if request.resolution is not Resolution.REFUND:  # ``refund_payment`` asks by itself
+        forbid_self_dealing(request.actor, Deed.RESOLVE, purchase=purchase)
     return Review(flag=flag, purchase=purchase, payments=payments, payment=payment, request=request)
 
 

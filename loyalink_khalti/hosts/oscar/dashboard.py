@@ -19,7 +19,7 @@ from oscar.apps.dashboard.orders.views import OrderDetailView as OscarOrderDetai
 from oscar.apps.dashboard.orders.views import OrderListView as OscarOrderListView
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import LoyalinkError
+from loyalink_khalti.errors import LoyalinkError, SelfDealing
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
@@ -103,6 +103,8 @@ class OrderDetailView(RefundMixin, OscarOrderDetailView):
             return self._reload(error=_("This order awaits no payment."))
         try:
             flow.mark_received(purchase, actor=str(request.user.pk))
+        except SelfDealing as exc:
+            return self._reload(error=str(exc))
         except LoyalinkError:
             return self._reload(error=_("The payment could not be recorded."))
         order.notes.create(user=request.user, note_type="System", message=_("Payment received."))

@@ -36,8 +36,6 @@ class Command(BaseCommand):
         merge.set_defaults(work=self._merge)
         merge.add_argument("member", help="whose account ends")
         merge.add_argument("into", help="whose account gets the points")
-        merge.add_argument("--actor", help="who does this: e-mail address or pk")
-        naming.add_site(merge)
 
         block = verbs.add_parser("block", help="stop a member from using points; they still earn points")
         block.set_defaults(work=self._block)
@@ -45,6 +43,8 @@ class Command(BaseCommand):
         unblock.set_defaults(work=self._unblock)
         for verb in (block, unblock):
             verb.add_argument("member")
+        for verb in (merge, block, unblock):
+            naming.add_actor(verb)
             naming.add_site(verb)
 
         self._add_adjust(verbs.add_parser("adjust", help="add points, or deduct points (-50)"))
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         adjust.add_argument("points", type=int, help="a whole number; a negative one deducts points")
         adjust.add_argument("--reason", required=True, help="a short code: goodwill, correction, …")
         adjust.add_argument("--note", default="", help="a note for staff, erased with the member's personal data")
-        adjust.add_argument("--actor", help="who does this: e-mail address or pk")
+        naming.add_actor(adjust)
         adjust.add_argument("--key", help="a name for this adjustment; a second one of that name changes nothing")
         naming.add_site(adjust)
 
@@ -89,17 +89,17 @@ class Command(BaseCommand):
 
     def _merge(self, options: dict[str, Any]) -> str:
         account, into = _account(options), _account(options, "into")
-        flow.merge_members(account, into=into, actor=_actor(options), may_exceed_limit=True)
+        flow.merge_members(account, into=into, actor=naming.staff(options["actor"]), may_exceed_limit=True)
         into.refresh_from_db()
         points = count(into.available, "point")
         return f"{options['into']} has {points} now; the account of {options['member']} has ended."
 
     def _block(self, options: dict[str, Any]) -> str:
-        flow.set_blocked(_account(options), blocked=True)
+        flow.set_blocked(_account(options), blocked=True, actor=naming.staff(options["actor"]))
         return f"The points of {options['member']} are blocked."
 
     def _unblock(self, options: dict[str, Any]) -> str:
-        flow.set_blocked(_account(options), blocked=False)
+        flow.set_blocked(_account(options), blocked=False, actor=naming.staff(options["actor"]))
         return f"The points of {options['member']} are not blocked any more."
 
     def _adjust(self, options: dict[str, Any]) -> str:
@@ -115,7 +115,7 @@ class Command(BaseCommand):
             key=options["key"] or f"command:{uuid4().hex}",
             reason=options["reason"],
             note=options["note"],
-            actor=_actor(options),
+            actor=naming.staff(options["actor"]),
             may_exceed_limit=True,  # the owner of the server runs the commands
         )
         account.refresh_from_db()
@@ -124,7 +124,3 @@ class Command(BaseCommand):
 
 def _account(options: dict[str, Any], name: str = "member") -> Account:
     return flow.own_account(site_key=options["site"], member_id=naming.member(options[name]))
-
-
-def _actor(options: dict[str, Any]) -> str | None:
-    return naming.member(options["actor"]) if options["actor"] else None

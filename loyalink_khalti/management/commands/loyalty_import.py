@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from loyalink_khalti import flow
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.management import balance_file, naming
@@ -35,7 +36,6 @@ class Command(BaseCommand):
         parser.add_argument(
             "--most", type=int, default=MOST_POINTS, help="refuse rows with more points than this (%(default)s)"
         )
-        parser.add_argument("--actor", help="who imports: e-mail address or pk")
         parser.add_argument(
             "--batch",
             default=ledger.DEFAULT_BATCH,
@@ -51,12 +51,13 @@ class Command(BaseCommand):
             help="add the rows once more although they were imported before; the same NAME (by default today's date) "
             "again changes nothing",
         )
+        naming.add_actor(parser)
         naming.add_site(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         balances = self._read(options["file"], most=options["most"])
         site_key = naming.site(options["site"])
-        actor = naming.member(options["actor"]) if options["actor"] else None
+        actor = naming.staff(options["actor"])
         source = {
             "site_key": site_key,
             "digest": balances.digest,
@@ -67,6 +68,7 @@ class Command(BaseCommand):
         lines: list[tuple[int, str]] = []
         try:
             with transaction.atomic():
+                flow.forbid_self_dealing(actor, flow.Deed.IMPORT, members=[row.member_id for row in balances.rows])
                 rows = ledger.import_points(balances.rows, actor=actor, **source)
                 for each in with_progress(rows, total=total, stream=self.stderr, label="rows"):
                     done += each.is_new

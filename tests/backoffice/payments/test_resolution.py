@@ -70,7 +70,7 @@ def test_an_option_that_does_not_apply_is_refused_at_its_field(
 
 
 def test_a_flag_that_a_colleague_has_resolved_is_not_resolved_again(desk: Desk, flagged: Payment, flag: Flag) -> None:
-    flow.resolve_flag(flag, flow.Resolution.ACCEPT, actor="99", reason="Mine.")
+    flow.resolve_flag(flag, flow.Resolution.ACCEPT, actor=str(accountant().pk), reason="Mine.")
 
     page = desk.post(FLAG, flag.pk, resolution="refund", reason="No, mine.")
 

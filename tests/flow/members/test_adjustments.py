@@ -145,13 +145,6 @@ def test_merging_members_does_not_evade_the_limit(account: Account, limit: Limit
     assert adjustments.merge_members(other, into=account, actor=BINA)
 
 
-def test_staff_cannot_adjust_their_own_points(account: Account) -> None:
-    with pytest.raises(AdjustmentLimitExceeded, match="your own points"):
-        adjustments.adjust_points(account, 10, key="mine", reason="goodwill", actor="7")
-
-    assert adjustments.adjust_points(account, 10, key="mine", reason="goodwill", actor="7", may_exceed_limit=True)
-
-
 def test_the_points_of_an_ended_programme_cannot_be_changed(account: Account) -> None:
     Program.objects.update(active=False)
 

@@ -1,0 +1,161 @@
+"""No self-dealing: nobody moves points or money to their own account or order, whatever their permissions.
+
+Each deed of staff asks ``forbid_self_dealing`` under its locks, once it is known to be new. An account or an order is
+the actor's own if it belongs to their user, to an account that was merged with theirs, or to somebody with their
+mailbox: a guest's order counts, and so does a second account. A shop of one person sets ``ALLOW_SELF_DEALING``; then
+each use is logged and mailed.
+"""
+
+import logging
+import unicodedata
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from loyalink_khalti import conf, outbox
+from loyalink_khalti.errors import SelfDealing
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments.models import Purchase
+
+from .members.directory import chunked, contacts, login_name
+from .review.alerts import mail_alert
+
+log = logging.getLogger(__name__)
+
+_MAIL = f"{__name__}.mail_self_dealing"
+_DOTLESS = frozenset({"gmail.com", "googlemail.com"})
+"""Domains whose mailboxes are the same with and without dots: https://support.google.com/mail/answer/7436150."""
+
+
+class Deed(StrEnum):
+    """What staff do with somebody's points or money."""
+
+    ADJUST = "adjust"
+    MERGE = "merge"
+    BLOCK = "block"
+    IMPORT = "import"
+    REFUND = "refund"
+    RECORD_REFUND = "record_refund"
+    RECEIVE = "receive"
+    RESOLVE = "resolve"
+
+
+_LABELS: dict[Deed, Promise] = {
+    Deed.ADJUST: gettext_lazy("Adjust points"),
+    Deed.MERGE: gettext_lazy("Merge members"),
+    Deed.BLOCK: gettext_lazy("Block or unblock a member"),
+    Deed.IMPORT: gettext_lazy("Import points"),
+    Deed.REFUND: gettext_lazy("Refund"),
+    Deed.RECORD_REFUND: gettext_lazy("Record a refund"),
+    Deed.RECEIVE: gettext_lazy("Record a received payment"),
+    Deed.RESOLVE: gettext_lazy("Resolve a flag"),
+}
+
+
+def forbid_self_dealing(
+    actor: str | None, deed: Deed, *, members: Iterable[str | None] = (), purchase: Purchase | None = None
+) -> None:
+    """Refuse a deed for the actor's own account or order, also of a superuser.
+
+    ``actor`` is the user's pk as text; None is the system, or a customer for themselves, and passes. The deed is about
+    the accounts of ``members`` (users' pks as text), or about a purchase. Call it once, in the transaction of the
+    deed: with ``ALLOW_SELF_DEALING`` it allows the deed, and logs and mails it. Raises ``SelfDealing`` with a sentence
+    for staff, also where the order is a guest's and the actor's user no longer exists.
+    """
+    members = list(members)
+    if not _is_own(actor, members, purchase):
+        return
+    if not _is_allowed():
+        raise SelfDealing(_refusal())
+    about = (purchase.number or str(purchase)) if purchase is not None else ", ".join(filter(None, members))
+    log.warning("user %s did this for themselves: %s, %s", actor, deed, about)
+    outbox.post(_MAIL, actor=actor, deed=deed.value, about=about, at=timezone.now().isoformat())
+
+
+def self_dealing_obstacle(
+    actor: str | None, *, members: Iterable[str | None] = (), purchase: Purchase | None = None
+) -> str:
+    """Return why ``forbid_self_dealing`` would refuse a deed, for a page that offers it; "" if it would not."""
+    return "" if _is_allowed() or not _is_own(actor, list(members), purchase) else _refusal()
+
+
+def mail_self_dealing(actor: str, deed: str, about: str, at: str, message_id: int) -> None:
+    """E-mail ``ALERTS_TO`` about a deed that ``ALLOW_SELF_DEALING`` allowed; the outbox calls this at least once."""
+    context = {"actor": login_name(actor), "deed": _LABELS[Deed(deed)], "about": about, "at": parse_datetime(at)}
+    mail_alert("self_dealing", context, message_id)
+
+
+def mailbox_of(email: str) -> str:
+    """Return one form of all addresses of a mailbox; "" for what is no address.
+
+    Upper and lower case, what follows a plus sign, and at Gmail dots do not count: mail to ``Maya+shop@example.com``
+    reaches ``maya@example.com``. Two people whose addresses differ only so would share it: no provider that we know
+    of does that.
+    """
+    local, at, domain = unicodedata.normalize("NFKC", email).strip().casefold().rpartition("@")
+    local, domain = local.partition("+")[0], domain.rstrip(".")
+    if domain in _DOTLESS:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}" if at and local and domain else ""
+
+
+def _is_allowed() -> bool:
+    return conf.get("ALLOW_SELF_DEALING") is True  # "false" in quotation marks allows nothing
+
+
+def _refusal() -> str:
+    return _("This is for your own account or order. Ask a colleague to do it.")
+
+
+def _is_own(actor: str | None, members: list[str | None], purchase: Purchase | None) -> bool:
+    if actor is None:
+        return False
+    of_purchase = () if purchase is None else (purchase.member_id, purchase.claimed_by)
+    named = {member for member in (*members, *of_purchase) if member}
+    if actor in named or not named.isdisjoint(_merged_with({actor})):
+        return True
+    email = purchase.frozen_cart.customer.email if purchase is not None else ""
+    mailbox = _mailbox_of_actor(actor, needed=bool(email and not named))
+    if not mailbox:
+        return False
+    addresses = [email, *_addresses(named | _merged_with(named))]
+    return mailbox in {mailbox_of(address) for address in addresses}
+
+
+def _mailbox_of_actor(actor: str, *, needed: bool) -> str:
+    """Return the actor's mailbox, "" without one. A guest's order is known by it alone."""
+    contact = contacts([actor]).get(actor)
+    if contact is None and needed:
+        raise SelfDealing(_("Your user account no longer exists, so it is unknown whose order this is. Log in again."))
+    return mailbox_of(contact.email) if contact else ""
+
+
+def _addresses(members: set[str]) -> Iterator[str]:
+    for chunk in chunked(sorted(members)):
+        yield from (contact.email for contact in contacts(chunk).values())
+
+
+def _merged_with(members: set[str]) -> set[str]:
+    """Return the members of every account that a merge has joined with one of theirs, whichever of the two ended."""
+    found: set[str] = set()
+    for chunk in chunked(sorted(members)):
+        found |= _joined(set(Account.objects.filter(member_id__in=chunk).values_list("pk", flat=True)))
+    return found
+
+
+def _joined(accounts: set[int]) -> set[str]:
+    family = frontier = accounts
+    while frontier:
+        joined = Account.objects.filter(Q(successor__in=frontier) | Q(merged__in=frontier))
+        frontier = set(joined.values_list("pk", flat=True)) - family
+        family = family | frontier
+    if family == accounts:  # nothing was ever merged: their own ids are known
+        return set()
+    members = Account.objects.filter(pk__in=family).values_list("member_id", flat=True)
+    return {member for member in members if member}
