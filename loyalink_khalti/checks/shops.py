@@ -41,6 +41,22 @@ def shops() -> Messages:
 
 
 @check()
+def verified_addresses() -> Messages:
+    path = str(conf.get("EMAIL_IS_VERIFIED") or "")
+    try:
+        usable = not path or callable(import_string(path))
+    except ImportError:
+        usable = False
+    if not usable:
+        yield error(
+            37,
+            f'LOYALINK_KHALTI["EMAIL_IS_VERIFIED"] is {path!r}, which is no function.',
+            'LOYALINK_KHALTI["EMAIL_IS_VERIFIED"] = "path.to.function", which takes a user and returns whether'
+            " the shop has verified the user's e-mail address. Leave it out if the shop does not.",
+        )
+
+
+@check()
 def wagtail_settings() -> Messages:
     if apps.is_installed("wagtail.admin") and not apps.is_installed("wagtail.contrib.settings"):
         yield error(

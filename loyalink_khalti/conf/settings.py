@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "FERNET_KEYS": (),
     "GUEST_CLAIMS": False,
     "ALLOW_SELF_DEALING": False,
+    "EMAIL_IS_VERIFIED": "",
 }
 """Every setting and its default, without the settings of hosts (``host_settings``)."""
 DEFAULT_THREADS = 4
@@ -71,6 +72,15 @@ def unknown_settings() -> list[str]:
 def deadline() -> float:
     """Return the seconds within which a call to Khalti ends."""
     return float(get("DEADLINE"))
+
+
+def email_is_verified(user: Any) -> bool:
+    """Return whether the shop itself has verified this user's e-mail address, by its function ``EMAIL_IS_VERIFIED``.
+
+    False without one: an address that somebody has only typed proves nothing.
+    """
+    path = str(get("EMAIL_IS_VERIFIED") or "")
+    return bool(path and import_string(path)(user))
 
 
 def alerts_to() -> list[str]:

@@ -84,6 +84,7 @@ from loyalink_khalti.flow.members.claim import (
     claim_points,
     claimable_points,
     quote_claim,
+    request_claim_mail,
 )
 from loyalink_khalti.flow.members.data_privacy import (
     DataSubject,
@@ -91,6 +92,7 @@ from loyalink_khalti.flow.members.data_privacy import (
     erase_personal_data,
     export_personal_data,
     find_subject,
+    guest_subject,
     member_subject,
 )
 from loyalink_khalti.flow.members.directory import (
@@ -166,6 +168,7 @@ __all__ = [
     "find_members",
     "find_subject",
     "forbid_self_dealing",
+    "guest_subject",
     "health",
     "held_message",
     "held_points",
@@ -198,6 +201,7 @@ __all__ = [
     "refund_payment",
     "refund_surplus",
     "reindex_member",
+    "request_claim_mail",
     "resolution_options",
     "resolve_flag",
     "reverse_received",

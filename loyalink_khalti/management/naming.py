@@ -42,6 +42,14 @@ def member(name: str) -> str:
     return found or name
 
 
+def guest(email: str) -> flow.DataSubject:
+    """Return the guest who bought with this address, which an account may have too. Raises ``CommandError``."""
+    subject = flow.guest_subject(email)
+    if subject is None:
+        raise CommandError(f"No guest bought with the address {email!r}.")
+    return subject
+
+
 def customer(name: str) -> flow.DataSubject:
     """Return the only member with this e-mail address or pk, else the guest who bought with this address.
 

@@ -1,4 +1,8 @@
-"""Where a guest who has registered since claims the points of an order. The link is in the order mail."""
+"""Where a guest who has registered since claims the points of an order. The link is in the order mail.
+
+The address of the account must be verified. If the shop has not done that, a second mail goes to the address of the
+order, and its link leads here again.
+"""
 
 from typing import Any
 
@@ -7,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.generic import View
 
-from loyalink_khalti import flow
+from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotClaim
 from loyalink_khalti.token_pages import TokenView, plain_pages, throttle
 
@@ -19,22 +23,26 @@ class ClaimView(TokenView, LoginRequiredMixin, View):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         try:
-            purchase, points = flow.quote_claim(token, email=_email(request))
+            quote = flow.quote_claim(token, **_account(request), is_verified=conf.email_is_verified(request.user))
         except CannotClaim as exc:
             return _refusal(request, exc)
-        return _page(request, order_number=purchase.number, points=points)
+        return _page(request, order_number=quote.purchase.number, points=quote.points, is_verified=quote.is_verified)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        account, is_verified = _account(request), conf.email_is_verified(request.user)
         try:
-            points = flow.claim_points(token, member_id=str(request.user.pk), email=_email(request))
+            if not flow.quote_claim(token, **account, is_verified=is_verified).is_verified:
+                flow.request_claim_mail(token, **account)
+                return _page(request, mailed_to=account["email"])
+            points = flow.claim_points(token, **account, is_verified=is_verified)
         except CannotClaim as exc:
             return _refusal(request, exc)
         return _page(request, points=points, claimed=True)
 
 
-def _email(request: HttpRequest) -> str:
+def _account(request: HttpRequest) -> dict[str, str]:
     user: Any = request.user
-    return str(getattr(user, user.get_email_field_name(), "") or "")
+    return {"member_id": str(user.pk), "email": str(getattr(user, user.get_email_field_name(), "") or "")}
 
 
 def _refusal(request: HttpRequest, exc: CannotClaim) -> HttpResponse:

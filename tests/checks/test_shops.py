@@ -79,3 +79,11 @@ def test_no_middleware_for_token_pages(deploy, messages, settings):
     settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if not path.endswith("TokenPageMiddleware")]
 
     assert set(messages()) == {"W035"}
+
+
+@pytest.mark.parametrize("path_to_it", ["nowhere.function", "not dotted", "loyalink_khalti.errors.__doc__"])
+def test_a_function_for_verified_addresses_that_is_none(deploy, messages, path_to_it):
+    """P2"""
+    deploy(EMAIL_IS_VERIFIED=path_to_it)
+
+    assert path_to_it in messages()["E037"]

@@ -56,6 +56,12 @@ def exported(run: Run, *arguments: Any) -> Any:
     return json.loads(run("loyalty", "export-data", *arguments))
 
 
+@pytest.fixture(autouse=True)
+def _addresses_are_verified(shop: FakeShop, settings: Any) -> None:
+    """The shop verifies the address of every account."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "EMAIL_IS_VERIFIED": "builtins.bool"}
+
+
 @pytest.fixture
 def purchase(run: Run, shop: FakeShop, khalti: Khalti, user: Any) -> Purchase:
     """A member's purchase, with points redeemed and earned, a note, a resolved flag and a refund."""
@@ -114,6 +120,35 @@ def test_the_export_of_a_member_has_their_purchases_as_a_guest_and_no_others(
     bought(shop, "by-another-guest", customer=Customer(email="xsita@example.com"))
 
     assert [order["reference"] for order in exported(run, user.pk)["purchases"]] == ["as-guest", "as-member"]
+
+
+def test_purchases_of_guests_are_not_those_of_an_account_that_only_typed_their_address(
+    run: Run, shop: FakeShop, khalti: Khalti, user: Any, settings: Any
+) -> None:
+    """P1: neither exported with it nor erased with it."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "EMAIL_IS_VERIFIED": ""}
+    pay(shop, khalti, "by-the-victim")
+    run("loyalty", "adjust", user.pk, 700, "--reason", "goodwill")
+
+    sita = exported(run, user.pk)
+    erased = run("loyalty", "erase", user.pk)
+
+    assert (sita["email"], sita["purchases"]) == ("sita@example.com", [])
+    assert "from 1 account and 0 purchases" in erased
+    guest = exported(run, "sita@example.com", "--guest")
+    assert [order["name"] for order in guest["purchases"]] == ["Sita Sharma"]
+    with pytest.raises(CommandError, match="No guest bought"):
+        exported(run, "ram@example.com", "--guest")
+
+
+def test_a_claimed_purchase_is_that_of_the_account(
+    run: Run, shop: FakeShop, khalti: Khalti, user: Any, settings: Any
+) -> None:
+    """P1"""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "EMAIL_IS_VERIFIED": ""}
+    Purchase.objects.filter(pk=pay(shop, khalti, "claimed").pk).update(claimed_by=str(user.pk))
+
+    assert [order["reference"] for order in exported(run, user.pk)["purchases"]] == ["claimed"]
 
 
 def test_an_erased_member_has_no_personal_data_and_every_sum_stays(
@@ -196,9 +231,9 @@ def test_the_claim_link_of_an_erased_guest_is_not_valid(
     purchase.refresh_from_db()
 
     with pytest.raises(CannotClaim, match="This link is not valid"):
-        flow.claim_points(token, member_id="8", email="sita@example.com")
+        flow.claim_points(token, member_id="8", email="sita@example.com", is_verified=True)
     with pytest.raises(CannotClaim, match="This link is not valid"):
-        flow.quote_claim(token, email="")
+        flow.quote_claim(token, member_id="7", email="")
 
     assert (flow.claim_path(purchase), signing.loads(token, salt="loyalink_khalti.flow.members.claim")) == (
         "",

@@ -1,16 +1,23 @@
 """A guest's order earns no points until its buyer claims them with an account: once, within 30 days.
 
-The link in the order mail proves that its reader owns the mailbox; the account that claims must have the same address.
+The account must have the address of the order, and that address must be verified: by the shop (``EMAIL_IS_VERIFIED``),
+or by a second mail to it, whose link names the account. The link of the order mail alone proves nothing: the mail can
+be forwarded, and anyone can type another's address into their account.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.core import signing
+from django.core.cache import cache
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, outbox
 from loyalink_khalti.errors import CannotClaim
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import award_points, order_snapshot
@@ -24,7 +31,11 @@ from loyalink_khalti.ports import PaymentMethod
 
 CLAIM_PERIOD = timedelta(days=30)
 """How long after the order was placed its points can be claimed, however often its mail is sent."""
-_SALT = "loyalink_khalti.flow.members.claim"
+MAIL_INTERVAL = timedelta(minutes=10)
+"""The least time between two mails to the buyer of one order."""
+_HERE = "loyalink_khalti.flow.members.claim"
+_SALT, _VERIFIED_SALT = _HERE, f"{_HERE}.verified"
+_TEMPLATE = "loyalink_khalti/mail/claim_points"
 
 
 class InvalidClaimLink(CannotClaim):
@@ -34,34 +45,83 @@ class InvalidClaimLink(CannotClaim):
         super().__init__(_("This link is not valid."))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimQuote:
+    """What claiming an order does; ``is_verified``: whether the address of the account is known to be its own."""
+
+    purchase: Purchase
+    points: Points
+    is_verified: bool
+
+
 def claim_path(purchase: Purchase) -> str:
     """Return the path at which a guest claims the points of an order; "" where there are none to claim."""
     if not conf.get("GUEST_CLAIMS") or purchase.claimed_by or _has_no_buyer(purchase) or _obstacle(purchase):
         return ""
-    return reverse("loyalink_khalti:claim", args=[signing.dumps(purchase.pk, salt=_SALT)])
+    return _path(signing.dumps(purchase.pk, salt=_SALT))
 
 
-def quote_claim(token: str, *, email: str) -> tuple[Purchase, Points]:
+def quote_claim(token: str, *, member_id: str, email: str, is_verified: bool = False) -> ClaimQuote:
     """Return the order of a link, and the points that claiming it adds; writes nothing.
 
-    Raises ``CannotClaim`` with a message for the customer, and ``InvalidClaimLink``.
+    ``is_verified`` means that the shop has verified ``email``, the account's address. Raises ``CannotClaim`` with a
+    message for the customer, and ``InvalidClaimLink``.
     """
-    purchase = Purchase.objects.get(pk=_purchase_id(token))
+    link = _Link.read(token)
+    purchase = Purchase.objects.get(pk=link.purchase_id)
     _check(purchase, email=email)
     if purchase.claimed_by:
         raise CannotClaim(_("The points of this order have already been claimed."))
-    return purchase, claimable_points(purchase)
+    is_verified = link.verifies(member_id, email) or is_verified
+    return ClaimQuote(purchase=purchase, points=claimable_points(purchase), is_verified=is_verified)
 
 
-def claim_points(token: str, *, member_id: str, email: str) -> Points:
+def request_claim_mail(token: str, *, member_id: str, email: str) -> None:
+    """Mail the buyer a link with which this account can claim the points; at most one mail in ``MAIL_INTERVAL``.
+
+    Raises ``CannotClaim`` with a message for the customer, and ``InvalidClaimLink``.
+    """
+    purchase = quote_claim(token, member_id=member_id, email=email).purchase
+    key = f"{_HERE}.mail:{purchase.pk}"
+    if not cache.add(key, member_id, MAIL_INTERVAL.total_seconds()):
+        if cache.get(key) == member_id:  # a second click
+            return
+        raise CannotClaim(_("A mail about this order was sent a moment ago. Please try again in ten minutes."))
+    outbox.post(f"{_HERE}.send_claim_mail", purchase_id=purchase.pk, member_id=member_id)
+
+
+def send_claim_mail(*, purchase_id: int, member_id: str) -> None:
+    """Send the mail, in the language of the purchase; not where the points were claimed or the buyer erased since."""
+    purchase = Purchase.objects.get(pk=purchase_id)
+    if purchase.claimed_by or _has_no_buyer(purchase):
+        return
+    address = purchase.frozen_cart.customer.email
+    token = signing.dumps([purchase.pk, member_id, _digest(address)], salt=_VERIFIED_SALT)
+    context = {
+        "order_number": purchase.number,
+        "points": claimable_points(purchase),
+        "claim_url": conf.site_url(purchase.site_key) + _path(token),
+    }
+    with translation.override(purchase.language):
+        subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", context).split())
+        message = EmailMultiAlternatives(subject, render_to_string(f"{_TEMPLATE}.txt", context), to=[address])
+        message.attach_alternative(render_to_string(f"{_TEMPLATE}.html", context), "text/html")
+    message.send()
+
+
+def claim_points(token: str, *, member_id: str, email: str, is_verified: bool = False) -> Points:
     """Assign a guest's order to a member, once, and return the points that this adds.
 
-    0 where cash or a bank transfer is still to come; ``mark_received`` awards the points then. Raises ``CannotClaim``
-    with a message for the customer, ``InvalidClaimLink`` and ``InsideTransaction``.
+    ``is_verified`` means that the shop has verified ``email``, the account's address; otherwise the link must be that
+    of ``request_claim_mail`` for this account. 0 where cash or a bank transfer is still to come; ``mark_received``
+    awards the points then. Raises ``CannotClaim`` with a message for the customer, ``InvalidClaimLink`` and
+    ``InsideTransaction``.
     """
     forbid_transaction("claim_points")
-    purchase_id = _purchase_id(token)
-    return in_one_block(lambda: _claim(purchase_id, member_id=member_id, email=email))
+    link = _Link.read(token)
+    if not (is_verified or link.verifies(member_id, email)):
+        raise CannotClaim(_("Please open the link in the mail that we sent to the address of this order."))
+    return in_one_block(lambda: _claim(link.purchase_id, member_id=member_id, email=email))
 
 
 def claimable_points(purchase: Purchase) -> Points:
@@ -118,11 +178,41 @@ def _obstacle(purchase: Purchase) -> str:
     return ""
 
 
-def _purchase_id(token: str) -> int:
-    try:
-        purchase_id = int(signing.loads(token, salt=_SALT))
-    except (signing.BadSignature, ValueError, TypeError) as exc:
-        raise InvalidClaimLink from exc
-    if not Purchase.objects.filter(pk=purchase_id).exists():  # signed before the database was restored or made anew
-        raise InvalidClaimLink
-    return purchase_id
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    """A link as it was signed. That of the second mail also names the account that asked for it, and the address."""
+
+    purchase_id: int
+    member_id: str = ""
+    digest: str = ""
+
+    @classmethod
+    def read(cls, token: str) -> "_Link":
+        link = cls._read(token)
+        if not Purchase.objects.filter(pk=link.purchase_id).exists():  # signed before the database was made anew
+            raise InvalidClaimLink
+        return link
+
+    @classmethod
+    def _read(cls, token: str) -> "_Link":
+        try:
+            return cls(purchase_id=int(signing.loads(token, salt=_SALT)))
+        except (signing.BadSignature, ValueError, TypeError):
+            pass
+        try:
+            purchase_id, member_id, digest = signing.loads(token, salt=_VERIFIED_SALT, max_age=CLAIM_PERIOD)
+        except (signing.BadSignature, ValueError, TypeError) as exc:
+            raise InvalidClaimLink from exc
+        return cls(purchase_id=purchase_id, member_id=member_id, digest=digest)
+
+    def verifies(self, member_id: str, email: str) -> bool:
+        """Return whether it was mailed to this address for this account."""
+        return bool(self.digest) and self.member_id == member_id and constant_time_compare(self.digest, _digest(email))
+
+
+def _digest(email: str) -> str:
+    return salted_hmac(_VERIFIED_SALT, email.casefold(), algorithm="sha256").hexdigest()[:32]
+
+
+def _path(token: str) -> str:
+    return reverse("loyalink_khalti:claim", args=[token])

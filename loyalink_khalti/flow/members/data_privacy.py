@@ -1,7 +1,7 @@
 """Export and erase the personal data of a customer, member or guest.
 
-A member is found by the user's pk, a guest by the e-mail address from the checkout. What a member bought as a guest,
-with the address of their account, belongs to them too.
+A member is found by the user's pk, a guest by the e-mail address from the checkout. What a guest bought belongs to a
+member who has claimed it, or whose address the shop has verified: anyone can register with another's address.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotEraseData
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty import ledger
@@ -19,7 +20,7 @@ from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUNDS, UNSETTLED
 from loyalink_khalti.ports import Customer
 
-from .directory import CHUNK, member_emails, member_sites
+from .directory import CHUNK, find_user, member_emails, member_sites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,17 @@ class ErasedRows:
 
 
 def member_subject(member_id: str) -> DataSubject:
-    """Return a member, with the address under which they may have bought as a guest."""
-    name = member_emails([member_id]).get(member_id, "")
-    return DataSubject(member_id=member_id, email=name if "@" in name else "")
+    """Return a member, with the verified address under which they may have bought as a guest; "" without one."""
+    user = find_user(member_id)
+    if user is None or not conf.email_is_verified(user):
+        return DataSubject(member_id=member_id)
+    return DataSubject(member_id=member_id, email=str(getattr(user, user.get_email_field_name(), "") or ""))
+
+
+def guest_subject(email: str) -> DataSubject | None:
+    """Return the guest who has bought with this address, even if an account has it too; None if there is none."""
+    guest = DataSubject(email=email)
+    return guest if "@" in email and _purchases_of(guest).exists() else None
 
 
 def find_subject(name: str) -> DataSubject | None:
@@ -49,8 +58,7 @@ def find_subject(name: str) -> DataSubject | None:
     of_member = Q(member_id=name) | Q(claimed_by=name)
     if Account.objects.filter(member_id=name).exists() or Purchase.objects.filter(of_member).exists():
         return DataSubject(member_id=name)
-    guest = DataSubject(email=name)
-    return guest if "@" in name and _purchases_of(guest).exists() else None
+    return guest_subject(name)
 
 
 def export_personal_data(
@@ -61,11 +69,17 @@ def export_personal_data(
     sites = member_sites(member_id, site_key) if member_id else []
     head = {
         "member": member_id,
-        "email": subject.email or None,
+        "email": subject.email or _address(member_id),
         "points": {key: ledger.personal_data(site_key=key, member_id=member_id) for key in sites if member_id},
     }
     with_all = _purchases_of(subject, site_key).prefetch_related("payments__flags", "refunds")
     return head, map(_purchase_data, with_all.iterator(chunk_size=CHUNK))
+
+
+def _address(member_id: str | None) -> str | None:
+    """Return the address of a user, verified or not."""
+    name = member_emails([member_id]).get(member_id or "", "")
+    return name if "@" in name else None
 
 
 def erase_personal_data(subject: DataSubject, *, site_key: str | None = None) -> ErasedRows:

@@ -92,9 +92,14 @@ def find_members(names: Iterable[str]) -> dict[str, list[str]]:
     return {name: found[key] for name in names if (key := name.casefold()) in found}
 
 
+def find_user(member_id: str | None) -> Any:
+    """Return the user with this pk; None without one."""
+    return next(iter(_users([member_id])), None)
+
+
 def is_staff(member_id: str | None) -> bool:
     """Return whether a user works for the shop."""
-    return any(getattr(user, "is_staff", False) for user in _users([member_id]))
+    return bool(getattr(find_user(member_id), "is_staff", False))
 
 
 def member_sites(member_id: str, site_key: str | None = None) -> list[str]:

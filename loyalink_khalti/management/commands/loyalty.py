@@ -30,6 +30,12 @@ class Command(BaseCommand):
         erase.set_defaults(work=self._erase, commits=True)
         for verb in (export, erase):
             verb.add_argument("customer", help="a member's e-mail address or pk, or a guest's e-mail address")
+            verb.add_argument(
+                "--guest",
+                action="store_true",
+                help="what guests bought with this address, although an account has it too; first make sure that "
+                "it is the same person",
+            )
             naming.add_site(verb, default=None)
 
         merge = verbs.add_parser("merge", help="move all points of one member to another")
@@ -74,14 +80,14 @@ class Command(BaseCommand):
 
     def _export_data(self, options: dict[str, Any]) -> str:
         """Write JSON, purchase by purchase as they are read."""
-        customer = naming.customer(options["customer"])
+        customer = _customer(options)
         head, purchases = flow.export_personal_data(customer, site_key=options["site"])
         for part in stream_json(head, purchases):
             self.stdout.write(part, ending="")
         return ""
 
     def _erase(self, options: dict[str, Any]) -> str:
-        erased = flow.erase_personal_data(naming.customer(options["customer"]), site_key=options["site"])
+        erased = flow.erase_personal_data(_customer(options), site_key=options["site"])
         return (
             f"Erased the personal data of {options['customer']} from {count(erased.accounts, 'account')} and "
             f"{count(erased.purchases, 'purchase')}; the shop's own orders are unchanged."
@@ -120,6 +126,10 @@ class Command(BaseCommand):
         )
         account.refresh_from_db()
         return f"{options['member']} has {count(account.available, 'point')} now."
+
+
+def _customer(options: dict[str, Any]) -> flow.DataSubject:
+    return (naming.guest if options["guest"] else naming.customer)(options["customer"])
 
 
 def _account(options: dict[str, Any], name: str = "member") -> Account:

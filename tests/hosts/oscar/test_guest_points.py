@@ -59,8 +59,12 @@ def test_a_guest_claims_the_points_of_an_order_from_its_mail(
 
     asked_to_log_in = guest.browser.get(link[1])
     assert register(guest, then=link[1])["Location"] == link[1]
-    claimed = guest.browser.post(link[1])
+    guest.browser.post(link[1])
+    second = LINK.search(str(mail.outbox[-1].body))
+    assert second, mail.outbox[-1].body
+    claimed = guest.browser.post(second[1])
 
+    assert (mail.outbox[-1].to, second[1] != link[1]) == ([guest.email], True)
     assert asked_to_log_in["Location"].startswith("/shop/accounts/login/?next=")
     assert "50 points are added to your account" in text(claimed)
     assert Account.objects.get().available == 50
