@@ -1,6 +1,7 @@
 """Paisa and points as whole numbers: rounding, parts that add up, and rupees as text."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fractions import Fraction
@@ -79,3 +80,32 @@ def shares(total: int, weights: Sequence[int]) -> list[int]:
     for i in by_remainder[: total - sum(parts)]:
         parts[i] += 1
     return parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointsByPart:
+    """What points paid of the two parts of an order: whole points, and their values in paisa."""
+
+    products: Points
+    shipping: Points
+    products_value: Paisa
+    shipping_value: Paisa
+
+
+def points_by_part(points: int, value: int, *, subtotal: int, shipping: int) -> PointsByPart:
+    """Split the ``points`` of an order, worth ``value`` paisa in all: they pay for products first, then for delivery.
+
+    ``subtotal`` and ``shipping`` are the prices of the two parts before points, in paisa. A part without a price gets
+    no points. No point is split: where the products cost a fraction of a point, money pays that fraction.
+    """
+    of_products = points
+    if shipping:
+        of_products = min(points, subtotal * points // value) if value else points * bool(subtotal)
+    value_left = value - (of_products * value // points if points else 0)
+    shipping_value = min(value_left, shipping)
+    return PointsByPart(
+        products=Points(of_products),
+        shipping=Points(points - of_products),
+        products_value=Paisa(value - shipping_value),
+        shipping_value=Paisa(shipping_value),
+    )

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from loyalink_khalti.money import Paisa, Points, round_fraction, shares
+from loyalink_khalti.money import Paisa, Points, Rounding, round_fraction, shares
 from loyalink_khalti.ports import Line
 
 from .buckets import Bucket, EntryKind
@@ -87,11 +87,16 @@ def order_history(account: Account | None, rules: Rules, *, purchase: str = "") 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earned:
-    """What an order earns: ``proportional`` points for ``basis`` paisa of its price, and ``fixed`` bonus points."""
+    """What an order earns: ``proportional`` points for ``basis`` paisa of its price, and ``fixed`` bonus points.
+
+    ``shipping_proportional`` of the points, for ``shipping_basis`` of the paisa, are earned by delivery.
+    """
 
     basis: Paisa
     proportional: Points
     fixed: Points
+    shipping_basis: Paisa = Paisa(0)
+    shipping_proportional: Points = Points(0)
 
     @property
     def points(self) -> Points:
@@ -124,17 +129,31 @@ class OrderSnapshot:
             return nothing
         basis = total * 100 // (100 + rules.vat_percent)
         factors = [*(_line_multiplier(rules, line, self.at) for line in self.lines), Fraction(1)]
-        mean = sum((amount * factor for amount, factor in zip(amounts, factors, strict=True)), Fraction(0)) / total
+        weights = [amount * factor for amount, factor in zip(amounts, factors, strict=True)]
+        mean = sum(weights, Fraction(0)) / total
         points = round_fraction(_base_points(rules, basis) * mean * _tier_multiplier(rules, tier), rules.rounding)
         fixed = order_bonus(rules, OrderFacts(lines=self.lines, at=self.at, history=history))
-        return _capped(rules, Paisa(basis), points, fixed)
+        proportional, fixed = _capped(rules, points, fixed)
+        return Earned(
+            basis=Paisa(basis),
+            proportional=proportional,
+            fixed=fixed,
+            shipping_basis=Paisa(_share_of_last(basis, amounts)),
+            shipping_proportional=Points(_share_of_last(proportional, weights)),
+        )
 
 
 def _base_points(rules: Rules, basis: int) -> int:
     """Points for ``basis`` paisa before any multiplier."""
     if rules.stepwise:
         return basis // rules.per * rules.points
-    return basis * rules.points // rules.per
+    return round_fraction(Fraction(basis * rules.points, rules.per), rules.base_rounding or rules.rounding)
+
+
+def _share_of_last(total: int, weights: Sequence[int | Fraction]) -> int:
+    """The share of delivery, whose weight is the last, in whole numbers; half of one goes to the products."""
+    whole, last = sum(weights, Fraction(0)), Fraction(weights[-1])
+    return total - round_fraction(total * (whole - last) / whole, Rounding.HALF_UP) if whole else 0
 
 
 def _earning_amounts(rules: Rules, order: OrderSnapshot) -> list[int]:
@@ -163,10 +182,10 @@ def _tier_multiplier(rules: Rules, name: str) -> Fraction:
     return next((tier.multiplier for tier in rules.tiers if tier.name == name), rules.tiers[0].multiplier)
 
 
-def _capped(rules: Rules, basis: Paisa, proportional: int, fixed: int) -> Earned:
+def _capped(rules: Rules, proportional: int, fixed: int) -> tuple[Points, Points]:
     cap = proportional + fixed if rules.maximum_earned is None else rules.maximum_earned
     proportional = min(proportional, cap)
-    return Earned(basis=basis, proportional=Points(proportional), fixed=Points(min(fixed, cap - proportional)))
+    return Points(proportional), Points(min(fixed, cap - proportional))
 
 
 # Bonuses without an order

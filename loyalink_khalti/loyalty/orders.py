@@ -1,4 +1,8 @@
-"""What each purchase earned, redeemed and had refunded. A purchase is named by ``shop:ref``."""
+"""What each purchase earned, redeemed and had refunded. A purchase is named by ``shop:ref``.
+
+An order has two parts, products and delivery, and each is refunded by itself. A column is about the whole order; the
+one beside it whose name begins with ``shipping`` is about the delivery alone, and the rest is about the products.
+"""
 
 from django.db import models
 from django.db.models import F, Q
@@ -19,6 +23,11 @@ class OrderAward(models.Model):
     basis = models.BigIntegerField(help_text="paisa that earned")
     refunded = models.BigIntegerField(default=0, help_text="paisa of the basis")
     points_clawed_back = models.BigIntegerField(default=0)
+    # What delivery earned follows its refund. Of an award written before these columns, all follows the products.
+    shipping_proportional = models.BigIntegerField(default=0, db_default=0, help_text="points")
+    shipping_basis = models.BigIntegerField(default=0, db_default=0, help_text="paisa that earned")
+    shipping_refunded = models.BigIntegerField(default=0, db_default=0, help_text="paisa of that basis")
+    shipping_clawed_back = models.BigIntegerField(default=0, db_default=0, help_text="points")
     points_forgiven = models.BigIntegerField(default=0, help_text="those of the points clawed back that were missing")
     version = models.ForeignKey(ProgramVersion, on_delete=models.PROTECT, related_name="awards")
     awarded_at = models.DateTimeField(default=timezone.now)
@@ -40,6 +49,19 @@ class OrderAward(models.Model):
                 ),
                 name="loyalink_award_refunded",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    shipping_proportional__gte=0,
+                    shipping_proportional__lte=F("proportional"),
+                    shipping_basis__gte=0,
+                    shipping_basis__lte=F("basis"),
+                    shipping_refunded__gte=0,
+                    shipping_refunded__lte=F("shipping_basis"),
+                    shipping_clawed_back__gte=0,
+                    shipping_clawed_back__lte=F("shipping_proportional"),
+                ),
+                name="loyalink_award_shipping",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,6 +77,9 @@ class OrderRedemption(models.Model):
     points = models.BigIntegerField()
     value = models.BigIntegerField(help_text="paisa")
     points_restored = models.BigIntegerField(default=0)
+    shipping_points_restored = models.BigIntegerField(
+        default=0, db_default=0, help_text="those of the points restored that had paid delivery"
+    )
     version = models.ForeignKey(ProgramVersion, on_delete=models.PROTECT, related_name="redemptions")
     redeemed_at = models.DateTimeField(default=timezone.now)
 
@@ -64,6 +89,10 @@ class OrderRedemption(models.Model):
             models.CheckConstraint(
                 condition=Q(points__gt=0, points_restored__gte=0, points_restored__lte=F("points")),
                 name="loyalink_redemption_restored",
+            ),
+            models.CheckConstraint(
+                condition=Q(shipping_points_restored__gte=0, shipping_points_restored__lte=F("points_restored")),
+                name="loyalink_redemption_shipping",
             ),
         ]
 
@@ -78,6 +107,9 @@ class RefundApplied(models.Model):
     refund_ref = models.CharField(max_length=128)
     amount = models.BigIntegerField(help_text="paisa of the subtotal, by this refund")
     cumulative = models.BigIntegerField(help_text="paisa of the subtotal, by all refunds so far")
+    shipping_cumulative = models.BigIntegerField(
+        null=True, help_text="paisa of the delivery before points, by all refunds so far; null: not recorded"
+    )
     points_restored = models.BigIntegerField(default=0)
     points_clawed_back = models.BigIntegerField(default=0)
     applied_at = models.DateTimeField(default=timezone.now)

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Sum, When
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from loyalink_khalti.errors import LedgerConflict
@@ -19,6 +19,7 @@ from loyalink_khalti.money import Points
 
 from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind
 from .models import Account, Entry, Hold, IdempotencyKey, Lot
+from .orders import OrderAward
 from .program import current_version
 from .rules import Rules, Tier, TierBasis
 
@@ -144,14 +145,10 @@ class Posting:
         Lot.objects.filter(pk__in=[lot.pk for lot in lots]).update(remaining=0)
         return Points(expired)
 
-    def write_entries(self) -> None:
-        """Write the entries so far, so that queries count them."""
-        Entry.objects.bulk_create(self.entries)
-        self.entries.clear()
-
     def post(self) -> None:
         """Write the entries and the balances."""
-        self.write_entries()
+        Entry.objects.bulk_create(self.entries)
+        self.entries.clear()
         self.account.save(update_fields=_SAVED)
 
 
@@ -240,16 +237,18 @@ def is_first_time(scope: str, key: str, figures: str) -> bool:
 
 
 def tier_points(account: Account, rules: Rules, now: datetime) -> Points:
-    """Return the points that count for the tier: earned less clawed back, in a lifetime or within a year."""
+    """Return the points that count for the tier: earned less clawed back, in a lifetime or within a year.
+
+    What a refund claws back counts when it was earned, not when it is refunded: an order of more than a year ago takes
+    nothing from what was earned since.
+    """
     if rules.tier_basis is TierBasis.LIFETIME:
         return Points(account.lifetime_earned + account.merged_lifetime_earned)
-    entries = Entry.objects.filter(
-        Q(account=account) | Q(account__successor=account),
-        kind__in=[EntryKind.EARN, EntryKind.CLAW_BACK, EntryKind.FORGIVE],
-        at__gt=now - YEAR,
-    )
-    signed = Case(When(kind=EntryKind.EARN, then=F("amount")), default=-F("amount"))
-    return Points(max(entries.aggregate(points=Sum(signed))["points"] or 0, 0))
+    awards = OrderAward.objects.filter(
+        Q(account=account) | Q(account__successor=account), awarded_at__gt=now - YEAR
+    )  # fmt: skip
+    kept = F("proportional") + F("fixed") - F("points_clawed_back")
+    return Points(awards.aggregate(points=Sum(kept))["points"] or 0)
 
 
 def update_tier(posting: Posting, rules: Rules) -> bool:
@@ -258,7 +257,6 @@ def update_tier(posting: Posting, rules: Rules) -> bool:
     An account moves up at once. It moves down at once too, unless the rules give a grace period: then only after its
     points have been too few for so long.
     """
-    posting.write_entries()
     account, now = posting.account, timezone.now()
     earned = rules.tier_for(tier_points(account, rules, now))
     held = _held_tier(account, rules)

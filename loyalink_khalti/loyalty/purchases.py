@@ -24,7 +24,7 @@ from .posting import (
     update_tier,
 )
 from .program import ProgramVersion, current_version, get_version
-from .refunds import claw_back
+from .refunds import claw_back, refunded_parts
 
 T = TypeVar("T")
 
@@ -220,6 +220,7 @@ def award(
     row = OrderAward(
         program=account.program, purchase=purchase, account=account, version=version,
         proportional=earned.proportional, fixed=earned.fixed, basis=earned.basis,
+        shipping_proportional=earned.shipping_proportional, shipping_basis=earned.shipping_basis,
     )  # fmt: skip
     try:
         with transaction.atomic():
@@ -258,10 +259,10 @@ def activate(account_id: int) -> Points:
 
 def _apply_earlier_refund(posting: Posting, row: OrderAward, order: OrderSnapshot) -> None:
     """Claw back for a refund that was applied before the award."""
-    refund = RefundApplied.objects.filter(purchase=row.purchase).order_by("-cumulative").first()
-    if refund is not None:
-        posting.refund_ref = refund.refund_ref
-        claw_back(posting, row, refunded_so_far=Paisa(refund.cumulative), subtotal=order.subtotal)
+    newest = RefundApplied.objects.filter(purchase=row.purchase).order_by("-pk").first()
+    if newest is not None:
+        posting.refund_ref = newest.refund_ref
+        claw_back(posting, row, refunded_parts(row.purchase, subtotal=order.subtotal, shipping=order.shipping))
 
 
 def _awarded_before(row: OrderAward, order: OrderSnapshot) -> Points:

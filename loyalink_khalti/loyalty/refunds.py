@@ -1,7 +1,8 @@
 """Apply a refund to points: restore the redeemed ones to their lots, claw back the earned ones.
 
-Refunds are cumulative: the caller says how much of the subtotal is refunded *so far*, and the ledger moves the
-difference to what it moved before. So the parts always sum to the whole.
+Refunds are cumulative: the caller says how much of each part of the order, products and delivery, is refunded *so
+far*, and the ledger moves the difference to what it moved before. So any number of refunds sums to the whole. Nothing
+crosses from one part to the other: points that paid delivery, and points that it earned, follow its refund.
 """
 
 from collections.abc import Sequence
@@ -9,11 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.utils import timezone
 
 from loyalink_khalti.errors import LedgerConflict
-from loyalink_khalti.money import Paisa, Points, cumulative
+from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, points_by_part
 from loyalink_khalti.nepal import day_of, midnight_after
 
 from .buckets import Bucket, EntryKind, HoldState
@@ -32,26 +33,68 @@ class RefundedPoints:
     points_clawed_back: Points
 
 
-def refund(*, purchase: str, refund_ref: str, refunded_so_far: Paisa, subtotal: Paisa) -> RefundedPoints:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundedParts:
+    """How much of the products and of the delivery of an order is refunded so far; in paisa, before points."""
+
+    refunded_subtotal: Paisa
+    subtotal: Paisa
+    refunded_shipping: Paisa
+    shipping: Paisa
+
+    def of_products(self, total: int, mode: Rounding) -> int:
+        """Return how much of ``total``, which belongs to the products, is refunded so far."""
+        return cumulative(total, self.refunded_subtotal, self.subtotal, mode) if self.subtotal else 0
+
+    def of_shipping(self, total: int, mode: Rounding) -> int:
+        """Return how much of ``total``, which belongs to the delivery, is refunded so far."""
+        return cumulative(total, self.refunded_shipping, self.shipping, mode) if self.shipping else 0
+
+    @property
+    def has_all_products(self) -> bool:
+        """Whether all products are refunded; of an order whose products are free, whether its delivery is."""
+        if not self.subtotal:
+            return self.refunded_shipping >= self.shipping
+        return self.refunded_subtotal >= self.subtotal
+
+    @property
+    def has_all_shipping(self) -> bool:
+        """Whether the delivery, which was not free, is refunded."""
+        return 0 < self.shipping <= self.refunded_shipping
+
+
+def refund(
+    *,
+    purchase: str,
+    refund_ref: str,
+    refunded_so_far: Paisa,
+    subtotal: Paisa,
+    shipping_so_far: Paisa = Paisa(0),
+    shipping: Paisa = Paisa(0),
+) -> RefundedPoints:
     """Apply a refund to the points of a purchase, once; return the points that it moved.
 
-    ``refunded_so_far`` is what is refunded of the subtotal in all, this refund included, in paisa. The caller has
-    locked the purchase. Raises ``LedgerConflict`` where the refund was applied with other figures, where it would
-    lower what is refunded, and where it is more than the subtotal.
+    ``refunded_so_far`` is what is refunded of the subtotal in all, this refund included, and ``shipping_so_far`` what
+    is refunded of the delivery; all in paisa before points. The caller has locked the purchase. Raises
+    ``LedgerConflict`` where the refund was applied with other figures, where it would lower what is refunded, and
+    where it is more than the subtotal or the delivery.
     """
+    parts = RefundedParts(
+        refunded_subtotal=refunded_so_far, subtotal=subtotal, refunded_shipping=shipping_so_far, shipping=shipping
+    )
     account = _account_of(purchase)
     posting = Posting.lock(account.pk, purchase=purchase, refund_ref=refund_ref) if account else None
-    row = RefundApplied(purchase=purchase, refund_ref=refund_ref, cumulative=refunded_so_far)
+    row = RefundApplied(
+        purchase=purchase, refund_ref=refund_ref, cumulative=refunded_so_far, shipping_cumulative=shipping_so_far
+    )
     earlier = _applied_before(row)
     if earlier is not None:
         return earlier
-    newest = RefundApplied.objects.filter(purchase=purchase).order_by("-cumulative").first()
-    before = newest.cumulative if newest else 0
-    if not before <= refunded_so_far <= subtotal:
-        raise LedgerConflict(f"refunds of {purchase} go from {before} to {refunded_so_far} of {subtotal} paisa")
-    row.amount = refunded_so_far - before
+    before = refunded_parts(purchase, subtotal=subtotal, shipping=shipping)
+    _check_cumulative(purchase, before, parts)
+    row.amount = refunded_so_far - before.refunded_subtotal
     if posting is not None:
-        row.points_restored, row.points_clawed_back = _apply(posting, refunded_so_far, subtotal)
+        row.points_restored, row.points_clawed_back = _apply(posting, parts)
     try:
         with transaction.atomic():
             row.save(force_insert=True)
@@ -63,27 +106,59 @@ def refund(*, purchase: str, refund_ref: str, refunded_so_far: Paisa, subtotal: 
     return _moved(row)
 
 
-def preview_refund(*, purchase: str, refunded_so_far: Paisa, subtotal: Paisa) -> RefundedPoints:
+def refunded_parts(purchase: str, *, subtotal: Paisa, shipping: Paisa) -> RefundedParts:
+    """Return how much of a purchase the refunds applied so far have refunded, in paisa before points."""
+    rows = RefundApplied.objects.filter(purchase=purchase)
+    most = rows.aggregate(products=Max("cumulative", default=0), delivery=Max("shipping_cumulative", default=0))
+    return RefundedParts(
+        refunded_subtotal=Paisa(most["products"]), subtotal=subtotal,
+        refunded_shipping=Paisa(most["delivery"]), shipping=shipping,
+    )  # fmt: skip
+
+
+def _check_cumulative(purchase: str, before: RefundedParts, after: RefundedParts) -> None:
+    """Refuse a refund that would lower what is refunded, or that is more than there is."""
+    for first, then, whole in (
+        (before.refunded_subtotal, after.refunded_subtotal, after.subtotal),
+        (before.refunded_shipping, after.refunded_shipping, after.shipping),
+    ):
+        if not first <= then <= whole:
+            raise LedgerConflict(f"refunds of {purchase} go from {first} to {then} of {whole} paisa")
+
+
+def preview_refund(
+    *,
+    purchase: str,
+    refunded_so_far: Paisa,
+    subtotal: Paisa,
+    shipping_so_far: Paisa = Paisa(0),
+    shipping: Paisa = Paisa(0),
+) -> RefundedPoints:
     """Return what ``refund`` with these figures (in paisa) would move. Writes nothing."""
+    parts = RefundedParts(
+        refunded_subtotal=refunded_so_far, subtotal=subtotal, refunded_shipping=shipping_so_far, shipping=shipping
+    )
     redemption = OrderRedemption.objects.select_related("version").filter(purchase=purchase).first()
     award = OrderAward.objects.select_related("version").filter(purchase=purchase).first()
     restored = clawed_back = 0
     if redemption is not None:
-        restored = _restored_in_all(redemption, refunded_so_far, subtotal) - redemption.points_restored
+        restored = sum(_restored_in_all(redemption, parts)) - redemption.points_restored
     if award is not None:
-        clawed_back = _clawed_back_in_all(award, refunded_so_far, subtotal)[1] - award.points_clawed_back
-    return RefundedPoints(
-        points_restored=Points(max(restored, 0)), points_clawed_back=Points(max(clawed_back, 0))
-    )  # fmt: skip
+        clawed_back = _clawed_back_in_all(award, parts).points - award.points_clawed_back
+    return RefundedPoints(points_restored=Points(restored), points_clawed_back=Points(clawed_back))
 
 
-def claw_back(posting: Posting, award: OrderAward, *, refunded_so_far: Paisa, subtotal: Paisa) -> int:
-    """Claw back what the refunded part of a purchase earned; fixed bonuses only when all of it is refunded."""
-    refunded_basis, whole = _clawed_back_in_all(award, refunded_so_far, subtotal)
-    points = whole - award.points_clawed_back
+def claw_back(posting: Posting, award: OrderAward, parts: RefundedParts) -> int:
+    """Claw back what the refunded parts of a purchase earned; fixed bonuses only when all products are refunded."""
+    whole = _clawed_back_in_all(award, parts)
+    points = whole.points - award.points_clawed_back
     forgiven = reverse_points(posting, award, points, award.version.rules.shortfall) if points else 0
     OrderAward.objects.filter(pk=award.pk).update(
-        refunded=refunded_basis, points_clawed_back=whole, points_forgiven=F("points_forgiven") + forgiven
+        refunded=whole.basis,
+        points_clawed_back=whole.points,
+        points_forgiven=F("points_forgiven") + forgiven,
+        shipping_refunded=whole.shipping_basis,
+        shipping_clawed_back=whole.shipping_points,
     )
     return points
 
@@ -101,7 +176,7 @@ def _applied_before(row: RefundApplied) -> RefundedPoints | None:
     earlier = RefundApplied.objects.filter(purchase=row.purchase, refund_ref=row.refund_ref).first()
     if earlier is None:
         return None
-    if earlier.cumulative != row.cumulative:
+    if earlier.cumulative != row.cumulative or earlier.shipping_cumulative not in {None, row.shipping_cumulative}:
         raise LedgerConflict(f"refund {row.refund_ref} of {row.purchase} was applied with other figures")
     return _moved(earlier)
 
@@ -112,50 +187,96 @@ def _moved(row: RefundApplied) -> RefundedPoints:
     )  # fmt: skip
 
 
-def _apply(posting: Posting, refunded_so_far: Paisa, subtotal: Paisa) -> tuple[int, int]:
-    """Restore first, then claw back, so that restored points can pay for what is clawed back."""
+def _apply(posting: Posting, parts: RefundedParts) -> tuple[int, int]:
+    """Restore first, so that restored points can pay for a claw-back; then claw back, and repay debts."""
     redemption = OrderRedemption.objects.select_related("version").filter(purchase=posting.purchase).first()
     award = OrderAward.objects.select_related("version").filter(purchase=posting.purchase).first()
     posting.expire_due()
-    restored = _restore(posting, redemption, refunded_so_far, subtotal) if redemption else 0
-    clawed_back = claw_back(posting, award, refunded_so_far=refunded_so_far, subtotal=subtotal) if award else 0
+    restored = _restore(posting, redemption, parts) if redemption else 0
+    clawed_back = claw_back(posting, award, parts) if award else 0
     posting.repay()
     update_tier(posting, current_version(posting.account.program.site_key).rules)
     posting.post()
     return restored, clawed_back
 
 
-def _restored_in_all(redemption: OrderRedemption, refunded_so_far: Paisa, subtotal: Paisa) -> int:
-    return cumulative(redemption.points, refunded_so_far, subtotal, redemption.version.rules.refund_rounding)
+def _before(whole: int, shipping: int, most: int) -> tuple[int, int]:
+    """What earlier refunds did, for products and for delivery.
+
+    Products come first: the previous version recorded only the ``whole``, which may be more than the ``most`` that
+    belongs to the products.
+    """
+    products = min(whole - shipping, most)
+    return products, whole - products
 
 
-def _clawed_back_in_all(award: OrderAward, refunded_so_far: Paisa, subtotal: Paisa) -> tuple[int, int]:
-    """The refunded part of the basis in paisa, and the points that are clawed back for it."""
+def _restored_in_all(redemption: OrderRedemption, parts: RefundedParts) -> tuple[int, int]:
+    """The points that are restored so far for products and for delivery; never less than before."""
+    mode = redemption.version.rules.refund_rounding
+    paid = points_by_part(redemption.points, redemption.value, subtotal=parts.subtotal, shipping=parts.shipping)
+    before = _before(redemption.points_restored, redemption.shipping_points_restored, paid.products)
+    return (
+        max(parts.of_products(paid.products, mode), before[0]),
+        max(parts.of_shipping(paid.shipping, mode), before[1]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ClawedBack:
+    """What is clawed back of an award so far: paisa of its basis and points, and those of the delivery among them."""
+
+    basis: int
+    points: int
+    shipping_basis: int
+    shipping_points: int
+
+
+def _clawed_back_in_all(award: OrderAward, parts: RefundedParts) -> _ClawedBack:
+    """What is clawed back so far, for each part by its own share of the basis; never less than before."""
     mode = award.version.rules.refund_rounding
-    refunded_basis = cumulative(award.basis, refunded_so_far, subtotal, mode)
-    if refunded_so_far >= subtotal:
-        return refunded_basis, award.proportional + award.fixed
-    return refunded_basis, cumulative(award.proportional, refunded_basis, award.basis, mode) if award.basis else 0
+    basis, points = award.basis - award.shipping_basis, award.proportional - award.shipping_proportional
+    basis_before = _before(award.refunded, award.shipping_refunded, basis)
+    points_before = _before(award.points_clawed_back, award.shipping_clawed_back, points + award.fixed)
+    of_products = max(parts.of_products(basis, mode), basis_before[0])
+    of_shipping = max(parts.of_shipping(award.shipping_basis, mode), basis_before[1])
+    points = points + award.fixed if parts.has_all_products else _share(points, of_products, basis, mode)
+    shipping_points = award.shipping_proportional
+    if not parts.has_all_shipping:
+        shipping_points = _share(shipping_points, of_shipping, award.shipping_basis, mode)
+    shipping_points = max(shipping_points, points_before[1])
+    return _ClawedBack(
+        basis=of_products + of_shipping,
+        points=max(points, points_before[0]) + shipping_points,
+        shipping_basis=of_shipping,
+        shipping_points=shipping_points,
+    )
 
 
-def _restore(posting: Posting, redemption: OrderRedemption, refunded_so_far: Paisa, subtotal: Paisa) -> int:
+def _share(points: int, refunded: int, basis: int, mode: Rounding) -> int:
+    """How many of ``points``, which were earned on ``basis`` paisa, belong to what is refunded of it."""
+    return cumulative(points, refunded, basis, mode) if basis else 0
+
+
+def _restore(posting: Posting, redemption: OrderRedemption, parts: RefundedParts) -> int:
     rules = redemption.version.rules
-    whole = _restored_in_all(redemption, refunded_so_far, subtotal)
-    points = whole - redemption.points_restored
+    of_products, of_shipping = _restored_in_all(redemption, parts)
+    points = of_products + of_shipping - redemption.points_restored
     if not points:
         return 0
-    OrderRedemption.objects.filter(pk=redemption.pk).update(points_restored=whole)
+    OrderRedemption.objects.filter(pk=redemption.pk).update(
+        points_restored=of_products + of_shipping, shipping_points_restored=of_shipping
+    )
     key = f"restore:{redemption.purchase}:{posting.refund_ref}"
-    missing, parts = points, []
+    missing, returned = points, []
     allocations = Allocation.objects.filter(hold__purchase=redemption.purchase, hold__state=HoldState.CAPTURED)
     for allocation in allocations.select_related("lot").order_by("-pk"):  # last used first
         part = min(allocation.points - allocation.points_restored, missing)
         if part:
             allocation.points_restored += part
             missing -= part
-            parts.append((allocation, part))
-    Allocation.objects.bulk_update([allocation for allocation, _ in parts], ["points_restored"])
-    _refill_lots(posting, [(allocation.lot, part) for allocation, part in parts], rules, source=key)
+            returned.append((allocation, part))
+    Allocation.objects.bulk_update([allocation for allocation, _ in returned], ["points_restored"])
+    _refill_lots(posting, [(allocation.lot, part) for allocation, part in returned], rules, source=key)
     if missing:  # points that were owed when they were redeemed never were in a lot
         now = timezone.now()
         posting.new_lot(missing, source=key, available_at=now, expires_at=rules.expires_at(now))

@@ -73,6 +73,12 @@ class Rules:
     stepwise: bool = False
     """Count only whole multiples of ``per``."""
     rounding: Rounding = Rounding.FLOOR
+    """What happens to a fraction of a point: before any multiplier, and again after all of them, once per order."""
+    base_rounding: Rounding | None = None
+    """What happens to a fraction before any multiplier, where that is not ``rounding``.
+
+    Editors do not choose it. Versions that were stored before this rule existed always dropped that fraction.
+    """
     earn_on_shipping: bool = False
     earn_before_discounts: bool = False
     earn_on_points: bool = False
@@ -171,11 +177,17 @@ class Rules:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Rules":
-        """Read a stored version. Missing rules have their defaults, unknown ones are ignored."""
+        """Read a stored version. Missing rules have their defaults, unknown ones are ignored.
+
+        A version without ``base_rounding`` means what it meant when it was stored: its base was always rounded down.
+        """
         known = {field.name for field in fields(cls)}
         chosen = {name: value for name, value in stored.items() if name in known}
+        if "base_rounding" not in chosen and chosen.get("rounding", Rounding.FLOOR) != Rounding.FLOOR:
+            chosen["base_rounding"] = Rounding.FLOOR
         readers: dict[str, Callable[[Any], Any]] = {
             "rounding": Rounding,
+            "base_rounding": lambda mode: mode and Rounding(mode),
             "refund_rounding": Rounding,
             "shortfall": Shortfall,
             "tier_basis": TierBasis,

@@ -273,6 +273,9 @@ class Refund(models.Model):
     )
     subtotal = models.BigIntegerField(help_text="paisa, the products before points")
     shipping = models.BigIntegerField(help_text="paisa of money for delivery")
+    shipping_before_points = models.BigIntegerField(
+        null=True, blank=True, help_text="paisa, the delivery before points; null: as much as the money for it"
+    )
     amount = models.BigIntegerField(help_text="paisa of money, for products and delivery")
     lines = models.JSONField(default=list, help_text="sku, quantity, whether restocked")
     points_restored = models.BigIntegerField(default=0)
@@ -298,10 +301,19 @@ class Refund(models.Model):
                 condition=Q(subtotal__gte=0, shipping__gte=0, amount__gte=F("shipping")),
                 name="loyalink_refund_adds_up",
             ),
+            models.CheckConstraint(
+                condition=Q(shipping_before_points=None) | Q(shipping_before_points__gte=0),
+                name="loyalink_refund_of_shipping",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{npr(Paisa(self.amount))} of {self.purchase_id} ({self.state})"
+
+    @property
+    def shipping_price(self) -> Paisa:
+        """How much of the delivery was refunded, in paisa before points."""
+        return Paisa(self.shipping if self.shipping_before_points is None else self.shipping_before_points)
 
 
 class FlagQuerySet(models.QuerySet["Flag"]):

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from loyalink_khalti.money import Paisa
+from loyalink_khalti.money import Paisa, PointsByPart, points_by_part
 from loyalink_khalti.ports import PAID_LATER, Cart, PaymentMethod
 
 from .flags import raise_flag
@@ -21,16 +22,25 @@ from .transitions import move, save
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundTotals:
-    """The sums of a purchase's refunds, in paisa; ``subtotal`` at the price before points, ``amount`` as money."""
+    """The sums of a purchase's refunds, in paisa.
+
+    ``subtotal`` and ``shipping`` are prices before points. ``amount`` is money, ``shipping_amount`` of it is for
+    delivery.
+    """
 
     subtotal: Paisa
     shipping: Paisa
     amount: Paisa
+    shipping_amount: Paisa
+
+    @property
+    def product_amount(self) -> Paisa:
+        return Paisa(self.amount - self.shipping_amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refundable:
-    """What is left to refund of a purchase, in paisa; ``subtotal`` at the price before points."""
+    """What is left to refund of a purchase, in paisa; ``subtotal`` and ``shipping`` at the price before points."""
 
     subtotal: Paisa
     shipping: Paisa
@@ -38,14 +48,20 @@ class Refundable:
     """Quantities by sku."""
 
 
+SHIPPING_PRICE = Coalesce("shipping_before_points", "shipping")
+"""``Refund.shipping_price``, for the database to sum."""
 SENDER_GONE_AFTER = timedelta(minutes=2)
 """How long after a refund was created its sender has either finished or died."""
 
 
 def totals(purchase: Purchase) -> RefundTotals:
     """Return the sums of the refunds that were made of an order."""
-    sums = _done(purchase).aggregate(subtotal=Sum("subtotal"), shipping=Sum("shipping"), amount=Sum("amount"))
-    return RefundTotals(**{name: Paisa(value or 0) for name, value in sums.items()})
+    sums = _done(purchase).aggregate(
+        refunded_subtotal=Sum("subtotal"), refunded_shipping=Sum(SHIPPING_PRICE), money=Sum("amount"),
+        money_for_shipping=Sum("shipping"),
+    )  # fmt: skip
+    subtotal, shipping, amount, shipping_amount = (Paisa(value or 0) for value in sums.values())
+    return RefundTotals(subtotal=subtotal, shipping=shipping, amount=amount, shipping_amount=shipping_amount)
 
 
 def refundable(purchase: Purchase) -> Refundable:
@@ -56,7 +72,7 @@ def refundable(purchase: Purchase) -> Refundable:
         lines[line.sku] += line.quantity
     return Refundable(
         subtotal=Paisa(cart.subtotal - done.subtotal),
-        shipping=Paisa(amount_paid(purchase) - paid_for_products(purchase) - done.shipping),
+        shipping=Paisa(cart.shipping - done.shipping),
         lines=lines - refunded_lines(purchase),
     )
 
@@ -121,7 +137,27 @@ def undo(refund: Refund) -> None:
 
 def paid_for_products(purchase: Purchase) -> Paisa:
     """Return the money that was paid for products, without delivery: points pay products first, then delivery."""
-    return Paisa(min(max(purchase.frozen_cart.subtotal - purchase.points_value, 0), amount_paid(purchase)))
+    return _paid_by_part(purchase)[0]
+
+
+def paid_for_shipping(purchase: Purchase) -> Paisa:
+    """Return the money that was paid for delivery."""
+    return _paid_by_part(purchase)[1]
+
+
+def paid_by_points(purchase: Purchase) -> PointsByPart:
+    """Return what points paid of the products and of the delivery: of products first."""
+    cart = purchase.frozen_cart
+    return points_by_part(
+        purchase.points_redeemed, purchase.points_value, subtotal=cart.subtotal, shipping=cart.shipping
+    )
+
+
+def _paid_by_part(purchase: Purchase) -> tuple[Paisa, Paisa]:
+    """The money for products and for delivery; where less arrived than was due, it paid for products first."""
+    cart, by_points, paid = purchase.frozen_cart, paid_by_points(purchase), amount_paid(purchase)
+    for_products = min(cart.subtotal - by_points.products_value, paid)
+    return Paisa(for_products), Paisa(min(cart.shipping - by_points.shipping_value, paid - for_products))
 
 
 def settling_payment(payments: Sequence[Payment]) -> Payment | None:

@@ -151,8 +151,11 @@ class LoyaltySettingsForm(LimitForm, RuleFields):
         return tiers
 
     def _set_rules(self, chosen: dict[str, Any]) -> None:
+        before = self.version.rules
+        if chosen["rounding"] != before.rounding:  # of an old version, which rounded only what it had multiplied
+            chosen["base_rounding"] = None
         try:
-            self.rules = replace(self.version.rules, **chosen)
+            self.rules = replace(before, **chosen)
         except ValueError as exc:  # an error that no check above has found
             self.add_error(None, _("These rules are not valid: %(reason)s.") % {"reason": exc})
 

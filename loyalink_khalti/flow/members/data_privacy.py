@@ -212,6 +212,7 @@ def _refund_data(refund: Refund) -> dict[str, Any]:
         "state": refund.state,
         "subtotal": refund.subtotal,
         "shipping": refund.shipping,
+        "shipping_before_points": refund.shipping_price,
         "amount": refund.amount,
         "points_restored": refund.points_restored,
         "points_clawed_back": refund.points_clawed_back,

@@ -47,19 +47,21 @@ def _check_purchases(purchases: list[Purchase]) -> Iterator[Finding]:
         row["purchase"]: row
         for row in rows.annotate(
             subtotals=Sum("subtotal"),
-            shippings=Sum("shipping"),
+            shippings=Sum(refunds.SHIPPING_PRICE),
+            shipping_amounts=Sum("shipping"),
             amounts=Sum("amount"),
             restored=Sum("points_restored"),
             clawed_back=Sum("points_clawed_back"),
             applied=Count("pk", filter=_APPLIED),
             applied_subtotals=Sum("subtotal", filter=_APPLIED, default=0),
+            applied_shippings=Sum(refunds.SHIPPING_PRICE, filter=_APPLIED, default=0),
         )
     }
     applied_to_points = {
-        purchase: (number, most)
-        for purchase, number, most in RefundApplied.objects.filter(purchase__in=keys)
+        purchase: (number, products, shipping if number == known else None)
+        for purchase, number, products, known, shipping in RefundApplied.objects.filter(purchase__in=keys)
         .values_list("purchase")
-        .annotate(Count("pk"), Max("cumulative"))
+        .annotate(Count("pk"), Max("cumulative"), Count("shipping_cumulative"), Max("shipping_cumulative"))
         .order_by()
     }
     redemptions = {row.purchase: row for row in OrderRedemption.objects.filter(purchase__in=keys)}
@@ -69,22 +71,32 @@ def _check_purchases(purchases: list[Purchase]) -> Iterator[Finding]:
         if total is None:  # undone since the purchases were read
             continue
         yield from _check_money(purchase, total)
-        in_ledger = applied_to_points.get(purchase.key, (0, 0))
-        if in_ledger != (total["applied"], total["applied_subtotals"]):
-            detail = f"{total['applied']} refunds of products for {total['applied_subtotals']} paisa"
-            yield "I7", str(purchase), f"{detail}, but the ledger has {in_ledger[0]} for {in_ledger[1]}"
+        yield from _check_applied(purchase, total, *applied_to_points.get(purchase.key, (0, 0, 0)))
         yield from _check_points(purchase, total, redemptions.get(purchase.key), awards.get(purchase.key))
 
 
+def _check_applied(
+    purchase: Purchase, total: Mapping[str, Any], number: int, products: int, shipping: int | None
+) -> Iterator[Finding]:
+    """``shipping`` is None where the previous version applied a refund: it did not record the delivery."""
+    expected = (total["applied"], total["applied_subtotals"], total["applied_shippings"])
+    found = (number, products, expected[2] if shipping is None else shipping)
+    if found != expected:
+        detail = "{} refunds of products for {} paisa and delivery for {} paisa"
+        yield "I7", str(purchase), f"{detail.format(*expected)}, but the ledger has {detail.format(*found)}"
+
+
 def _check_money(purchase: Purchase, total: Mapping[str, Any]) -> Iterator[Finding]:
-    subtotal, paid = purchase.frozen_cart.subtotal, refunds.amount_paid(purchase)
-    if total["subtotals"] > subtotal:
-        yield "I7", str(purchase), f"products for {total['subtotals']} paisa refunded of {subtotal}"
+    cart, paid = purchase.frozen_cart, refunds.amount_paid(purchase)
+    if total["subtotals"] > cart.subtotal:
+        yield "I7", str(purchase), f"products for {total['subtotals']} paisa refunded of {cart.subtotal}"
+    if total["shippings"] > cart.shipping:
+        yield "I7", str(purchase), f"delivery for {total['shippings']} paisa refunded of {cart.shipping}"
     if total["amounts"] > paid:
         yield "L11", str(purchase), f"{total['amounts']} paisa refunded of {paid} paid"
-    paid_for_shipping = paid - refunds.paid_for_products(purchase)
-    if total["shippings"] > paid_for_shipping:
-        yield "I7", str(purchase), f"{total['shippings']} paisa of shipping refunded of {paid_for_shipping}"
+    paid_for_shipping = refunds.paid_for_shipping(purchase)
+    if total["shipping_amounts"] > paid_for_shipping:
+        yield "I7", str(purchase), f"{total['shipping_amounts']} paisa of shipping refunded of {paid_for_shipping}"
 
 
 def _check_points(
@@ -97,13 +109,20 @@ def _check_points(
     if clawed_back != total["clawed_back"]:
         detail = f"refunds clawed back {total['clawed_back']} points, but the ledger says {clawed_back}"
         yield "L8", str(purchase), detail
-    if total["applied_subtotals"] < purchase.frozen_cart.subtotal or not total["applied"]:
+    if not total["applied"]:
         return
-    if redemption and restored != redemption.points:
-        yield "L9", str(purchase), f"refunded in full, but {restored} of {redemption.points} points restored"
-    if award and clawed_back != award.proportional + award.fixed:
-        earned = award.proportional + award.fixed
-        yield "L8", str(purchase), f"refunded in full, but {clawed_back} of {earned} points clawed back"
+    cart, by_points = purchase.frozen_cart, refunds.paid_by_points(purchase)
+    has_shipping = total["applied_shippings"] >= cart.shipping
+    has_products = total["applied_subtotals"] >= cart.subtotal if cart.subtotal else has_shipping
+    least = by_points.products * has_products + by_points.shipping * has_shipping
+    if redemption and restored < least:
+        yield "L9", str(purchase), f"{restored} points restored, but the refunded parts were paid with {least}"
+    if award:
+        of_shipping = award.shipping_proportional
+        of_products = award.proportional - of_shipping + award.fixed
+        earned = of_products * has_products + of_shipping * has_shipping
+        if clawed_back < earned:
+            yield "L8", str(purchase), f"{clawed_back} points clawed back, but the refunded parts earned {earned}"
 
 
 def _check_payments() -> Iterator[Finding]:

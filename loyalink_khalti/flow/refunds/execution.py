@@ -127,11 +127,14 @@ def _apply(purchase: Purchase, refund: Refund) -> None:
         lines=tuple((sku, quantity) for sku, quantity, restock in refund.lines if restock),
         key=refund.key,
     )
+    cart, done = purchase.frozen_cart, refunds.totals(purchase)  # with this refund, which is done
     moved = ledger.refund(
         purchase=purchase.key,
         refund_ref=refund.key,
-        refunded_so_far=refunds.totals(purchase).subtotal,  # with this refund, which is done
-        subtotal=purchase.frozen_cart.subtotal,
+        refunded_so_far=done.subtotal,
+        subtotal=cart.subtotal,
+        shipping_so_far=done.shipping,
+        shipping=cart.shipping,
     )
     refund.points_restored, refund.points_clawed_back = moved.points_restored, moved.points_clawed_back
     refund.applied_at = timezone.now()

@@ -33,8 +33,10 @@ RefundLines = list[list[str | int]]
 class RefundQuote:
     """What a refund does: money in paisa, points that are returned, and earned points that are reversed."""
 
-    product_amount: Paisa
     shipping: Paisa
+    """The price before points of the delivery that is refunded."""
+    product_amount: Paisa
+    shipping_amount: Paisa
     via_khalti: bool
     """Whether Khalti refunds the money; otherwise staff do it by hand."""
     points_restored: Points
@@ -42,56 +44,98 @@ class RefundQuote:
 
     @property
     def amount(self) -> Paisa:
-        return Paisa(self.product_amount + self.shipping)
+        return Paisa(self.product_amount + self.shipping_amount)
 
 
 def quote_refund(purchase: Purchase, *, subtotal: Paisa, shipping: Paisa, lines: Lines = ()) -> RefundQuote:
-    """Return what refunding products for ``subtotal`` paisa (at the price before points) and ``shipping`` does.
+    """Return what refunding products for ``subtotal`` paisa and delivery for ``shipping`` paisa does.
 
-    Money and points are shares of the whole order, counted with all earlier refunds, so that any number of parts sums
-    to what was paid. Raises ``CannotRefund`` where less is left.
+    Both are prices before points. Of each part, money and points are shares of what was paid for that part, counted
+    with all earlier refunds, so that any number of refunds sums to what was paid. An order that is not paid yet is
+    cancelled as a whole, with its delivery. Raises ``CannotRefund`` where less is left.
     """
     check_refundable(purchase, subtotal=subtotal, shipping=shipping, lines=lines)
+    if refunds.is_awaiting_money(purchase):
+        shipping = refunds.refundable(purchase).shipping
     cart, done = purchase.frozen_cart, refunds.totals(purchase)
-    refunded_so_far = Paisa(done.subtotal + subtotal)
+    refunded_so_far, shipping_so_far = Paisa(done.subtotal + subtotal), Paisa(done.shipping + shipping)
     rounding = refund_rounding(purchase.rules_version)
-    paid = refunds.paid_for_products(purchase)
-    due = cumulative(paid, refunded_so_far, cart.subtotal, rounding) if cart.subtotal else 0
-    points = preview_refund(purchase=purchase.key, refunded_so_far=refunded_so_far, subtotal=cart.subtotal)
-    product_amount = Paisa(due - (done.amount - done.shipping))
+    for_products = _share(refunds.paid_for_products(purchase), refunded_so_far, cart.subtotal, rounding)
+    for_shipping = _share(refunds.paid_for_shipping(purchase), shipping_so_far, cart.shipping, rounding)
+    points = preview_refund(
+        purchase=purchase.key,
+        refunded_so_far=refunded_so_far,
+        subtotal=cart.subtotal,
+        shipping_so_far=shipping_so_far,
+        shipping=cart.shipping,
+    )
+    product_amount = Paisa(max(for_products - done.product_amount, 0))
+    shipping_amount = Paisa(max(for_shipping - done.shipping_amount, 0))
     return RefundQuote(
-        product_amount=product_amount,
         shipping=shipping,
-        via_khalti=purchase.method == PaymentMethod.KHALTI and product_amount + shipping > 0,
+        product_amount=product_amount,
+        shipping_amount=shipping_amount,
+        via_khalti=purchase.method == PaymentMethod.KHALTI and product_amount + shipping_amount > 0,
         points_restored=points.points_restored,
         points_clawed_back=points.points_clawed_back,
     )
 
 
-def subtotal_for(purchase: Purchase, amount: Paisa) -> Paisa:
-    """Return the smallest value of products, in paisa before points, whose refund is ``amount`` paisa of money.
+def _share(paid: Paisa, refunded: Paisa, price: Paisa, rounding: Rounding) -> int:
+    """How much of what was paid for one part belongs to what is refunded of it; a part without a price has nothing."""
+    return cumulative(paid, refunded, price, rounding) if price else 0
 
-    All products that are left, where even those give less.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundParts:
+    """What money stands for: products and delivery in paisa before points, and the money for delivery."""
+
+    subtotal: Paisa
+    shipping: Paisa
+    shipping_amount: Paisa
+
+
+def parts_for(purchase: Purchase, amount: Paisa, *, shipping_amount: Paisa = Paisa(0)) -> RefundParts:
+    """Return the smallest part of an order whose refund is ``amount`` paisa of money; all, where it is all the money.
+
+    ``shipping_amount`` of the money is for delivery. The rest is for products and, beyond what was paid for them, for
+    delivery too. What is more than the order was paid with stands for nothing.
     """
-    subtotal, done = purchase.frozen_cart.subtotal, refunds.totals(purchase)
-    rounding, paid = refund_rounding(purchase.rules_version), refunds.paid_for_products(purchase)
-    due = done.amount - done.shipping + amount
-    low, high = int(done.subtotal), int(subtotal)
-    while low < high:  # the money grows with the products, so a binary search finds it
+    cart, done = purchase.frozen_cart, refunds.totals(purchase)
+    for_products, for_shipping = refunds.paid_for_products(purchase), refunds.paid_for_shipping(purchase)
+    products_left = max(for_products - done.product_amount, 0)
+    shipping_left = max(for_shipping - done.shipping_amount, 0)
+    shipping_amount = Paisa(min(max(shipping_amount, amount - products_left), shipping_left))
+    rounding = refund_rounding(purchase.rules_version)
+    products_due = done.product_amount + amount - shipping_amount
+    return RefundParts(
+        subtotal=_price_for(for_products, products_due, done.subtotal, cart.subtotal, rounding),
+        shipping=_price_for(
+            for_shipping, done.shipping_amount + shipping_amount, done.shipping, cart.shipping, rounding
+        ),
+        shipping_amount=shipping_amount,
+    )
+
+
+def _price_for(paid: Paisa, due: int, refunded: Paisa, price: Paisa, rounding: Rounding) -> Paisa:
+    """How much more of a part has to be refunded, in paisa before points, until ``due`` of its money is refunded."""
+    if paid and due >= paid:
+        return Paisa(price - refunded)
+    low, high = int(refunded), int(price)
+    while low < high:  # the money grows with the price, so a binary search finds it
         middle = (low + high) // 2
-        if cumulative(paid, Paisa(middle), subtotal, rounding) < due:
+        if _share(paid, Paisa(middle), price, rounding) < due:
             low = middle + 1
         else:
             high = middle
-    return Paisa(low - done.subtotal)
+    return Paisa(low - refunded)
 
 
 def points_value_restored(purchase: Purchase) -> Paisa:
     """Return the value, in paisa, of the points that the refunds of an order have returned so far."""
-    if not refunds.has_any(purchase):
-        return Paisa(0)
-    done = refunds.totals(purchase).subtotal
-    return Paisa(cumulative(purchase.points_value, done, purchase.frozen_cart.subtotal, Rounding.FLOOR))
+    cart, done, paid = purchase.frozen_cart, refunds.totals(purchase), refunds.paid_by_points(purchase)
+    of_products = _share(paid.products_value, done.subtotal, cart.subtotal, Rounding.FLOOR)
+    return Paisa(of_products + _share(paid.shipping_value, done.shipping, cart.shipping, Rounding.FLOOR))
 
 
 def refund_order(
@@ -107,7 +151,7 @@ def refund_order(
     seen_refund: int | None = None,
     enforce_limit: bool = False,
 ) -> Refund:
-    """Refund products for ``subtotal`` (at the price before points) and ``shipping``, in paisa; once per ``key``.
+    """Refund products for ``subtotal`` and delivery for ``shipping``, in paisa before points; once per ``key``.
 
     ``lines`` (sku, quantity) are returned, and restocked if ``restock``. ``mobile`` is the customer's Khalti number,
     which Khalti needs where a bank account paid. ``actor`` is the user's pk. ``seen_refund`` is the newest refund
@@ -177,9 +221,9 @@ def _request(
     purchase, payments = transitions.lock_purchase(purchase_id)
     earlier = Refund.objects.filter(key=key).first()
     if earlier is not None:
-        if (earlier.purchase_id, earlier.subtotal, earlier.shipping, earlier.lines) != (
-            purchase_id, subtotal, shipping, lines,
-        ):  # fmt: skip
+        if (earlier.purchase_id, earlier.subtotal, earlier.lines) != (purchase_id, subtotal, lines) or (
+            earlier.shipping_price != shipping and not refunds.is_awaiting_money(purchase)
+        ):
             raise CannotRefund(_("This form was sent before with other amounts. Please open the page again."))
         return earlier
     forbid_self_dealing(actor, Deed.REFUND, purchase=purchase)
@@ -196,7 +240,8 @@ def _request(
         payment=payment,
         key=key,
         subtotal=subtotal,
-        shipping=shipping,
+        shipping=min(quoted.shipping_amount, amount),
+        shipping_before_points=quoted.shipping,
         amount=amount,
         lines=lines,
         actor=actor,

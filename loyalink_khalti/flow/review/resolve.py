@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotResolve, LedgerError, LoyalinkError, SelfDealing, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.execution import record_done
-from loyalink_khalti.flow.refunds.order import subtotal_for
+from loyalink_khalti.flow.refunds.order import parts_for
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
@@ -233,16 +233,19 @@ def _record_refund(review: Review, *, amount: Paisa, shipping: Paisa) -> None:
     if refunds.pending(review.purchase):
         raise CannotResolve(_("Another refund of this order is not finished yet."))
     has_order = payment.fulfilled_at is not None
-    if has_order and shipping > refunds.refundable(review.purchase).shipping:
+    shipping_left = refunds.paid_for_shipping(review.purchase) - refunds.totals(review.purchase).shipping_amount
+    if has_order and shipping > shipping_left:
         raise CannotResolve(_("That is more than is left to refund of the delivery."))
+    parts = parts_for(review.purchase, amount, shipping_amount=shipping) if has_order else None
     refund = Refund.objects.create(
         purchase=review.purchase,
         payment=payment,
         kind=RefundKind.ORDER if has_order else RefundKind.PAYMENT,
         key=f"khalti:{payment.pk}:{review.flag.pk}",
         state=RefundState.DONE,
-        subtotal=subtotal_for(review.purchase, Paisa(amount - shipping)) if has_order else 0,
-        shipping=shipping if has_order else 0,
+        subtotal=parts.subtotal if parts else 0,
+        shipping=parts.shipping_amount if parts else 0,
+        shipping_before_points=parts.shipping if parts else None,
         amount=amount,
         actor=review.request.actor,
     )

@@ -99,7 +99,8 @@ def _apply_full(purchase: Purchase, payments: list[Payment], payment: Payment, a
         release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=False)
         return
     left, rest = refunds.refundable(purchase), Paisa((payment.captured or 0) - payment.refunded)
-    amount = Paisa(min(rest, refunds.amount_paid(purchase) - refunds.totals(purchase).amount))
+    done = refunds.totals(purchase)
+    amount = Paisa(min(rest, refunds.amount_paid(purchase) - done.amount))
     key = f"khalti:{payment.pk}"
     if rest > amount:  # staff accepted more than was due: the surplus paid for nothing
         surplus = Refund.objects.create(
@@ -113,7 +114,8 @@ def _apply_full(purchase: Purchase, payments: list[Payment], payment: Payment, a
         key=key,
         state=RefundState.DONE,
         subtotal=left.subtotal,
-        shipping=min(left.shipping, amount),
+        shipping=min(refunds.paid_for_shipping(purchase) - done.shipping_amount, amount),
+        shipping_before_points=left.shipping,
         amount=amount,
         lines=[[sku, quantity, False] for sku, quantity in left.lines.items()],  # staff decide what is restocked
     )
