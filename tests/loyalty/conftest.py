@@ -13,7 +13,7 @@ from loyalink_khalti.loyalty import audit, ledger
 from loyalink_khalti.loyalty.buckets import Bucket, EntryKind, HoldState
 from loyalink_khalti.loyalty.ledger import OrderSnapshot, RefundedPoints
 from loyalink_khalti.loyalty.models import Account, Entry, Hold, Lot
-from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
+from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from loyalink_khalti.loyalty.program import ProgramVersion
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import Paisa, Points
@@ -116,6 +116,24 @@ def refund(so_far: int, of: int, purchase: str = "shop:1", *, ref: str = "") -> 
     done: RefundedPoints = ledger.refund(
         purchase=purchase, refund_ref=ref or f"to {so_far}", refunded_so_far=Paisa(so_far), subtotal=Paisa(of)
     )
+    return done.points_restored, done.points_clawed_back
+
+
+def refund_parts(
+    products: tuple[int, int], shipping: tuple[int, int], purchase: str = "shop:1", *, ref: str = ""
+) -> tuple[int, int]:
+    """Refund so much of the products and so much of the delivery in all: (so far, of), in paisa before points."""
+    figures = {
+        "refunded_so_far": Paisa(products[0]),
+        "subtotal": Paisa(products[1]),
+        "shipping_so_far": Paisa(shipping[0]),
+        "shipping": Paisa(shipping[1]),
+    }
+    ref = ref or f"to {products[0]} and {shipping[0]}"
+    is_new = not RefundApplied.objects.filter(purchase=purchase, refund_ref=ref).exists()
+    preview = ledger.preview_refund(purchase=purchase, **figures)
+    done = ledger.refund(purchase=purchase, refund_ref=ref, **figures)
+    assert done == preview or not is_new
     return done.points_restored, done.points_clawed_back
 
 

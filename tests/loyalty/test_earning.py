@@ -56,8 +56,8 @@ def earned(
         pytest.param(1_999, {**PER_RUPEE, "campaigns": times(3, 2)}, 28, id="SE-3"),
         pytest.param(1_999, {**PER_RUPEE, "campaigns": times(2)}, 38, id="SE-4"),
         pytest.param(1_999, {**PER_RUPEE, "campaigns": times(3, 2), "rounding": Rounding.FLOOR}, 28, id="SE-5 floor"),
-        pytest.param(1_999, {**PER_RUPEE, "campaigns": times(3, 2), "rounding": Rounding.HALF_UP}, 29, id="SE-5 half"),
-        pytest.param(1_999, {**PER_RUPEE, "campaigns": times(3, 2), "rounding": Rounding.CEIL}, 29, id="SE-5 ceil"),
+        pytest.param(1_999, {**PER_RUPEE, "campaigns": times(3, 2), "rounding": Rounding.HALF_UP}, 30, id="SE-5 half"),
+        pytest.param(1_999, {**PER_RUPEE, "campaigns": times(3, 2), "rounding": Rounding.CEIL}, 30, id="SE-5 ceil"),
         pytest.param(199_900, {"per": 10_000}, 19, id="D-1"),
         pytest.param(199_900, {}, 199, id="by default a point for Rs 10"),
         pytest.param(999, {}, 0, id="below one point"),
@@ -121,11 +121,68 @@ def test_points_as_a_discount_lower_the_tax_and_as_a_payment_do_not() -> None:
 
 
 def test_a_tier_multiplies_the_rounded_base() -> None:
-    """D-2: the customer can recompute it from the receipt; rounding once would give 29."""
+    """D-2: the customer can recompute it from the receipt; rounding once, down, would give 29."""
     gold = {"tiers": (Tier(name="Silver", threshold=Points(0)), GOLD), "tier": "Gold"}
 
     assert earned(199_900, per=10_000, **gold).points == 28
-    assert earned(199_900, per=10_000, rounding=Rounding.HALF_UP, **gold).points == 29  # 28.5, half up
+    assert earned(199_900, per=10_000, rounding=Rounding.HALF_UP, **gold).points == 30  # 20 by 3/2
+
+
+@pytest.mark.parametrize(
+    ("mode", "points"),
+    [(Rounding.FLOOR, (199, 49)), (Rounding.HALF_UP, (200, 50)), (Rounding.CEIL, (200, 50))],
+)
+def test_a_fraction_of_a_point_is_rounded_as_the_setting_says(mode: Rounding, points: tuple[int, int]) -> None:
+    """M18: Rs 1,999 and Rs 495 at 1 point per Rs 10, the second in two lines of Rs 247.50."""
+    whole, in_lines = earned(199_900, rounding=mode), earned([line(24_750), line(24_750)], rounding=mode)
+
+    assert (whole.points, in_lines.points) == points  # once per order: by line it would be 48 or 50
+
+
+@pytest.mark.parametrize("mode", Rounding)
+def test_whole_steps_are_counted_the_same_under_every_rounding(mode: Rounding) -> None:
+    """M18: with 5 points for every whole Rs 100, Rs 1,999 earn 95."""
+    assert earned(199_900, points=5, per=10_000, stepwise=True, rounding=mode).points == 95
+
+
+@pytest.mark.parametrize(("mode", "points"), [(Rounding.FLOOR, 0), (Rounding.HALF_UP, 1), (Rounding.CEIL, 1)])
+def test_half_a_point_is_rounded_as_the_setting_says(mode: Rounding, points: int) -> None:
+    """M18"""
+    assert earned(500, rounding=mode).points == points
+    assert earned(499, rounding=mode).points == (1 if mode is Rounding.CEIL else 0)
+    assert earned(0, rounding=mode).points == 0
+
+
+@pytest.mark.parametrize(
+    ("purchase", "parts"),
+    [
+        pytest.param((10_000, 5_000), (15, 15_000, 5, 5_000), id="by price"),
+        pytest.param((0, 5_000), (5, 5_000, 5, 5_000), id="free products"),
+        pytest.param((10_000, 0), (10, 10_000, 0, 0), id="free delivery"),
+        pytest.param((1_000, 500), (1, 1_500, 0, 500), id="one point is the products'"),
+    ],
+)
+def test_delivery_that_earns_has_its_own_part_of_the_points(
+    purchase: tuple[int, int], parts: tuple[int, int, int, int]
+) -> None:
+    """M4"""
+    found = earned(purchase[0], purchase[1], earn_on_shipping=True)
+
+    assert (found.proportional, found.basis, found.shipping_proportional, found.shipping_basis) == parts
+
+
+def test_a_multiplier_of_products_leaves_delivery_its_own_points() -> None:
+    """M4: Rs 100 of products at 3 times the points and Rs 50 of delivery."""
+    found = earned([line(10_000, "pens")], 5_000, multipliers=(("pens", Fraction(3)),), earn_on_shipping=True)
+
+    assert (found.proportional, found.shipping_proportional) == (35, 5)
+
+
+def test_a_maximum_reduces_both_parts_together() -> None:
+    """M4"""
+    found = earned(10_000, 5_000, earn_on_shipping=True, maximum_earned=6)
+
+    assert (found.proportional, found.shipping_proportional) == (6, 2)
 
 
 @pytest.mark.parametrize(

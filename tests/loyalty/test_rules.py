@@ -10,17 +10,19 @@ from django.utils import timezone
 from hypothesis import given
 
 from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.ledger import example_order
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.orders import OrderAward
 from loyalink_khalti.loyalty.program import Program, ProgramVersion
 from loyalink_khalti.loyalty.rules import CampaignRule, Rules, Tier
-from loyalink_khalti.money import Points
+from loyalink_khalti.money import Paisa, Points, Rounding
 from tests.purchases import at_once
 
 from .conftest import SITE, award, nepal, set_rules
 from .test_any_order import chosen_rules
 
 NOW = nepal(2026, 2, 25, 12)
+GOLD_FOR_ALL = (Tier(name="Gold", threshold=Points(0), multiplier=Fraction(3, 2)),)
 money = pytest.mark.money
 
 
@@ -96,6 +98,32 @@ def test_unknown_rules_are_ignored_and_missing_rules_have_their_defaults() -> No
     del stored["pending_days"]
 
     assert Rules.from_json({**stored, "removed": 1}) == Rules(points=Points(3))
+
+
+def stored_by_the_version_before(**chosen: Any) -> dict[str, Any]:
+    stored = Rules(**chosen).to_json()
+    del stored["base_rounding"]
+    return stored
+
+
+@pytest.mark.parametrize(("mode", "points"), [(Rounding.FLOOR, 298), (Rounding.HALF_UP, 299), (Rounding.CEIL, 299)])
+def test_a_stored_version_keeps_its_meaning_and_drops_the_fraction_before_it_multiplies(
+    mode: Rounding, points: int
+) -> None:
+    """M18: Rs 1,999 at 1 point per Rs 10, by 3/2: 199 by 3/2 is 298.5; of 200 it would be 300."""
+    old = Rules.from_json(stored_by_the_version_before(rounding=mode, tiers=GOLD_FOR_ALL))
+
+    assert example_order(Paisa(199_900), at=NOW).earned(old).points == points
+    assert Rules.from_json(old.to_json()) == old
+
+
+def test_a_rounding_that_is_chosen_for_rules_stored_before_rounds_the_base_too() -> None:
+    """M18"""
+    old = Rules.from_json(stored_by_the_version_before())
+
+    new = replace(old, rounding=Rounding.CEIL)
+
+    assert example_order(Paisa(199_900), at=NOW).earned(new).points == 200
 
 
 # Versions

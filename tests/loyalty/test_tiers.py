@@ -5,11 +5,14 @@ from fractions import Fraction
 
 import pytest
 import time_machine
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import points_card
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.loyalty.rules import Rules, Tier, TierBasis
+from loyalink_khalti.loyalty.posting import tier_points
+from loyalink_khalti.loyalty.rules import CampaignRule, Rules, Shortfall, Tier, TierBasis
 from loyalink_khalti.money import Points
 
 from .conftest import MEMBER, SITE, account_of, adjust, award, nepal, refund, set_rules, sweep
@@ -120,6 +123,76 @@ def test_points_count_for_the_tier_for_a_rolling_year(account: Account) -> None:
 
         assert points_card(SITE, MEMBER).points_to_next == 500
     assert (reached, account_of().tier) == (("Gold", 500), LOWEST)
+
+
+@money
+def test_a_refund_of_an_order_of_last_year_takes_nothing_from_this_years_points(account: Account) -> None:
+    """M9: 1,000 earned 13 months ago are refunded; 600 of this year stay Gold."""
+    set_rules(tier_basis=TierBasis.ROLLING_YEAR)
+    with time_machine.travel(NOW, tick=False) as clock:
+        award(1_000_000, "shop:old")
+        clock.move_to(NOW + 395 * DAY)
+        award(600_000, "shop:new")
+        refund(1_000_000, 1_000_000, "shop:old")
+
+        assert (account_of().tier, points_card(SITE, MEMBER).points_to_next) == ("Gold", 400)
+        sweep()
+    assert account_of().tier == "Gold"
+
+
+@money
+def test_a_refund_takes_from_the_year_what_that_order_put_into_it_however_late(account: Account) -> None:
+    """M9: until the order is a year old, and in parts."""
+    set_rules(tier_basis=TierBasis.ROLLING_YEAR)
+    counted = []
+    with time_machine.travel(NOW, tick=False) as clock:
+        award(600_000, "shop:1")
+        clock.move_to(NOW + 200 * DAY)
+        award(500_000, "shop:2")
+        for day, so_far in ((300, 200_000), (364, 600_000), (365, 600_000), (500, 600_000)):
+            clock.move_to(NOW + day * DAY)
+            refund(so_far, 600_000, "shop:1", ref=f"to {so_far}")
+            counted.append(1_000 - points_card(SITE, MEMBER).points_to_next)
+
+    assert counted == [900, 500, 500, 500]
+
+
+@money
+def test_bonuses_of_an_order_leave_the_year_with_that_order(account: Account) -> None:
+    """M9: the bonus of a first order and of a campaign, forgiven ones too."""
+    sale = CampaignRule(name="Dashain", starts_at=NOW, ends_at=NOW + DAY, addition=Points(150))
+    set_rules(
+        tier_basis=TierBasis.ROLLING_YEAR, first_order_bonus=Points(250), campaigns=(sale,),
+        shortfall=Shortfall.FORGIVE,
+    )  # fmt: skip
+    with time_machine.travel(NOW, tick=False) as clock:
+        award(100_000, "shop:old")
+        reached = account_of().tier
+        adjust(-500, "used elsewhere")
+        clock.move_to(NOW + 370 * DAY)
+        award(500_000, "shop:new")
+        adjust(-500, "used elsewhere too")
+        refund(100_000, 100_000, "shop:old")
+
+    assert (reached, account_of().tier) == ("Gold", "Gold")
+
+
+@money
+def test_the_points_of_a_year_are_counted_in_one_statement(
+    account: Account, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """M9"""
+    rules = set_rules(tier_basis=TierBasis.ROLLING_YEAR).rules
+    for number in range(20):
+        award(100_000, f"shop:{number}")
+    refund(40_000, 100_000, "shop:3")
+
+    member = account_of()
+
+    with django_assert_num_queries(1):
+        counted = tier_points(member, rules, timezone.now())
+
+    assert counted == 20 * 100 - 40
 
 
 @money
