@@ -1,6 +1,7 @@
 """Rows of an earlier version keep their meaning: what our data migrations do with them."""
 
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
+from loyalink_khalti import migrations
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.program import Program, ProgramVersion
 from loyalink_khalti.loyalty.rules import Rules
@@ -15,12 +17,13 @@ from loyalink_khalti.money import Paisa, Points, Rounding
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
 
+MIGRATION = next(Path(migrations.__file__).parent.glob("*_refunds_and_rounding_of_old_rows.py")).stem
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
 
 
 def migrate(function: str) -> None:
     """Run a step of the migration, which finds nothing to do when it is repeated."""
-    module: Any = import_module("loyalink_khalti.migrations.0006_refunds_and_rounding_of_old_rows")
+    module: Any = import_module(f"loyalink_khalti.migrations.{MIGRATION}")
     for _again in range(2):
         getattr(module, function)(apps, SimpleNamespace(connection=connection))
 

@@ -131,7 +131,7 @@ def refund_status(refund: Refund) -> tuple[Promise, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRow:
-    """A refund as a page lists it."""
+    """A refund as a page lists it; ``subtotal`` and ``shipping`` are prices before points."""
 
     refund: Refund
     amount: str
@@ -153,7 +153,7 @@ def _refund_row(refund: Refund) -> RefundRow:
         refund=refund,
         amount=npr(Paisa(refund.amount)),
         subtotal=npr(Paisa(refund.subtotal)),
-        shipping=npr(Paisa(refund.shipping)),
+        shipping=npr(refund.shipping_price),
         status=str(status),
         colour=colour,
         channel=gettext("at Khalti") if refund.payment_id else gettext("outside Khalti"),

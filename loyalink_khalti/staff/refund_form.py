@@ -34,7 +34,7 @@ def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
-    """What staff want to refund. Money in paisa; ``subtotal`` is the price of the products before points."""
+    """What staff want to refund, in paisa; ``subtotal`` and ``shipping`` are prices before points."""
 
     subtotal: Paisa
     shipping: Paisa

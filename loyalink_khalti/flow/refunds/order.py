@@ -96,10 +96,10 @@ class RefundParts:
 
 
 def parts_for(purchase: Purchase, amount: Paisa, *, shipping_amount: Paisa = Paisa(0)) -> RefundParts:
-    """Return the smallest part of an order whose refund is ``amount`` paisa of money; all, where it is all the money.
+    """Return what of an order has to be refunded so that ``amount`` paisa of money go back; all, for all the money.
 
     ``shipping_amount`` of the money is for delivery. The rest is for products and, beyond what was paid for them, for
-    delivery too. What is more than the order was paid with stands for nothing.
+    delivery too. What is more than was paid for the order stands for nothing.
     """
     cart, done = purchase.frozen_cart, refunds.totals(purchase)
     for_products, for_shipping = refunds.paid_for_products(purchase), refunds.paid_for_shipping(purchase)
@@ -119,8 +119,10 @@ def parts_for(purchase: Purchase, amount: Paisa, *, shipping_amount: Paisa = Pai
 
 def _price_for(paid: Paisa, due: int, refunded: Paisa, price: Paisa, rounding: Rounding) -> Paisa:
     """How much more of a part has to be refunded, in paisa before points, until ``due`` of its money is refunded."""
-    if paid and due >= paid:
-        return Paisa(price - refunded)
+    if due >= paid:
+        return Paisa(price - refunded if paid else 0)
+    if not due * price % paid:
+        return Paisa(max(due * price // paid - refunded, 0))
     low, high = int(refunded), int(price)
     while low < high:  # the money grows with the price, so a binary search finds it
         middle = (low + high) // 2

@@ -56,7 +56,7 @@ def round_the_base_too(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0005_refunds_by_part")]
+    dependencies = [("loyalink_khalti", "0006_refunds_by_part")]
 
     # Nothing is done backwards: the version before ignores both.
     operations = [
