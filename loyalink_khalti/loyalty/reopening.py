@@ -53,7 +53,10 @@ def withdraw_award(*, purchase: str, mark: str) -> Points:
     if points:
         reverse_points(posting, award, points, Shortfall.OWE)
     name = f"{purchase}#{mark}"
-    OrderAward.objects.filter(pk=award.pk).update(purchase=name, points_clawed_back=points, refunded=award.basis)
+    OrderAward.objects.filter(pk=award.pk).update(
+        purchase=name, points_clawed_back=points, refunded=award.basis, shipping_refunded=award.shipping_basis,
+        shipping_clawed_back=award.shipping_proportional,
+    )  # fmt: skip
     Lot.objects.filter(source=f"award:{purchase}").update(source=f"award:{name}")
     update_tier(posting, current_version(account.program.site_key).rules)
     posting.post()

@@ -20,10 +20,11 @@ def refund_delivery_of_closed_orders(apps, schema_editor):
     using = schema_editor.connection.alias
     Refund = apps.get_model("loyalink_khalti", "Refund").objects.using(using)
     Purchase = apps.get_model("loyalink_khalti", "Purchase").objects.using(using)
-    refunded = Refund.filter(kind="order", state="done").values("purchase")
+    refunded = Refund.filter(kind="order", state="done", undone_at=None).values("purchase")
     purchases = Purchase.filter(pk__in=refunded, cart__shipping__gt=0).order_by("pk")
     for purchase in purchases.iterator(chunk_size=CHUNK):
-        refunds = list(Refund.filter(purchase=purchase, kind="order", state__in=COUNTED).order_by("pk"))
+        counted = Refund.filter(purchase=purchase, kind="order", state__in=COUNTED, undone_at=None)
+        refunds = list(counted.order_by("pk"))
         shipping, subtotal = purchase.cart["shipping"], purchase.cart["total"] - purchase.cart["shipping"]
         money = sum(refund.shipping for refund in refunds)
         has_all = sum(refund.subtotal for refund in refunds) >= subtotal and money >= _paid_for_shipping(purchase)
@@ -56,7 +57,7 @@ def round_the_base_too(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0006_refunds_by_part")]
+    dependencies = [("loyalink_khalti", "0011_refunds_by_part")]
 
     # Nothing is done backwards: the version before ignores both.
     operations = [

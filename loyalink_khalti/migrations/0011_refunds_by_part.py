@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalink_khalti', '0005_money_without_order'),
+        ('loyalink_khalti', '0010_phones_as_typed'),
     ]
 
     operations = [
