@@ -3,7 +3,7 @@
 Amounts are in paisa. The tests in ``contract.py`` prove a Shop; import them from ``loyalink_khalti.testing``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +69,8 @@ class Line:
     total: Paisa
     tags: tuple[str, ...] = ()
     earns: bool = True
+    stock: int | None = field(default=None, compare=False)
+    """How many can be sold now, this purchase's included; None where stock is not tracked. It is not stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,10 @@ class Cart:
 
     def to_json(self) -> dict[str, Any]:
         """Return the Cart as JSON data, to be stored."""
-        return asdict(self)
+        stored = asdict(self)
+        for line in stored["lines"]:
+            del line["stock"]
+        return stored
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Cart":
@@ -191,6 +196,9 @@ class Shop(Protocol):
 
     def placed_orders(self) -> Iterator[HostOrder]:
         """Yield every placed order, for the audit."""
+
+    def still_reserved(self, refs: Collection[str]) -> Iterable[str]:
+        """Return those of the unpaid placed orders ``refs`` that only reserve stock: neither shipped nor cancelled."""
 
     def staff_page(self, ref: str) -> str:
         """Return the path of an order in the host's back office, of all orders for ``ref`` "", or "" without one."""

@@ -1,11 +1,13 @@
-"""Which payments a browser session has begun. For hosts and the storefront alike.
+"""Which payments a browser session has begun, and from which network. For hosts and the storefront alike.
 
-The session keeps their tokens. The rows keep only a hash of the session's key.
+The session keeps their tokens. The rows keep only hashes, with the shop's ``SECRET_KEY``, of the session's key and of
+the network.
 """
 
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from loyalink_khalti import conf
 from loyalink_khalti.payments.models import Payment
 
 SESSION_KEY = "loyalink_khalti"
@@ -19,6 +21,12 @@ def browser_session_id(request: HttpRequest) -> str:
         request.session.create()
     key = request.session.session_key or ""
     return salted_hmac("loyalink_khalti.browser_session", key, algorithm="sha256").hexdigest()[:40]
+
+
+def network_id(request: HttpRequest) -> str:
+    """Return an identifier of the client's network that does not reveal it; "" where the network is not known."""
+    network = conf.client_network(request)
+    return salted_hmac("loyalink_khalti.network", network, algorithm="sha256").hexdigest()[:40] if network else ""
 
 
 def remember_payment(request: HttpRequest, payment: Payment) -> None:

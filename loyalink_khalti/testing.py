@@ -7,7 +7,8 @@ flow commits by itself, so its tests need ``@pytest.mark.django_db(transaction=T
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -80,6 +81,10 @@ class FakeShop:
         """Return how many can still be sold."""
         return int(self._read(f"stock {sku}"))
 
+    def ship(self, ref: str) -> None:
+        """Let staff ship a placed order."""
+        self._write(f"purchase {ref}", {**self._purchase(ref), "state": "shipped"})
+
     @property
     def confirmed(self) -> list[tuple[str, int]]:
         """Every committed ``confirm``: reference and paisa."""
@@ -133,9 +138,10 @@ class FakeShop:
                     self._insert(f"basket {cart.origin}", cart.ref)
             except IntegrityError as exc:
                 raise BasketTaken("Another payment has this basket already.") from exc
+            stock = {line.sku: self._read(f"stock {line.sku}") for line in cart.lines}
             self._take_stock(cart)
             self._insert(f"purchase {cart.ref}", {"cart": cart.to_json(), "state": "held", "paid": 0, "calls": []})
-            return cart
+            return replace(cart, lines=tuple(replace(line, stock=stock[line.sku]) for line in cart.lines))
 
         return take
 
@@ -198,6 +204,9 @@ class FakeShop:
 
     def placed_orders(self) -> Iterator[HostOrder]:
         return (self.get_order(ref) for ref, purchase in self._purchases() if purchase["state"] == "placed")
+
+    def still_reserved(self, refs: Collection[str]) -> list[str]:
+        return [ref for ref in refs if self._purchase(ref)["state"] == "placed"]
 
     def staff_page(self, ref: str) -> str:
         return f"/fake/orders/{ref}"

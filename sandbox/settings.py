@@ -231,6 +231,16 @@ OSCAR_ORDER_STATUS_PIPELINE = {
 }
 OSCAR_LINE_STATUS_PIPELINE = {"Pending": ("Shipped", "Cancelled"), "Shipped": (), "Cancelled": ()}
 
+# The workers share the counts of the rate limits. A file will do on one machine; Redis or Memcached on several.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "shared": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": VAR / "cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+}
+
 DEMO_FERNET_KEY = "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
 
 LOYALINK_KHALTI = {
@@ -240,5 +250,8 @@ LOYALINK_KHALTI = {
     "KHALTI_BASE_URL": os.environ.get("KHALTI_BASE_URL") or f"http://127.0.0.1:{PORT + 1000}/api/v2/",
     # In the form that Khalti documents; the simulator accepts it, Khalti does not.
     "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",
+    "CACHE": "shared",
+    # How many proxies stand in front of gunicorn; docs/production.md has an nginx.
+    "TRUSTED_PROXIES": int(os.environ.get("TRUSTED_PROXIES") or 0),
     "FERNET_KEYS": [key for key in (os.environ.get("LOYALINK_FERNET_KEYS") or DEMO_FERNET_KEY).split(",") if key],
 }

@@ -79,7 +79,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def reset(var: Path, database_url: str) -> None:
     """Delete what the sandbox has written, and nothing else: its files in ``var`` and its whole database."""
-    for name in ("media", "mail", "static"):
+    for name in ("media", "mail", "static", "cache"):
         shutil.rmtree(var / name, ignore_errors=True)
     address = urlsplit(database_url)
     if address.scheme.startswith("postgres"):

@@ -12,8 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
+from django.conf import settings
 from django.contrib.sites.models import Site
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.core.management import call_command
 from django.test import TransactionTestCase, override_settings
 from pytest_django import DjangoDbBlocker
@@ -152,11 +153,10 @@ def forget_cached_rows() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_unknown_tokens() -> None:
-    """Clear the count of unknown tokens of the test before."""
-    from loyalink_khalti.token_pages import throttle  # not before the apps are ready
-
-    throttle.reset()
+def _nothing_counted() -> None:
+    """Start all rate limits from 0."""
+    for alias in settings.CACHES:
+        caches[alias].clear()
 
 
 @pytest.fixture(autouse=True)

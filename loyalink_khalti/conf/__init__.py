@@ -13,6 +13,7 @@ from .gateway import (
     client_for,
     client_with_key,
     khalti_options,
+    page_slot,
     replacement_client,
     slot_timeout,
 )
@@ -33,6 +34,7 @@ from .keys import (
     secret_key_info,
     secret_of,
 )
+from .rate_limits import client_network, seconds_to_wait
 from .settings import (
     DEFAULT_SITE,
     DEFAULTS,
@@ -62,11 +64,11 @@ from .settings import (
 __all__ = [
     "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SERVERS", "STAFF",
     "TEST", "Caller", "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts", "RotationResult",
-    "SecretKeyInfo", "SecretKeyUnreadable", "adjust_limit", "alerts_to", "base_url", "client_for",
+    "SecretKeyInfo", "SecretKeyUnreadable", "adjust_limit", "alerts_to", "base_url", "client_for", "client_network",
     "client_with_key", "credentials", "current_secret",
-    "deadline", "deployment_secret", "email_is_verified", "fernet", "get",
-    "host_settings", "is_simulated", "khalti_options",
-    "max_concurrent_calls", "program_texts", "refund_limit", "remove_secret_key", "replacement_client",
-    "rotate_secret_keys", "save_secret_key", "secret_key_info", "secret_of", "shop", "shops", "site_key",
-    "site_key_of", "site_url", "slot_timeout", "unknown_settings",
+    "deadline", "deployment_secret", "email_is_verified", "fernet", "get", "host_settings", "is_simulated",
+    "khalti_options",
+    "max_concurrent_calls", "page_slot", "program_texts", "refund_limit", "remove_secret_key", "replacement_client",
+    "rotate_secret_keys", "save_secret_key", "seconds_to_wait", "secret_key_info", "secret_of", "shop", "shops",
+    "site_key", "site_key_of", "site_url", "slot_timeout", "unknown_settings",
 ]  # fmt: skip

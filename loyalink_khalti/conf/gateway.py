@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -9,6 +11,7 @@ from functools import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import translation
 
+from loyalink_khalti.errors import KhaltiNotCalled
 from loyalink_khalti.khalti.circuit_breaker import ConcurrencyLimit, breaker_for
 from loyalink_khalti.khalti.client import Khalti
 from loyalink_khalti.khalti.credentials import Secret
@@ -134,6 +137,21 @@ def client_with_key(environment: str, secret: Secret, caller: Caller = Caller.ST
 def slot_timeout(caller: Caller) -> float:
     """Return the seconds that a call may wait for a free slot before its deadline begins."""
     return {Caller.CHECKOUT: min(CHECKOUT_SLOT_TIMEOUT, deadline()), Caller.STAFF: deadline()}.get(caller, 0.0)
+
+
+@contextmanager
+def page_slot() -> Iterator[bool]:
+    """Hold one of the slots that pages share in this block, for a job in a thread of the web server.
+
+    The value is False where none is free: the thread must not call Khalti then.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_concurrency_limit(max_concurrent_calls()).slot(timeout=0))
+            is_free = True
+        except KhaltiNotCalled:
+            is_free = False
+        yield is_free
 
 
 def _client(url: str, secret: Secret, caller: Caller) -> Khalti:

@@ -40,7 +40,7 @@ alone, and import no module below it. To show something they may read models, st
 from loyalink_khalti.flow.checkout.availability import khalti_unavailable_reason
 from loyalink_khalti.flow.checkout.quote import PointsDoNotFit, Quote, points_for_lines, quote
 from loyalink_khalti.flow.checkout.begin_payment import PaymentPending, begin_payment
-from loyalink_khalti.flow.checkout.pending import pending_payment, wait_for_payment_page
+from loyalink_khalti.flow.checkout.unpaid import ReservedTooMuch, live_payment_of, pending_payment, unpaid_purchases
 from loyalink_khalti.flow.verification.verify import cancel_payment, verify_payment
 from loyalink_khalti.flow.verification.refresh import RefreshResult, refresh_payment
 from loyalink_khalti.flow.checkout.place_order import place_order
@@ -143,6 +143,7 @@ __all__ = [
     "ReconcilerPass",
     "RefreshResult",
     "RefundQuote",
+    "ReservedTooMuch",
     "Resolution",
     "Violation",
     "adjust_points",
@@ -174,6 +175,7 @@ __all__ = [
     "held_points",
     "index_members",
     "khalti_unavailable_reason",
+    "live_payment_of",
     "mailbox_of",
     "mark_received",
     "member_accounts",
@@ -210,7 +212,7 @@ __all__ = [
     "set_blocked",
     "shortage_message",
     "stale_form_message",
+    "unpaid_purchases",
     "verify_payment",
-    "wait_for_payment_page",
     "with_payments",
 ]

@@ -91,12 +91,12 @@ class CircuitBreaker:
 class ConcurrencyLimit:
     """A bound on concurrent calls, so that a hanging Khalti cannot block all threads of a shop.
 
-    A thread that waits for a slot is blocked too, so only half as many threads may wait.
+    A thread that waits for a slot is blocked too, so only half as many threads may wait: none beside a single slot.
     """
 
     def __init__(self, slots: int) -> None:
         self._free = threading.BoundedSemaphore(slots)
-        self._waiting = threading.BoundedSemaphore(max(slots // 2, 1))
+        self._waiting = threading.BoundedSemaphore(slots // 2)
 
     @contextmanager
     def slot(self, *, timeout: float) -> Iterator[None]:

@@ -69,6 +69,7 @@ class Purchase(models.Model):
     language = models.CharField(max_length=20)
     member_id = models.CharField(max_length=64, null=True, blank=True)
     browser_session = models.CharField(max_length=64, blank=True, default="")
+    network = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="keyed hash")
     method = models.CharField(max_length=20, choices=[(method.value, method.value) for method in PaymentMethod])
     cart = models.JSONField()
     total = models.BigIntegerField(help_text="paisa, before points")
@@ -119,6 +120,8 @@ class Purchase(models.Model):
             models.Index(fields=["member_id", "-created_at"], name="loyalink_purchase_of_member"),
             models.Index("number", name="loyalink_purchase_number"),
             models.Index(fields=["id"], condition=Q(surplus__gt=0), name="loyalink_purchase_surplus"),
+            models.Index(fields=["network", "state"], name="loyalink_purchase_network"),
+            models.Index(fields=["browser_session", "-created_at"], name="loyalink_purchase_session"),
         ]
 
     def __str__(self) -> str:

@@ -39,6 +39,7 @@ def create_purchase(
     points_value: Paisa,
     rules_version: int | None = None,
     browser_session: str = "",
+    network: str = "",
 ) -> Purchase:
     """Create the purchase of a Cart; ``points_value`` is the value of its points in paisa, under ``rules_version``."""
     return Purchase.objects.create(
@@ -49,6 +50,7 @@ def create_purchase(
         language=cart.language,
         member_id=cart.member_id,
         browser_session=browser_session,
+        network=network,
         method=method,
         cart=cart.to_json(),
         total=cart.total,

@@ -27,6 +27,8 @@ from loyalink_khalti.token_pages import TokenView, UnknownToken
 
 DETAILS_FOR = timedelta(days=30)
 """How long a receipt shows more than status and reference."""
+FORWARD_AFTER = 2
+"""seconds until the status page looks whether Khalti has opened its page, to forward there"""
 REFRESH = 4
 """seconds between two reloads of the status page while the payment is being confirmed"""
 SLOW_REFRESH = 30
@@ -75,7 +77,10 @@ class ReturnView(ReadOnlyPaymentView):
 
 
 class StatusView(ReadOnlyPaymentView):
-    """The receipt, in any browser. While the outcome is open it reloads itself, without JavaScript too."""
+    """The receipt, in any browser. While the outcome is open it reloads itself, without JavaScript too.
+
+    A customer whose payment page Khalti has not opened yet is forwarded to it as soon as its address is known.
+    """
 
     referrer_policy = TokenView.referrer_policy  # the page has a form
 
@@ -85,7 +90,7 @@ class StatusView(ReadOnlyPaymentView):
         payment = self.payment(token)
         response = render(request, "loyalink_khalti/status.html", _context(request, payment, outcome))
         if outcome is Outcome.CONFIRMING:
-            response["Refresh"] = str(refresh_after(payment))
+            response["Refresh"] = refresh(request, payment)
         return response
 
 
@@ -129,9 +134,14 @@ def next_page(payment: Payment, outcome: Outcome) -> str:
     return _shop_page(payment, outcome) or reverse("loyalink_khalti:status", args=[payment.token])
 
 
-def refresh_after(payment: Payment) -> int:
-    """Return the seconds until the status page reloads: few after the return, more while nothing is paid."""
-    return REFRESH if payment.lookup_count < QUICK_LOOKUPS else SLOW_REFRESH
+def refresh(request: HttpRequest, payment: Payment) -> str:
+    """Return when the status page reloads, as HTTP's ``Refresh`` has it: soon at first, later while nothing is paid.
+
+    While a payment has no page at Khalti, its own customer is sent to ``PayView``, which leads there or back here.
+    """
+    if payment.state == PaymentState.CREATED and is_own_payment(request, payment):
+        return f"{FORWARD_AFTER}; url={reverse('loyalink_khalti:pay', args=[payment.token])}"
+    return str(REFRESH if payment.lookup_count < QUICK_LOOKUPS else SLOW_REFRESH)
 
 
 def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[str, Any]:
@@ -153,7 +163,7 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
         "flags": set(open_flags),
         "can_continue": can_continue,
         "khalti_not_responding": can_continue and breaker_for(conf.base_url(payment.credentials.environment)).is_open,
-        "refresh": refresh_after(payment),
+        "refresh": refresh(request, payment),
         "shop_page": _shop_page(payment, outcome) if is_own else "",
     }
 

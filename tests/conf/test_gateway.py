@@ -83,12 +83,35 @@ def test_customers_and_staff_wait_for_a_slot_at_most_the_deadline(
     deploy: Deploy, khalti: responses.RequestsMock, caller: Caller
 ) -> None:
     """I14"""
-    deploy(MAX_CONCURRENT_CALLS=1, DEADLINE=0.2)
+    deploy(MAX_CONCURRENT_CALLS=2, DEADLINE=0.2)
 
     with all_slots_taken():
         waited = seconds_until_refused(caller)
 
     assert 0.2 <= waited < 5
+
+
+@pytest.mark.parametrize("caller", Caller)
+def test_of_two_threads_one_is_always_free(deploy: Deploy, khalti: responses.RequestsMock, caller: Caller) -> None:
+    """D3: one may call Khalti, and none may wait for it."""
+    deploy(MAX_CONCURRENT_CALLS=1, DEADLINE=10)
+
+    with all_slots_taken():
+        waited = seconds_until_refused(caller) if caller is not Caller.JOB else 0
+
+    assert waited < 1
+
+
+def test_a_job_in_a_thread_of_the_web_server_takes_a_slot_of_pages(deploy: Deploy) -> None:
+    """D3"""
+    deploy(MAX_CONCURRENT_CALLS=1)
+
+    with conf.page_slot() as first, conf.page_slot() as second:
+        pass
+
+    assert (first, second) == (True, False)
+    with conf.page_slot() as again:
+        assert again
 
 
 def test_a_checkout_waits_two_seconds_and_staff_wait_the_deadline(deploy: Deploy) -> None:
@@ -103,7 +126,7 @@ def test_a_checkout_waits_two_seconds_and_staff_wait_the_deadline(deploy: Deploy
 
 
 def test_a_waiting_call_is_made_when_another_call_ends(deploy: Deploy, khalti: responses.RequestsMock) -> None:
-    deploy(MAX_CONCURRENT_CALLS=1, DEADLINE=10)
+    deploy(MAX_CONCURRENT_CALLS=2, DEADLINE=10)
 
     with all_slots_taken() as taken:
         timer = threading.Timer(0.05, taken.close)

@@ -54,6 +54,29 @@ def test_the_status_page_reloads_itself_while_the_outcome_is_open(client: Client
     assert "We are confirming your payment" in response.content.decode()
 
 
+def test_a_customer_who_waits_for_khaltis_page_is_forwarded_when_its_address_is_known(
+    client: Client, payment: Payment, khalti: Khalti
+) -> None:
+    """A20, D3: the second of two clicks."""
+    session = client.session
+    session["loyalink_khalti"] = [payment.token]
+    session.save()
+    status, pay = f"/khalti/status/{payment.token}/", f"/khalti/pay/{payment.token}/"
+    opened = {"state": payment.state, "pidx": payment.pidx, "payment_url": payment.payment_url}
+    Payment.objects.update(state="created", pidx=None, payment_url="")
+
+    waiting, not_yet = client.get(status), client.get(pay)
+    by_others = Client().get(status)
+    Payment.objects.update(**opened)
+    then = client.get(pay)
+
+    assert (waiting.status_code, waiting["Refresh"].partition("; url=")[2]) == (200, pay)
+    assert f'content="{waiting["Refresh"]}"' in waiting.content.decode()
+    assert not_yet["Location"] == status
+    assert by_others["Refresh"].isdigit()
+    assert then["Location"] == payment.payment_url
+
+
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "head"])
 def test_only_get_is_answered(client: Client, payment: Payment, khalti: Khalti, method: str) -> None:
     """A18."""

@@ -110,7 +110,8 @@ def test_the_count_starts_again_after_a_minute(client: Client) -> None:
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ("198.51.100.7", "198.51.100.8", False),
+        ("198.51.100.7", "198.51.100.8", True),
+        ("198.51.100.7", "198.51.101.7", False),
         ("2001:db8:1:2::a", "2001:db8:1:2:ffff::b", True),
         ("2001:db8:1:2::a", "2001:db8:1:3::a", False),
         ("", "", True),

@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 
 from tests.stories.comparison import disagreements
-from tests.stories.ordering import guest_who_paid
+from tests.stories.ordering import JOURNAL, at_khalti, guest_who_paid, order
 from tests.stories.running_store import Store, open_page
 
 pytestmark = pytest.mark.timeout(400)  # the server's threads are the limit here, with either database
@@ -49,6 +49,45 @@ def test_while_many_returns_wait_for_khalti_the_catalogue_stays_fast(store: Stor
     assert max(seconds for _, seconds in results) <= DEADLINE + 1
     assert disagreements(store) == []
     assert {row["state"] for row in store.audit()["payments"]} == {"fulfilled"}
+
+
+def test_while_customers_click_cancel_and_place_order_and_khalti_hangs_the_other_pages_stay_fast(
+    store: Store,
+) -> None:
+    """D2, D3: 1 worker with 4 threads; no thread waits for another request's call."""
+    store.restart(workers=1, threads=4)
+    clickers = [store.browser() for _clicker in range(3)]
+    pending = [at_khalti(order(each, email=f"clicks{n}@example.com")) for n, each in enumerate(clickers)]
+    joiner = store.browser()
+    joiner.add(JOURNAL)
+    preview = joiner.choose(joiner.check_out(email="joins@example.com"), "khalti")
+    urls = [f"{store.url}/healthz", store.url + CATALOGUE]
+    usual = [seconds_for(url) for url in urls * SAMPLES]
+    store.khalti.fault("hang", where="all", times=None, seconds=2 * DEADLINE)
+    until = time.monotonic() + DEADLINE
+
+    def cancel(number: int) -> None:
+        session, url = clickers[number].session, f"{store.url}/khalti/cancel/{pending[number].token}/"
+        csrf = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
+        while time.monotonic() < until:
+            answer = session.post(url, data=csrf, headers={"Referer": url}, allow_redirects=False, timeout=60)
+            assert answer.status_code == 302
+
+    def place(_click: int) -> None:
+        while time.monotonic() < until:
+            joiner.submit(preview, action="place_order", follow=False)
+
+    with ThreadPoolExecutor(len(clickers) + 2) as clicking:
+        clicks = [clicking.submit(cancel, number) for number in range(len(clickers))]
+        clicks += [clicking.submit(place, number) for number in range(2)]
+        assert store.khalti.wait_for("initiate")
+        meanwhile = [seconds_for(url) for url in urls * SAMPLES]
+        for click in clicks:
+            click.result()
+    store.khalti.clear_faults()
+
+    assert median(meanwhile) <= 5 * median(usual) + SLACK  # five customers click without a pause beside it
+    assert max(meanwhile) <= 2
 
 
 def heading_after(back: str) -> tuple[str, float]:

@@ -37,6 +37,7 @@ from loyalink_khalti.payments.states import LIVE, FlagReason
 from loyalink_khalti.ports import Cart, PaymentMethod, PrivateText, ReleaseReason
 
 from .availability import check_cart, khalti_unavailable_reason
+from .unpaid import check_reservation, count_attempt
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +55,19 @@ class PaymentPending(CannotPay):
         self.payment = payment
 
 
-def begin_payment(freeze: Callable[[], Cart], *, browser_session: str = "") -> Payment:
+def begin_payment(freeze: Callable[[], Cart], *, browser_session: str = "", network: str = "") -> Payment:
     """Hold what the customer buys, open a payment at Khalti and return it; redirect to its ``payment_url``.
 
     ``freeze`` returns the Cart and runs in the same transaction as the rows that it leads to; whatever it raises
-    rolls everything back. ``browser_session`` identifies the browser for the limit on live payments. Raises
-    ``CannotPay`` with a message for the customer (everything that was held is released then), its subclass
-    ``PaymentPending``, and ``InsideTransaction``.
+    rolls everything back. ``browser_session`` and ``network`` identify the customer for the limits on what unpaid
+    customers reserve; without them there is no such limit. Raises ``CannotPay`` with a message for the customer
+    (everything that was held is released then), its subclasses ``PaymentPending`` and ``ReservedTooMuch``, and
+    ``InsideTransaction``.
     https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
     """
     forbid_transaction("begin_payment")
-    payment = in_one_block_or_cannot_pay(lambda: _hold(freeze(), browser_session=browser_session))
+    count_attempt(browser_session=browser_session, network=network)
+    payment = in_one_block_or_cannot_pay(lambda: _hold(freeze(), browser_session=browser_session, network=network))
     try:
         request = _initiate_request(payment)
         answer = conf.client_for(payment.credentials, Caller.CHECKOUT)[0].initiate(request)
@@ -106,7 +109,7 @@ def hold_points(purchase: Purchase) -> None:
         raise CannotPay(_("Your points are blocked. Please contact the shop.")) from exc
 
 
-def _hold(cart: Cart, *, browser_session: str) -> Payment:
+def _hold(cart: Cart, *, browser_session: str, network: str) -> Payment:
     version = ledger.current_version(cart.site_key)
     check_cart(cart, version.rules)
     points_value = ledger.points_value(version.rules, cart.points_redeemed)
@@ -118,6 +121,7 @@ def _hold(cart: Cart, *, browser_session: str) -> Payment:
     ):
         raise CannotPay(reason)
     _limit_live_payments(cart, browser_session)
+    check_reservation(cart, amount_due=amount_due, browser_session=browser_session, network=network)
     credentials = conf.credentials(cart.site_key)
     purchase = transitions.create_purchase(
         cart,
@@ -125,6 +129,7 @@ def _hold(cart: Cart, *, browser_session: str) -> Payment:
         points_value=points_value,
         rules_version=version.pk,
         browser_session=browser_session,
+        network=network,
     )
     payment = transitions.create_payment(purchase, credentials=credentials)
     hold_points(purchase)
@@ -134,11 +139,11 @@ def _hold(cart: Cart, *, browser_session: str) -> Payment:
 def _limit_live_payments(cart: Cart, browser_session: str) -> None:
     """Bound how much stock a member, a browser session or a guest's e-mail address can hold without paying."""
     live = Payment.objects.filter(state__in=LIVE).select_related("purchase").order_by("-pk")
-    email = "" if cart.member_id else cart.customer.email
+    email = "" if cart.member_id else _without_tag(cart.customer.email)
     owners = {
         "LIVE_PAYMENTS_PER_MEMBER": (cart.member_id, Q(purchase__member_id=cart.member_id)),
         "LIVE_PAYMENTS_PER_BROWSER": (browser_session, Q(purchase__browser_session=browser_session)),
-        "LIVE_PAYMENTS_PER_EMAIL": (email, Q(purchase__cart__customer__email__iexact=email)),
+        "LIVE_PAYMENTS_PER_EMAIL": (email, _with_email(email)),
     }
     advisory_lock(f"{setting}:{owner.casefold()}" for setting, (owner, _theirs) in owners.items() if owner)
     for setting, (owner, theirs) in owners.items():
@@ -151,6 +156,20 @@ def _limit_live_payments(cart: Cart, browser_session: str) -> None:
         if owner is email:  # anybody can type an address, so the message reveals nothing about these payments
             raise CannotPay(_("Other payments with this e-mail address are still pending. Please try again later."))
         raise PaymentPending(pending[0])
+
+
+def _without_tag(email: str) -> str:
+    """Return the address whose mailbox gets the mail: ``maya@example.com`` for ``maya+1@example.com``."""
+    local, _at, domain = email.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}" if domain else email
+
+
+def _with_email(email: str) -> Q:
+    """Match payments of this mailbox, with any tag in the address."""
+    local, _at, domain = email.rpartition("@")
+    path = "purchase__cart__customer__email"
+    tagged = Q((f"{path}__istartswith", f"{local}+"), (f"{path}__iendswith", f"@{domain}"))
+    return Q((f"{path}__iexact", email)) | tagged
 
 
 def _initiate_request(payment: Payment) -> Initiate:

@@ -16,20 +16,27 @@ from loyalink_khalti.ports import Cart, Paid, PaymentMethod
 
 from .availability import check_cart
 from .begin_payment import hold_points
+from .unpaid import check_reservation, count_attempt
 
 
-def place_order(freeze: Callable[[], Cart], *, method: PaymentMethod) -> Purchase:
+def place_order(
+    freeze: Callable[[], Cart], *, method: PaymentMethod, browser_session: str = "", network: str = ""
+) -> Purchase:
     """Place an order that is paid later or with points alone, and return its purchase; all in one transaction.
 
     ``freeze`` returns the Cart; whatever it raises rolls everything back. The points are redeemed at once. The order
-    earns its points now where nothing is left to pay, otherwise with ``mark_received``. Raises ``CannotPay`` with a
-    message for the customer (nothing is held then) and ``InsideTransaction``.
+    earns its points now where nothing is left to pay, otherwise with ``mark_received``. ``browser_session`` and
+    ``network`` are those of ``begin_payment``. Raises ``CannotPay`` with a message for the customer (nothing is held
+    then), its subclass ``ReservedTooMuch``, and ``InsideTransaction``.
     """
     forbid_transaction("place_order")
-    return in_one_block_or_cannot_pay(lambda: _place_order(freeze(), method=method))
+    count_attempt(browser_session=browser_session, network=network)
+    return in_one_block_or_cannot_pay(
+        lambda: _place_order(freeze(), method=method, browser_session=browser_session, network=network)
+    )
 
 
-def _place_order(cart: Cart, *, method: PaymentMethod) -> Purchase:
+def _place_order(cart: Cart, *, method: PaymentMethod, browser_session: str, network: str) -> Purchase:
     version = ledger.current_version(cart.site_key)
     check_cart(cart, version.rules)
     points_value = ledger.points_value(version.rules, cart.points_redeemed)
@@ -37,7 +44,15 @@ def _place_order(cart: Cart, *, method: PaymentMethod) -> Purchase:
     if method is PaymentMethod.KHALTI or (method is PaymentMethod.POINTS and amount_due):
         raise CannotPay(_("Points do not cover this purchase. Choose how to pay the rest."))
     method = method if amount_due else PaymentMethod.POINTS
-    purchase = transitions.create_purchase(cart, method=method, points_value=points_value, rules_version=version.pk)
+    check_reservation(cart, amount_due=amount_due, browser_session=browser_session, network=network)
+    purchase = transitions.create_purchase(
+        cart,
+        method=method,
+        points_value=points_value,
+        rules_version=version.pk,
+        browser_session=browser_session,
+        network=network,
+    )
     hold_points(purchase)
     paid = Paid(
         method=method,

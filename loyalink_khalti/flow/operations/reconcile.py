@@ -248,9 +248,14 @@ def reconcile(*, workers: int = 1, due_only: bool = False) -> Iterator[PassResul
 
 
 def reconcile_one() -> None:
-    """Look up the one payment that is most overdue, and send a few messages that were not sent."""
-    for _result_of_one in ReconcilerPass(due_only=True, most=1, waits=False).results():
-        pass
+    """Look up the one payment that is most overdue, and send a few messages that were not sent.
+
+    It runs in a thread of the web server, after a response, so it takes one of the slots of pages, if one is free.
+    """
+    with conf.page_slot() as is_free:
+        if is_free:
+            for _result_of_one in ReconcilerPass(due_only=True, most=1, waits=False).results():
+                pass
     outbox.deliver(most=MESSAGES_PER_REQUEST)
     _send_alerts()
 

@@ -5,13 +5,13 @@ lease of a payment, and no transaction is open during the call.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
+from limits import RateLimitItemPerSecond
 
 from loyalink_khalti import conf
 from loyalink_khalti.conf import Caller
@@ -39,10 +39,9 @@ log = logging.getLogger(__name__)
 
 UNSENT_AFTER = timedelta(seconds=60)
 """How long after the deadline of the call a payment without a payment page is released."""
-CANCEL_INTERVAL = timedelta(seconds=3)
-"""The least time between two lookups that a customer causes by cancelling."""
+CANCEL_INTERVAL = RateLimitItemPerSecond(1, 3)
+"""How often cancelling may cause a lookup of one payment: every 3 seconds."""
 NOT_FOUND_BEFORE_FLAG = 3
-LEASE_POLL_SECONDS = 0.1
 GRACE = 5.0
 """seconds that a lease outlasts the call for which it is taken"""
 
@@ -51,7 +50,7 @@ def verify_payment(payment: Payment, *, customer_present: bool = False, ignore_b
     """Look the payment up unless it is settled, apply Khalti's answer, and return what the customer sees.
 
     ``customer_present``: the customer is here, and a released basket is theirs again at once. ``ignore_back_off``
-    (staff): skip the back-off that limits the lookups caused by customers, and wait while another process looks up.
+    (staff): skip the back-off that limits the lookups caused by customers.
     Where Khalti does not answer, the outcome is that of the stored state: ``Outcome.CONFIRMING`` for a live payment.
     Raises ``InsideTransaction`` inside a transaction.
     """
@@ -77,42 +76,29 @@ def load(payment: Payment) -> Payment:
     return Payment.objects.with_flags().select_related("purchase", "credentials").get(pk=payment.pk)
 
 
-def take_lease(
-    payment: Payment,
-    *,
-    caller: Caller,
-    last_lookup_before: datetime | None = None,
-    min_interval: timedelta | None = None,
-) -> str:
+def take_lease(payment: Payment, *, caller: Caller, last_lookup_before: datetime | None = None) -> str:
     """Return the lease for one lookup; "" where another process has it, it is too soon, or the payment is settled.
 
-    Pages and jobs return at once. Staff, and a customer who cancels, wait until the process that has the lease has
-    settled the payment, has given the lease up, or has died, and until the last lookup is ``min_interval`` ago.
+    Never waits: a thread that waited for another request's call would be one less for the catalogue.
     """
-    seconds = conf.deadline() + conf.slot_timeout(caller) + GRACE
-    give_up_at = time.monotonic() + seconds + (min_interval.total_seconds() if min_interval else 0) + 1
-    lease_id = leases.new_lease_id()  # one for all tries: only the database's answer to an earlier one may be lost
 
     def take() -> str:
         return leases.acquire_lease(
             payment,
-            seconds=seconds,
+            seconds=conf.deadline() + conf.slot_timeout(caller) + GRACE,
             lease=lease_id,
-            last_lookup_before=timezone.now() - min_interval if min_interval else last_lookup_before,
+            last_lookup_before=last_lookup_before,
             by_customer=caller is Caller.PAGE,
             even_if_settled=caller is Caller.JOB,
         )
 
-    while True:
-        try:
-            lease = in_one_block(take)
-        except DatabaseError as exc:
-            if not is_contention(exc):
-                raise
-            lease = ""  # another process is changing this row
-        if lease or caller is not Caller.STAFF or time.monotonic() > give_up_at or load(payment).is_settled:
-            return lease
-        time.sleep(LEASE_POLL_SECONDS)
+    lease_id = leases.new_lease_id()  # one for both tries: only the database's answer to the first may be lost
+    try:
+        return in_one_block(take)
+    except DatabaseError as exc:
+        if not is_contention(exc):
+            raise
+        return ""  # another process is changing this row
 
 
 def look_up_and_apply(payment: Payment, lease: str, *, caller: Caller, customer_present: bool = False) -> Outcome:
@@ -197,7 +183,8 @@ def _flag(payment: Payment, reason: FlagReason, evidence: dict[str, object]) -> 
 def cancel_payment(payment: Payment) -> Outcome:
     """Cancel a pending payment for its customer: look it up first, and release it only where Khalti says not paid.
 
-    ``Outcome.CONFIRMING`` means that Khalti did not answer or is still processing, and that nothing changed. Raises
+    ``Outcome.CONFIRMING`` means that nothing changed: Khalti did not answer or is still processing, another request is
+    looking the payment up, or this one was cancelled ``CANCEL_INTERVAL`` seconds ago or less. Raises
     ``InsideTransaction`` inside a transaction.
     """
     forbid_transaction("cancel_payment")
@@ -206,7 +193,9 @@ def cancel_payment(payment: Payment) -> Outcome:
         return payment.outcome
     if payment.state == PaymentState.CREATED:
         return release_unsent(payment, customer_present=True)
-    lease = take_lease(payment, caller=Caller.STAFF, min_interval=CANCEL_INTERVAL)
+    if conf.seconds_to_wait(CANCEL_INTERVAL, "cancel", str(payment.pk)):
+        return payment.outcome
+    lease = take_lease(payment, caller=Caller.CHECKOUT)
     if not lease:
         return load(payment).outcome
     return _or_confirming(payment, lambda: _look_up_and_cancel(payment, lease))

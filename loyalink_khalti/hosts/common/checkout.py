@@ -73,7 +73,10 @@ class HostCheckout(ABC):
         """Make the basket of a released purchase the current one of this browser session again."""
 
     def payment_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
-        """Redirect to the payment's page at Khalti and record that this browser session began it."""
+        """Redirect to the payment's page at Khalti and record that this browser session began it.
+
+        While Khalti has not opened that page yet, redirect to the status page, which forwards to it.
+        """
         remember_payment(request, payment)
         if not payment.payment_url:
             return redirect("loyalink_khalti:status", payment.token)
@@ -84,7 +87,7 @@ class HostCheckout(ABC):
 
         ``origin`` is the basket's identity. Return None if the first click has failed; the basket is open again then.
         """
-        payment = flow.wait_for_payment_page(self.shop, origin)
+        payment = flow.live_payment_of(self.shop, origin)
         if payment is not None:
             return self.payment_page(request, payment)
         purchases = Purchase.objects.filter(shop=self.shop, origin=origin).order_by("-pk")

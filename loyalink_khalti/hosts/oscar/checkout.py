@@ -34,7 +34,7 @@ from loyalink_khalti.hosts.common.receipt import receipt_for
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PaymentMethod
-from loyalink_khalti.session_payments import browser_session_id
+from loyalink_khalti.session_payments import browser_session_id, network_id
 
 from . import pricing
 from .freeze import BasketTaken, Freeze, SoldOut
@@ -160,10 +160,10 @@ class KhaltiCheckoutMixin(pricing.PricedCheckoutMixin):
         method = self._method(kwargs["quote"])
         freeze = Freeze(self, basket_id=basket_id, choice=self.choice, expected_due=_expected_due(request))
         try:
+            customer = {"browser_session": browser_session_id(request), "network": network_id(request)}
             if method is PaymentMethod.KHALTI:
-                payment = flow.begin_payment(freeze, browser_session=browser_session_id(request))
-                return oscar_checkout.payment_page(request, payment)
-            return oscar_checkout.order_page(request, flow.place_order(freeze, method=method))
+                return oscar_checkout.payment_page(request, flow.begin_payment(freeze, **customer))
+            return oscar_checkout.order_page(request, flow.place_order(freeze, method=method, **customer))
         except BasketTaken:
             response = oscar_checkout.after_double_submit(request, origin=str(basket_id))
             return response or _redirect_with_error(request, _("Please try again."), "basket:summary")
@@ -171,7 +171,7 @@ class KhaltiCheckoutMixin(pricing.PricedCheckoutMixin):
             if exc.payment.purchase.origin == str(basket_id):
                 return oscar_checkout.payment_page(request, exc.payment)
             return _redirect_with_error(request, str(exc), "checkout:preview")
-        except SoldOut as exc:
+        except (SoldOut, flow.ReservedTooMuch) as exc:
             return _redirect_with_error(request, str(exc), "basket:summary")
         except CannotPay as exc:
             return _redirect_with_error(request, str(exc), "checkout:payment-method")

@@ -19,7 +19,7 @@ from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number
 from loyalink_khalti.money import Paisa, paisa
-from loyalink_khalti.ports import Cart, Customer
+from loyalink_khalti.ports import Cart, Customer, Line
 
 from . import pricing, reservations
 from .settings import SHOP, options
@@ -76,7 +76,7 @@ class Freeze:
             creator.create_line_models(order, line)
         reservations.allocate_stock(_quantities(basket), rows)
         basket.freeze()
-        return self._cart(order, costs)
+        return self._cart(order, reservations.with_stock(costs.lines, rows), costs)
 
     def _lock(self) -> Any:
         baskets = get_model("basket", "Basket").objects.select_for_update(of=("self",))
@@ -141,7 +141,7 @@ class Freeze:
             **submission["order_kwargs"],
         )
 
-    def _cart(self, order: Any, costs: pricing.Costs) -> Cart:
+    def _cart(self, order: Any, lines: tuple[Line, ...], costs: pricing.Costs) -> Cart:
         return Cart(
             shop=SHOP,
             ref=order.number,
@@ -149,7 +149,7 @@ class Freeze:
             site_key=conf.site_key(self.request),
             language=get_language() or settings.LANGUAGE_CODE,
             name=f"{settings.OSCAR_SHOP_NAME}, {order.number}",
-            lines=costs.lines,
+            lines=lines,
             shipping=costs.shipping,
             discount=costs.discount,
             total=costs.total,

@@ -10,6 +10,7 @@ methods (4.2) are not used for that:
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import outbox
 from loyalink_khalti.errors import CannotPay, ShopCannot
+from loyalink_khalti.ports import Line
 
 
 def reserve_again(order: Any) -> None:
@@ -42,6 +44,15 @@ def lock_stock(pks: Iterable[int]) -> dict[int, Any]:
     """Lock stock rows in the order of their pks, which all code keeps."""
     rows = get_model("partner", "StockRecord").objects.select_for_update(of=("self",))
     return {row.pk: row for row in rows.filter(pk__in=set(pks)).order_by("pk")}
+
+
+def with_stock(lines: Iterable[Line], rows: dict[int, Any]) -> tuple[Line, ...]:
+    """Return a Cart's lines with the stock level of their locked rows, from before this order reserves any."""
+    levels: dict[str, int] = {}
+    for row in rows.values():
+        if row.can_track_allocations:
+            levels[row.partner_sku] = min(row.net_stock_level, levels.get(row.partner_sku, row.net_stock_level))
+    return tuple(replace(line, stock=levels.get(line.sku)) for line in lines)
 
 
 def allocate_stock(quantities: "Counter[int]", rows: dict[int, Any]) -> None:

@@ -1,6 +1,6 @@
 """Oscar as the flow sees it: a held order is placed or released, and a placed one refunded."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
@@ -90,6 +90,11 @@ class OscarShop:
 
     def placed_orders(self) -> Iterator[HostOrder]:
         return _host_orders(orders.placed().order_by("pk"))
+
+    def still_reserved(self, refs: Collection[str]) -> Iterable[str]:
+        """Return the orders that staff have not moved on from the status "Pending"."""
+        pending = get_model("order", "Order").objects.filter(status=options().pending, number__in=list(refs))
+        return pending.values_list("number", flat=True)
 
     def staff_page(self, ref: str) -> str:
         return reverse("dashboard:order-detail", args=[ref]) if ref else reverse("dashboard:index")

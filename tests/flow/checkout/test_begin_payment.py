@@ -1,7 +1,6 @@
 """Begin a payment: committed before Khalti is called, and released if Khalti sends no payment page."""
 
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -353,37 +352,33 @@ def test_twenty_clicks_on_one_basket_open_one_payment_page(shop: FakeShop, khalt
         try:
             return flow.begin_payment(shop.freeze(shop.cart(f"order-{index}", origin="basket")))
         except BasketTaken:
-            return flow.wait_for_payment_page("fake", "basket")
+            return flow.live_payment_of("fake", "basket")
 
     payments = at_once(20, click)
 
     assert len(khalti.opened) == 1
-    assert {getattr(payment, "payment_url", payment) for payment in payments} == {
-        "https://test-pay.khalti.com/?pidx=pidx1"
-    }
+    assert {getattr(payment, "pk", payment) for payment in payments} == {Payment.objects.get().pk}
     assert Purchase.objects.count() == 1
 
 
-def test_a_second_click_waits_for_the_payment_page_of_the_first(shop: FakeShop, khalti: Khalti) -> None:
-    """A20"""
+def test_a_second_click_gets_the_payment_of_the_first_at_once_while_khalti_is_being_asked(
+    shop: FakeShop, khalti: Khalti
+) -> None:
+    """A20, D3"""
     joined: list[Any] = []
-    second = threading.Thread(
-        target=lambda: joined.extend(at_once(1, lambda _: flow.wait_for_payment_page("fake", "basket")))
-    )
-    khalti.while_initiating = second.start
+    khalti.while_initiating = lambda: joined.append(flow.live_payment_of("fake", "basket"))
 
     payment = flow.begin_payment(shop.freeze(shop.cart(origin="basket")))
-    second.join()
 
-    assert [each.payment_url for each in joined] == [payment.payment_url]
+    assert [(each, each.state, each.payment_url) for each in joined] == [(payment, "created", "")]
 
 
-def test_without_a_live_payment_there_is_no_page_to_wait_for(shop: FakeShop, khalti: Khalti) -> None:
+def test_without_a_live_payment_there_is_none_to_join(shop: FakeShop, khalti: Khalti) -> None:
     khalti.next_initiate = [refusal(detail="no")]
     with pytest.raises(CannotPay):
         flow.begin_payment(shop.freeze(shop.cart(origin="basket")))
 
-    assert flow.wait_for_payment_page("fake", "basket") is None
+    assert flow.live_payment_of("fake", "basket") is None
 
 
 def test_the_first_customers_of_a_new_shop_may_pay_at_once(shop: FakeShop, khalti: Khalti) -> None:

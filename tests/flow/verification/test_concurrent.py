@@ -62,6 +62,13 @@ def test_fifty_concurrent_returns_make_one_order_one_award_and_one_mail(
     assert not Flag.objects.exists()
 
 
+def look_up_until_answered(payment: Payment) -> Outcome:
+    """Whoever finds the lease taken is answered at once with "confirming", and looks again."""
+    while (outcome := flow.verify_payment(payment, ignore_back_off=True)) is Outcome.CONFIRMING:
+        pass
+    return outcome
+
+
 def test_jobs_and_customers_who_all_receive_completed_make_one_order(
     mailing_shop: FakeShop, khalti: Khalti, member: str, account: Account
 ) -> None:
@@ -76,7 +83,7 @@ def test_jobs_and_customers_who_all_receive_completed_make_one_order(
 
     khalti.while_looking_up = gate
 
-    outcomes = at_once(8, lambda _: flow.verify_payment(payment, ignore_back_off=True))
+    outcomes = at_once(8, lambda _: look_up_until_answered(payment))
 
     account.refresh_from_db()
     assert outcomes == [Outcome.PAID] * 8
@@ -192,7 +199,7 @@ def test_many_purchases_settle_concurrently_without_a_deadlock(
         else:
             khalti.says(payment.pidx, "Expired")
 
-    outcomes = at_once(24, lambda index: flow.verify_payment(payments[index % 12], ignore_back_off=True))
+    outcomes = at_once(24, lambda index: look_up_until_answered(payments[index % 12]))
 
     account.refresh_from_db()
     assert set(outcomes) == {Outcome.PAID, Outcome.EXPIRED}

@@ -1,5 +1,7 @@
 """Completed after release: always paid; fulfilled automatically only where Khalti itself had reported it unpaid."""
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -272,6 +274,53 @@ def test_cancelling_twice_looks_up_once_more_at_most_and_releases_once(
 
     assert outcomes == [Outcome.CANCELLED] * 2
     assert (len(khalti.looked_up), len(shop.released)) == (1, 1)
+
+
+@pytest.mark.parametrize("first", [flow.cancel_payment, flow.verify_payment])
+def test_cancelling_while_another_request_looks_up_is_answered_at_once(
+    first: Callable[[Payment], Outcome], payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """D2: no customer's click waits in a thread for another's lookup."""
+    seconds, losers = list[float](), list[Outcome]()
+
+    def click() -> None:
+        started = time.monotonic()
+        losers.append(flow.cancel_payment(payment))
+        seconds.append(time.monotonic() - started)
+
+    khalti.says(payment.pidx, "Pending")
+    khalti.while_looking_up = click
+
+    assert first(payment) is Outcome.CONFIRMING
+
+    assert (losers, len(khalti.looked_up), shop.released) == ([Outcome.CONFIRMING], 1, [])
+    assert max(seconds) < 1
+
+
+def test_cancelling_a_moment_after_the_status_page_has_looked_up_works(
+    payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """D2"""
+    flow.verify_payment(payment)
+
+    assert flow.cancel_payment(payment) is Outcome.CANCELLED
+
+    assert (len(khalti.looked_up), shop.released) == (2, [("order-1", "cancelled_in_shop")])
+
+
+def test_clicking_cancel_as_fast_as_possible_looks_up_every_three_seconds_at_most(
+    payment: Payment, khalti: Khalti
+) -> None:
+    """D2"""
+    khalti.says(payment.pidx, "Pending")
+    outcomes = [flow.cancel_payment(payment) for _click in range(10)]
+    between = len(khalti.looked_up)
+
+    with time_machine.travel(timezone.now() + timedelta(seconds=4)):
+        outcomes += [flow.cancel_payment(payment) for _click in range(10)]
+
+    assert set(outcomes) == {Outcome.CONFIRMING}
+    assert (between, len(khalti.looked_up)) == (1, 2)
 
 
 def test_a_cancelled_basket_can_be_bought_again(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
