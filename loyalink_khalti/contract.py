@@ -102,6 +102,17 @@ class ShopContract:
         assert caught.value.reason == "sold_out"
         assert shop.get_order(cart.ref).paid == 0
 
+    def test_an_unpaid_placed_order_reserves_its_stock_until_it_is_cancelled(self, shop: Shop, cart: Cart) -> None:
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=PaymentMethod.COD))
+        before = list(shop.still_reserved([cart.ref, "no such order"]))
+
+        with transaction.atomic():
+            shop.refund(cart.ref, subtotal=Paisa(0), shipping=Paisa(0), lines=(), key="cancel")
+
+        assert before == [cart.ref]
+        assert list(shop.still_reserved([cart.ref])) == []
+
     def test_a_rollback_undoes_confirm(self, shop: Shop, cart: Cart) -> None:
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart))

@@ -16,6 +16,10 @@ MINIMUMS = {
     "LIVE_PAYMENTS_PER_BROWSER": 1,
     "LIVE_PAYMENTS_PER_MEMBER": 1,
     "LIVE_PAYMENTS_PER_EMAIL": 1,
+    "UNPAID_SHARE_OF_STOCK": 1,
+    "UNPAID_RUPEES_PER_NETWORK": 1,
+    "ATTEMPTS_PER_HOUR_AND_BROWSER": 1,
+    "ATTEMPTS_PER_HOUR_AND_NETWORK": 1,
     "UNKNOWN_TOKENS_PER_MINUTE": 1,
 }
 """The settings that are numbers, and the least value of each."""

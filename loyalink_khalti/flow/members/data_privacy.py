@@ -142,10 +142,16 @@ def _erase_purchases(pks: list[int]) -> int:
     erased = 0
     for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
         cart = replace(purchase.frozen_cart, customer=Customer())
-        anonymous = (cart.to_json(), "", transitions.search_text_for(cart, purchase.number))
-        if (purchase.cart, purchase.browser_session, purchase.search_text) != anonymous:
-            purchase.cart, purchase.browser_session, purchase.search_text = anonymous
-            purchase.save(update_fields=["cart", "browser_session", "search_text"])
+        anonymous = {
+            "cart": cart.to_json(),
+            "browser_session": "",
+            "network": "",
+            "search_text": transitions.search_text_for(cart, purchase.number),
+        }
+        if any(getattr(purchase, name) != value for name, value in anonymous.items()):
+            for name, value in anonymous.items():
+                setattr(purchase, name, value)
+            purchase.save(update_fields=list(anonymous))
             erased += 1
     return erased
 
@@ -169,6 +175,7 @@ def _purchase_data(purchase: Purchase) -> dict[str, Any]:
         "phone": cart.customer.phone,
         "language": purchase.language,
         "browser_session": purchase.browser_session,
+        "network": purchase.network,
         "lines": [{"title": line.title, "quantity": line.quantity, "total": line.total} for line in cart.lines],
         "shipping": cart.shipping,
         "amount_due": purchase.amount_due,

@@ -94,7 +94,7 @@ class OscarShop:
     def still_reserved(self, refs: Collection[str]) -> Iterable[str]:
         """Return the orders that staff have not moved on from the status "Pending"."""
         pending = get_model("order", "Order").objects.filter(status=options().pending, number__in=list(refs))
-        return pending.values_list("number", flat=True)
+        return list(pending.values_list("number", flat=True))
 
     def staff_page(self, ref: str) -> str:
         return reverse("dashboard:order-detail", args=[ref]) if ref else reverse("dashboard:index")
