@@ -206,7 +206,8 @@ class FakeShop:
         return (self.get_order(ref) for ref, purchase in self._purchases() if purchase["state"] == "placed")
 
     def still_reserved(self, refs: Collection[str]) -> list[str]:
-        return [ref for ref in refs if self._purchase(ref)["state"] == "placed"]
+        purchases = {ref: self._read(f"purchase {ref}") or {} for ref in refs}
+        return [ref for ref, each in purchases.items() if each.get("state") == "placed" and not each.get("refunds")]
 
     def staff_page(self, ref: str) -> str:
         return f"/fake/orders/{ref}"

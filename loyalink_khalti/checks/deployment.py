@@ -23,6 +23,10 @@ MINIMUMS = {
     "UNKNOWN_TOKENS_PER_MINUTE": 1,
 }
 """The settings that are numbers, and the least value of each."""
+_NOT_SHARED = ("LocMemCache", "DummyCache")
+_CACHE_HINT = (
+    'Add a cache in Redis, Memcached or the database to CACHES and name it: LOYALINK_KHALTI["CACHE"] = "default".'
+)
 
 
 @check()
@@ -72,6 +76,38 @@ def numbers() -> Messages:
                 f'LOYALINK_KHALTI["{name}"] must be {wanted}, not {value!r}.',
                 f'"{name}": {conf.DEFAULTS[name]} is the default.',
             )
+
+
+@check(checks.Tags.security)
+def proxies() -> Messages:
+    value = conf.get("TRUSTED_PROXIES")
+    if value is None and not settings.DEBUG:
+        yield warning(
+            38,
+            "TRUSTED_PROXIES is not set, so behind a proxy the limits per network do not apply.",
+            'LOYALINK_KHALTI["TRUSTED_PROXIES"] = 1 behind one proxy that sets X-Forwarded-For, 0 without a proxy.',
+        )
+    elif value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        yield error(
+            15,
+            f'LOYALINK_KHALTI["TRUSTED_PROXIES"] must be a whole number, 0 or more, not {value!r}.',
+            "It is the number of proxies in front of the shop that add to X-Forwarded-For.",
+        )
+
+
+@check(checks.Tags.caches)
+def shared_cache() -> Messages:
+    backend = settings.CACHES.get(conf.get("CACHE"), {}).get("BACKEND", "")
+    if not backend:
+        yield error(
+            39, f'LOYALINK_KHALTI["CACHE"] names {conf.get("CACHE")!r}, which CACHES does not have.', _CACHE_HINT
+        )
+    elif backend.endswith(_NOT_SHARED) and not settings.DEBUG:
+        yield warning(
+            40,
+            "The rate limits are counted in a cache that the processes of the shop do not share.",
+            _CACHE_HINT,
+        )
 
 
 @check()

@@ -30,6 +30,8 @@ def deploy(settings, monkeypatch):
         "KHALTI_SECRET_KEY": KEY,
         "FERNET_KEYS": [Fernet.generate_key().decode()],
         "ALERTS_TO": ["shopkeeper@shop.example"],
+        "TRUSTED_PROXIES": 1,
+        "CACHE": "shared",
     }
 
     def configure(**given):

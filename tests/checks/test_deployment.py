@@ -55,6 +55,36 @@ def test_sqlite_without_immediate_transactions(deploy, messages, settings, monke
     assert "'default'" in messages()["W008"]
 
 
+def test_a_shop_that_does_not_say_how_many_proxies_it_has(deploy, messages):
+    """D1: behind a proxy every customer would have the proxy's address."""
+    deploy(TRUSTED_PROXIES=None)
+
+    assert "TRUSTED_PROXIES is not set" in messages()["W038"]
+
+
+@pytest.mark.parametrize("value", [-1, True, "1", 1.0])
+def test_a_number_of_proxies_that_is_none(deploy, messages, value):
+    deploy(TRUSTED_PROXIES=value)
+
+    assert "TRUSTED_PROXIES" in messages()["E015"]
+
+
+def test_a_cache_that_does_not_exist(deploy, messages):
+    """D4"""
+    deploy(CACHE="redis")
+
+    assert "'redis'" in messages()["E039"]
+
+
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
+def test_rate_limits_in_a_cache_of_each_process(deploy, messages, settings, backend):
+    """D4"""
+    deploy(CACHE="default")
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+
+    assert "do not share" in messages()["W040"]
+
+
 def test_a_session_cookie_that_browsers_do_not_send_on_the_return(deploy, messages, settings):
     settings.SESSION_COOKIE_SAMESITE = "Strict"
 
