@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.db import transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_delete, post_save
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti import after_response
@@ -23,10 +23,17 @@ class LoyalinkKhaltiConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, flow  # noqa: F401 - checks registers the system checks
+        from .conf import sites
         from .payments.flags import flag_raised
 
         after_response.connect()
         flag_raised.connect(flow.schedule_digest, dispatch_uid="loyalink_khalti.schedule_digest")
+        post_save.connect(
+            sites.site_was_saved, sender="wagtailcore.Site", dispatch_uid="loyalink_khalti.site_was_saved"
+        )
+        post_delete.connect(
+            sites.site_was_deleted, sender="wagtailcore.Site", dispatch_uid="loyalink_khalti.site_was_deleted"
+        )
         post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="loyalink_khalti.user_saved")
 
 

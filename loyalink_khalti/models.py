@@ -3,6 +3,7 @@
 from loyalink_khalti.loyalty.program import Program, ProgramVersion
 
 from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings
+from .conf.sites import SiteKey
 from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
@@ -33,4 +34,5 @@ __all__ = [
     "ReceivedMoney",
     "Refund",
     "RefundApplied",
+    "SiteKey",
 ]

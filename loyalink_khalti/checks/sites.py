@@ -8,13 +8,9 @@ from django.apps import apps
 from django.conf import settings
 
 from loyalink_khalti import conf
+from loyalink_khalti.conf.sites import SiteKey
 
 from .registration import Messages, check, database_check, error, warning
-
-RENAME_HINT = (
-    "Give one of them another host name in Wagtail, under Settings, Sites. Existing payments and points stay with the"
-    " old name."
-)
 
 
 @check()
@@ -64,30 +60,32 @@ def _is_local(host: str) -> bool:
 
 
 @database_check
-def shared_keys(alias: str) -> Messages:
-    sites: dict[str, list[Any]] = defaultdict(list)
-    for site in apps.get_model("wagtailcore", "Site").objects.using(alias).order_by("pk"):
-        sites[conf.site_key_of(site)].append(site)
-    for key, sharing in sites.items():
-        if key == conf.DEFAULT_SITE:
-            yield from _named_default(sharing)
-        elif len(sharing) > 1:
+def shared_sites(alias: str) -> Messages:
+    """Two sites with one host name, and two that have shared one key since before sites had keys of their own."""
+    sites = list(apps.get_model("wagtailcore", "Site").objects.using(alias).order_by("pk"))
+    keys = dict(SiteKey.objects.using(alias).filter(site_pk__isnull=False).values_list("site_pk", "key"))
+    by_host, by_key = defaultdict(list), defaultdict(list)
+    for site in sites:
+        by_host[site.hostname].append(site)
+        by_key[keys.get(site.pk, site.pk)].append(site)
+    for sharing in by_host.values():
+        if len(sharing) > 1:
             yield warning(
                 36,
-                f"{_addresses(sharing)} have the same host name, so they share payments, points, secret keys and"
-                " loyalty rules. Editors of one of them change all.",
-                RENAME_HINT,
+                f"{_addresses(sharing)} have the same host name. Behind a proxy that does not pass the port on, a"
+                " customer of one of them sees and redeems points at another.",
+                "Give each site a host name of its own in Wagtail, under Settings, Sites. Its payments, points and"
+                " secret keys stay with it.",
             )
-
-
-def _named_default(sites: list[Any]) -> Messages:
-    if named := [site for site in sites if not site.is_default_site]:
-        yield warning(
-            36,
-            f"{_addresses(named)} is named {conf.DEFAULT_SITE!r}, so it shares payments, points, secret keys and"
-            " loyalty rules with Wagtail's default site.",
-            RENAME_HINT,
-        )
+    for sharing in by_key.values():
+        if len(sharing) > 1:
+            yield warning(
+                41,
+                f"{_addresses(sharing)} share payments, points, secret keys and loyalty rules, because they had the"
+                " same name in an earlier version. Editors of one of them change all.",
+                "If they are different shops, delete one in Wagtail, under Settings, Sites, and create it again: it"
+                " then has points and payments of its own and no longer those of now.",
+            )
 
 
 def _addresses(sites: list[Any]) -> str:

@@ -36,7 +36,6 @@ from .keys import (
 )
 from .rate_limits import client_network, seconds_to_wait
 from .settings import (
-    DEFAULT_SITE,
     DEFAULTS,
     LIVE,
     SERVERS,
@@ -55,20 +54,19 @@ from .settings import (
     refund_limit,
     shop,
     shops,
-    site_key,
-    site_key_of,
     site_url,
     unknown_settings,
 )
+from .sites import DEFAULT_SITE, deleted_sites, site_key, site_key_of, site_keys
 
 __all__ = [
     "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SERVERS", "STAFF",
     "TEST", "Caller", "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts", "RotationResult",
     "SecretKeyInfo", "SecretKeyUnreadable", "adjust_limit", "alerts_to", "base_url", "client_for", "client_network",
     "client_with_key", "credentials", "current_secret",
-    "deadline", "deployment_secret", "email_is_verified", "fernet", "get", "host_settings", "is_simulated",
+    "deadline", "deleted_sites", "deployment_secret", "email_is_verified", "fernet", "get", "host_settings", "is_simulated",
     "khalti_options",
     "max_concurrent_calls", "page_slot", "program_texts", "refund_limit", "remove_secret_key", "replacement_client",
     "rotate_secret_keys", "save_secret_key", "seconds_to_wait", "secret_key_info", "secret_of", "shop", "shops",
-    "site_key", "site_key_of", "site_url", "slot_timeout", "unknown_settings",
+    "site_key", "site_key_of", "site_keys", "site_url", "slot_timeout", "unknown_settings",
 ]  # fmt: skip

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from loyalink_khalti.khalti.credentials import is_khalti_url
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Shop
+
+from . import sites
 
 DEFAULTS: dict[str, Any] = {
     "SHOPS": {},
@@ -144,38 +144,24 @@ def _shop(path: str) -> Shop:
     return host
 
 
-# A site: its key, its address, its server, and what editors have set for it
+# A site: its address, its server, and what editors have set for it
 
 
-DEFAULT_SITE = "default"
-"""The key of Wagtail's default site."""
 TEST, LIVE = "test", "live"
 """The environments between which editors choose."""
 SERVERS = {TEST: "https://dev.khalti.com/api/v2/", LIVE: "https://khalti.com/api/v2/"}
 """Khalti's servers: https://docs.khalti.com/khalti-epayment/#api-endpoints."""
 
 
-def site_key(request: HttpRequest | None = None) -> str:
-    """Return the key under which a site's payments and points are stored: its host name, or ``default``."""
-    sites: Any = apps.get_model("wagtailcore", "Site")
-    return site_key_of(sites.find_for_request(request) if request is not None else None)
-
-
-def site_key_of(site: Any) -> str:
-    """Return the ``site_key`` of a Wagtail Site; of None, ``default``."""
-    return DEFAULT_SITE if site is None or site.is_default_site else str(site.hostname)
-
-
 def site_url(site_key: str) -> str:
     """Return the public address of a site without a trailing slash. It never comes from a request.
 
-    Raises ``ImproperlyConfigured`` without ``SITE_URL`` and without such a site in Wagtail.
+    A deleted site has the address of Wagtail's default site. Raises ``ImproperlyConfigured`` without ``SITE_URL`` and
+    without either site in Wagtail.
     """
     if get("SITE_URL"):
         return str(get("SITE_URL")).rstrip("/")
-    sites = apps.get_model("wagtailcore", "Site").objects
-    wanted = {"is_default_site": True} if site_key == DEFAULT_SITE else {"hostname": site_key}
-    site = sites.filter(**wanted).first()
+    site = sites.find_site(site_key)
     if site is None:
         raise ImproperlyConfigured('set LOYALINK_KHALTI["SITE_URL"], or create a default Site in Wagtail')
     return str(site.root_url)
@@ -183,12 +169,7 @@ def site_url(site_key: str) -> str:
 
 def khalti_settings(site_key: str) -> Any:
     """Return the editors' Khalti settings of a site, or None when they have saved none."""
-    return _settings_of("KhaltiSettings", site_key)
-
-
-def _settings_of(model: str, site_key: str) -> Any:
-    wanted = {"site__is_default_site": True} if site_key == DEFAULT_SITE else {"site__hostname": site_key}
-    return apps.get_model("loyalink_khalti", model).objects.filter(**wanted).first()
+    return sites.settings_of("KhaltiSettings", site_key)
 
 
 def environment_of(saved: Any) -> str:
@@ -224,17 +205,27 @@ class ProgramTexts:
 
 def program_texts(site_key: str) -> ProgramTexts:
     """Return the name of a site's programme and the text on its points card."""
-    saved = _settings_of("LoyaltySettings", site_key)
+    saved = sites.settings_of("LoyaltySettings", site_key)
     return ProgramTexts(name=saved.name, text=saved.text) if saved else ProgramTexts()
 
 
 def refund_limit(site_key: str) -> Paisa | None:
-    """Return how much of one order staff may refund without a further permission, in paisa; None: no limit."""
+    """Return how much of one order staff may refund without a further permission, in paisa; None: no limit.
+
+    The settings of a deleted site are gone: nothing may be refunded without that permission.
+    """
     saved = khalti_settings(site_key)
-    return None if saved is None or saved.refund_limit is None else Paisa(saved.refund_limit)
+    if saved is None:
+        return Paisa(0) if sites.is_deleted(site_key) else None
+    return None if saved.refund_limit is None else Paisa(saved.refund_limit)
 
 
 def adjust_limit(site_key: str) -> Points | None:
-    """Return how many points of one member staff may adjust in a day without a further permission; None: no limit."""
-    saved = _settings_of("LoyaltySettings", site_key)
-    return None if saved is None or saved.adjust_limit is None else Points(saved.adjust_limit)
+    """Return how many points of one member staff may adjust in a day without a further permission; None: no limit.
+
+    Of a deleted site 0, as ``refund_limit``.
+    """
+    saved = sites.settings_of("LoyaltySettings", site_key)
+    if saved is None:
+        return Points(0) if sites.is_deleted(site_key) else None
+    return None if saved.adjust_limit is None else Points(saved.adjust_limit)

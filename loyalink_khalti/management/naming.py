@@ -10,11 +10,14 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.program import Program
 
+DEFAULT = ""
+"""``--site`` where the command line does not name one: Wagtail's default site."""
 
-def add_site(parser: ArgumentParser, *, default: str | None = conf.DEFAULT_SITE) -> None:
+
+def add_site(parser: ArgumentParser, *, default: str | None = DEFAULT) -> None:
     """Add the option ``--site``."""
-    of_all = "" if default else " (default: all sites)"
-    parser.add_argument("--site", default=default, help=f"a site's host name, or {conf.DEFAULT_SITE}{of_all}")
+    of_all = "Wagtail's default site" if default is not None else "all sites"
+    parser.add_argument("--site", default=default, help=f"a site's host name or key (default: {of_all})")
 
 
 def add_actor(parser: ArgumentParser) -> None:
@@ -23,12 +26,27 @@ def add_actor(parser: ArgumentParser) -> None:
 
 
 def site(name: str) -> str:
-    """Return the key of an existing site. Raises ``CommandError`` with the names of all sites."""
-    sites = apps.get_model("wagtailcore", "Site").objects.all()
-    known = {conf.DEFAULT_SITE, *map(conf.site_key_of, sites), *Program.objects.values_list("site_key", flat=True)}
-    if name not in known:
-        raise CommandError(f"There is no site {name!r}. There are: {', '.join(sorted(known))}.")
-    return name
+    """Return the key of a site by its host name, ``host:port`` or key, or the key of a deleted site.
+
+    Raises ``CommandError`` with the names of all sites, also where ``name`` could be two of them.
+    """
+    if name == DEFAULT:
+        return conf.site_key()
+    sites = list(apps.get_model("wagtailcore", "Site").objects.order_by("pk"))
+    keys = conf.site_keys(sites)
+    found = {keys[each.pk] for each in sites if name in (each.hostname, f"{each.hostname}:{each.port}")}
+    stored = {*keys.values(), *conf.deleted_sites(), *Program.objects.values_list("site_key", flat=True)}
+    if name in stored:
+        found.add(name)
+    if name == conf.DEFAULT_SITE:  # commands of earlier versions mean Wagtail's default site
+        found.add(conf.site_key())
+    if len(found) == 1:
+        return found.pop()
+    known = [f"{each.hostname}:{each.port} (key {keys[each.pk]})" for each in sites]
+    listed = ", ".join([*known, *(f"key {key}" for key in sorted(stored - set(keys.values())))])
+    if found:
+        raise CommandError(f"{name!r} can be {len(found)} sites. Name one by host:port. There are: {listed}.")
+    raise CommandError(f"There is no site {name!r}. There are: {listed}.")
 
 
 def member(name: str) -> str:

@@ -10,11 +10,11 @@ from django.db.models import Q
 from oscar.core.loading import get_model
 from wagtail.models import Collection, GroupCollectionPermission, GroupPagePermission, Page
 
+from loyalink_khalti import conf
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.staff import permissions
 
 PASSWORD = "saraswati-demo"
-SITE_KEY = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def add_opening_points() -> None:
         if customer.points:
             user = get_user_model().objects.get(email=customer.email)
             ledger.adjust(
-                site_key=SITE_KEY,
+                site_key=conf.site_key(),
                 member_id=str(user.pk),
                 points=customer.points,
                 key=f"opening:{customer.email}",

@@ -600,7 +600,7 @@ def test_each_site_has_its_own_rules(browser, page, site, form):
 
     browser.post(page.replace(f"/{site.pk}/", f"/{other.pk}/"), form | {"points": "4"})
 
-    assert (ledger.current_version("books.example").rules.points, current().rules.points) == (4, 1)
+    assert (ledger.current_version(conf.site_key_of(other)).rules.points, current().rules.points) == (4, 1)
 
 
 def test_markup_in_names_is_escaped(browser, page, form, example, admin_client):

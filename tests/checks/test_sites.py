@@ -3,6 +3,8 @@
 import pytest
 from wagtail.models import Site
 
+from loyalink_khalti.conf.sites import SiteKey
+
 
 def test_a_plain_http_shop_in_production(deploy, messages, settings):
     deploy(SITE_URL="http://shop.example")
@@ -49,31 +51,31 @@ def another_site(hostname, port=80, **fields):
 
 
 @pytest.mark.django_db
-def test_sites_with_the_same_host_name_share_everything(deploy, messages):
+def test_two_sites_with_one_host_name_are_a_warning(deploy, messages):
+    """M11: also where one of them is the default site."""
+    default = Site.objects.get(is_default_site=True)
     another_site("kids.example")
     alone = messages(databases=["default"])
     another_site("kids.example", 8080)
+    shared = messages(databases=["default"])
+    Site.objects.filter(hostname="kids.example").delete()
+    another_site(default.hostname, 8080)
 
     assert alone == {}
-    assert "kids.example:80, kids.example:8080 have the same host name" in messages(databases=["default"])["W036"]
+    assert "kids.example:80, kids.example:8080 have the same host name" in shared["W036"]
+    assert f"{default.hostname}:80, {default.hostname}:8080 have" in messages(databases=["default"])["W036"]
     assert messages() == {}
 
 
 @pytest.mark.django_db
-def test_the_default_site_may_share_its_host_name(deploy, messages):
-    """Its key is ``default``, not its host name."""
-    default = Site.objects.get(is_default_site=True)
-    another_site(default.hostname, 8080)
-
-    assert messages(databases=["default"]) == {}
-
-
-@pytest.mark.django_db
-def test_a_site_with_the_host_name_default_shares_with_the_default_site(deploy, messages):
-    named_default = another_site("default")
+def test_two_sites_that_share_one_key_since_an_earlier_version_are_a_warning(deploy, messages):
+    one, two = another_site("kids.example"), another_site("twins.example")
     before = messages(databases=["default"])
-    named_default.delete()
-    Site.objects.update(hostname="default")
+    SiteKey.objects.filter(site_pk__in=[one.pk, two.pk]).update(key="kids.example")
 
-    assert "default:80 is named 'default'" in before["W036"]
+    assert before == {}
+    assert "kids.example:80, twins.example:80 share payments" in messages(databases=["default"])["W041"]
+
+    two.delete()
+
     assert messages(databases=["default"]) == {}

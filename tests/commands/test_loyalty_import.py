@@ -269,7 +269,7 @@ def test_a_file_in_another_encoding_is_refused_with_its_line(file: Make, user: A
 def test_a_missing_file_or_site_is_an_error(file: Make, user: Any, tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refused(tmp_path / "none.csv")[0]
     assert refused(file("member,points", "sita@example.com,1"), "--site", "elsewhere") == [
-        "There is no site 'elsewhere'. There are: default."
+        "There is no site 'elsewhere'. There are: localhost:80 (key default)."
     ]
 
 

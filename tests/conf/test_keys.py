@@ -131,12 +131,13 @@ def test_after_removing_a_key_the_deployments_is_used(deployment):
 def test_each_environment_and_each_site_has_its_own_key(deployment):
     other = Site.objects.create(hostname="books.example", root_page=Site.objects.get().root_page)
     choose_environment(conf.LIVE)
+    books = conf.site_key_of(other)
     choose_environment(conf.TEST, other)
     live = conf.save_secret_key("default", conf.LIVE, Secret(LIVE_KEY))
-    test = conf.save_secret_key("books.example", conf.TEST, Secret(OTHER_KEY))
+    test = conf.save_secret_key(books, conf.TEST, Secret(OTHER_KEY))
 
     assert conf.credentials("default") == live
-    assert conf.credentials("books.example") == test
+    assert conf.credentials(books) == test
 
 
 @pytest.mark.django_db

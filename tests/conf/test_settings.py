@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.test import RequestFactory
-from wagtail.models import Site
 
 from loyalink_khalti import conf
 from loyalink_khalti.conf import settings as conf_settings
@@ -154,14 +152,3 @@ def test_a_server_that_is_not_khaltis_is_simulated(deployment, url, simulated):
     deployment(KHALTI_BASE_URL=url)
 
     assert conf.is_simulated() is simulated
-
-
-@pytest.mark.django_db
-def test_the_key_of_a_site_is_default_or_its_host_name():
-    default = Site.objects.get(is_default_site=True)
-    other = Site.objects.create(hostname="books.example", root_page=default.root_page)
-
-    assert conf.site_key_of(default) == "default"
-    assert conf.site_key_of(other) == "books.example"
-    assert conf.site_key(RequestFactory().get("/", headers={"host": "books.example"})) == "books.example"
-    assert conf.site_key(None) == "default"

@@ -22,7 +22,9 @@ def may_edit_any_site(user: Any) -> bool:
 def editable_sites(user: Any) -> dict[str, str]:
     """Return the names of the sites whose loyalty settings the user may edit, by site key."""
     sites = SitePermissionPolicy(LoyaltySettings).sites_user_has_permission_for(user, "change")
-    return {conf.site_key_of(site): str(site) for site in sites.order_by("-is_default_site", "hostname", "port")}
+    ordered = list(sites.order_by("-is_default_site", "hostname", "port"))
+    keys = conf.site_keys(ordered)
+    return {keys[site.pk]: str(site) for site in ordered}
 
 
 class CampaignPermissionRequired(PermissionRequired):

@@ -68,7 +68,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         work: Callable[[dict[str, Any]], str] = options["work"]
         if options["site"] is not None:
-            naming.site(options["site"])
+            options["site"] = naming.site(options["site"])
         try:
             with nullcontext() if options.get("commits") else transaction.atomic():
                 message = work(options)
