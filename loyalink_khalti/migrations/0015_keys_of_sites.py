@@ -26,7 +26,7 @@ def add_keys(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0011_site_keys")]
+    dependencies = [("loyalink_khalti", "0014_site_keys")]
 
     # Backwards the table is deleted.
     operations = [migrations.RunPython(add_keys, migrations.RunPython.noop)]

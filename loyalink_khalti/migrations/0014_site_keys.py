@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalink_khalti', '0010_phones_as_typed'),
+        ('loyalink_khalti', '0013_unpaid_limits'),
     ]
 
     operations = [
