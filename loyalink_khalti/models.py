@@ -7,7 +7,8 @@ from .conf.sites import SiteKey
 from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
-from .payments.models import Credentials, Flag, LastRun, Payment, Purchase, Refund
+from .payments.models import Credentials, Flag, Payment, Purchase, Refund
+from .payments.polling import LastRun
 from .payments.received import ReceivedMoney
 
 __all__ = [

@@ -17,7 +17,8 @@ from django_tasks import task_backends
 from loyalink_khalti import flow, outbox, tasks
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments import polling
-from loyalink_khalti.payments.models import LastRun, Payment
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.polling import LastRun
 from loyalink_khalti.testing import FakeShop
 from tests.asgi import serve
 from tests.flow.urls import urlpatterns as return_urls

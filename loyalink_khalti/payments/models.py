@@ -291,6 +291,9 @@ class Refund(models.Model):
     applied_at = models.DateTimeField(null=True, blank=True, help_text="when the order and the points were updated")
     undone_at = models.DateTimeField(null=True, blank=True, help_text="when the order it cancelled was placed again")
 
+    is_repeated: bool = False
+    """Whether the flow has returned a refund that was made before, by the same form for example."""
+
     class Meta:
         permissions = [("refund_beyond_limit", _("Can refund more than the limit in Khalti's settings"))]
         indexes = [models.Index("done_at", name="loyalink_refund_done")]
@@ -352,16 +355,3 @@ class Flag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.payment_id})"
-
-
-class LastRun(models.Model):
-    """When a job last ran, so that a check and a badge can warn when it no longer does."""
-
-    name = models.CharField(max_length=40)
-    at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["name"], name="loyalink_last_run_name")]
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.at:%Y-%m-%d %H:%M}"

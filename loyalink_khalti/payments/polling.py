@@ -3,10 +3,11 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from .models import LastRun, Payment, Refund
+from .models import Payment, Refund
 from .states import (
     CAPTURED,
     NET_POSITIVE,
@@ -35,6 +36,19 @@ RECONCILE = "khalti_reconcile"
 
 UNFINISHED = Q(state__in=sorted(PENDING_REFUNDS)) | Q(state=RefundState.DONE, applied_at=None)
 """Refunds without a final state, or not applied to the order and the points yet."""
+
+
+class LastRun(models.Model):
+    """When a job last ran, so that a check and a badge can warn when it no longer does."""
+
+    name = models.CharField(max_length=40)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name"], name="loyalink_last_run_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.at:%Y-%m-%d %H:%M}"
 
 
 def polled(*, unsent_after: timedelta) -> QuerySet[Payment]:

@@ -11,6 +11,8 @@ VIEW_PAYMENTS = f"{_APP}.view_payment"
 EXPORT_PAYMENTS = f"{_APP}.export_payment"
 REFUND = f"{_APP}.change_refund"
 REFUND_BEYOND_LIMIT = f"{_APP}.refund_beyond_limit"
+RECORD_RECEIVED = f"{_APP}.record_received"
+"""Record cash and bank transfers that have arrived, and correct such records."""
 RESOLVE_FLAGS = f"{_APP}.change_flag"
 """Resolve flags, and refresh the status of a payment."""
 VIEW_MEMBERS = f"{_APP}.view_account"
@@ -27,8 +29,8 @@ LOYALTY_SETTINGS = f"{_APP}.change_loyaltysettings"
 """The loyalty rules and the campaigns."""
 
 ALL = (
-    VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RESOLVE_FLAGS, VIEW_MEMBERS, CHANGE_MEMBERS,
-    ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES,
+    VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RECORD_RECEIVED, RESOLVE_FLAGS, VIEW_MEMBERS,
+    CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments import polling
-from loyalink_khalti.payments.models import Credentials, Flag, LastRun, Payment, Purchase
+from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason
 
 pytestmark = pytest.mark.django_db
@@ -128,7 +128,7 @@ def test_the_panel_says_that_the_reconciler_has_never_run(shopkeeper: User, dash
 
 def test_the_panel_says_when_the_reconciler_last_ran(shopkeeper: User, dashboard: Callable[[], str]) -> None:
     """G06"""
-    LastRun.objects.create(name=polling.RECONCILE, at=timezone.now() - timedelta(hours=3))
+    polling.LastRun.objects.create(name=polling.RECONCILE, at=timezone.now() - timedelta(hours=3))
 
     assert "The job khalti_reconcile last ran 3 hours ago. Run it alongside the shop" in dashboard()
 

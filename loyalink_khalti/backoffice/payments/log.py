@@ -9,10 +9,10 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
+from loyalink_khalti.staff import deeds
 from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
 
 from .refresh import REFRESHED
-from .refund import REFUNDED
 from .resolution import RESOLVED
 
 
@@ -32,6 +32,36 @@ class PaymentRefunded(LogFormatter):
         return _("Refund of %(amount)s: %(status)s") % {"amount": amount, "status": status}
 
 
+class OrderCancelled(LogFormatter):
+    label: Any = gettext_lazy("Cancel an order")
+
+    def format_message(self, log_entry: Any) -> str:
+        amount = log_entry.data["amount"]
+        if not amount:
+            return _("Cancelled before it was paid")
+        return _("Cancelled; %(amount)s to hand to the customer") % {"amount": npr(Paisa(amount))}
+
+
+class MoneyReceived(LogFormatter):
+    label: Any = gettext_lazy("Record received money")
+
+    def format_message(self, log_entry: Any) -> str:
+        data = {"amount": npr(Paisa(log_entry.data["amount"])), "day": log_entry.data["received_on"]}
+        return _("Received %(amount)s on %(day)s") % data
+
+
+class ReceivedCorrected(LogFormatter):
+    label: Any = gettext_lazy("Correct received money")
+
+    def format_message(self, log_entry: Any) -> str:
+        return _("Reversed an entry of %(amount)s received") % {"amount": npr(Paisa(-log_entry.data["amount"]))}
+
+
+class OrderPlacedAgain(LogFormatter):
+    label: Any = gettext_lazy("Place an order again")
+    message: Any = gettext_lazy("Placed again: its payment has arrived after it was cancelled")
+
+
 class FlagResolved(LogFormatter):
     label: Any = gettext_lazy("Resolve a flag")
 
@@ -46,7 +76,11 @@ def register(actions: LogActionRegistry) -> None:
     """Register the log actions of this package with Wagtail."""
     for action, formatter in {
         REFRESHED: StatusRefreshed,
-        REFUNDED: PaymentRefunded,
+        deeds.REFUNDED: PaymentRefunded,
+        deeds.CANCELLED: OrderCancelled,
+        deeds.RECEIVED: MoneyReceived,
+        deeds.RECEIVED_CORRECTED: ReceivedCorrected,
+        deeds.PLACED_AGAIN: OrderPlacedAgain,
         RESOLVED: FlagResolved,
     }.items():
         actions.register_action(action)(formatter)

@@ -9,21 +9,17 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from wagtail.admin import messages
-from wagtail.log_actions import log
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.access import forbidden
 from loyalink_khalti.errors import LoyalinkError, RefundLimitExceeded
 from loyalink_khalti.payments import refunds
-from loyalink_khalti.payments.models import Refund
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.deeds import log_refund
 from loyalink_khalti.staff.labels import refund_message
 from loyalink_khalti.staff.refund_form import RefundForm, full_refund_initial, new_key, refund_limit_error
 
 from .page import PaymentPage
-
-REFUNDED = "loyalink_khalti.refund"
-"""Log action."""
 
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
@@ -71,14 +67,11 @@ class RefundView(PaymentPage):
         except LoyalinkError as exc:
             messages.error(request, str(exc))
             return self.redirect_to_payment()
-        self._log(refund)
+        if not refund.is_repeated:
+            log_refund(refund, user=request.user)
         level, text = refund_message(refund)
         getattr(messages, level)(request, text)
         return self.redirect_to_payment()
-
-    def _log(self, refund: Refund) -> None:
-        data = {"refund": refund.key, "amount": refund.amount, "state": refund.state}
-        log(instance=self.payment, action=REFUNDED, title=self.payment.purchase_order_id, data=data)
 
     @cached_property
     def _initial(self) -> dict[str, Any]:

@@ -150,23 +150,22 @@ def apply_received(purchase: Purchase, *, actor: str) -> ReceivedResult:
     return in_one_block(work)
 
 
-def refund_surplus(
-    purchase: Purchase, *, amount: Paisa, key: str, actor: str, enforce_limit: bool = False
-) -> tuple[Refund, bool]:
+def refund_surplus(purchase: Purchase, *, amount: Paisa, key: str, actor: str, enforce_limit: bool = False) -> Refund:
     """Record that ``amount`` paisa of a surplus were refunded by hand, once per ``key``; the order does not change.
 
-    Returns the Refund, and whether this call has made it. ``enforce_limit`` applies the site's limit for refunds.
-    Raises ``CannotRefund`` or ``RefundLimitExceeded`` with a message for staff, and ``InsideTransaction``.
+    Returns the Refund, which ``is_repeated`` where the key was used before. ``enforce_limit`` applies the site's limit
+    for refunds. Raises ``CannotRefund`` or ``RefundLimitExceeded`` with a message for staff, ``InsideTransaction``.
     """
     forbid_transaction("refund_surplus")
 
-    def work() -> tuple[Refund, bool]:
+    def work() -> Refund:
         locked, _payments = transitions.lock_purchase(purchase.pk)
         earlier = Refund.objects.filter(key=key).first()
         if earlier is not None:
             if (earlier.purchase_id, earlier.kind, earlier.amount) != (locked.pk, RefundKind.RECEIVED, amount):
                 raise CannotRefund(_("This form was sent before with other amounts. Please open the page again."))
-            return earlier, False
+            earlier.is_repeated = True
+            return earlier
         if not 0 < amount <= locked.surplus:
             left = {"left": npr(Paisa(locked.surplus))}
             raise CannotRefund(_("Only %(left)s was received beyond what the order needs.") % left)
@@ -179,7 +178,7 @@ def refund_surplus(
             state=RefundState.DONE, done_at=now, applied_at=now,
         )  # fmt: skip
         _save_surplus(locked)
-        return refund, True
+        return refund
 
     return in_one_block(work)
 

@@ -160,8 +160,9 @@ def refund_order(
     that they saw (``payments.refunds.newest_pk``), and ``enforce_limit`` applies the site's limit; both are checked
     under the lock.
 
-    Returns the Refund, whose state is ``done``, ``refused`` (Khalti's message says why) or ``unknown``. Raises
-    ``CannotRefund``, ``RefundLimitExceeded`` or ``SelfDealing`` with a message for staff (nothing was sent then), and
+    Returns the Refund, whose state is ``done``, ``refused`` (Khalti's message says why) or ``unknown``; it
+    ``is_repeated`` where the key was used before. Raises ``CannotRefund``, ``RefundLimitExceeded`` or ``SelfDealing``
+    with a message for staff (nothing was sent then), and
     ``InsideTransaction``. https://docs.khalti.com/khalti-epayment/#refund
     """
     forbid_transaction("refund_order")
@@ -184,7 +185,9 @@ def refund_order(
         raise CannotRefund(_("The shop cannot record this refund: %(reason)s") % reason) from exc
     if refund.state != RefundState.REQUESTED:  # a second click, or no money for Khalti to refund
         return refund
-    return send_refund(refund, mobile=mobile)
+    sent = send_refund(refund, mobile=mobile)
+    sent.is_repeated = refund.is_repeated
+    return sent
 
 
 def apply_refund(refund: Refund) -> Refund:
@@ -227,6 +230,7 @@ def _request(
             earlier.shipping_price != shipping and not refunds.is_awaiting_money(purchase)
         ):
             raise CannotRefund(_("This form was sent before with other amounts. Please open the page again."))
+        earlier.is_repeated = True
         return earlier
     forbid_self_dealing(actor, Deed.REFUND, purchase=purchase)
     _check_no_other(purchase, seen_refund)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
@@ -18,15 +17,13 @@ from oscar.apps.dashboard.orders.forms import OrderSearchForm as OscarOrderSearc
 from oscar.apps.dashboard.orders.views import OrderDetailView as OscarOrderDetailView
 from oscar.apps.dashboard.orders.views import OrderListView as OscarOrderListView
 
-from loyalink_khalti import flow
-from loyalink_khalti.errors import LoyalinkError, SelfDealing
-from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.staff.permissions import VIEW_PAYMENTS, has_permission
 
-from . import orders, payment_sources
+from . import orders
+from .dashboard_received import ReceivedMixin
 from .dashboard_refunds import RefundMixin, cancel_order
 from .navigation import admin_page
 from .settings import options
@@ -65,16 +62,16 @@ class OrderListView(OscarOrderListView):
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 @method_decorator(sensitive_post_parameters("mobile"), name="dispatch")
-class OrderDetailView(RefundMixin, OscarOrderDetailView):
-    """One order: "Payment received" for cash and bank transfers, refunds, and only notes while it is held."""
+class OrderDetailView(ReceivedMixin, RefundMixin, OscarOrderDetailView):
+    """One order: cash and bank transfers that have arrived, refunds, and only notes while it is held."""
 
     template_name = "loyalink_khalti/oscar/dashboard/order_detail.html"
     note_actions = frozenset({"save_note", "delete_note"})
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         order = self.object = self.get_object()
-        if "payment_received" in request.POST:
-            return self._payment_received(request, order)
+        if "received" in request.POST:
+            return self.received(request, order)
         if "refund" in request.POST:
             return self.refund(request, order)
         if not orders.is_placed(order) and request.POST.get("order_action") not in self.note_actions:
@@ -95,33 +92,15 @@ class OrderDetailView(RefundMixin, OscarOrderDetailView):
         status.choices = [choice for choice in status.choices if choice[0] not in options().set_by_payment]
         return form
 
-    def _payment_received(self, request: HttpRequest, order: Any) -> HttpResponse:
-        if not request.user.is_staff:  # a partner's staff see the order but do not receive its payment
-            raise PermissionDenied
-        purchase = orders.purchase_of(order)
-        if purchase is None or not payment_sources.is_awaited(order):
-            return self._reload(error=_("This order awaits no payment."))
-        try:
-            flow.mark_received(purchase, actor=str(request.user.pk))
-        except SelfDealing as exc:
-            return self._reload(error=str(exc))
-        except LoyalinkError:
-            return self._reload(error=_("The payment could not be recorded."))
-        order.notes.create(user=request.user, note_type="System", message=_("Payment received."))
-        messages.success(request, _("The payment is recorded and the points are awarded."))
-        return self._reload()
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = cast(dict[str, Any], super().get_context_data(**kwargs))
         order, user = self.object, self.request.user
         purchase = orders.purchase_of(order)
         context |= {
             "is_placed": orders.is_placed(order),
-            "payment_awaited": purchase is not None and user.is_staff and payment_sources.is_awaited(order),
-            "amount_due": npr(Paisa(purchase.amount_due)) if purchase else "",
             "payment_links": payment_links(purchase, user),
         }
-        return context | self.refund_context()
+        return context | self.refund_context() | self.received_context()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

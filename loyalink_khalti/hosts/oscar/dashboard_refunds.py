@@ -11,7 +11,7 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.staff import labels, permissions, refund_form
+from loyalink_khalti.staff import deeds, labels, permissions, refund_form
 
 from . import orders
 
@@ -36,13 +36,21 @@ def cancel_order(request: HttpRequest, order: Any) -> bool:
         return True
     everything = refund_form.RefundRequest.all_of(purchase)
     try:
-        refund = everything.refund(purchase, key="cancel", actor=str(request.user.pk))
+        refund = everything.refund(purchase, key=_cancel_key(purchase), actor=str(request.user.pk))
     except LoyalinkError as exc:
         messages.error(request, str(exc))
         return True
-    order.notes.create(user=request.user, note_type="System", message=_("Cancelled."))
+    if not refund.is_repeated:
+        deeds.log_refund(refund, user=request.user, action=deeds.CANCELLED)
+        order.notes.create(user=request.user, note_type="System", message=_("Cancelled."))
     messages.success(request, labels.refund_message(refund, cancelled=True)[1])
     return True
+
+
+def _cancel_key(purchase: Purchase) -> str:
+    """Return the key of the next cancellation: an order that was placed again can be cancelled again."""
+    earlier = purchase.refunds.filter(undone_at__isnull=False).count()
+    return f"cancel:{earlier}" if earlier else "cancel"
 
 
 class RefundMixin:
@@ -87,6 +95,8 @@ class RefundMixin:
         except LoyalinkError as exc:
             messages.error(request, str(exc))
         else:
+            if not refund.is_repeated:
+                deeds.log_refund(refund, user=request.user)
             self._add_message(refund)
         return self._reload(fragment="refund")
 

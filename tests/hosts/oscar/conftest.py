@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
@@ -170,6 +171,32 @@ def text(response: Page) -> str:
     """Return the text of a page, without its tags."""
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)).replace("&#x27;", "'").replace("&quot;", '"')
+
+
+def order_page(order: Any) -> str:
+    """Return the path of an order in the dashboard."""
+    return f"/shop/dashboard/orders/{order.number}/"
+
+
+def form_with(page: Page, name: str, button: str) -> dict[str, str]:
+    """Return what the form would send in which this button is pressed."""
+    pressed = BeautifulSoup(page.content.decode(), "html.parser").find("button", attrs={"name": name, "value": button})
+    assert pressed is not None, text(page)
+    fields = pressed.find_parent("form").find_all("input")  # type: ignore[union-attr]
+    typed = {
+        str(field["name"]): str(field.get("value", "on" if field.get("type") == "checkbox" else ""))
+        for field in fields
+        if field.get("type") != "checkbox" or field.has_attr("checked")
+    }
+    return {each: value for each, value in typed.items() if each != "csrfmiddlewaretoken"} | {name: button}
+
+
+def receive(staff: Client, order: Any, **typed: Any) -> Page:
+    """Record in the dashboard that all that is left to pay has arrived, or what is typed."""
+    form = form_with(staff.get(order_page(order)), "received", "record")
+    return staff.post(
+        order_page(order), form | {f"received-{name}": value for name, value in typed.items()}, follow=True
+    )
 
 
 def new_member(email: str, *, points: int = 0) -> Customer:

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -15,7 +14,19 @@ from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.payments.models import Flag, Refund
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Customer, Order, Store, available, new_member, only_order, only_purchase, payment_of, text
+from .conftest import (
+    Customer,
+    Order,
+    Store,
+    available,
+    form_with,
+    new_member,
+    only_order,
+    only_purchase,
+    payment_of,
+    receive,
+    text,
+)
 
 pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
 
@@ -37,16 +48,7 @@ def where(order: Any) -> str:
 
 def form_of(page: Any, button: str) -> dict[str, str]:
     """Return what the form with this button would send."""
-    soup = BeautifulSoup(page.content.decode(), "html.parser")
-    pressed = soup.find("button", attrs={"name": "refund", "value": button})
-    assert pressed is not None, text(page)
-    fields = pressed.find_parent("form").find_all("input")  # type: ignore[union-attr]
-    typed = {
-        str(field["name"]): str(field.get("value", "on" if field.get("type") == "checkbox" else ""))
-        for field in fields
-        if field.get("type") != "checkbox" or field.has_attr("checked")
-    }
-    return {name: value for name, value in typed.items() if name != "csrfmiddlewaretoken"} | {"refund": button}
+    return form_with(page, "refund", button)
 
 
 def preview(staff: Client, order: Any, **typed: Any) -> Any:
@@ -233,7 +235,7 @@ def test_a_refund_that_the_shop_could_not_record_is_retried_without_khalti(
 def test_cash_is_refunded_by_hand(store: Store, sita: Customer, staff: Client, khalti: Simulator) -> None:
     sita.buy(store.notebook, method="cod", points=500)
     order = only_order()
-    staff.post(where(order), {"payment_received": "1"})
+    receive(staff, order)
 
     shown = text(preview(staff, order, quantity_0="1"))
     page = text(refund(staff, order, quantity_0="1"))
@@ -299,7 +301,6 @@ def test_cancelling_an_unpaid_order_returns_points_and_stock(
         cancel(staff, order)
 
     assert (money_of(order), available(sita), store.stock(store.notebook)) == (("Cancelled", 0, 0), 1200, 20)
-    staff.post(where(order), {"payment_received": "1"})
     for _ in flow.reconcile():
         pass
     assert (money_of(order)[0], available(sita)) == ("Cancelled", 1200)

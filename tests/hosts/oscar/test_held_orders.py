@@ -7,7 +7,7 @@ from django.test import Client
 
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Customer, Order, Store, only_order, payment_of, text
+from .conftest import Customer, Order, Store, only_order, payment_of, receive, text
 
 
 @pytest.fixture(params=["held", "released"])
@@ -125,7 +125,7 @@ def test_staff_can_add_notes_to_a_held_order_and_nothing_else(store: Store, sita
     for post in (
         {"order_action": "change_order_status", "new_status": "Paid"},
         {"line_action": "change_line_statuses", "selected_line": line.pk, "new_status": "Shipped"},
-        {"payment_received": "1"},
+        {"received": "record", "received-amount": "500"},
     ):
         staff.post(where, post)
     staff.post(where, {"order_action": "save_note", "message": "He called."})
@@ -136,19 +136,7 @@ def test_staff_can_add_notes_to_a_held_order_and_nothing_else(store: Store, sita
     assert "He called." in [note.message for note in order.notes.all()]
     page = staff.get(where)
     assert "not placed" in text(page)
-    assert "payment_received" not in page.content.decode()
-
-
-def test_payment_received_is_offered_only_while_a_payment_is_awaited(
-    store: Store, sita: Customer, staff: Client
-) -> None:
-    sita.buy(store.notebook, method="cod")
-    where = f"/shop/dashboard/orders/{only_order().number}/"
-    assert "payment_received" in staff.get(where).content.decode()
-
-    staff.post(where, {"payment_received": "1"})
-
-    assert "payment_received" not in staff.get(where).content.decode()
+    assert "received_money" not in page.context
 
 
 def test_cash_on_delivery_leaves_the_order_delivered(store: Store, sita: Customer, staff: Client) -> None:
@@ -156,7 +144,7 @@ def test_cash_on_delivery_leaves_the_order_delivered(store: Store, sita: Custome
     order = only_order()
     Order.objects.update(status="Delivered")
 
-    staff.post(f"/shop/dashboard/orders/{order.number}/", {"payment_received": "1"})
+    receive(staff, order)
 
     order.refresh_from_db()
     assert order.status == "Delivered"
@@ -166,7 +154,8 @@ def test_cash_on_delivery_leaves_the_order_delivered(store: Store, sita: Custome
 def test_a_customer_cannot_record_the_payment(store: Store, sita: Customer) -> None:
     sita.buy(store.notebook, method="cod")
 
-    answer = sita.browser.post(f"/shop/dashboard/orders/{only_order().number}/", {"payment_received": "1"})
+    sent = {"received": "record", "received-amount": "500"}
+    answer = sita.browser.post(f"/shop/dashboard/orders/{only_order().number}/", sent)
 
     assert answer.status_code in {302, 403, 404}
     assert only_order().status == "Pending"

@@ -10,7 +10,18 @@ from loyalink_khalti import flow
 from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Basket, Customer, Store, available, new_member, only_order, only_purchase, payment_of, text
+from .conftest import (
+    Basket,
+    Customer,
+    Store,
+    available,
+    new_member,
+    only_order,
+    only_purchase,
+    payment_of,
+    receive,
+    text,
+)
 
 pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
 
@@ -110,8 +121,7 @@ def test_an_order_paid_later_is_pending_until_staff_record_the_payment(
     assert available(sita) == 700
     assert len(mail.outbox) == 1
 
-    for _twice in range(2):
-        staff.post(f"/shop/dashboard/orders/{order.number}/", {"payment_received": "1"})
+    receive(staff, order)
 
     order.refresh_from_db()
     assert order.status == "Paid"

@@ -1,0 +1,42 @@
+"""What staff do with money, in Wagtail's site history, whatever the back office: one entry for each deed.
+
+An entry has figures and codes alone: no name, no reference of a bank, no reason. ``backoffice.payments.log`` has the
+texts.
+"""
+
+from typing import Any
+
+from wagtail.log_actions import log
+
+from loyalink_khalti.flow import ReceivedResult
+from loyalink_khalti.payments.models import Purchase, Refund
+
+REFUNDED = "loyalink_khalti.refund"
+CANCELLED = "loyalink_khalti.cancel_order"
+RECEIVED = "loyalink_khalti.receive"
+RECEIVED_CORRECTED = "loyalink_khalti.correct_received"
+PLACED_AGAIN = "loyalink_khalti.place_again"
+
+
+def log_refund(refund: Refund, *, user: Any, action: str = REFUNDED) -> None:
+    """Log a refund, or with ``CANCELLED`` the cancellation of an unpaid order, under its payment if it has one."""
+    data = {"refund": refund.key, "amount": refund.amount, "state": refund.state}
+    instance = refund.payment or refund
+    title = refund.payment.purchase_order_id if refund.payment else _name(refund.purchase)
+    log(instance=instance, action=action, user=user, title=title, data=data)
+
+
+def log_received(result: ReceivedResult, *, user: Any) -> None:
+    """Log money that was recorded or corrected, and an order that was placed again with it; once."""
+    entry = result.entry
+    if entry is not None and result.is_new:
+        action = RECEIVED_CORRECTED if entry.reverses_id else RECEIVED
+        data = {"amount": entry.amount, "received_on": entry.received_on.isoformat(), "entry": entry.pk}
+        log(instance=entry, action=action, user=user, title=_name(result.purchase), data=data)
+    if result.is_placed_again:
+        newest = result.purchase.received_money.order_by("-pk").first()
+        log(instance=newest, action=PLACED_AGAIN, user=user, title=_name(result.purchase), data={})
+
+
+def _name(purchase: Purchase) -> str:
+    return purchase.number or purchase.ref
