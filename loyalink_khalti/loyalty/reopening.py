@@ -31,7 +31,7 @@ def set_aside(*, purchase: str, mark: str) -> None:
     name = f"{purchase}#{mark}"
     for model in (Hold, OrderRedemption, OrderAward, RefundApplied):
         model.objects.filter(purchase=purchase).update(purchase=name)
-    Lot.objects.filter(source=f"award:{purchase}").update(source=f"award:{name}")
+    Lot.objects.filter(source=f"award:{purchase}").update(source=f"withdrawn:{name}")
 
 
 def withdraw_award(*, purchase: str, mark: str) -> Points:
@@ -57,7 +57,7 @@ def withdraw_award(*, purchase: str, mark: str) -> Points:
         purchase=name, points_clawed_back=points, refunded=award.basis, shipping_refunded=award.shipping_basis,
         shipping_clawed_back=award.shipping_proportional,
     )  # fmt: skip
-    Lot.objects.filter(source=f"award:{purchase}").update(source=f"award:{name}")
+    Lot.objects.filter(source=f"award:{purchase}").update(source=f"withdrawn:{name}")
     update_tier(posting, current_version(account.program.site_key).rules)
     posting.post()
     return Points(points)

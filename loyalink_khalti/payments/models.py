@@ -12,6 +12,7 @@ from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.ports import Cart, Outcome, PaymentMethod, ReleaseReason
 from loyalink_khalti.search import SearchTextField
 
+from .credentials import Credentials as Credentials
 from .states import (
     LIVE,
     PENDING_REFUNDS,
@@ -29,34 +30,6 @@ from .states import (
 def new_token() -> str:
     """Return 128 random bits as text: a link with them shows one payment to anyone who has it."""
     return secrets.token_urlsafe(16)
-
-
-class Credentials(models.Model):
-    """A secret key of one site for one server of Khalti's; only ``conf`` decrypts it.
-
-    A payment keeps the credentials that opened it. ``ciphertext`` is empty for a key that comes from the environment.
-    """
-
-    site_key = models.CharField(max_length=255)
-    environment = models.CharField(max_length=10)
-    base_url = models.CharField(max_length=255)
-    ciphertext = models.BinaryField(default=b"", editable=False)
-    fingerprint = models.CharField(max_length=16)
-    created_at = models.DateTimeField(default=timezone.now)
-    retired_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name_plural = "credentials"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["site_key", "environment"],
-                condition=Q(retired_at=None),
-                name="loyalink_one_current_key",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.site_key} · {self.environment} · {self.fingerprint}"
 
 
 class Purchase(models.Model):

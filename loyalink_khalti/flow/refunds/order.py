@@ -162,8 +162,8 @@ def refund_order(
 
     Returns the Refund, whose state is ``done``, ``refused`` (Khalti's message says why) or ``unknown``; it
     ``is_repeated`` where the key was used before. Raises ``CannotRefund``, ``RefundLimitExceeded`` or ``SelfDealing``
-    with a message for staff (nothing was sent then), and
-    ``InsideTransaction``. https://docs.khalti.com/khalti-epayment/#refund
+    with a message for staff (nothing was sent then), and ``InsideTransaction``.
+    https://docs.khalti.com/khalti-epayment/#refund
     """
     forbid_transaction("refund_order")
     mobile = PrivateText(mobile)

@@ -1,5 +1,6 @@
 """Cash and bank transfers: in parts, too much, too late, wrong, twice, by two people at once."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -394,6 +395,27 @@ def test_an_order_that_is_paid_again_after_a_correction_earns_the_same_points_ag
 
     assert (refund.points_clawed_back, points(account)[0]) == (245, 1000)
     assert OrderAward.objects.filter(purchase=purchase.key).count() == 1
+    assert is_sound()
+
+
+def test_points_that_are_still_pending_are_reversed_and_awarded_again(shop: FakeShop, account: Account) -> None:
+    ledger.set_rules("default", replace(ledger.current_version("default").rules, pending_days=14))
+    purchase = flow.place_order(shop.freeze(shop.cart(member_id=account.member_id)), method=PaymentMethod.COD)
+    seen = []
+    for count in range(2):
+        entry = receive(purchase, 250_000).entry
+        assert entry is not None
+        account.refresh_from_db()
+        seen.append(account.pending)
+        if not count:
+            flow.reverse_received(entry, reason="wrong", key="wrong", actor="2")
+            account.refresh_from_db()
+            seen.append(account.pending)
+
+    refund = flow.refund_order(purchase, subtotal=Paisa(125_000), shipping=Paisa(0), key="half", actor="1")
+
+    account.refresh_from_db()
+    assert (seen, refund.points_clawed_back, account.pending, account.owed) == ([250, 0, 250], 125, 125, 0)
     assert is_sound()
 
 
