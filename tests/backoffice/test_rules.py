@@ -498,6 +498,28 @@ def test_the_example_shows_what_such_an_order_earns(browser, page, form, example
     assert (f"earns {earned} point" in text) if "earn_paused" not in chosen else (earned == 0 and "paused" in text)
 
 
+@pytest.mark.parametrize(("rounding", "points"), [("floor", 199), ("half_up", 200), ("ceil", 200)])
+def test_the_example_shows_what_becomes_of_a_fraction_of_a_point(example, form, rounding, points):
+    """M18: Rs 1,999 at 1 point for every Rs 10 are 199.9 points."""
+    assert f"earns {points} points" in example(form | {"rounding": rounding})
+    assert "earns 95 points" in example(
+        form | {"rounding": rounding, "stepwise": "yes", "points": "5", "per": "100"}
+    )  # whole steps of Rs 100 have no fraction
+
+
+def test_a_rounding_chosen_for_rules_of_an_earlier_version_is_shown_and_saved_as_it_says(browser, page, site):
+    """M18: stored rules whose base is rounded down, as code may choose them too."""
+    ledger.set_rules("default", Rules(rounding=Rounding.CEIL, base_rounding=Rounding.FLOOR))
+    form = form_data(browser.get(page))
+
+    browser.post(page, form | {"pending_days": "3"})
+    kept = current().rules
+    browser.post(page, form_data(browser.get(page)) | {"rounding": "half_up"})
+
+    assert (kept.rounding, kept.base_rounding, kept.pending_days) == (Rounding.CEIL, Rounding.FLOOR, 3)
+    assert (current().rules.rounding, current().rules.base_rounding) == (Rounding.HALF_UP, None)
+
+
 def test_the_example_shows_what_members_of_a_tier_earn(browser, page, form, example):
     chosen = {"tiers-1-threshold": "100", "tiers-1-multiplier": "1.5"}
     text = example(form | chosen)

@@ -41,6 +41,7 @@ chosen_rules = st.builds(
     per=st.sampled_from([Paisa(500), Paisa(1000), Paisa(10_000)]),
     rounding=st.sampled_from(Rounding),
     refund_rounding=st.sampled_from(Rounding),
+    earn_on_shipping=st.booleans(),
     campaigns=st.sampled_from([(), (SALE,)]),
     pending_days=st.sampled_from([0, 0, 7]),
     valid_months=st.sampled_from([None, 0, 1, 12]),
@@ -66,16 +67,25 @@ class Order:
     purchase: str
     member: str
     subtotal: int
+    shipping: int
     version: int
     points: int = 0
     state: str = "open"
     snapshot: OrderSnapshot | None = None
-    parts: list[int] = field(default_factory=list)
-    """What was refunded in all, after each refund."""
+    parts: list[tuple[int, int]] = field(default_factory=list)
+    """What was refunded of products and delivery in all, after each refund."""
 
     @property
-    def so_far(self) -> int:
-        return self.parts[-1] if self.parts else 0
+    def so_far(self) -> tuple[int, int]:
+        return self.parts[-1] if self.parts else (0, 0)
+
+    def figures(self, so_far: tuple[int, int]) -> dict[str, Paisa]:
+        return {
+            "refunded_so_far": Paisa(so_far[0]),
+            "subtotal": Paisa(self.subtotal),
+            "shipping_so_far": Paisa(so_far[1]),
+            "shipping": Paisa(self.shipping),
+        }
 
 
 VERBS = {
@@ -189,7 +199,8 @@ class Ledger(RuleBasedStateMachine):
 
     def buy(self, member: str, subtotal: int, number: int, points: int, **more: Any) -> None:
         """Make a whole purchase, or only begin it."""
-        order = Order(f"shop:{len(self.orders)}", member, subtotal, ledger.current_version(SITE).pk)
+        shipping = points * 100 if number % 3 else 0
+        order = Order(f"shop:{len(self.orders)}", member, subtotal, shipping, ledger.current_version(SITE).pk)
         self.orders.append(order)
         if number % 4:
             self.hold(order, points)
@@ -218,7 +229,8 @@ class Ledger(RuleBasedStateMachine):
         part = Points(min(points, order.points)) if number % 3 == 0 else None
 
         def verb() -> Points:
-            return ledger.capture(purchase=order.purchase, value=Paisa(order.points * 100), points=part)
+            value = Paisa((order.points if part is None else part) * 100)
+            return ledger.capture(purchase=order.purchase, value=value, points=part)
 
         captured = verb()
         order.points, order.state = captured, "captured"
@@ -255,7 +267,7 @@ class Ledger(RuleBasedStateMachine):
         first = order.subtotal * (number % 4) // 4
         order.snapshot = order.snapshot or OrderSnapshot(
             lines=(line(first), line(order.subtotal - first, "paper")),
-            shipping=Paisa(0),
+            shipping=Paisa(order.shipping),
             discount=Paisa(0),
             points_value=Paisa(value),
             at=timezone.now(),
@@ -275,14 +287,17 @@ class Ledger(RuleBasedStateMachine):
         order.state = "captured"
         self.again(verb, earned)
 
-    def refund(self, order: Order, share: int, **_: Any) -> None:
-        so_far = order.so_far + (order.subtotal - order.so_far) * share // 100
+    def refund(self, order: Order, share: int, number: int, **_: Any) -> None:
+        products, shipping = order.so_far
+        if number % 4:
+            products += (order.subtotal - products) * share // 100
+        if number % 3:
+            shipping += (order.shipping - shipping) * share // 100
+        so_far = products, shipping
         ref = str(len(order.parts))
 
         def verb() -> ledger.RefundedPoints:
-            return ledger.refund(
-                purchase=order.purchase, refund_ref=ref, refunded_so_far=Paisa(so_far), subtotal=Paisa(order.subtotal)
-            )
+            return ledger.refund(purchase=order.purchase, refund_ref=ref, **order.figures(so_far))
 
         done = verb()
         order.parts.append(so_far)
@@ -293,8 +308,7 @@ class Ledger(RuleBasedStateMachine):
         if order.parts:
             before = Entry.objects.count()
             ref = number % len(order.parts)
-            so_far, subtotal = Paisa(order.parts[ref]), Paisa(order.subtotal)
-            ledger.refund(purchase=order.purchase, refund_ref=str(ref), refunded_so_far=so_far, subtotal=subtotal)
+            ledger.refund(purchase=order.purchase, refund_ref=str(ref), **order.figures(order.parts[ref]))
             assert Entry.objects.count() == before
 
     def set_blocked(self, member: str, number: int, **_: Any) -> None:
@@ -344,8 +358,7 @@ class Ledger(RuleBasedStateMachine):
         for order in self.orders:
             award, redemption = awards.get(order.purchase), redemptions.get(order.purchase)
             if redemption is not None:
-                mode = redemption.version.rules.refund_rounding
-                assert redemption.points_restored == part(redemption.points, order.so_far, order.subtotal, mode)
+                assert redemption.points_restored == restored_in_all(redemption, order)
             if award is not None:
                 assert award.version_id == order.version
                 assert award.points_clawed_back == clawed_back_in_all(award, order)
@@ -353,19 +366,36 @@ class Ledger(RuleBasedStateMachine):
 
 
 def part(total: int, so_far: int, whole: int, mode: Rounding) -> int:
+    if not whole:
+        return 0
     exact = Fraction(total * so_far, whole)
     if mode is Rounding.FLOOR:
         return floor(exact)
     return ceil(exact) if mode is Rounding.CEIL else floor(exact + Fraction(1, 2))
 
 
+def restored_in_all(redemption: OrderRedemption, order: Order) -> int:
+    """A point is Rs 1 here: points pay whole rupees of the products first."""
+    mode = redemption.version.rules.refund_rounding
+    of_products = min(redemption.points, order.subtotal // 100) if order.shipping else redemption.points
+    of_shipping = redemption.points - of_products
+    return part(of_products, order.so_far[0], order.subtotal, mode) + part(
+        of_shipping, order.so_far[1], order.shipping, mode
+    )
+
+
 def clawed_back_in_all(award: OrderAward, order: Order) -> int:
-    if order.so_far == order.subtotal:
-        return award.proportional + award.fixed
-    if not award.basis:
-        return 0
     mode = award.version.rules.refund_rounding
-    return part(award.proportional, part(award.basis, order.so_far, order.subtotal, mode), award.basis, mode)
+    assert award.shipping_basis <= order.shipping
+    assert award.version.rules.earn_on_shipping or not award.shipping_proportional
+    basis, points = award.basis - award.shipping_basis, award.proportional - award.shipping_proportional
+    clawed_back = part(points, part(basis, order.so_far[0], order.subtotal, mode), basis, mode)
+    if order.so_far[0] == order.subtotal:
+        clawed_back = points + award.fixed
+    if order.so_far[1] == order.shipping:
+        return clawed_back + award.shipping_proportional
+    of_shipping = part(award.shipping_basis, order.so_far[1], order.shipping, mode)
+    return clawed_back + part(award.shipping_proportional, of_shipping, award.shipping_basis, mode)
 
 
 def run(examples: int, steps: int) -> None:
