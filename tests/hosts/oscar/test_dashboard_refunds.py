@@ -260,6 +260,55 @@ def test_points_alone_are_returned_as_points(store: Store, staff: Client, khalti
     assert (khalti.calls, audit_passes()) == ([], True)
 
 
+def points_source(order: Any) -> tuple[int, int]:
+    """Oscar's source of points: paisa of their value redeemed, and returned."""
+    source = order.sources.get(source_type__code="loyalty-points")
+    return int(source.amount_debited * 100), int(source.amount_refunded * 100)
+
+
+def test_points_that_paid_delivery_stay_with_it_when_all_products_are_refunded(
+    store: Store, sita: Customer, staff: Client, khalti: Simulator
+) -> None:
+    """D-25, M4: a pen for Rs 35 and delivery for Rs 150; 1,200 points are Rs 120, Rs 65 are paid by Khalti."""
+    payment = payment_of(sita.buy(store.pen, points=1200, delivery="express"))
+    khalti.pay(payment.pidx or "")
+    sita.return_from_khalti(payment)
+    order, shown = only_order(), []
+
+    page = text(preview(staff, order, quantity_0="1"))
+    refund(staff, order, quantity_0="1")
+    shown.append((available(sita), points_source(order), money_of(order)))
+    left = text(staff.get(where(order)))
+    refund(staff, order, delivery="50")
+    shown.append((available(sita), points_source(order), money_of(order)))
+    refund(staff, order, delivery="100")
+    shown.append((available(sita), points_source(order), money_of(order)))
+
+    assert "Hand to the customer Rs 0.00" in page
+    assert "Points returned 350" in page
+    assert "Rs 150.00 left to refund." in left
+    assert shown == [
+        (350, (12_000, 3_500), ("Paid", 6_500, 0)),
+        (350 + 283, (12_000, 6_333), ("Paid", 6_500, 2_167)),
+        (1200, (12_000, 12_000), ("Refunded", 6_500, 6_500)),
+    ]
+    assert audit_passes()
+
+
+def test_an_unpaid_order_whose_delivery_was_paid_by_points_is_cancelled_as_a_whole(
+    store: Store, sita: Customer, staff: Client
+) -> None:
+    """M4"""
+    sita.buy(store.pen, method="cod", points=1200, delivery="express")
+    order = only_order()
+
+    staff.post(where(order), form_of(staff.get(where(order)), "cancel"), follow=True)
+
+    assert (available(sita), points_source(order), only_order().status) == (1200, (12_000, 12_000), "Cancelled")
+    assert "This order is fully refunded." in text(staff.get(where(order)))
+    assert audit_passes()
+
+
 def test_a_free_order_can_be_refunded(store: Store, guest: Customer, staff: Client) -> None:
     store.coupon("GIFT", rupees="500.00")
     guest.add(store.notebook)
