@@ -54,10 +54,13 @@ from .settings import (
     refund_limit,
     shop,
     shops,
+    site_key,
+    site_key_of,
+    site_keys,
     site_url,
     unknown_settings,
 )
-from .sites import DEFAULT_SITE, deleted_sites, site_key, site_key_of, site_keys
+from .sites import DEFAULT_SITE, deleted_sites
 
 __all__ = [
     "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SERVERS", "STAFF",

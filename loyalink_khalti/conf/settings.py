@@ -8,13 +8,15 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from loyalink_khalti.khalti.credentials import is_khalti_url
@@ -22,6 +24,7 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Shop
 
 from . import sites
+from .sites import DEFAULT_SITE
 
 DEFAULTS: dict[str, Any] = {
     "SHOPS": {},
@@ -153,6 +156,37 @@ SERVERS = {TEST: "https://dev.khalti.com/api/v2/", LIVE: "https://khalti.com/api
 """Khalti's servers: https://docs.khalti.com/khalti-epayment/#api-endpoints."""
 
 
+def site_key(request: HttpRequest | None = None) -> str:
+    """Return the key of the site of a request, under which its payments and points are stored.
+
+    Of None it is the key of Wagtail's default site. It is read once for a request.
+    """
+    if request is None:
+        return site_key_of(_wagtail_sites().objects.filter(is_default_site=True).first())
+    known: str | None = getattr(request, "_loyalink_site_key", None)
+    if known is None:
+        known = site_key_of(_wagtail_sites().find_for_request(request))
+        request._loyalink_site_key = known  # type: ignore[attr-defined]  # as Wagtail's request._wagtail_site
+    return known
+
+
+def site_key_of(site: Any) -> str:
+    """Return the key of a Wagtail Site, a new one for a new site; ``default`` for None."""
+    return DEFAULT_SITE if site is None else site_keys([site])[site.pk]
+
+
+def site_keys(wanted: Iterable[Any]) -> dict[int, str]:
+    """Return the keys of Wagtail Sites by their primary keys; one query, and one more for each new site."""
+    by_pk = {site.pk: site for site in wanted}
+    rows = sites.SiteKey.objects.filter(site_pk__in=by_pk).only("site_pk", "key")
+    found = {row.site_pk or 0: row.key for row in rows}
+    return found | {pk: sites.add_key(by_pk[pk]) for pk in by_pk.keys() - found.keys()}
+
+
+def _wagtail_sites() -> Any:
+    return apps.get_model("wagtailcore", "Site")
+
+
 def site_url(site_key: str) -> str:
     """Return the public address of a site without a trailing slash. It never comes from a request.
 
@@ -169,7 +203,12 @@ def site_url(site_key: str) -> str:
 
 def khalti_settings(site_key: str) -> Any:
     """Return the editors' Khalti settings of a site, or None when they have saved none."""
-    return sites.settings_of("KhaltiSettings", site_key)
+    return _settings_of("KhaltiSettings", site_key)
+
+
+def _settings_of(model: str, site_key: str) -> Any:
+    living = sites.SiteKey.objects.filter(key=site_key, site_pk__isnull=False).values("site_pk")
+    return apps.get_model("loyalink_khalti", model).objects.filter(site_id__in=living).first()
 
 
 def environment_of(saved: Any) -> str:
@@ -205,7 +244,7 @@ class ProgramTexts:
 
 def program_texts(site_key: str) -> ProgramTexts:
     """Return the name of a site's programme and the text on its points card."""
-    saved = sites.settings_of("LoyaltySettings", site_key)
+    saved = _settings_of("LoyaltySettings", site_key)
     return ProgramTexts(name=saved.name, text=saved.text) if saved else ProgramTexts()
 
 
@@ -225,7 +264,7 @@ def adjust_limit(site_key: str) -> Points | None:
 
     Of a deleted site 0, as ``refund_limit``.
     """
-    saved = sites.settings_of("LoyaltySettings", site_key)
+    saved = _settings_of("LoyaltySettings", site_key)
     if saved is None:
         return Points(0) if sites.is_deleted(site_key) else None
     return None if saved.adjust_limit is None else Points(saved.adjust_limit)

@@ -4,13 +4,11 @@ A site gets its key when it is created and keeps it, whatever an editor renames 
 foreign key to Wagtail's table: a key stays when its site is deleted.
 """
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
 from django.apps import apps
 from django.db import models
-from django.http import HttpRequest
 from django.utils import timezone
 
 DEFAULT_SITE = "default"
@@ -32,36 +30,10 @@ class SiteKey(models.Model):
         return f"{self.name} · {self.key}"
 
 
-def site_key(request: HttpRequest | None = None) -> str:
-    """Return the key of the site of a request; of None, the key of Wagtail's default site.
-
-    It is read once for a request.
-    """
-    if request is None:
-        return site_key_of(_sites().filter(is_default_site=True).first())
-    known: str | None = getattr(request, "_loyalink_site_key", None)
-    if known is None:
-        sites: Any = apps.get_model("wagtailcore", "Site")
-        known = site_key_of(sites.find_for_request(request))
-        request._loyalink_site_key = known  # type: ignore[attr-defined]  # as Wagtail's request._wagtail_site
-    return known
-
-
-def site_key_of(site: Any) -> str:
-    """Return the key of a Wagtail Site, a new one for a new site; ``default`` for None."""
-    return DEFAULT_SITE if site is None else site_keys([site])[site.pk]
-
-
-def site_keys(sites: Iterable[Any]) -> dict[int, str]:
-    """Return the keys of Wagtail Sites by their primary keys; one query, and one more for each new site."""
-    wanted = {site.pk: site for site in sites}
-    found: dict[int, str] = {}
-    for row in SiteKey.objects.filter(site_pk__in=wanted).only("site_pk", "key"):
-        found[row.site_pk or 0] = row.key
-    for pk in wanted.keys() - found.keys():
-        new = {"key": str(uuid4()), "name": wanted[pk].hostname}
-        found[pk] = SiteKey.objects.get_or_create(site_pk=pk, defaults=new)[0].key
-    return found
+def add_key(site: Any) -> str:
+    """Return the key of a Wagtail Site, a new one if it has none."""
+    new = {"key": str(uuid4()), "name": site.hostname}
+    return SiteKey.objects.get_or_create(site_pk=site.pk, defaults=new)[0].key
 
 
 def deleted_sites() -> dict[str, str]:
@@ -74,7 +46,7 @@ def deleted_sites() -> dict[str, str]:
 def site_was_saved(instance: Any, *, created: bool, raw: bool = False, **_signal: Any) -> None:
     """Give a new site its key. A fixture (``raw``) may have one for it in a later row."""
     if created and not raw:
-        site_key_of(instance)
+        add_key(instance)
 
 
 def site_was_deleted(instance: Any, **_signal: Any) -> None:
@@ -84,24 +56,12 @@ def site_was_deleted(instance: Any, **_signal: Any) -> None:
 
 def find_site(site_key: str) -> Any:
     """Return the Wagtail Site of a key; of a deleted site, Wagtail's default site. None where there is neither."""
-    living = _sites().filter(pk__in=_pks(site_key)).order_by("pk").first()
-    return living or _sites().filter(is_default_site=True).first()
-
-
-def settings_of(model: str, site_key: str) -> Any:
-    """Return what editors have saved for a site in one of the models of settings, or None."""
-    return apps.get_model("loyalink_khalti", model).objects.filter(site_id__in=_pks(site_key)).first()
+    sites = apps.get_model("wagtailcore", "Site").objects
+    pks = SiteKey.objects.filter(key=site_key, site_pk__isnull=False).values("site_pk")
+    return sites.filter(pk__in=pks).order_by("pk").first() or sites.filter(is_default_site=True).first()
 
 
 def is_deleted(site_key: str) -> bool:
     """Whether there was a site with this key, and none has it any more."""
     pks = list(SiteKey.objects.filter(key=site_key).values_list("site_pk", flat=True))
     return bool(pks) and not any(pks)
-
-
-def _pks(site_key: str) -> Any:
-    return SiteKey.objects.filter(key=site_key, site_pk__isnull=False).values("site_pk")
-
-
-def _sites() -> Any:
-    return apps.get_model("wagtailcore", "Site").objects

@@ -15,6 +15,13 @@ from tests.migrating import migrate, migrate_to_before
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
+
+@pytest.fixture(autouse=True)
+def maya(transactional_db: None, django_user_model: Any) -> Any:
+    """Who imports."""
+    return django_user_model.objects.create_user(username="maya", email="maya@example.com", is_staff=True)
+
+
 DIGEST = sha256(b"the file").hexdigest()
 
 
@@ -65,7 +72,7 @@ def test_rows_that_were_imported_by_their_file_are_known_by_their_contents(
         encoding="utf-8",
     )
     with time_machine.travel(nepal(2026, 3, 1), tick=False):
-        call_command("loyalty_import", str(path))
+        call_command("loyalty_import", str(path), "--actor", "maya@example.com")
 
     assert "0 of 3 rows (1550 points in the file) imported; 3 had been imported before." in capsys.readouterr().out
     assert {account.member_id: account.available for account in Account.objects.exclude(member_id=str(gita.pk))} == {
@@ -83,6 +90,6 @@ def test_a_row_with_other_figures_is_not_mistaken_for_one_of_an_earlier_file(
     migrate()
     path = tmp_path / "more.csv"
     path.write_text("member,points\nsita@example.com,1200\n")
-    call_command("loyalty_import", str(path))
+    call_command("loyalty_import", str(path), "--actor", "maya@example.com")
 
     assert Account.objects.get().available == 2400
