@@ -1,11 +1,14 @@
 """Settings of the demo store. A few environment variables change them."""
 
 import os
+from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from oscar.defaults import *  # noqa: F403
 
@@ -19,8 +22,43 @@ SITE_URL = (os.environ.get("SITE_URL") or f"http://127.0.0.1:{PORT}").rstrip("/"
 SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
 
 DEBUG = (os.environ.get("DEBUG") or "1").lower() not in {"0", "false", "no", "off"}
-# For a demo on one's own machine only: set SECRET_KEY before serving the store to others.
-SECRET_KEY = os.environ.get("SECRET_KEY") or "saraswati-stationery-is-a-demo-and-this-key-is-public"
+DEMO_SECRET_KEY = "saraswati-stationery-is-a-demo-and-this-key-is-public"
+DEMO_FERNET_KEY = "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
+SECRET_KEY = os.environ.get("SECRET_KEY") or DEMO_SECRET_KEY
+FERNET_KEYS = [key for key in (os.environ.get("LOYALINK_FERNET_KEYS") or DEMO_FERNET_KEY).split(",") if key]
+
+
+def is_private(host: str) -> bool:
+    """Return whether only this machine or its own network reaches a host."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local"))
+
+
+def refuse_public_keys() -> None:
+    """Raise ``ImproperlyConfigured`` where others could use the keys of the demo, which everybody can read here.
+
+    With them anybody can sign a cookie that opens another customer's order, and decrypt the stored Khalti keys.
+    """
+    public = [
+        name
+        for name, is_public in (
+            ("SECRET_KEY", SECRET_KEY == DEMO_SECRET_KEY),
+            ("LOYALINK_FERNET_KEYS", DEMO_FERNET_KEY in FERNET_KEYS),
+        )
+        if is_public
+    ]
+    if public and not (DEBUG and is_private(SITE_HOST)):
+        raise ImproperlyConfigured(
+            f"The demo's own {' and '.join(public)} can be read by everybody, so this store does not start with DEBUG "
+            f"off or at a public address ({SITE_URL}). Set {' and '.join(public)} in the environment: "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(50))' makes a SECRET_KEY, "
+            "python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())' a Fernet key."
+        )
+
+
+refuse_public_keys()
 ALLOWED_HOSTS = [SITE_HOST, "localhost", ".localhost", "127.0.0.1", "0.0.0.0", "[::1]"]
 ALLOWED_HOSTS += [host for host in (os.environ.get("ALLOWED_HOSTS") or "").split(",") if host]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -61,6 +99,7 @@ INSTALLED_APPS = [
     "django.contrib.flatpages",
     "django.contrib.humanize",
     "django.contrib.postgres",  # Wagtail's index wants it there on PostgreSQL
+    "axes",  # counts wrong passwords
     # Oscar
     "oscar.config.Shop",
     "oscar.apps.analytics.apps.AnalyticsConfig",
@@ -115,6 +154,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "oscar.apps.basket.middleware.BasketMiddleware",
     "loyalink_khalti.storefront.middleware.PendingPaymentMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -157,6 +197,7 @@ def database(url: str) -> dict[str, Any]:
 DATABASES = {"default": database(os.environ.get("DATABASE_URL") or f"sqlite:///{VAR / 'store.sqlite3'}")}
 
 AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
     "oscar.apps.customer.auth_backends.EmailBackend",
     "django.contrib.auth.backends.ModelBackend",  # Wagtail's login takes user names
 ]
@@ -164,6 +205,15 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# After ten wrong passwords for one name from one address, that name waits there for 15 minutes. Elsewhere it does not,
+# so that no one can lock another person out. The log-in pages of the store, of Wagtail and of Django count together.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_LOCKOUT_TEMPLATE = "too_many_logins.html"
+AXES_VERBOSE = False
 LOGIN_URL = "customer:login"
 LOGIN_REDIRECT_URL = "/"
 
@@ -241,8 +291,6 @@ CACHES: dict[str, Any] = {
     },
 }
 
-DEMO_FERNET_KEY = "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
-
 LOYALINK_KHALTI = {
     "SHOPS": {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"},
     "SITE_URL": SITE_URL,
@@ -253,5 +301,5 @@ LOYALINK_KHALTI = {
     "CACHE": "shared",
     # How many proxies stand in front of gunicorn; docs/production.md has an nginx.
     "TRUSTED_PROXIES": int(os.environ.get("TRUSTED_PROXIES") or 0),
-    "FERNET_KEYS": [key for key in (os.environ.get("LOYALINK_FERNET_KEYS") or DEMO_FERNET_KEY).split(",") if key],
+    "FERNET_KEYS": FERNET_KEYS,
 }

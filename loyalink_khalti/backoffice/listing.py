@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import date, datetime
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from wagtail.admin.paginator import WagtailPaginator
 from wagtail.admin.views.generic import BaseListingView
 from wagtail.admin.views.mixins import SpreadsheetExportMixin
+from wagtail.log_actions import log
 
 from loyalink_khalti.staff.spreadsheet import safe_cell
 
@@ -21,6 +23,7 @@ from .sites import site_names
 COUNT_LIMIT = 10_000
 """Rows that a list counts and pages through. To reach more rows, filter or export."""
 EXPORT_CHUNK = 2_000
+EXPORTED = "loyalink_khalti.export"
 EARLIEST_DAY, LATEST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 
 
@@ -57,7 +60,16 @@ class SpreadsheetExport(SpreadsheetExportMixin):
         if self.is_export and view.has_permission(view.permission) and self.filter_errors:
             return export_refused(request, self.filter_errors, list_url=view.index_url)
         response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # of a view
+        if self.is_export and response.status_code == HTTPStatus.OK:
+            self._log_export(request)
         return response
+
+    def _log_export(self, request: HttpRequest) -> None:
+        """Record who exported what. Texts that were searched for may be names, so only the fact is kept."""
+        filters = {name: "…" if name == "q" else ",".join(request.GET.getlist(name)) for name in request.GET if name}
+        format_ = filters.pop("export")
+        title = str(self.page_title)  # type: ignore[attr-defined]  # of the view
+        log(instance=request.user, action=EXPORTED, title=title, data={"format": format_, "filters": filters})
 
     @cached_property
     def filter_errors(self) -> str:

@@ -12,6 +12,7 @@ from loyalink_khalti.nepal import group_digits
 
 from . import limits
 from .campaigns import services as campaigns
+from .listing import EXPORTED
 from .rules import form as rules
 from .settings import form as settings
 
@@ -77,9 +78,20 @@ class CampaignFormatter(DataFormatter):
         return _("%(name)s (rules version %(number)s)") % values
 
 
+class ListExported(LogFormatter):
+    label: Any = gettext_lazy("Export a list")
+
+    def format_message(self, log_entry: Any) -> str:
+        data = log_entry.data
+        chosen = ", ".join(f"{name}: {value}" for name, value in data.get("filters", {}).items() if value)
+        values = {"list": log_entry.label, "format": data.get("format", "").upper(), "filters": chosen or _("none")}
+        return _("Exported %(list)s as %(format)s; filters: %(filters)s") % values
+
+
 def register(actions: LogActionRegistry) -> None:
     """Register the texts of the site history. No text contains a name or a key."""
     formatters = {
+        EXPORTED: ListExported,
         settings.KEY_SAVED: KeySaved,
         settings.KEY_REMOVED: KeyRemoved,
         rules.RULES_CHANGED: RulesChangeFormatter,

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from wagtail.models import Site
+from wagtail.models import ModelLogEntry, Site
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.backoffice.models import Campaign
@@ -185,6 +185,7 @@ def test_lists_are_exported_with_the_permission_only(
         assert viewer.get(url, {"export": kind}).status_code == 403
         for role in ("editor", "accountant", "admin"):
             assert browsers[role].get(url, {"export": kind}).status_code == 200
+    assert ModelLogEntry.objects.filter(action="loyalink_khalti.export").count() == 6  # P4: who exported what
 
 
 def contents(answer: Any) -> str:

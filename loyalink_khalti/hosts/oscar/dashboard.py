@@ -21,6 +21,7 @@ from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.staff.permissions import VIEW_PAYMENTS, has_permission
+from loyalink_khalti.staff.spreadsheet import safe_cell
 
 from . import orders
 from .dashboard_received import ReceivedMixin
@@ -58,6 +59,11 @@ class OrderListView(OscarOrderListView):
         found = super().get_queryset()
         status = self.form.cleaned_data.get("status") if self.form.is_valid() else ""
         return found if status == options().held else orders.placed(found)
+
+    def get_row_values(self, order: Any) -> dict[str, Any]:
+        """Return a row of the CSV export in which no name of a customer is a formula."""
+        row = super().get_row_values(order)
+        return {name: safe_cell(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")

@@ -17,6 +17,7 @@ from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Customer
 from tests.backoffice.pages import page_text
+from tests.backoffice.payments.test_page import logged
 from tests.backoffice.staff import Desk, staff_user
 from tests.purchases import Khalti
 
@@ -161,6 +162,21 @@ def test_an_export_has_a_row_for_each_payment_with_rupees_as_numbers(desk: Desk,
     assert [float(row[head.index("Amount (Rs)")]) for row in rows] == [2500, 2500, 2500]
     assert [row[head.index("Needs review")] for row in rows] == ["yes", "no", "no"]
     assert all(cell.data_type != "f" for cells in sheet.iter_rows() for cell in cells)
+
+
+def test_an_export_is_logged_with_its_filters_and_without_what_was_searched_for(
+    desk: Desk, several: list[Payment]
+) -> None:
+    """P4"""
+    desk.client.get("/admin/khalti/payments/?state=fulfilled&q=Sita+Sharma&export=csv")
+    desk.client.get("/admin/khalti/payments/?state=fulfilled")
+
+    (entry,) = logged()
+    assert entry == (
+        "loyalink_khalti.export",
+        "Exported Payments as CSV; filters: state: fulfilled, q: …",
+        "maya",
+    )
 
 
 def test_an_export_has_the_filtered_rows(desk: Desk, several: list[Payment]) -> None:

@@ -1,9 +1,12 @@
 """A held order is hidden everywhere, except from staff who filter for it."""
 
+import csv
+import io
 from typing import Any
 
 import pytest
 from django.test import Client
+from oscar.core.loading import get_model
 
 from loyalink_khalti.simulator import Simulator
 
@@ -189,3 +192,15 @@ def test_staff_can_ship_an_order(store: Store, sita: Customer, staff: Client) ->
 
     order.refresh_from_db()
     assert order.status == "Shipped"
+
+
+def test_no_name_in_the_export_of_orders_is_a_formula(store: Store, sita: Customer, staff: Client) -> None:
+    """P5"""
+    sita.buy(store.notebook, method="cod")
+    get_model("order", "ShippingAddress").objects.update(first_name='=HYPERLINK("http://evil.example")')
+
+    file = staff.get("/shop/dashboard/orders/?response_format=csv").content.decode()
+
+    (row,) = list(csv.DictReader(io.StringIO(file)))
+    assert row["Deliver to name"].startswith("'=HYPERLINK")
+    assert row["Order value"] == "500.00"
