@@ -1,7 +1,7 @@
-"""Settings that limit what staff may do. Only users who may exceed a limit can change it."""
+"""Settings that not every editor of a page may change: the limits of staff, and Khalti's key and server."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from django.db import transaction
 from wagtail.admin.forms import WagtailAdminModelForm
@@ -23,32 +23,44 @@ def rupees_label(limit: int) -> str:
     return npr(Paisa(limit)).removesuffix(".00")
 
 
-class LimitForm(WagtailAdminModelForm):
-    """Settings with a limit. Users who may not exceed it have no field for it, whatever they post."""
+class GuardedForm(WagtailAdminModelForm):
+    """Settings with fields that need a permission of their own.
 
-    limit_field: str
-    limit_permission: str
-    """The permission to exceed the limit."""
-    limit_changed: str
-    """Log action."""
+    Users without it have no such field, and whatever they post the stored value stays, also one that a colleague has
+    saved since the page was opened.
+    """
+
+    guarded: ClassVar[Mapping[str, str]]
+    """The permission that each of these fields needs."""
+    log_actions: ClassVar[Mapping[str, str]]
+    """The log action for a change of each of these fields."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.for_user is None or not has_permission(self.for_user, self.limit_permission):
-            del self.fields[self.limit_field]
+        for name, permission in self.guarded.items():
+            if not self.has_permission(permission):
+                del self.fields[name]
+
+    def has_permission(self, permission: str) -> bool:
+        return self.for_user is not None and has_permission(self.for_user, permission)
 
     def save(self, commit: bool = True) -> Any:
         with transaction.atomic():
-            stored = type(self.instance).objects.select_for_update().filter(pk=self.instance.pk)
-            before = stored.values_list(self.limit_field, flat=True).first()
-            if self.limit_field not in self.fields:  # a colleague may have changed it since the page was opened
-                setattr(self.instance, self.limit_field, before)
+            stored = type(self.instance).objects.select_for_update().filter(pk=self.instance.pk).first()
+            for name in self.guarded:
+                if name not in self.fields and stored is not None:
+                    setattr(self.instance, name, getattr(stored, name))
             instance = super().save(commit)
-            after = getattr(instance, self.limit_field)
-            if commit and after != before:
-                data = {"old": before, "new": after}
-                log(instance=instance, action=self.limit_changed, user=self.for_user, data=data)
+            for name in self.guarded if commit else ():
+                old, new = getattr(stored, name, None), getattr(instance, name)
+                if old != new:
+                    self.log_change(name, old, new)
         return instance
+
+    def log_change(self, name: str, old: Any, new: Any) -> None:
+        """Log the change of a guarded field in Wagtail's site history."""
+        data = {"old": old, "new": new, "field": name}
+        log(instance=self.instance, action=self.log_actions[name], user=self.for_user, data=data)
 
 
 class LimitSentence(Sentence):
@@ -74,7 +86,9 @@ class LimitSentence(Sentence):
 
     class BoundPanel(Sentence.BoundPanel):
         def is_shown(self) -> bool:
-            return True
+            (name,) = field_names(self.panel.text)
+            is_field = self.form is None or name in self.form.fields
+            return is_field or bool(self.panel.read_only_text(getattr(self.instance, name)))
 
         def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
             context = super().get_context_data(parent_context)

@@ -1,7 +1,7 @@
 """Texts of Wagtail's site history for settings, rules and campaigns: figures and fingerprints only."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -45,6 +45,16 @@ class KeyRemoved(_Key):
 
 class RefundLimitChanged(DataFormatter):
     label: Any = gettext_lazy("Change the refund limit")
+    labels: ClassVar[dict[str, Any]] = {
+        "refund_limit_per_actor": gettext_lazy("Change the refund limit per colleague and day"),
+        "adjust_limit_per_deed": gettext_lazy("Change the adjustment limit at once"),
+        "adjust_limit_per_actor": gettext_lazy("Change the adjustment limit per colleague and day"),
+    }
+    """The labels of the limits that have one of their own, by field."""
+
+    def format_message(self, log_entry: Any) -> str:
+        label = self.labels.get(log_entry.data.get("field", ""), self.label)
+        return f"{label}: {self.format_data(log_entry.data)}"
 
     def format_data(self, data: dict[str, Any]) -> str:
         return " → ".join(self._limit(data.get(which)) for which in ("old", "new"))

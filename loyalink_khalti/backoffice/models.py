@@ -58,6 +58,10 @@ class KhaltiSettings(BaseSiteSetting):
     """Before points; null for no limit."""
     refund_limit = models.BigIntegerField(_("refund limit"), null=True, blank=True, validators=[MinValueValidator(0)])
     """What staff may refund of one order without a further permission; null for no limit."""
+    refund_limit_per_actor = models.BigIntegerField(
+        _("refund limit per colleague and day"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    """What one colleague may refund in a day without a further permission; null for no limit."""
 
     edit_handler = KHALTI_PANELS
 
@@ -74,6 +78,14 @@ class LoyaltySettings(BaseSiteSetting):
         _("adjustment limit"), null=True, blank=True, validators=[MinValueValidator(0)]
     )
     """Points that staff may adjust per member in a day without a further permission; null for no limit."""
+    adjust_limit_per_deed = models.BigIntegerField(
+        _("adjustment limit at once"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    """Points that one adjustment or merge may move without a further permission; null for no limit."""
+    adjust_limit_per_actor = models.BigIntegerField(
+        _("adjustment limit per colleague and day"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    """Points that one colleague may move in a day without a further permission; null for no limit."""
 
     edit_handler = LOYALTY_PANELS
 

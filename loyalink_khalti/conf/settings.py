@@ -206,9 +206,10 @@ def khalti_settings(site_key: str) -> Any:
     return _settings_of("KhaltiSettings", site_key)
 
 
-def _settings_of(model: str, site_key: str) -> Any:
+def _settings_of(model: str, site_key: str, *, lock: bool = False) -> Any:
     living = sites.SiteKey.objects.filter(key=site_key, site_pk__isnull=False).values("site_pk")
-    return apps.get_model("loyalink_khalti", model).objects.filter(site_id__in=living).first()
+    rows = apps.get_model("loyalink_khalti", model).objects.filter(site_id__in=living)
+    return (rows.select_for_update(of=("self",)) if lock else rows).first()
 
 
 def environment_of(saved: Any) -> str:
@@ -248,23 +249,43 @@ def program_texts(site_key: str) -> ProgramTexts:
     return ProgramTexts(name=saved.name, text=saved.text) if saved else ProgramTexts()
 
 
-def refund_limit(site_key: str) -> Paisa | None:
-    """Return how much of one order staff may refund without a further permission, in paisa; None: no limit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundLimits:
+    """What one member of staff may refund without a further permission, in paisa; None: no limit."""
 
-    The settings of a deleted site are gone: nothing may be refunded without that permission.
+    per_order: Paisa | None = None
+    """Of one order, with what others have refunded of it."""
+    per_actor: Paisa | None = None
+    """Of all orders of the site together, in a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustLimits:
+    """What one member of staff may adjust or merge without a further permission, in points; None: no limit."""
+
+    per_deed: Points | None = None
+    per_member: Points | None = None
+    """Of one member, in a day."""
+    per_actor: Points | None = None
+    """Of all members of the site together, in a day."""
+
+
+def refund_limits(site_key: str, *, lock: bool = False) -> RefundLimits:
+    """Return the limits that editors have set for refunds. ``lock`` keeps others from counting until the commit.
+
+    The settings of a deleted site are gone: nothing may be refunded without the permission to exceed the limits.
     """
-    saved = khalti_settings(site_key)
+    saved = _settings_of("KhaltiSettings", site_key, lock=lock)
     if saved is None:
-        return Paisa(0) if sites.is_deleted(site_key) else None
-    return None if saved.refund_limit is None else Paisa(saved.refund_limit)
+        return RefundLimits(per_order=Paisa(0)) if sites.is_deleted(site_key) else RefundLimits()
+    return RefundLimits(per_order=saved.refund_limit, per_actor=saved.refund_limit_per_actor)
 
 
-def adjust_limit(site_key: str) -> Points | None:
-    """Return how many points of one member staff may adjust in a day without a further permission; None: no limit.
-
-    Of a deleted site 0, as ``refund_limit``.
-    """
-    saved = _settings_of("LoyaltySettings", site_key)
+def adjust_limits(site_key: str, *, lock: bool = False) -> AdjustLimits:
+    """Return the limits that editors have set for adjustments and merges; ``lock`` and deleted sites as above."""
+    saved = _settings_of("LoyaltySettings", site_key, lock=lock)
     if saved is None:
-        return Points(0) if sites.is_deleted(site_key) else None
-    return None if saved.adjust_limit is None else Points(saved.adjust_limit)
+        return AdjustLimits(per_deed=Points(0)) if sites.is_deleted(site_key) else AdjustLimits()
+    return AdjustLimits(
+        per_deed=saved.adjust_limit_per_deed, per_member=saved.adjust_limit, per_actor=saved.adjust_limit_per_actor
+    )

@@ -54,7 +54,7 @@ from loyalink_khalti.flow.checkout.received import (
 )
 
 from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing, mailbox_of, self_dealing_obstacle
-from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
+from loyalink_khalti.flow.refunds.limits import refund_limit_obstacle
 from loyalink_khalti.flow.refunds.order import (
     RefundQuote,
     apply_refund,
@@ -71,7 +71,6 @@ from loyalink_khalti.loyalty.ledger import PointsCard, points_card
 from loyalink_khalti.flow.members.adjustments import (
     adjust_points,
     adjustment_obstacle,
-    exceeded_adjust_limit,
     held_message,
     merge_members,
     own_account,
@@ -162,9 +161,7 @@ __all__ = [
     "claim_points",
     "claimable_points",
     "contacts",
-    "enforce_refund_limit",
     "erase_personal_data",
-    "exceeded_adjust_limit",
     "export_personal_data",
     "find_members",
     "find_subject",
@@ -199,6 +196,7 @@ __all__ = [
     "reconcile_one",
     "record_received",
     "refresh_payment",
+    "refund_limit_obstacle",
     "refund_order",
     "refund_payment",
     "refund_surplus",

@@ -206,6 +206,7 @@ class Entry(models.Model):
         indexes = [
             models.Index("account", "kind", "at", name="loyalink_entry_kind"),
             models.Index(fields=["-at"], condition=Q(kind="adjust"), name="loyalink_entry_adjusted"),
+            models.Index("actor", "at", condition=Q(actor__isnull=False), name="loyalink_entry_of_actor"),
         ]
 
     def __str__(self) -> str:

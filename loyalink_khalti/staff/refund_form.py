@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotRefund, RefundLimitExceeded
+from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.money import Paisa, npr, paisa, rupees
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
@@ -25,11 +25,7 @@ def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
     """Return why ``user`` may not refund ``amount`` (paisa) more of a purchase; "" if they may."""
     if permissions.has_permission(user, permissions.REFUND_BEYOND_LIMIT):
         return ""
-    try:
-        flow.enforce_refund_limit(purchase, amount)
-    except RefundLimitExceeded as exc:
-        return str(exc)
-    return ""
+    return flow.refund_limit_obstacle(purchase, amount, actor=str(user.pk))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

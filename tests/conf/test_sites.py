@@ -113,7 +113,7 @@ def test_the_settings_of_a_site_follow_its_key(default: Site, books: Site, deplo
     make_default(books)
 
     assert conf.khalti_options(key).title == "Books"
-    assert (conf.refund_limit(key), conf.adjust_limit(key)) == (5000, 10)
+    assert (conf.refund_limits(key).per_order, conf.adjust_limits(key).per_member) == (5000, 10)
     assert conf.program_texts(key).name == "Book points"
     assert conf.khalti_options("default").title == "Khalti"
     assert conf.site_url(key) == "http://kitab.example"
@@ -128,7 +128,7 @@ def test_a_deleted_site_has_the_address_of_the_default_site_and_no_refund_within
     books.delete()
 
     assert conf.site_url(key) == default.root_url
-    assert (conf.refund_limit(key), conf.adjust_limit(key)) == (0, 0)
+    assert (conf.refund_limits(key).per_order, conf.adjust_limits(key).per_deed) == (0, 0)
 
     default.delete()
 

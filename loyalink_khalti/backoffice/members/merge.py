@@ -72,6 +72,9 @@ class MergeView(MemberView):
         context = super().get_context_data(**kwargs) | {"search_query": search_query}
         if self.account.held:
             return context | {"obstacle": flow.held_message()}
+        members = [self.account.member_id, *([self.into.member_id] if self.into else [])]
+        if obstacle := flow.self_dealing_obstacle(self.actor, members=members):
+            return context | {"obstacle": obstacle}
         if self.into is None:
             return context | {"results": self._results(search_query)}
         after = ledger.preview_merge(self.account, self.into)

@@ -16,7 +16,7 @@ from wagtail.log_actions import log
 from loyalink_khalti import conf
 from loyalink_khalti.backoffice.categories import category_names
 from loyalink_khalti.backoffice.example import Example, example_form
-from loyalink_khalti.backoffice.limits import ADJUST_LIMIT_CHANGED, LimitForm
+from loyalink_khalti.backoffice.limits import ADJUST_LIMIT_CHANGED, GuardedForm
 from loyalink_khalti.loyalty import ledger, validation
 from loyalink_khalti.loyalty.rules import Rules, Tier
 from loyalink_khalti.money import Points
@@ -28,6 +28,7 @@ from .fields import CategoryMultiplierFormSet, RuleFields, TierFormSet, keep_unc
 
 RULES_CHANGED = "loyalink_khalti.change_rules"
 """Log action."""
+ADJUST_LIMITS = ("adjust_limit_per_deed", "adjust_limit", "adjust_limit_per_actor")
 RULE_NAMES = tuple(RuleFields.base_fields)
 RELATED = {"excluded_tags": ("multipliers",)}
 """An error of a rule may also come from these rules."""
@@ -46,13 +47,23 @@ class RulesChanged(Exception):
     """Another user has changed the rules since the form was opened; nothing was saved."""
 
 
-class LoyaltySettingsForm(LimitForm, RuleFields):
+class LoyaltySettingsForm(GuardedForm, RuleFields):
     """Everything that editors choose about the points of a site."""
 
-    limit_field, limit_permission = "adjust_limit", permissions.ADJUST_BEYOND_LIMIT
-    limit_changed = ADJUST_LIMIT_CHANGED
+    guarded = dict.fromkeys(ADJUST_LIMITS, permissions.ADJUST_BEYOND_LIMIT)
+    log_actions = dict.fromkeys(ADJUST_LIMITS, ADJUST_LIMIT_CHANGED)
+    adjust_limit_per_deed = WholeNumberField(
+        label=gettext_lazy("Adjustment limit at once"), required=False, placeholder=gettext_lazy("any number of")
+    )
     adjust_limit = WholeNumberField(
-        label=gettext_lazy("Adjustment limit"), required=False, placeholder=gettext_lazy("any number of")
+        label=gettext_lazy("Adjustment limit per member and day"),
+        required=False,
+        placeholder=gettext_lazy("any number of"),
+    )
+    adjust_limit_per_actor = WholeNumberField(
+        label=gettext_lazy("Adjustment limit per colleague and day"),
+        required=False,
+        placeholder=gettext_lazy("any number of"),
     )
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
     """The number of the version when the form was opened."""

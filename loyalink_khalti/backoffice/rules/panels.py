@@ -124,16 +124,38 @@ TEXTS = MultiFieldPanel(
 STAFF = MultiFieldPanel(
     [
         LimitSentence(
+            _("Staff may add or deduct {adjust_limit_per_deed} points at once. More needs a permission."),
+            read_only=_(
+                "Staff may add or deduct up to %(limit)s points at once. Only staff who may exceed the limit can "
+                "change it."
+            ),
+        ),
+        LimitSentence(
             _("Staff may add or deduct {adjust_limit} points per member in a day. More needs a permission."),
             read_only=_(
                 "Staff may add or deduct up to %(limit)s points per member in a day. Only staff who may exceed the "
                 "limit can change it."
             ),
             unlimited=_(
-                "Staff may add or deduct any number of points. Only staff who may exceed a limit can set one."
+                "Staff may add or deduct any number of points per member. Only staff who may exceed a limit can set "
+                "one."
             ),
-            help_text=_("Empty: no limit. The permission is “Can adjust more points than the limit …”."),
-        )
+        ),
+        LimitSentence(
+            _(
+                "One colleague may add or deduct {adjust_limit_per_actor} points of all members together in a day. "
+                "More needs a permission."
+            ),
+            read_only=_(
+                "One colleague may add or deduct up to %(limit)s points of all members together in a day. Only staff "
+                "who may exceed the limit can change it."
+            ),
+            help_text=_(
+                "Empty: no limit; 0: nothing without the permission. A merge counts with the points that it moves; a "
+                "day is the last 24 hours. The permission is “Can adjust more points than the limit …”. Their own "
+                "account is not for staff to adjust, whatever their permission."
+            ),
+        ),
     ],
     heading=_("Staff"),
     icon="group",

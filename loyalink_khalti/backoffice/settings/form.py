@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.log_actions import log
 
 from loyalink_khalti import conf
-from loyalink_khalti.backoffice.limits import REFUND_LIMIT_CHANGED, LimitForm
+from loyalink_khalti.backoffice.limits import REFUND_LIMIT_CHANGED, GuardedForm
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.money import KHALTI_MINIMUM
 from loyalink_khalti.staff import permissions
@@ -18,6 +18,7 @@ from loyalink_khalti.staff.fields import RupeesField
 MIN_KEY_LENGTH, MAX_KEY_LENGTH = 16, 200
 """Khalti's keys have 32 or 48 characters; the bounds leave room for other lengths."""
 
+REFUND_LIMITS = ("refund_limit", "refund_limit_per_actor")
 KEY_SAVED, KEY_REMOVED = "loyalink_khalti.save_key", "loyalink_khalti.remove_key"
 """Log actions."""
 
@@ -62,11 +63,11 @@ def _key_error(key: str) -> Any:
     return ""
 
 
-class KhaltiSettingsForm(LimitForm):
+class KhaltiSettingsForm(GuardedForm):
     """The settings of a site, with a field for a new secret key."""
 
-    limit_field, limit_permission = "refund_limit", permissions.REFUND_BEYOND_LIMIT
-    limit_changed = REFUND_LIMIT_CHANGED
+    guarded = dict.fromkeys(REFUND_LIMITS, permissions.REFUND_BEYOND_LIMIT)
+    log_actions = dict.fromkeys(REFUND_LIMITS, REFUND_LIMIT_CHANGED)
 
     secret_key = SecretKeyField(
         label=_("New secret key"),
@@ -92,6 +93,9 @@ class KhaltiSettingsForm(LimitForm):
     )
     maximum_order = RupeesField(label=_("Maximum order"), required=False, placeholder=_("no limit"))
     refund_limit = RupeesField(label=_("Refund limit"), required=False, placeholder=_("no limit"))
+    refund_limit_per_actor = RupeesField(
+        label=_("Refund limit per colleague and day"), required=False, placeholder=_("no limit")
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -121,8 +121,22 @@ KHALTI_PANELS = ObjectList(
                     ),
                     unlimited=_("Staff may refund any amount. Only staff who may exceed a limit can set one."),
                     format_limit=rupees_label,
-                    help_text=_("Empty: no limit. The permission is “Can refund more than the limit …”."),
-                )
+                ),
+                LimitSentence(
+                    _(
+                        "One colleague may refund up to Rs {refund_limit_per_actor} of all orders together in a day."
+                        " More needs a permission."
+                    ),
+                    read_only=_(
+                        "One colleague may refund up to %(limit)s of all orders together in a day. Only staff who may"
+                        " exceed the limit can change it."
+                    ),
+                    format_limit=rupees_label,
+                    help_text=_(
+                        "Empty: no limit. A day is the last 24 hours. The permission is “Can refund more than the"
+                        " limit …”."
+                    ),
+                ),
             ],
             heading=_("Refunds"),
             icon="rotate",

@@ -171,7 +171,7 @@ def refund_surplus(purchase: Purchase, *, amount: Paisa, key: str, actor: str, e
             raise CannotRefund(_("Only %(left)s was received beyond what the order needs.") % left)
         forbid_self_dealing(actor, Deed.REFUND, purchase=locked)
         if enforce_limit:
-            enforce_refund_limit(locked, amount)
+            enforce_refund_limit(locked, amount, actor=actor)
         now = timezone.now()
         refund = refunds.create(
             purchase=locked, kind=RefundKind.RECEIVED, key=key, subtotal=0, shipping=0, amount=amount, actor=actor,

@@ -1,19 +1,23 @@
-"""How much of an order may be refunded: what is left of it, and the site's limit for one member of staff."""
+"""How much may be refunded: what is left of an order, and the site's limits per order and per member of staff."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from django.db.models import Sum
+from django.db.models import Min, QuerySet, Sum
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotRefund, RefundLimitExceeded
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments import refunds
-from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.payments.states import PurchaseState, RefundState
 
 Lines = Sequence[tuple[str, int]]
 """(sku, quantity)"""
+LIMIT_PERIOD = timedelta(hours=24)
+"""A day: the last 24 hours, not a date, so that midnight begins no second limit."""
 
 
 def check_refundable(purchase: Purchase, *, subtotal: Paisa, shipping: Paisa, lines: Lines) -> None:
@@ -40,27 +44,53 @@ def check_refundable(purchase: Purchase, *, subtotal: Paisa, shipping: Paisa, li
             raise CannotRefund(_("Only %(left)s of %(sku)s are left to refund.") % words)
 
 
-def enforce_refund_limit(purchase: Purchase, amount: Paisa) -> None:
-    """Raise ``RefundLimitExceeded`` where another refund of ``amount`` paisa exceeds the site's limit for one order.
+def enforce_refund_limit(purchase: Purchase, amount: Paisa, *, actor: str) -> None:
+    """Raise ``RefundLimitExceeded``, with a message for staff, where another refund of ``amount`` paisa is too much.
 
-    Call it under the lock of the purchase, for staff without permission to exceed the limit.
+    Call it under the lock of the purchase, for staff without permission to exceed the limits. It locks the limits of
+    the site: of two refunds of one actor at the same moment the second then counts the first.
     """
-    limit = exceeded_refund_limit(purchase, amount)
-    if limit is not None:
-        amounts = {"limit": npr(limit), "amount": npr(amount)}
-        raise RefundLimitExceeded(
-            _(
-                "You may refund up to %(limit)s of one order, and this refund is %(amount)s. Ask a colleague with "
-                "permission for larger refunds."
-            )
-            % amounts
-        )
+    if obstacle := _obstacle(conf.refund_limits(purchase.site_key, lock=True), purchase, amount, actor):
+        raise RefundLimitExceeded(obstacle)
 
 
-def exceeded_refund_limit(purchase: Purchase, amount: Paisa) -> Paisa | None:
-    """Return the site's limit, in paisa, if the refunds of an order exceed it with another ``amount``; else None."""
-    limit = conf.refund_limit(purchase.site_key)
-    if limit is None or not amount:
-        return None
-    earlier = purchase.refunds.exclude(state=RefundState.REFUSED).aggregate(amount=Sum("amount"))["amount"] or 0
-    return limit if earlier + amount > limit else None
+def refund_limit_obstacle(purchase: Purchase, amount: Paisa, *, actor: str) -> str:
+    """Return which limit an actor exceeds with another refund of ``amount`` paisa, as a message; "" for none."""
+    return _obstacle(conf.refund_limits(purchase.site_key), purchase, amount, actor)
+
+
+def _obstacle(limits: conf.RefundLimits, purchase: Purchase, amount: Paisa, actor: str) -> str:
+    if not amount:
+        return ""
+    if limits.per_order is not None:
+        used = _sum(purchase.refunds.all())
+        if used + amount > limits.per_order:
+            return _message(_("Staff may refund up to %(limit)s of one order"), limits.per_order, used, amount)
+    if limits.per_actor is not None:
+        used = _refunded_by(actor, purchase.site_key)
+        if used + amount > limits.per_actor:
+            text = _("You may refund up to %(limit)s of all orders together per day")
+            return _message(text, limits.per_actor, used, amount)
+    return ""
+
+
+def _message(text: str, limit: Paisa, used: Paisa, amount: Paisa) -> str:
+    values = {"limit": npr(limit), "left": npr(Paisa(max(limit - used, 0))), "amount": npr(amount)}
+    rest = _(
+        "%(left)s of it is left, and this refund is %(amount)s. Ask a colleague with permission for larger refunds."
+    )
+    return f"{text}: {rest}" % values
+
+
+def _refunded_by(actor: str, site_key: str) -> Paisa:
+    """Return what an actor has refunded within ``LIMIT_PERIOD``, in the order in which it was written.
+
+    A refund whose time is earlier than that of the one before it (another server's clock is behind) counts with it.
+    """
+    made = Refund.objects.filter(actor=actor, purchase__site_key=site_key)
+    first = made.filter(requested_at__gt=timezone.now() - LIMIT_PERIOD).aggregate(pk=Min("pk"))["pk"]
+    return Paisa(0) if first is None else _sum(made.filter(pk__gte=first))
+
+
+def _sum(made: "QuerySet[Refund]") -> Paisa:
+    return Paisa(made.exclude(state=RefundState.REFUSED).aggregate(amount=Sum("amount"))["amount"] or 0)

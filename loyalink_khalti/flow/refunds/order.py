@@ -238,7 +238,7 @@ def _request(
     chosen = [(str(sku), int(quantity)) for sku, quantity, _restock in lines]
     quoted = quote_refund(purchase, subtotal=subtotal, shipping=shipping, lines=chosen)
     if enforce_limit:
-        enforce_refund_limit(purchase, quoted.amount)
+        enforce_refund_limit(purchase, quoted.amount, actor=actor)
     payment = _payment_to_refund(payments, quoted) if quoted.via_khalti else None
     amount = quoted.amount if payment is None else min(quoted.amount, (payment.captured or 0) - payment.refunded)
     refund = refunds.create(

@@ -49,7 +49,7 @@ def _request(payment: Payment, *, actor: str, enforce_limit: bool) -> Refund:
         raise CannotRefund(_("Part of this payment was refunded in Khalti's dashboard. Record that amount first."))
     amount = Paisa((locked.captured or 0) - locked.refunded)
     if enforce_limit:
-        enforce_refund_limit(purchase, amount)
+        enforce_refund_limit(purchase, amount, actor=actor)
     return refunds.create(
         purchase=purchase,
         payment=locked,

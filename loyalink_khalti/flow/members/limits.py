@@ -1,0 +1,81 @@
+"""How many points one member of staff may move: in one deed, of one member in a day, and of all members in a day.
+
+An adjustment counts with the points that it adds or deducts, a merge with those that it brings to the account that
+stays. A day is the last 24 hours, not a date, so that midnight begins no second limit.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db.models import Min, QuerySet, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from loyalink_khalti import conf
+from loyalink_khalti.errors import AdjustmentLimitExceeded
+from loyalink_khalti.loyalty.buckets import EntryKind
+from loyalink_khalti.loyalty.models import Account, Entry
+from loyalink_khalti.money import Points
+from loyalink_khalti.nepal import group_digits
+
+LIMIT_PERIOD = timedelta(hours=24)
+
+
+def enforce_adjust_limits(
+    limits: conf.AdjustLimits, accounts: Sequence[Account], points: int, actor: str | None
+) -> None:
+    """Raise ``AdjustmentLimitExceeded``, with a message for staff, where a deed of ``points`` exceeds a limit.
+
+    Read ``limits`` with ``lock`` first, before the accounts are locked: of two deeds at the same moment the second
+    then counts the first.
+    """
+    if obstacle := adjust_limit_obstacle(limits, accounts, points, actor):
+        raise AdjustmentLimitExceeded(obstacle)
+
+
+def adjust_limit_obstacle(
+    limits: conf.AdjustLimits, accounts: Sequence[Account], points: int, actor: str | None
+) -> str:
+    """Return which limit a deed of ``points`` on these accounts exceeds, as a message for staff; "" for none."""
+    points = abs(points)
+    if limits.per_deed is not None and points > limits.per_deed:
+        text = _("You may adjust up to %(limit)s points at once. Ask a colleague with permission for more.")
+        return text % {"limit": group_digits(limits.per_deed)}
+    if limits.per_member is not None:
+        used = _moved_by(actor, Entry.objects.filter(account__in=_with_merged(accounts)))
+        if used + points > limits.per_member:
+            return _day_message(
+                _("You may adjust up to %(limit)s points of one member per day."), limits.per_member, used
+            )
+    if limits.per_actor is not None:
+        used = _moved_by(actor, Entry.objects.filter(account__program=accounts[0].program_id))
+        if used + points > limits.per_actor:
+            return _day_message(
+                _("You may adjust up to %(limit)s points of all members together per day."), limits.per_actor, used
+            )
+    return ""
+
+
+def _day_message(text: str, limit: Points, used: int) -> str:
+    left = _("Left for the next hours: %(left)s. Ask a colleague with permission for more.")
+    return f"{text} {left}" % {"limit": group_digits(limit), "left": group_digits(max(limit - used, 0))}
+
+
+def _moved_by(actor: str | None, entries: "QuerySet[Entry]") -> int:
+    """Return the points that an actor has moved within ``LIMIT_PERIOD``, among these entries.
+
+    Entries are taken in the order in which they were written: one whose time is earlier than that of the entry before
+    it (another server's clock is behind) counts with it.
+    """
+    moved = entries.filter(kind__in=[EntryKind.ADJUST, EntryKind.MERGE_IN], actor=actor)
+    first = moved.filter(at__gt=timezone.now() - LIMIT_PERIOD).aggregate(pk=Min("pk"))["pk"]
+    return 0 if first is None else moved.filter(pk__gte=first).aggregate(points=Sum("amount"))["points"]
+
+
+def _with_merged(accounts: Sequence[Account]) -> set[int]:
+    """Return the keys of accounts and of all that were merged into them."""
+    family = frontier = {account.pk for account in accounts}
+    while frontier:
+        frontier = set(Account.objects.filter(successor__in=frontier).values_list("pk", flat=True)) - family
+        family = family | frontier
+    return family
