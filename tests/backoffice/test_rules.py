@@ -140,7 +140,11 @@ def test_texts_and_the_adjustment_limit_are_saved_without_a_new_version(may_exce
     browser.post(page, form | {"name": "Saraswati points", "text": "Thank you", "adjust_limit": "1,000"})
 
     saved = LoyaltySettings.objects.get()
-    assert (saved.name, saved.text, conf.adjust_limit("default")) == ("Saraswati points", "Thank you", 1000)
+    assert (saved.name, saved.text, conf.adjust_limits("default").per_member) == (
+        "Saraswati points",
+        "Thank you",
+        1000,
+    )
     assert conf.program_texts("default") == conf.ProgramTexts(name="Saraswati points", text="Thank you")
     assert current().number == 1
 
@@ -149,7 +153,10 @@ def test_texts_and_the_adjustment_limit_are_saved_without_a_new_version(may_exce
     ("limit", "text"),
     [
         (1500, "Staff may add or deduct up to 1,500 points per member in a day. Only staff who may exceed the limit"),
-        (None, "Staff may add or deduct any number of points. Only staff who may exceed a limit can set one."),
+        (
+            None,
+            "Staff may add or deduct any number of points per member. Only staff who may exceed a limit can set one.",
+        ),
     ],
 )
 def test_an_editor_who_may_not_exceed_the_adjustment_limit_reads_it_and_cannot_change_it(
@@ -162,7 +169,7 @@ def test_an_editor_who_may_not_exceed_the_adjustment_limit_reads_it_and_cannot_c
 
     assert text in page_text(shown)
     assert "adjust_limit" not in form_data(shown)
-    assert (LoyaltySettings.objects.get().text, conf.adjust_limit("default")) == ("Thank you", limit)
+    assert (LoyaltySettings.objects.get().text, conf.adjust_limits("default").per_member) == ("Thank you", limit)
 
 
 @money
@@ -177,7 +184,7 @@ def test_a_limit_that_a_colleague_sets_while_an_editor_saves_the_texts_is_kept(b
         change=lambda: LoyaltySettings.objects.update(adjust_limit=50),
     )
 
-    assert (LoyaltySettings.objects.get().text, conf.adjust_limit("default")) == ("Thank you", 50)
+    assert (LoyaltySettings.objects.get().text, conf.adjust_limits("default").per_member) == ("Thank you", 50)
 
 
 def test_the_site_history_shows_who_changed_the_adjustment_limit(
@@ -188,7 +195,7 @@ def test_the_site_history_shows_who_changed_the_adjustment_limit(
     entry = log_registry.get_logs_for_instance(LoyaltySettings.objects.get()).get(
         action="loyalink_khalti.change_adjust_limit"
     )
-    assert (entry.user, entry.data) == (editor, {"old": None, "new": 1500})
+    assert (entry.user, entry.data) == (editor, {"old": None, "new": 1500, "field": "adjust_limit"})
     assert "Change the adjustment limit: no limit → 1,500" in page_text(
         admin_client.get("/admin/reports/site-history/")
     )
@@ -400,7 +407,7 @@ INVALID = [
     ({"multipliers-0-tag": "pens", "multipliers-0-factor": ""}, "Enter a number, for example 1.5."),
     ({"multipliers-0-tag": "pens", "multipliers-0-factor": "1"}, "More than 1. For fewer points, remove the category"),
     ({"multipliers-0-tag": "", "multipliers-0-factor": "2"}, "Choose a category, or select “Remove”."),
-    ({"adjust_limit": "-1"}, "Adjustment limit: At least 0."),
+    ({"adjust_limit": "-1"}, "Adjustment limit per member and day: At least 0."),
     ({"name": "n" * 41}, "at most 40 characters"),
 ]
 

@@ -176,7 +176,7 @@ def test_audience_and_limits_are_typed_in_rupees_and_stored_in_paisa(browser, pa
 
     saved = KhaltiSettings.objects.get()
     assert (saved.audience, saved.minimum_order, saved.maximum_order) == ("members", 25_000, 10_000_050)
-    assert conf.refund_limit("default") == 500_000
+    assert conf.refund_limits("default").per_order == 500_000
     shown = text_of(browser.get(page))
     assert [f'value="{amount}"' in shown for amount in ("250", "1,00,000.50", "5,000")] == [True] * 3
 
@@ -187,7 +187,7 @@ def test_an_empty_field_means_no_limit(browser, page, form, may_exceed):
     browser.post(page, form)
 
     assert (limited.maximum_order, limited.refund_limit) == (50_000, 0)
-    assert (KhaltiSettings.objects.get().maximum_order, conf.refund_limit("default")) == (None, None)
+    assert (KhaltiSettings.objects.get().maximum_order, conf.refund_limits("default").per_order) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_an_editor_who_may_not_exceed_the_refund_limit_reads_it_and_cannot_chang
     assert text in shown
     assert 'name="refund_limit"' not in shown
     assert saved.status_code == 302
-    assert (KhaltiSettings.objects.get().title, conf.refund_limit("default")) == ("Khalti wallet", limit)
+    assert (KhaltiSettings.objects.get().title, conf.refund_limits("default").per_order) == ("Khalti wallet", limit)
 
 
 def test_the_site_history_shows_who_changed_the_refund_limit(browser, page, form, editor, may_exceed, admin_client):
@@ -252,7 +252,10 @@ def test_the_site_history_shows_who_changed_the_refund_limit(browser, page, form
         for entry in log_registry.get_logs_for_instance(KhaltiSettings.objects.get()).order_by("pk")
         if entry.action == "loyalink_khalti.change_refund_limit"
     ]
-    assert entries == [(editor, {"old": None, "new": 100_000}), (editor, {"old": 100_000, "new": None})]
+    assert entries == [
+        (editor, {"old": None, "new": 100_000, "field": "refund_limit"}),
+        (editor, {"old": 100_000, "new": None}),
+    ]
     assert "Change the refund limit: Rs 1,000.00 → no limit" in text_of(
         admin_client.get("/admin/reports/site-history/")
     )
