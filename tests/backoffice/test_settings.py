@@ -254,7 +254,7 @@ def test_the_site_history_shows_who_changed_the_refund_limit(browser, page, form
     ]
     assert entries == [
         (editor, {"old": None, "new": 100_000, "field": "refund_limit"}),
-        (editor, {"old": 100_000, "new": None}),
+        (editor, {"old": 100_000, "new": None, "field": "refund_limit"}),
     ]
     assert "Change the refund limit: Rs 1,000.00 → no limit" in text_of(
         admin_client.get("/admin/reports/site-history/")
