@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.core import signing
-from django.core.cache import cache
+from django.core.cache import caches
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -82,7 +82,7 @@ def request_claim_mail(token: str, *, member_id: str, email: str) -> None:
     Raises ``CannotClaim`` with a message for the customer, and ``InvalidClaimLink``.
     """
     purchase = quote_claim(token, member_id=member_id, email=email).purchase
-    key = f"{_HERE}.mail:{purchase.pk}"
+    cache, key = caches[conf.get("CACHE")], f"{_HERE}.mail:{purchase.pk}"
     if not cache.add(key, member_id, MAIL_INTERVAL.total_seconds()):
         if cache.get(key) == member_id:  # a second click
             return
