@@ -34,7 +34,7 @@ from .keys import (
     secret_key_info,
     secret_of,
 )
-from .rate_limits import client_network, seconds_to_wait
+from .rate_limits import client_network, is_remembered, remember, seconds_to_wait
 from .settings import (
     DEFAULTS,
     LIVE,
@@ -67,11 +67,11 @@ from .sites import DEFAULT_SITE, deleted_sites
 __all__ = [
     "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SERVERS", "STAFF",
     "TEST", "AdjustLimits", "Caller", "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts", "RefundLimits",
-    "RotationResult", "SecretKeyInfo", "SecretKeyUnreadable", "adjust_limits", "alerts_to", "base_url",
-    "client_for", "client_network", "client_with_key", "credentials", "current_secret", "deadline",
-    "deleted_sites", "deployment_secret", "email_is_verified", "fernet", "get", "host_settings", "is_simulated",
-    "khalti_options", "max_concurrent_calls", "page_slot", "program_texts", "refund_limits",
-    "remove_secret_key", "replacement_client", "rotate_secret_keys", "save_secret_key", "seconds_to_wait",
-    "secret_key_info", "secret_of", "shop", "shops", "site_key", "site_key_of", "site_keys", "site_url",
-    "slot_timeout", "unknown_settings",
+    "RotationResult", "SecretKeyInfo", "SecretKeyUnreadable", "adjust_limit", "adjust_limits", "alerts_to",
+    "base_url", "client_for", "client_network", "client_with_key", "credentials", "current_secret", "deadline",
+    "deleted_sites", "deployment_secret", "email_is_verified", "fernet", "get", "host_settings", "is_remembered",
+    "is_simulated", "khalti_options", "max_concurrent_calls", "page_slot", "program_texts", "refund_limit",
+    "refund_limits", "remember", "remove_secret_key", "replacement_client", "rotate_secret_keys",
+    "save_secret_key", "seconds_to_wait", "secret_key_info", "secret_of", "shop", "shops", "site_key",
+    "site_key_of", "site_keys", "site_url", "slot_timeout", "unknown_settings",
 ]  # fmt: skip

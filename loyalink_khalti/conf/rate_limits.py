@@ -1,4 +1,4 @@
-"""How often something may be done, and the network from which it is done.
+"""How often something may be done, the network from which it is done, and what is remembered for a while.
 
 Counted by ``limits`` in Django's cache ``CACHE``, which the processes of a shop share unless it is Django's default
 cache in memory. A cache that fails limits nothing, so that no shop stops with it.
@@ -39,6 +39,23 @@ def seconds_to_wait(limit: RateLimitItem, *who: str) -> int:
         return 0
 
 
+def remember(name: str, *, seconds: float) -> None:
+    """Remember a fact for ``seconds``, in all processes that share the cache."""
+    try:
+        caches[get("CACHE")].set(CacheStorage.key(name), 1, seconds)
+    except Exception as exc:  # noqa: BLE001 - as above
+        log.error("the cache %r failed, so %r is not remembered: %s", get("CACHE"), name, safe_trace(exc))
+
+
+def is_remembered(name: str) -> bool:
+    """Return whether ``remember`` was called and its seconds are not over."""
+    try:
+        return bool(caches[get("CACHE")].get(CacheStorage.key(name)))
+    except Exception as exc:  # noqa: BLE001 - as above
+        log.error("the cache %r failed, so nothing is remembered: %s", get("CACHE"), safe_trace(exc))
+        return False
+
+
 @cache
 def _limiter(alias: str) -> FixedWindowRateLimiter:
     return FixedWindowRateLimiter(CacheStorage(alias))
@@ -58,7 +75,7 @@ class CacheStorage(Storage):
         return Exception
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        name, end = self._name(key), time.time() + expiry
+        name, end = self.key(key), time.time() + expiry
         if self._cache.add(f"{name}:end", end, expiry):
             self._cache.set(name, 0, expiry)
         try:
@@ -70,10 +87,10 @@ class CacheStorage(Storage):
         return count
 
     def get(self, key: str) -> int:
-        return int(self._cache.get(self._name(key), 0))
+        return int(self._cache.get(self.key(key), 0))
 
     def get_expiry(self, key: str) -> float:
-        return float(self._cache.get(f"{self._name(key)}:end", time.time()))
+        return float(self._cache.get(f"{self.key(key)}:end", time.time()))
 
     def check(self) -> bool:
         return True
@@ -82,15 +99,15 @@ class CacheStorage(Storage):
         raise NotImplementedError("Django's cache cannot list its keys")
 
     def clear(self, key: str) -> None:
-        self._cache.delete_many([self._name(key), f"{self._name(key)}:end"])
+        self._cache.delete_many([self.key(key), f"{self.key(key)}:end"])
 
     @property
     def _cache(self) -> Any:
         return caches[self.alias]
 
     @staticmethod
-    def _name(key: str) -> str:
-        return f"{PREFIX}:{hashlib.sha256(key.encode()).hexdigest()[:40]}"  # Memcached allows no spaces, for example
+    def key(name: str) -> str:
+        return f"{PREFIX}:{hashlib.sha256(name.encode()).hexdigest()[:40]}"  # Memcached allows no spaces, for example
 
 
 IPV4_BITS, IPV6_BITS = 24, 64

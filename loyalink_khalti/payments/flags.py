@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -24,6 +25,20 @@ def raise_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str, Any]
     if any(flag.resolved_at is None for flag in earlier) or _last_by_staff(earlier) == shown:
         return
     Flag.objects.bulk_create([Flag(payment=payment, reason=reason, evidence=shown)], ignore_conflicts=True)
+    transaction.on_commit(_send_flag_raised, robust=True)
+
+
+def raise_site_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str, Any]) -> None:
+    """Raise one Flag for all payments of a site, or count one more in the open one; without money, that is enough.
+
+    The Flag keeps the payment and the evidence of the first. Only a new Flag is mailed.
+    """
+    site_key, now = payment.purchase.site_key, timezone.now()
+    open_flag = Flag.objects.filter(site_key=site_key, reason=reason, resolved_at=None)
+    if open_flag.update(count=F("count") + 1, last_at=now):
+        return
+    flag = Flag(payment=payment, reason=reason, evidence=_as_stored(evidence), site_key=site_key, last_at=now)
+    Flag.objects.bulk_create([flag], ignore_conflicts=True)
     transaction.on_commit(_send_flag_raised, robust=True)
 
 

@@ -309,6 +309,10 @@ class Flag(models.Model):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="flags")
     reason = models.CharField(max_length=32, choices=[(reason.value, reason.value) for reason in FlagReason])
     evidence = models.JSONField(default=dict)
+    # One Flag stands for all payments of a site to which the same happens without money: it counts them.
+    site_key = models.CharField(max_length=255, blank=True, default="", db_default="")
+    count = models.PositiveIntegerField(default=1, db_default=1)
+    last_at = models.DateTimeField(null=True, blank=True, help_text="when it was counted last")
     raised_at = models.DateTimeField(default=timezone.now)
     mailed_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -322,6 +326,11 @@ class Flag(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["payment", "reason"], condition=Q(resolved_at=None), name="loyalink_flag_once"
+            ),
+            models.UniqueConstraint(
+                fields=["site_key", "reason"],
+                condition=Q(resolved_at=None) & ~Q(site_key=""),
+                name="loyalink_flag_once_per_site",
             ),
         ]
         indexes = [models.Index("raised_at", condition=Q(resolved_at=None), name="loyalink_flag_open")]

@@ -156,6 +156,12 @@ class FlagReason(StrEnum):
     MONEY_WITHOUT_ORDER = "money_without_order"
 
 
+WITHOUT_MONEY = frozenset({FlagReason.MERCHANT_LIMIT, FlagReason.INITIATE_REFUSED})
+"""Khalti opened no payment page, so no money can come."""
+
+ONE_PER_SITE = WITHOUT_MONEY | {FlagReason.KEY_REFUSED}
+"""When Khalti opens no payment page for these, one Flag of the site counts how often."""
+
 NO_ANSWER = frozenset(
     {FlagReason.UNKNOWN_AT_KHALTI, FlagReason.UNKNOWN_STATUS, FlagReason.KEY_GONE, FlagReason.KEY_REFUSED}
 )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -102,7 +104,12 @@ _IN_PAISA = frozenset({"amount", "rest", "total_amount"})
 def flag_evidence(flag: Flag) -> list[tuple[str, Any]]:
     """Return the evidence of a flag as pairs of label and value."""
     items = [(name, value) for name, value in flag.evidence.items() if value not in ("", None)]
-    return [(EVIDENCE.get(name, name), evidence_value(name, value)) for name, value in items]
+    shown = [(EVIDENCE.get(name, name), evidence_value(name, value)) for name, value in items]
+    if flag.count > 1 and flag.last_at is not None:
+        last = date_format(timezone.localtime(flag.last_at), "j M Y, H:i")
+        times = gettext("%(number)s times, last on %(last)s") % {"number": flag.count, "last": last}
+        shown.append((_("Happened"), times))
+    return shown
 
 
 def evidence_value(name: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter
 
@@ -47,7 +47,10 @@ class FlagRow:
 
     @property
     def reason(self) -> str:
-        return str(REASONS[FlagReason(self.flag.reason)])
+        reason, number = str(REASONS[FlagReason(self.flag.reason)]), self.flag.count
+        if number == 1:
+            return reason
+        return f"{reason} " + ngettext("(%(number)s time)", "(%(number)s times)", number) % {"number": number}
 
     @property
     def waiting_for(self) -> str:

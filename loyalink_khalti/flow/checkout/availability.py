@@ -8,7 +8,11 @@ from loyalink_khalti.flow.members.directory import is_staff
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, npr
+from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import Cart
+
+MERCHANT_LIMIT_FOR = 15 * 60
+"""seconds for which an amount above the merchant's limit is not sent to Khalti again"""
 
 
 def khalti_unavailable_reason(*, site_key: str, member_id: str | None, total: Paisa, amount_due: Paisa) -> str:
@@ -33,7 +37,21 @@ def khalti_unavailable_reason(*, site_key: str, member_id: str | None, total: Pa
         }
     if options.maximum_order is not None and total > options.maximum_order:
         return _("This shop accepts Khalti for orders up to %(maximum)s.") % {"maximum": npr(options.maximum_order)}
+    if amount_due and conf.is_remembered(_limit(site_key, options.environment, amount_due)):
+        return _("Khalti cannot accept this amount. Please choose another payment method.")
     return ""
+
+
+def remember_merchant_limit(payment: Payment) -> None:
+    """Remember that Khalti does not let this merchant take the amount of a payment: it is not asked again for a while.
+
+    A merchant's limits change seldom, and by Khalti's staff.
+    """
+    conf.remember(_limit(payment.purchase.site_key, payment.environment, payment.amount), seconds=MERCHANT_LIMIT_FOR)
+
+
+def _limit(site_key: str, environment: str, amount: int) -> str:
+    return f"merchant limit {site_key} {environment} {amount}"
 
 
 def check_cart(cart: Cart, rules: Rules) -> None:

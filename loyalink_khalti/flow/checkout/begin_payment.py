@@ -36,7 +36,7 @@ from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import LIVE, FlagReason
 from loyalink_khalti.ports import Cart, PaymentMethod, PrivateText, ReleaseReason
 
-from .availability import check_cart, khalti_unavailable_reason
+from .availability import check_cart, khalti_unavailable_reason, remember_merchant_limit
 from .unpaid import check_reservation, count_attempt
 
 log = logging.getLogger(__name__)
@@ -198,6 +198,8 @@ def _refuse(
         exc,
     )
     flag = (reason, evidence or {}) if reason else None
+    if reason is FlagReason.MERCHANT_LIMIT:
+        remember_merchant_limit(payment)
     release_payment(payment, ReleaseReason.REFUSED, customer_present=True, flag=flag)
     raise CannotPay(message) from exc
 

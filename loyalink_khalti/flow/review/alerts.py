@@ -15,7 +15,7 @@ from loyalink_khalti import conf, outbox
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag
-from loyalink_khalti.payments.states import FlagReason
+from loyalink_khalti.payments.states import WITHOUT_MONEY, FlagReason
 
 ALERT_INTERVAL = timedelta(hours=1)
 """The least time between two e-mails."""
@@ -41,7 +41,11 @@ def send_digest(message_id: int) -> None:
 
 
 def _digest(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
-    """Write the e-mail, without name or address of a customer: how to find each payment, and what to do."""
+    """Write the e-mail, without name or address of a customer: how to find each payment, and what to do.
+
+    What is about money comes first.
+    """
+    flags = sorted(flags, key=lambda flag: (flag.reason in WITHOUT_MONEY, flag.pk))
     listed = [
         {
             "reason": REASONS[FlagReason(flag.reason)],
@@ -49,6 +53,7 @@ def _digest(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
             "amount": npr(Paisa(flag.payment.amount)),
             "at": flag.raised_at,
             "pk": flag.pk,
+            "count": flag.count,
         }
         for flag in flags[:MOST]
     ]

@@ -20,13 +20,14 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import OrderSnapshot
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import leases, refunds, transitions
-from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, resolve_flags
+from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, raise_site_flag, resolve_flags
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS
 from loyalink_khalti.payments.states import (
     ENDED_UNPAID,
     LIVE,
     NO_ANSWER,
+    ONE_PER_SITE,
     UNPAID_AT_KHALTI,
     UNSETTLED,
     FlagReason,
@@ -287,7 +288,7 @@ def release_payment(
         if locked.state in states:
             transitions.mark_released(locked, reason)
             if flag is not None:
-                raise_flag(locked, *flag)
+                (raise_site_flag if flag[0] in ONE_PER_SITE else raise_flag)(locked, *flag)
         if locked.state in ENDED_UNPAID:
             release_purchase(purchase, payments, locked, reason, customer_present=customer_present)
         return locked.outcome

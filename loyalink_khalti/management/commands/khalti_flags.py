@@ -55,7 +55,8 @@ class Command(BaseCommand):
         payment, resolutions = flag.payment, flow.resolution_options(flag)
         self.stdout.write(f"#{flag.pk} {payment.purchase_order_id}, {npr(Paisa(payment.amount))}, {payment.state}")
         raised = timezone.localtime(flag.raised_at)
-        self.stdout.write(f"    {raised:%Y-%m-%d %H:%M %Z} {REASONS[FlagReason(flag.reason)]}")
+        times = f" ({flag.count} times)" if flag.count > 1 else ""
+        self.stdout.write(f"    {raised:%Y-%m-%d %H:%M %Z} {REASONS[FlagReason(flag.reason)]}{times}")
         evidence = (f"{name}={evidence_value(name, value)}" for name, value in flag.evidence.items())
         self.stdout.write(f"    {', '.join(evidence)}")
         if flag.resolved_at is not None:

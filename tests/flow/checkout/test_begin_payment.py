@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
+import time_machine
+from django.core import mail
 from django.db import OperationalError, transaction
 from django.urls import NoReverseMatch
+from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotPay, InsideTransaction
+from loyalink_khalti.flow import Resolution
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.money import Points
+from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
 from loyalink_khalti.ports import Cart, Customer
 from loyalink_khalti.testing import BasketTaken, FakeShop
@@ -146,6 +151,75 @@ def test_the_flag_keeps_khaltis_own_message(body: dict[str, Any], reason: str, s
     assert flag.reason == reason
     assert text in flag.evidence["khalti"]
     assert text not in str(caught.value)
+
+
+LIMIT = {"amount": ["Amount must be less than Rs. 1000."]}
+
+
+def test_refusals_of_khalti_raise_one_flag_of_the_site_which_counts_them(
+    shop: FakeShop, khalti: Khalti, settings: Any
+) -> None:
+    """D4: 60 tries of one guest."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "ALERTS_TO": ["maya@example.com"]}
+    khalti.next_initiate = [refusal(return_url=["Enter a valid URL."]) for _try in range(60)]
+    for number in range(60):
+        with pytest.raises(CannotPay):
+            flow.begin_payment(shop.freeze(shop.cart(f"order-{number}")))
+
+    flag = Flag.objects.get()
+    assert (flag.reason, flag.count, flag.payment.purchase.ref) == ("initiate_refused", 60, "order-0")
+    assert len(mail.outbox) == 1
+
+
+def test_a_resolved_flag_of_the_site_is_raised_anew(shop: FakeShop, khalti: Khalti) -> None:
+    khalti.next_initiate = [refusal(return_url=["Enter a valid URL."]) for _try in range(3)]
+    for number in range(3):
+        with pytest.raises(CannotPay):
+            flow.begin_payment(shop.freeze(shop.cart(f"order-{number}")))
+        if number == 1:
+            flow.resolve_flag(Flag.objects.get(), Resolution.CLOSE, actor="1", reason="a typing error")
+
+    assert [flag.count for flag in Flag.objects.order_by("pk")] == [2, 1]
+
+
+def test_refusals_at_once_raise_one_flag_of_the_site(shop: FakeShop, khalti: Khalti) -> None:
+    khalti.next_initiate = [refusal(return_url=["Enter a valid URL."]) for _try in range(6)]
+
+    at_once(6, lambda number: flow.begin_payment(shop.freeze(shop.cart(f"order-{number}"))))
+
+    assert Flag.objects.filter(resolved_at=None).count() == 1
+
+
+def test_an_amount_above_the_merchants_limit_is_not_sent_to_khalti_again_for_a_while(
+    shop: FakeShop, khalti: Khalti
+) -> None:
+    """D4: remembered for the site, the server and the amount."""
+    khalti.next_initiate = [refusal(**LIMIT)]
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for number in range(5):
+            with pytest.raises(CannotPay, match="Khalti cannot accept this amount"):
+                flow.begin_payment(shop.freeze(shop.cart(f"order-{number}")))
+        asked = len(khalti.opened), Purchase.objects.count(), Flag.objects.get().count
+        other = flow.begin_payment(shop.freeze(shop.cart("order-6", subtotal=50_000)))
+        clock.shift(timedelta(minutes=16))
+        again = flow.begin_payment(shop.freeze(shop.cart("order-7")))
+
+    assert asked == (1, 1, 1)
+    assert (other.state, again.state) == ("initiated", "initiated")
+
+
+def test_the_checkout_says_that_khalti_cannot_accept_an_amount_that_it_has_refused(
+    shop: FakeShop, khalti: Khalti
+) -> None:
+    khalti.next_initiate = [refusal(**LIMIT)]
+    with pytest.raises(CannotPay):
+        flow.begin_payment(shop.freeze(shop.cart()))
+
+    reason = flow.khalti_unavailable_reason(
+        site_key="default", member_id=None, total=Paisa(250_000), amount_due=Paisa(250_000)
+    )
+
+    assert reason.startswith("Khalti cannot accept this amount")
 
 
 def test_a_refused_key_raises_a_flag_and_is_shown_nowhere(

@@ -11,6 +11,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone, translation
 
 from loyalink_khalti import flow, outbox
+from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.flow.review import alerts
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments.flags import raise_flag, resolve_flags
@@ -74,6 +75,25 @@ def test_a_new_flag_is_mailed_with_how_to_find_the_payment(
     assert f"python manage.py khalti_flags {flag.pk}\n" in message.body
     assert message.body.rstrip().endswith("https://shop.example")
     assert flag.mailed_at == timezone.now()
+
+
+def test_what_is_about_money_comes_first_in_the_mail_and_counted_flags_say_how_often(
+    staff: str, shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
+) -> None:
+    """D4: a real flag does not drown."""
+    khalti.next_initiate = [(400, {}, '{"detail": "no"}')] * 3
+    mail.outbox.clear()
+    for number in range(3):
+        with pytest.raises(CannotPay):
+            flow.begin_payment(shop.freeze(shop.cart(f"refused-{number}")))
+    flagged(shop, khalti)
+    Flag.objects.update(mailed_at=None)
+    clock.shift(2 * HOUR)
+    list(flow.reconcile())
+
+    body = mail.outbox[-1].body
+    assert body.index("order-1-1") < body.index("refused-0-1")
+    assert "Khalti refused to create a payment. (3 times)" in body
 
 
 def test_in_a_shop_with_wagtails_admin_the_mail_links_to_the_payments_to_review(
