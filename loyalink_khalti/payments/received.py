@@ -9,17 +9,19 @@ from datetime import date
 from typing import Any, NoReturn
 
 from django.db import models
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import day_of
+from loyalink_khalti.nepal import KATHMANDU, day_of, midnight, midnight_after
 from loyalink_khalti.ports import PAID_LATER
 
 from .models import Purchase, Refund
 from .states import RefundKind, RefundState
+from .without_order import MoneyWithoutOrder
 
 
 class ReceivedMoneyQuerySet(QuerySet["ReceivedMoney"]):
@@ -129,6 +131,33 @@ def sums(purchases: Iterable[Purchase]) -> dict[int, int]:
     for pk, amount in returned.annotate(Sum("amount")):
         found[pk] = found.get(pk, 0) - amount
     return found
+
+
+def surpluses(*, site_key: str | None = None) -> "QuerySet[Purchase]":
+    """Return the purchases with a surplus, the oldest first; each has ``since``, when its newest row was written."""
+    found = Purchase.objects.filter(surplus__gt=0)
+    if site_key is not None:
+        found = found.filter(site_key=site_key)
+    return found.annotate(since=Max("received_money__recorded_at")).order_by("since", "pk")
+
+
+def surplus_total(*, site_key: str | None = None) -> MoneyWithoutOrder:
+    """Return the number of purchases with a surplus, and its sum. One statement."""
+    of_site = {} if site_key is None else {"site_key": site_key}
+    sums = Purchase.objects.filter(surplus__gt=0, **of_site).aggregate(number=Count("pk"), amount=Sum("surplus"))
+    return MoneyWithoutOrder(payments=sums["number"], refundable=Paisa(sums["amount"] or 0))
+
+
+def by_day(*, since: date, until: date, site_key: str | None = None) -> dict[date, tuple[Paisa, Paisa]]:
+    """Return what was received and what was refunded by hand on each day in Nepal, in paisa. Two statements."""
+    of_site = {} if site_key is None else {"purchase__site_key": site_key}
+    received = ReceivedMoney.objects.filter(received_on__range=(since, until), **of_site).values_list("received_on")
+    refunded = Refund.objects.filter(
+        payment=None, state=RefundState.DONE, amount__gt=0, done_at__gte=midnight(since),
+        done_at__lt=midnight_after(until), **of_site,
+    ).values_list(TruncDate("done_at", tzinfo=KATHMANDU))  # fmt: skip
+    came, went = (dict(rows.annotate(total=Sum("amount")).order_by()) for rows in (received, refunded))
+    return {day: (Paisa(came.get(day, 0)), Paisa(went.get(day, 0))) for day in {*came, *went}}
 
 
 def record_earlier(purchase: Purchase) -> None:

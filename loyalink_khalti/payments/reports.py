@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, TruncDate
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import KATHMANDU, midnight, midnight_after
 
+from . import received
 from .models import Credentials, Flag, Payment, Refund
 from .states import CAPTURED, FlagReason, RefundState
 from .without_order import MoneyWithoutOrder, flags_to_review, money_without_order, payments_without_order
@@ -19,7 +20,10 @@ from .without_order import MoneyWithoutOrder, flags_to_review, money_without_ord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementDay:
-    """What Khalti captured, kept as fees and refunded on one day, in paisa; ``day`` is None for a sum of several."""
+    """What Khalti captured, kept as fees and refunded on one day, and what moved without it; all in paisa.
+
+    ``day`` is None for a sum of several.
+    """
 
     day: date | None
     payments: int = 0
@@ -29,17 +33,30 @@ class SettlementDay:
     """Payments whose fee Khalti has not reported."""
     refunds: int = 0
     refunded: Paisa = Paisa(0)
+    received: Paisa = Paisa(0)
+    """Received in cash or by bank transfer, less corrections."""
+    by_hand: Paisa = Paisa(0)
+    """Refunded by hand, without Khalti."""
 
     @property
     def net(self) -> Paisa:
-        """Captured less refunds less fees."""
+        """Captured less refunds less fees: what Khalti pays out."""
         return Paisa(self.captured - self.fees - self.refunded)
 
 
 def settlement(
-    *, since: date, until: date, site_key: str | None = None, environment: str | None = None
+    *,
+    since: date,
+    until: date,
+    site_key: str | None = None,
+    environment: str | None = None,
+    with_received: bool = True,
 ) -> list[SettlementDay]:
-    """Return the days on which money moved, ``since`` and ``until`` included, the newest first. Two statements."""
+    """Return the days on which money moved, ``since`` and ``until`` included, the newest first.
+
+    ``with_received`` includes cash, bank transfers and refunds by hand, which belong to no environment. Four
+    statements.
+    """
     paid = _during("paid_at", since, until) & _of("", site_key, environment)
     rows = (
         Payment.objects.filter(paid, state__in=CAPTURED)
@@ -60,6 +77,9 @@ def settlement(
     }
     for day, number, refunded in _refunds(since, until, site_key, environment):
         days[day] = replace(days.get(day, SettlementDay(day=day)), refunds=number, refunded=Paisa(refunded))
+    moved = received.by_day(since=since, until=until, site_key=site_key) if with_received else {}
+    for day, (came, went) in moved.items():
+        days[day] = replace(days.get(day, SettlementDay(day=day)), received=came, by_hand=went)
     return [days[day] for day in sorted(days, reverse=True)]
 
 
@@ -86,6 +106,8 @@ def total(days: list[SettlementDay]) -> SettlementDay:
         without_fee=sum(day.without_fee for day in days),
         refunds=sum(day.refunds for day in days),
         refunded=Paisa(sum(day.refunded for day in days)),
+        received=Paisa(sum(day.received for day in days)),
+        by_hand=Paisa(sum(day.by_hand for day in days)),
     )
 
 

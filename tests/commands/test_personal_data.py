@@ -15,9 +15,11 @@ from loyalink_khalti.flow import audit
 from loyalink_khalti.flow.members import data_privacy
 from loyalink_khalti.loyalty.models import Account, Entry, EntryNote
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.states import FlagReason
-from loyalink_khalti.ports import Cart, Customer
+from loyalink_khalti.ports import Cart, Customer, PaymentMethod
 from loyalink_khalti.testing import FakeShop
 from tests.commands.conftest import Run, bought
 from tests.cutting import Way, in_every_way, sweep
@@ -264,6 +266,40 @@ def test_a_customer_with_an_unresolved_payment_is_not_erased(
         run("loyalty", "erase", "sita@example.com")
 
     assert kept() == before
+
+
+def test_received_money_is_exported_and_loses_its_texts_but_not_its_amounts(
+    run: Run, shop: FakeShop, user: Any
+) -> None:
+    """L05"""
+    purchase = flow.place_order(shop.freeze(shop.cart(member_id=str(user.pk))), method=PaymentMethod.BANK_TRANSFER)
+    day = day_of(timezone.now())
+    entry = flow.record_received(
+        purchase, amount=Paisa(100_000), received_on=day, key="form", actor="1", reference="from Sita Sharma"
+    ).entry
+    assert entry is not None
+    flow.reverse_received(entry, reason="Sita Sharma called", key="wrong", actor="1")
+
+    (order,) = exported(run, "sita@example.com")["purchases"]
+    run("loyalty", "erase", "sita@example.com")
+
+    assert [(row["amount"], row["reference"], row["reason"]) for row in order["received_money"]] == [
+        (100_000, "from Sita Sharma", ""),
+        (-100_000, "", "Sita Sharma called"),
+    ]
+    assert list(ReceivedMoney.objects.order_by("pk").values_list("amount", "reference", "reason")) == [
+        (100_000, "", ""),
+        (-100_000, "", ""),
+    ]
+
+
+def test_a_customer_whose_surplus_was_not_refunded_is_not_erased(run: Run, shop: FakeShop, user: Any) -> None:
+    purchase = flow.place_order(shop.freeze(shop.cart(member_id=str(user.pk))), method=PaymentMethod.BANK_TRANSFER)
+    day = day_of(timezone.now())
+    flow.record_received(purchase, amount=Paisa(300_000), received_on=day, key="form", actor="1")
+
+    with pytest.raises(CommandError, match="was not refunded yet"):
+        run("loyalty", "erase", "sita@example.com")
 
 
 @pytest.mark.parametrize("state", ["requested", "sent", "unknown"])

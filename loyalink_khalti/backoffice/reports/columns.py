@@ -124,11 +124,11 @@ class PercentColumn(NumberColumn):
         return Decimal(value).scaleb(-1)
 
 
-class PaymentColumn(ReportColumn):
-    """A link to the payment's page; the row has ``payment``."""
+class PageColumn(ReportColumn):
+    """A link to the page where staff act; the row has its ``url``, "" where there is none."""
 
     def get_value(self, instance: Any) -> Any:
-        return link(links.payment_url(instance.payment.pk), self._read(instance))
+        return link(instance.url, self._read(instance))
 
 
 class MemberColumn(ReportColumn):

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.utils.functional import cached_property
@@ -12,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter
 
 from loyalink_khalti import flow
+from loyalink_khalti.backoffice import links
 from loyalink_khalti.backoffice.listing import EXPORT_CHUNK
-from loyalink_khalti.payments import models, reports
+from loyalink_khalti.payments import models, received, reports
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.staff import permissions
@@ -25,10 +28,11 @@ from .columns import (
     LabelColumn,
     MoneyColumn,
     NumberColumn,
-    PaymentColumn,
+    PageColumn,
     ReportColumn,
     ReportTable,
     TimeColumn,
+    format_money,
     format_number,
 )
 from .filters import PaymentFilters
@@ -44,6 +48,26 @@ class FlagRow:
     @property
     def payment(self) -> models.Payment:
         return self.flag.payment
+
+    @property
+    def name(self) -> str:
+        return self.payment.purchase_order_id
+
+    @property
+    def amount(self) -> int:
+        return self.payment.amount
+
+    @property
+    def url(self) -> str:
+        return links.payment_url(self.payment.pk)
+
+    @property
+    def raised_at(self) -> datetime:
+        return self.flag.raised_at
+
+    @property
+    def number(self) -> int | None:
+        return self.flag.pk
 
     @property
     def reason(self) -> str:
@@ -64,6 +88,45 @@ class FlagRow:
         return " · ".join(labels) or gettext("None yet: it is retried automatically")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurplusRow:
+    """An order with money received outside Khalti that it does not need, as staff read it."""
+
+    purchase: Any
+    site: str
+    number: int | None = None
+    """It has no Flag."""
+
+    @property
+    def name(self) -> str:
+        return str(self.purchase.number or self.purchase.ref)
+
+    @property
+    def amount(self) -> int:
+        return int(self.purchase.surplus)
+
+    @property
+    def url(self) -> str:
+        """The order in the shop's own back office, where staff refund it."""
+        return links.order_url(self.purchase)
+
+    @property
+    def raised_at(self) -> Any:
+        return self.purchase.since or self.purchase.created_at
+
+    @property
+    def waiting_for(self) -> str:
+        return timesince(self.raised_at, depth=1)
+
+    @property
+    def reason(self) -> str:
+        return gettext("Cash or a bank transfer was received that the order does not need.")
+
+    @property
+    def options(self) -> str:
+        return gettext("Refund by hand, or place the order again")
+
+
 class ReviewFilters(PaymentFilters):
     reason = ChoiceFilter(label=_("Reason"), choices=[(reason.value, label) for reason, label in REASONS.items()])
 
@@ -80,41 +143,55 @@ class ReviewReport(Report):
     description = _("Payments that staff must review, the oldest first. No money moves until then.")
     empty_message = _("No payment needs review. Payments that cannot be completed automatically are listed here.")
     columns = (
-        PaymentColumn("name", _("Payment"), read=lambda row: row.payment.purchase_order_id),
-        MoneyColumn("amount", _("Amount"), heading=_("Amount (Rs)"), read=lambda row: row.payment.amount),
+        PageColumn("name", _("Payment")),
+        MoneyColumn("amount", _("Amount"), heading=_("Amount (Rs)")),
         ReportColumn("reason", _("Reason")),
         ReportColumn("options", _("Options")),
-        TimeColumn("raised_at", _("Since"), read=lambda row: row.flag.raised_at),
+        TimeColumn("raised_at", _("Since")),
         ReportColumn("waiting_for", _("Waiting for")),
     )
     export_only = (
-        ReportColumn("number", _("Flag"), read=lambda row: row.flag.pk),
+        ReportColumn("number", _("Flag")),
         ReportColumn("site", _("Site")),
     )
 
     @cached_property
-    def rows(self) -> Any:
+    def flags(self) -> Any:
         return reports.to_review(site_key=self.site_key, reason=self.filter_values.get("reason") or "")
 
-    def prepare(self, rows: Iterable[models.Flag]) -> Sequence[FlagRow]:
-        return [self._row(flag) for flag in rows]
+    @cached_property
+    def surpluses(self) -> list[models.Purchase]:
+        """Orders with a surplus: few, and none while a reason of Flags is chosen."""
+        return [] if self.filter_values.get("reason") else list(received.surpluses(site_key=self.site_key))
 
-    def export_rows(self) -> Iterable[FlagRow]:
-        return (self._row(flag) for flag in self.rows.iterator(chunk_size=EXPORT_CHUNK))
+    @cached_property
+    def rows(self) -> Any:
+        return [*self.surpluses, *self.flags] if self.surpluses else self.flags
 
-    def _row(self, flag: models.Flag) -> FlagRow:
-        key = flag.payment.purchase.site_key
-        return FlagRow(flag=flag, site=self.site_names.get(key, key))
+    def prepare(self, rows: Iterable[models.Flag | models.Purchase]) -> Sequence[FlagRow | SurplusRow]:
+        return [self._row(row) for row in rows]
+
+    def export_rows(self) -> Iterable[FlagRow | SurplusRow]:
+        return map(self._row, chain(self.surpluses, self.flags.iterator(chunk_size=EXPORT_CHUNK)))
+
+    def _row(self, row: models.Flag | models.Purchase) -> FlagRow | SurplusRow:
+        if isinstance(row, models.Purchase):
+            return SurplusRow(purchase=row, site=self.site_names.get(row.site_key, row.site_key))
+        key = row.payment.purchase.site_key
+        return FlagRow(flag=row, site=self.site_names.get(key, key))
 
     @cached_property
     def reason_totals(self) -> list[tuple[FlagReason, int]]:
-        return reports.by_reason(self.rows)
+        return reports.by_reason(self.flags)
 
     @property
     def figures(self) -> list[Figure]:
-        return [
-            Figure(label=_("To review"), value=format_number(sum(number for _reason, number in self.reason_totals)))
-        ]
+        flagged = sum(number for _reason, number in self.reason_totals)
+        figures = [Figure(label=_("To review"), value=format_number(flagged + len(self.surpluses)))]
+        if self.surpluses:
+            total = format_money(sum(purchase.surplus for purchase in self.surpluses))
+            figures.append(Figure(label=_("Surplus received"), value=total, note=_("in cash or by bank transfer")))
+        return figures
 
     @property
     def chart_table(self) -> ReportTable:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti import conf
-from loyalink_khalti.payments import reports
+from loyalink_khalti.payments import received, reports
 from loyalink_khalti.payments.without_order import MoneyWithoutOrder
 from loyalink_khalti.staff import permissions
 
@@ -33,7 +33,8 @@ class SettlementReport(Report):
     filterset_class = MoneyFilters
     description = _(
         "Payments on the day on which they were paid, and refunds on the day on which they were made, in Nepal time."
-        " Compare it with Khalti's statement."
+        " Compare it with Khalti's statement, which has all but cash and bank transfers (“Received”) and refunds by"
+        " hand."
     )
     empty_message = _(
         "No money was captured or refunded on these days. Each day with payments is listed here with captured amount,"
@@ -47,6 +48,8 @@ class SettlementReport(Report):
         NumberColumn("refunds", _("Refunds")),
         MoneyColumn("refunded", _("Refunded"), heading=_("Refunded (Rs)")),
         MoneyColumn("net", _("Net"), heading=_("Net (Rs)")),
+        MoneyColumn("received", _("Received"), heading=_("Received in cash or by transfer (Rs)")),
+        MoneyColumn("by_hand", _("By hand"), heading=_("Refunded by hand (Rs)")),
     )
     export_only = (NumberColumn("without_fee", _("Payments without a fee")),)
 
@@ -61,7 +64,13 @@ class SettlementReport(Report):
     @cached_property
     def rows(self) -> list[reports.SettlementDay]:
         since, until = self.days
-        return reports.settlement(since=since, until=until, site_key=self.site_key, environment=self.environment)
+        return reports.settlement(
+            since=since,
+            until=until,
+            site_key=self.site_key,
+            environment=self.environment,
+            with_received=self.environment != conf.TEST,
+        )
 
     def default_since(self) -> date:
         return self.today.replace(day=1)
@@ -78,6 +87,8 @@ class SettlementReport(Report):
             Figure(label=_("Fees"), value=format_money(totals.fees), note=_without_fee(totals.without_fee)),
             Figure(label=_("Refunded"), value=format_money(totals.refunded), note=_refunds(totals.refunds)),
             Figure(label=_("Net"), value=format_money(totals.net)),
+            Figure(label=_("Received"), value=format_money(totals.received), note=_("in cash or by bank transfer")),
+            Figure(label=_("Refunded by hand"), value=format_money(totals.by_hand)),
         ]
 
     @property
@@ -85,7 +96,7 @@ class SettlementReport(Report):
         parts: list[str] = []
         if self.environment == conf.TEST:
             parts.append(gettext("These payments went to Khalti's test server: no money has moved."))
-        unsettled = [text for text in (self._undecided(), self._undated()) if text]
+        unsettled = [text for text in (self._undecided(), self._undated(), self._surplus()) if text]
         if unsettled:
             parts += [*unsettled, link(reverse(ReviewReport.index_url_name), ReviewReport.page_title)]
         return format_html_join(" ", "{}", ((part,) for part in parts))
@@ -107,6 +118,16 @@ class SettlementReport(Report):
         text = ngettext(
             "%(number)s payment (%(amount)s) is not included on any day because it needs review.",
             "%(number)s payments (%(amount)s) are not included on any day because they need review.",
+            money.payments,
+        )
+        return text % _values(money) if money.payments else ""
+
+    def _surplus(self) -> str:
+        """Money received outside Khalti that has to be refunded by hand."""
+        money = received.surplus_total(site_key=self.site_key)
+        text = ngettext(
+            "%(number)s order has a surplus (%(amount)s) in cash or by bank transfer that bought nothing.",
+            "%(number)s orders have a surplus (%(amount)s) in cash or by bank transfer that bought nothing.",
             money.payments,
         )
         return text % _values(money) if money.payments else ""

@@ -17,6 +17,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUNDS, UNSETTLED
 from loyalink_khalti.ports import Customer
 
@@ -72,7 +73,7 @@ def export_personal_data(
         "email": subject.email or _address(member_id),
         "points": {key: ledger.personal_data(site_key=key, member_id=member_id) for key in sites if member_id},
     }
-    with_all = _purchases_of(subject, site_key).prefetch_related("payments__flags", "refunds")
+    with_all = _purchases_of(subject, site_key).prefetch_related("payments__flags", "received_money", "refunds")
     return head, map(_purchase_data, with_all.iterator(chunk_size=CHUNK))
 
 
@@ -128,6 +129,9 @@ def _refuse_unfinished(purchases: QuerySet[Purchase]) -> None:
     refund = refunds.select_related("purchase").order_by("pk").first()
     if refund is not None:
         raise CannotEraseData(f"a refund of {refund.purchase.ref} is not finished yet")
+    surplus = purchases.filter(surplus__gt=0).first()
+    if surplus is not None:
+        raise CannotEraseData(f"money received for {surplus.ref} was not refunded yet")
 
 
 def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
@@ -138,6 +142,7 @@ def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
 
 
 def _erase_purchases(pks: list[int]) -> int:
+    ReceivedMoney.objects.filter(purchase__in=pks).erase_texts()
     Flag.objects.filter(payment__purchase__in=pks).exclude(note="").update(note="")
     erased = 0
     for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
@@ -183,6 +188,7 @@ def _purchase_data(purchase: Purchase) -> dict[str, Any]:
         "points_earned": purchase.earned,
         "claimed_at": _iso(purchase.claimed_at),
         "payments": [_payment_data(payment) for payment in purchase.payments.all()],
+        "received_money": [_received_data(row) for row in purchase.received_money.all()],
         "refunds": [_refund_data(refund) for refund in purchase.refunds.all()],
     }
 
@@ -211,6 +217,16 @@ def _payment_data(payment: Payment) -> dict[str, Any]:
             }
             for flag in payment.flags.all()
         ],
+    }
+
+
+def _received_data(row: ReceivedMoney) -> dict[str, Any]:
+    return {
+        "amount": row.amount,
+        "received_on": row.received_on.isoformat(),
+        "reference": row.reference,
+        "reason": row.reason,
+        "recorded_at": _iso(row.recorded_at),
     }
 
 

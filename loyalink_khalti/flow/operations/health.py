@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from loyalink_khalti import outbox
 from loyalink_khalti.flow.verification.verify import unsent_after
-from loyalink_khalti.payments import polling
+from loyalink_khalti.payments import polling, received
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import POLLED_FOR_REFUNDS
 from loyalink_khalti.payments.without_order import MoneyWithoutOrder, money_without_order, payments_without_order
@@ -28,6 +28,8 @@ class Health:
     """When the oldest open Flag was raised; None without one."""
     without_order: MoneyWithoutOrder
     """Captured money that bought nothing and is not refunded, whether its Flags are open or resolved."""
+    surplus: MoneyWithoutOrder
+    """Money received outside Khalti that bought nothing and is not refunded, with the number of its orders."""
     last_reconciled_at: datetime | None
     """When ``khalti_reconcile`` last ran; None if it never did."""
     oldest_overdue_at: datetime | None
@@ -45,7 +47,7 @@ class Health:
 
 
 def health() -> Health:
-    """Return the state of the background jobs; five queries, whatever the history."""
+    """Return the state of the background jobs; six queries, whatever the history."""
     polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
     overdue = polling.due(polled, by=timezone.now() - POLL_OVERDUE_AFTER)
     flags = Flag.objects.filter(resolved_at=None).aggregate(number=Count("pk"), oldest=Min("raised_at"))
@@ -53,6 +55,7 @@ def health() -> Health:
         open_flags=flags["number"],
         oldest_flag_at=flags["oldest"],
         without_order=money_without_order(payments_without_order()),
+        surplus=received.surplus_total(),
         last_reconciled_at=polling.last_run(polling.RECONCILE),
         oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
         stuck_messages=outbox.stuck(),
