@@ -192,6 +192,7 @@ class ShopContract:
         categories = shop.categories()
 
         assert {type(each) for pair in categories.items() for each in pair} <= {str}
+        assert all(tag.startswith(f"{cart.shop}:") for tag in categories)
         assert {tag for line in cart.lines for tag in line.tags} <= set(categories)
 
     def test_checks_are_messages_of_django_with_an_id(self, shop: Shop) -> None:

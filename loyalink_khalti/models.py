@@ -1,6 +1,6 @@
 """Where Django looks for models; each lives in its own room."""
 
-from loyalink_khalti.loyalty.program import Program, ProgramVersion
+from loyalink_khalti.loyalty.program import CategoryName, FormerTag, Program, ProgramVersion
 
 from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings
 from .conf.sites import SiteKey
@@ -15,10 +15,12 @@ __all__ = [
     "Account",
     "Allocation",
     "Campaign",
+    "CategoryName",
     "Credentials",
     "Entry",
     "EntryNote",
     "Flag",
+    "FormerTag",
     "Hold",
     "IdempotencyKey",
     "KhaltiSettings",

@@ -204,7 +204,10 @@ class Shop(Protocol):
         """Return the path of an order in the host's back office, of all orders for ``ref`` "", or "" without one."""
 
     def categories(self) -> Mapping[str, str]:
-        """Return the host's categories: each tag that a Line may have, and its name."""
+        """Return the host's categories: each tag that a Line may have, and its name with those of its ancestors.
+
+        A tag is the shop's name, a colon, and what no editor and no script changes: ``oscar:12``, a primary key.
+        """
 
     def staff_url_prefixes(self) -> tuple[str, ...]:
         """Return the paths below which the host's back office is ("/shop/dashboard/"); () without one."""

@@ -216,7 +216,7 @@ class FakeShop:
         return ("/fake/orders/",)
 
     def categories(self) -> dict[str, str]:
-        return {"pens": "Pens", "paper": "Paper"}
+        return {"fake:1": "Pens", "fake:2": "Paper"}
 
     def check(self) -> Iterable[CheckMessage]:
         return ()

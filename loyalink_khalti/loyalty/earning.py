@@ -10,7 +10,7 @@ Every bonus rule is here, and only here. To add a bonus, add its points to ``Rul
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from loyalink_khalti.ports import Line
 from .buckets import Bucket, EntryKind
 from .models import Account
 from .posting import Posting, is_first_time, open_account
-from .program import current_version
+from .program import current_version, resolve_tags
 from .rules import Rules
 
 # Bonuses on an order
@@ -123,16 +123,17 @@ class OrderSnapshot:
         nothing = Earned(basis=Paisa(0), proportional=Points(0), fixed=Points(0))
         if rules.earn_paused or self.subtotal < rules.minimum_order:
             return nothing
-        amounts = _earning_amounts(rules, self)
+        order = replace(self, lines=resolve_tags(self.lines, rules))
+        amounts = _earning_amounts(rules, order)
         total = sum(amounts)
         if not total:
             return nothing
         basis = total * 100 // (100 + rules.vat_percent)
-        factors = [*(_line_multiplier(rules, line, self.at) for line in self.lines), Fraction(1)]
+        factors = [*(_line_multiplier(rules, line, self.at) for line in order.lines), Fraction(1)]
         weights = [amount * factor for amount, factor in zip(amounts, factors, strict=True)]
         mean = sum(weights, Fraction(0)) / total
         points = round_fraction(_base_points(rules, basis) * mean * _tier_multiplier(rules, tier), rules.rounding)
-        fixed = order_bonus(rules, OrderFacts(lines=self.lines, at=self.at, history=history))
+        fixed = order_bonus(rules, OrderFacts(lines=order.lines, at=self.at, history=history))
         proportional, fixed = _capped(rules, points, fixed)
         return Earned(
             basis=Paisa(basis),

@@ -1,6 +1,7 @@
 """Loyalty programmes and the versions of their rules."""
 
-from collections.abc import Callable, Container, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from django.db import models, transaction
@@ -9,6 +10,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
 from loyalink_khalti.money import Rounding
+from loyalink_khalti.ports import Line
 
 from .rules import CampaignRule, Rules
 
@@ -49,6 +51,54 @@ class ProgramVersion(models.Model):
     @property
     def rules(self) -> Rules:
         return Rules.from_json(self.stored)
+
+
+class FormerTag(models.Model):
+    """A tag of a category in a version that used names, and the tag of a category that it stood for then.
+
+    A name that two categories had has two rows. Versions of rules never change, nor do Carts: ``resolve_tags``.
+    """
+
+    tag = models.CharField(max_length=255)
+    identity = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tag", "identity"], name="loyalink_former_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.tag} → {self.identity}"
+
+
+class CategoryName(models.Model):
+    """The name of a category when a rule last named it, for when the category is deleted."""
+
+    tag = models.CharField(max_length=255, unique=True)
+    name = models.CharField(max_length=1000)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def resolve_tags(lines: Sequence[Line], rules: Rules) -> Sequence[Line]:
+    """Return the lines so that rules and lines name a category alike where only one of both is of an earlier version.
+
+    Rules and lines of one version are compared as they are: as their customer was shown. Reads nothing for those.
+    """
+    tags = frozenset(tag for line in lines for tag in line.tags)
+    former = {tag for tag in rules.tags ^ tags if not _is_identity(tag)}
+    if not former or not any(map(_is_identity, rules.tags | tags)):
+        return lines
+    same: dict[str, set[str]] = defaultdict(set)
+    for tag, identity in FormerTag.objects.filter(tag__in=former).values_list("tag", "identity"):
+        same[tag].add(identity)
+        same[identity].add(tag)
+    others = ({other for tag in line.tags for other in same[tag]} for line in lines)
+    return [replace(line, tags=(*line.tags, *sorted(more))) for line, more in zip(lines, others, strict=True)]
+
+
+def _is_identity(tag: str) -> bool:
+    """Whether a tag is of this version: the name of the shop, and what its host never changes."""
+    return ":" in tag
 
 
 def current_version(site_key: str) -> ProgramVersion:

@@ -151,6 +151,12 @@ class Rules:
             yield from (value for value in values if isinstance(value, int | Fraction))
         yield from (factor for _, factor in self.multipliers)
 
+    @property
+    def tags(self) -> frozenset[str]:
+        """Return every tag that a rule names."""
+        of_campaigns = (tag for campaign in self.campaigns for tag in campaign.tags)
+        return frozenset({*self.excluded_tags, *(tag for tag, _factor in self.multipliers), *of_campaigns})
+
     def expires_at(self, available_at: datetime) -> datetime | None:
         """Return when points that are available from ``available_at`` expire; None for never.
 

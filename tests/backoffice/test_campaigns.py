@@ -39,7 +39,7 @@ def nepal(*moment):
 NOW = nepal(2026, 10, 1, 12)
 DASHAIN = {
     "name": "Dashain", "starts_at": "2026-10-10 10:00", "ends_at": "2026-10-25 18:30", "multiplier": "2",
-    "addition": "", "tags": ["pens"], "example_order": "1,999", "example_tag": "pens",
+    "addition": "", "tags": ["fake:1"], "example_order": "1,999", "example_tag": "fake:1",
     "example_at": "2026-10-10 10:00",
 }  # fmt: skip
 
@@ -75,7 +75,7 @@ def add(browser, site):
 def campaign(site, editor):
     """The campaign of ``DASHAIN``, saved without the page."""
     starts_at, ends_at = nepal(2026, 10, 10, 10), nepal(2026, 10, 25, 18, 30)
-    campaign = Campaign(name="Dashain", starts_at=starts_at, ends_at=ends_at, multiplier=2, tags=["pens"])
+    campaign = Campaign(name="Dashain", starts_at=starts_at, ends_at=ends_at, multiplier=2, tags=["fake:1"])
     services.save(campaign, user=editor)
     return Campaign.objects.get()
 
@@ -114,7 +114,7 @@ def test_a_saved_campaign_is_in_the_rules_at_once(add, editor):
     assert (row.starts_at, row.ends_at) == (nepal(2026, 10, 10, 10), nepal(2026, 10, 25, 18, 30))
     assert ledger.current_version("default").rules.campaigns == (services.to_rule(row),)
     assert services.to_rule(row) == CampaignRule(
-        name="Dashain", starts_at=row.starts_at, ends_at=row.ends_at, multiplier=2, addition=50, tags=("pens",)
+        name="Dashain", starts_at=row.starts_at, ends_at=row.ends_at, multiplier=2, addition=50, tags=("fake:1",)
     )
     assert ledger.current_version("default").actor == str(editor.pk)
 
@@ -124,7 +124,7 @@ def test_it_starts_and_ends_at_the_exact_second_in_nepal(campaign, clock):
     points = []
     for number, at in enumerate((start - second, start, end - second, end)):
         clock.move_to(at, tick=False)
-        points.append(earned(timezone.now(), "pens", purchase=f"shop:{number}"))
+        points.append(earned(timezone.now(), "fake:1", purchase=f"shop:{number}"))
 
     assert points == [199, 398, 398, 199]
 
@@ -132,7 +132,7 @@ def test_it_starts_and_ends_at_the_exact_second_in_nepal(campaign, clock):
 def test_it_applies_to_its_categories_only(campaign):
     at = nepal(2026, 10, 11, 9)
 
-    assert [earned(at, "paper"), earned(at, "pens", purchase="shop:2")] == [199, 398]
+    assert [earned(at, "fake:2"), earned(at, "fake:1", purchase="shop:2")] == [199, 398]
 
 
 def test_bonus_points_are_added_to_an_order_once(add):
@@ -205,7 +205,7 @@ def test_saving_an_overlapping_campaign_shows_a_warning(add):
     add()
 
     apart = add(name="Tihar", starts_at="2026-10-25 18:30", ends_at="2026-11-09 10:00")
-    others = add(name="Paper week", tags=["paper"])
+    others = add(name="Paper week", tags=["fake:2"])
     same = add(name="All products", tags=[], multiplier="3")
 
     assert "at the same time" not in page_text(apart) + page_text(others)
@@ -220,7 +220,7 @@ def test_of_two_overlapping_campaigns_the_higher_multiplier_and_both_bonuses_cou
     add(addition="10")
     add(name="All products", tags=[], multiplier="3", addition="20")
 
-    assert earned(nepal(2026, 10, 11, 9), "pens") == 597 + 30
+    assert earned(nepal(2026, 10, 11, 9), "fake:1") == 597 + 30
 
 
 # Editing
@@ -400,7 +400,7 @@ def test_a_running_campaign_is_ended_after_a_confirmation(browser, campaign, clo
     assert "“Dashain” has ended." in page_text(done)
     assert "“Dashain” is not running. Nothing was changed." in page_text(again)
     assert (active(), Campaign.objects.get().ends_at) == ([], nepal(2026, 10, 12, 9))
-    assert earned(timezone.now(), "pens") == 199
+    assert earned(timezone.now(), "fake:1") == 199
 
 
 def test_an_order_that_awaits_payment_still_benefits_from_an_ended_campaign(browser, campaign, clock):
@@ -411,7 +411,7 @@ def test_an_order_that_awaits_payment_still_benefits_from_an_ended_campaign(brow
 
     points = ledger.award(
         site_key="default", member_id="7", purchase="shop:1", version_id=shown,
-        order=example_order(Paisa(199_900), at=placed, tags=("pens",)),
+        order=example_order(Paisa(199_900), at=placed, tags=("fake:1",)),
     )  # fmt: skip
 
     assert points == 398
@@ -510,7 +510,7 @@ def test_the_example_shows_what_such_an_order_earns(browser, site, add):
     text = example(browser, DASHAIN | {"addition": "5"})
     add(addition="5")
 
-    points = earned(nepal(2026, 10, 10, 10), "pens")
+    points = earned(nepal(2026, 10, 10, 10), "fake:1")
 
     assert points == 403
     assert "it earns 403 points without the campaign 199 from this campaign 204" in text

@@ -104,12 +104,12 @@ def test_every_rule_can_be_changed_and_is_shown_as_it_was_typed(browser, page, f
     chosen = {
         "points": "3", "per": "1,000", "stepwise": "yes", "rounding": "half_up", "earn_on_shipping": "on",
         "earn_before_discounts": "on", "earn_on_points": "on", "vat_percent": "13", "minimum_order": "500",
-        "maximum_earned": "2,000", "first_order_bonus": "50", "signup_bonus": "25", "excluded_tags": ["paper"],
+        "maximum_earned": "2,000", "first_order_bonus": "50", "signup_bonus": "25", "excluded_tags": ["fake:2"],
         "redeem_points": "4", "redeem_value": "0.50", "increment": "8", "minimum_points": "80",
         "maximum_points": "800", "maximum_percent": "50", "pending_days": "7", "valid_months": "",
         "month_end": "yes", "notice_days": "0", "tier_basis": "rolling_year", "tier_grace_days": "30",
         "refund_rounding": "floor", "shortfall": "forgive",
-        "restore_grace_days": "5", "earn_paused": "on", "redeem_paused": "on", "multipliers-0-tag": "pens",
+        "restore_grace_days": "5", "earn_paused": "on", "redeem_paused": "on", "multipliers-0-tag": "fake:1",
         "multipliers-0-factor": "2.5", "tiers-1-name": "Tilicho", "tiers-1-threshold": "750",
         "tiers-1-multiplier": "1.25", "tiers-2-DELETE": "on",
     }  # fmt: skip
@@ -120,7 +120,7 @@ def test_every_rule_can_be_changed_and_is_shown_as_it_was_typed(browser, page, f
     assert saved == Rules(
         points=Points(3), per=Paisa(100_000), stepwise=True, rounding=Rounding.HALF_UP, earn_on_shipping=True,
         earn_before_discounts=True, earn_on_points=True, vat_percent=13, minimum_order=Paisa(50_000),
-        maximum_earned=Points(2000), first_order_bonus=Points(50), signup_bonus=Points(25), excluded_tags=("paper",),
+        maximum_earned=Points(2000), first_order_bonus=Points(50), signup_bonus=Points(25), excluded_tags=("fake:2",),
         redeem_points=Points(4), redeem_value=Paisa(50), increment=Points(8), minimum_points=Points(80),
         maximum_points=Points(800), maximum_percent=50, pending_days=7, valid_months=None, month_end=True,
         notice_days=0,
@@ -130,7 +130,7 @@ def test_every_rule_can_be_changed_and_is_shown_as_it_was_typed(browser, page, f
         ),
         tier_basis=TierBasis.ROLLING_YEAR, tier_grace_days=30, refund_rounding=Rounding.FLOOR,
         shortfall=Shortfall.FORGIVE, restore_grace_days=5, earn_paused=True, redeem_paused=True,
-        multipliers=(("pens", Fraction(5, 2)),),
+        multipliers=(("fake:1", Fraction(5, 2)),),
     )  # fmt: skip
     browser.post(page, form_data(browser.get(page)))
     assert (current().number, current().rules) == (2, saved)
@@ -267,15 +267,15 @@ SILVER, GOLD = Tier(name="Silver", threshold=Points(0)), Tier(name="Gold", thres
 SET_BY_CODE = {
     "points pay nothing": Rules(maximum_percent=0),
     "pending for more than a year": Rules(pending_days=400),
-    "half the points": Rules(multipliers=(("pens", Fraction(1, 2)),)),
-    "an uneven category multiplier": Rules(multipliers=(("pens", Fraction(20_001, 20_000)),)),
+    "half the points": Rules(multipliers=(("fake:1", Fraction(1, 2)),)),
+    "an uneven category multiplier": Rules(multipliers=(("fake:1", Fraction(20_001, 20_000)),)),
     "a tier that earns nothing": Rules(tiers=(replace(SILVER, multiplier=Fraction(0)), GOLD)),
     "an uneven tier multiplier": Rules(tiers=(replace(SILVER, multiplier=Fraction(12_345, 12_344)),)),
     "a tier without a name": Rules(tiers=(replace(SILVER, name=""), GOLD)),
     "a tier with a long name": Rules(tiers=(replace(SILVER, name=" S" * 30), GOLD)),
     "tiers with one name": Rules(tiers=(SILVER, replace(GOLD, name="silver"))),
-    "a category twice": Rules(multipliers=(("pens", Fraction(2)), ("pens", Fraction(3)))),
-    "a category that earns nothing and more": Rules(multipliers=(("pens", Fraction(2)),), excluded_tags=("pens",)),
+    "a category twice": Rules(multipliers=(("fake:1", Fraction(2)), ("fake:1", Fraction(3)))),
+    "a category that earns nothing and more": Rules(multipliers=(("fake:1", Fraction(2)),), excluded_tags=("fake:1",)),
     "a notice before the points": Rules(valid_months=1, notice_days=30),
     "a minimum between increments": Rules(minimum_points=Points(105)),
     "no points at all": Rules(points=Points(0)),
@@ -302,8 +302,8 @@ def test_rules_that_code_has_set_beyond_the_form_are_kept_and_earning_can_be_pau
         (SET_BY_CODE["half the points"], {"multipliers-0-factor": "0.75"}, "More than 1. For fewer points"),
         (SET_BY_CODE["a notice before the points"], {"notice_days": "29"}, "Points are valid for only 1 months"),
         (
-            replace(SET_BY_CODE["a category that earns nothing and more"], excluded_tags=("pens", "paper")),
-            {"multipliers-1-tag": "paper", "multipliers-1-factor": "2"},
+            replace(SET_BY_CODE["a category that earns nothing and more"], excluded_tags=("fake:1", "fake:2")),
+            {"multipliers-1-tag": "fake:2", "multipliers-1-factor": "2"},
             "A category that earns no points cannot have a multiplier",
         ),
     ],
@@ -392,7 +392,7 @@ INVALID = [
     ({"shortfall": "steal"}, "Select a valid choice."),
     ({"excluded_tags": ["nothing"]}, "Select a valid choice."),
     (
-        {"excluded_tags": ["pens"], "multipliers-0-tag": "pens", "multipliers-0-factor": "2"},
+        {"excluded_tags": ["fake:1"], "multipliers-0-tag": "fake:1", "multipliers-0-factor": "2"},
         "A category that earns no points cannot have a multiplier",
     ),
     ({"tiers-0-threshold": "10"}, "The first tier must begin at 0 points, so that every member has a tier."),
@@ -404,8 +404,11 @@ INVALID = [
     ({"tiers-1-multiplier": "1/0"}, "Enter a number, for example 2 or 1.5."),
     ({"tiers-1-multiplier": "much"}, "Enter a number, for example 2 or 1.5."),
     ({f"tiers-{row}-DELETE": "on" for row in range(3)}, "Keep at least one tier"),
-    ({"multipliers-0-tag": "pens", "multipliers-0-factor": ""}, "Enter a number, for example 1.5."),
-    ({"multipliers-0-tag": "pens", "multipliers-0-factor": "1"}, "More than 1. For fewer points, remove the category"),
+    ({"multipliers-0-tag": "fake:1", "multipliers-0-factor": ""}, "Enter a number, for example 1.5."),
+    (
+        {"multipliers-0-tag": "fake:1", "multipliers-0-factor": "1"},
+        "More than 1. For fewer points, remove the category",
+    ),
     ({"multipliers-0-tag": "", "multipliers-0-factor": "2"}, "Choose a category, or select “Remove”."),
     ({"adjust_limit": "-1"}, "Adjustment limit per member and day: At least 0."),
     ({"name": "n" * 41}, "at most 40 characters"),
@@ -432,9 +435,9 @@ def test_an_invalid_form_shows_its_errors_keeps_its_values_and_saves_nothing(bro
 
 
 def test_two_rows_of_one_category_are_refused(settings_form):
-    ledger.revise_rules("default", lambda rules: replace(rules, multipliers=(("pens", Fraction(2)),)))
+    ledger.revise_rules("default", lambda rules: replace(rules, multipliers=(("fake:1", Fraction(2)),)))
 
-    form = settings_form(submitted(settings_form()) | {"multipliers-1-tag": "pens", "multipliers-1-factor": "3"})
+    form = settings_form(submitted(settings_form()) | {"multipliers-1-tag": "fake:1", "multipliers-1-factor": "3"})
 
     assert "This category is already listed." in form_errors(form)
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from wagtail.log_actions import log
 
 from loyalink_khalti import conf
-from loyalink_khalti.backoffice.categories import category_names
+from loyalink_khalti.backoffice.categories import category_names, remember_categories
 from loyalink_khalti.backoffice.example import Example, example_form
 from loyalink_khalti.backoffice.limits import ADJUST_LIMIT_CHANGED, GuardedForm
 from loyalink_khalti.loyalty import ledger, validation
@@ -242,6 +242,7 @@ class LoyaltySettingsForm(GuardedForm, RuleFields):
             return replace(rules, campaigns=stored.campaigns)
 
         version = ledger.revise_rules(self.site_key, revised, actor=str(self.for_user.pk) if self.for_user else None)
+        remember_categories(version.rules.tags)
         changes = describe_changes(former[-1], version.rules, self)
         if changes:
             data = {"version": version.number, "changes": changes}

@@ -24,7 +24,7 @@ from loyalink_khalti.hosts.common.checkout import PaymentChoice
 from loyalink_khalti.money import Paisa, Points, paisa, rupees
 from loyalink_khalti.ports import Line, PaymentMethod
 
-from .settings import CURRENCY
+from .settings import CURRENCY, SHOP
 
 POINTS_CODE = "loyalty-points"
 POINTS_NAME = gettext_lazy("Points used")
@@ -150,7 +150,7 @@ def _lines(basket: Any, subtotal: Paisa) -> tuple[Line, ...]:
 
 
 def category_tags(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:
-    """Return the slugs of products' categories and their ancestors, by product pk; a child has those of its parent."""
+    """Return the tags of products' categories and their ancestors, by product pk; a child has those of its parent."""
     Category, through = get_model("catalogue", "Category"), get_model("catalogue", "ProductCategory")
     owners = {product.pk: product.parent_id or product.pk for product in products}
     paths: dict[int, set[str]] = {}
@@ -158,8 +158,16 @@ def category_tags(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:
         with_ancestors = {path[:end] for end in range(Category.steplen, len(path) + 1, Category.steplen)}
         paths[pk] = paths.get(pk, set()) | with_ancestors
     categories = Category.objects.filter(path__in=set().union(*paths.values())).order_by("path")
-    slugs = dict(categories.values_list("path", "slug"))
-    return {pk: tuple(slugs[path] for path in slugs if path in paths.get(owner, ())) for pk, owner in owners.items()}
+    pks = dict(categories.values_list("path", "pk"))
+    return {
+        pk: tuple(category_tag(pks[path]) for path in pks if path in paths.get(owner, ()))
+        for pk, owner in owners.items()
+    }
+
+
+def category_tag(pk: int) -> str:
+    """Return the tag of a category. Its slug and its name are an editor's; two categories may have the same."""
+    return f"{SHOP}:{pk}"
 
 
 def rounded(amount: Decimal) -> Paisa:

@@ -1,9 +1,11 @@
 """Oscar as the flow sees it: a held order is placed or released, and a placed one refunded."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
+from django.db import connection
 from django.db.models import DecimalField, Exists, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.urls import NoReverseMatch, reverse
@@ -16,7 +18,7 @@ from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, Outcome, Paid, ReleaseReason
 
-from . import freeze, orders, payment_sources, reservations
+from . import freeze, orders, payment_sources, pricing, reservations
 from .settings import SHOP, options
 
 _EVENTS = "loyalink_khalti.hosts.oscar.events"
@@ -106,13 +108,15 @@ class OscarShop:
             return ()
 
     def categories(self) -> Mapping[str, str]:
-        rows = get_model("catalogue", "Category").objects.order_by("path").values_list("depth", "slug", "name")
-        ancestors: list[str] = []
-        names = {}
-        for depth, slug, name in rows:
-            ancestors = [*ancestors[: depth - 1], name]
-            names[slug] = " › ".join(ancestors)
-        return names
+        rows = [(pricing.category_tag(pk), path) for pk, _slug, path in _category_paths()]
+        times = Counter([path for _tag, path in rows])
+        return {tag: path if times[path] == 1 else f"{path} ({tag})" for tag, path in rows}
+
+    def former_tags(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each category's slug, its tag in earlier versions, its tag and its name, for the migration."""
+        Category = get_model("catalogue", "Category")
+        if Category._meta.db_table in connection.introspection.table_names():
+            yield from ((slug, pricing.category_tag(pk), path) for pk, slug, path in _category_paths())
 
     def misread_phones(self) -> Iterator[tuple[str, str, str]]:
         """Yield the number of each order with another phone than a Nepali mobile, what was stored, and the phone.
@@ -125,6 +129,15 @@ class OscarShop:
         from . import checks  # it reads INSTALLED_APPS, after all apps are ready
 
         return checks.messages()
+
+
+def _category_paths() -> Iterator[tuple[int, str, str]]:
+    """Yield each category's pk, slug and name with its ancestors, in the order of the tree."""
+    ancestors: list[str] = []
+    rows = get_model("catalogue", "Category").objects.order_by("path").values_list("pk", "depth", "slug", "name")
+    for pk, depth, slug, name in rows:
+        ancestors = [*ancestors[: depth - 1], name]
+        yield pk, slug, " › ".join(ancestors)
 
 
 def _place(order: Any, paid: Paid) -> None:

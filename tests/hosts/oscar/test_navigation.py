@@ -175,14 +175,14 @@ def test_nested_categories_are_named_with_their_ancestors() -> None:
     Category = get_model("catalogue", "Category")
     pens = Category.add_root(name="Pens", slug="pens")
     ink = pens.add_child(name="Ink", slug="ink")
-    ink.add_child(name="Indigo", slug="indigo")
-    Category.add_root(name="Paper", slug="paper")
+    indigo = ink.add_child(name="Indigo", slug="indigo")
+    paper = Category.add_root(name="Paper", slug="paper")
 
     assert OscarShop().categories() == {
-        "pens": "Pens",
-        "ink": "Pens › Ink",
-        "indigo": "Pens › Ink › Indigo",
-        "paper": "Paper",
+        f"oscar:{pens.pk}": "Pens",
+        f"oscar:{ink.pk}": "Pens › Ink",
+        f"oscar:{indigo.pk}": "Pens › Ink › Indigo",
+        f"oscar:{paper.pk}": "Paper",
     }
 
 
