@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalink_khalti', '0015_keys_of_sites'),
+        ('loyalink_khalti', '0018_count_open_flags'),
     ]
 
     operations = [

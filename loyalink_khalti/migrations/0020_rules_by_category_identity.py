@@ -95,6 +95,6 @@ def replaced(tags, renamed):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0016_category_identities")]
+    dependencies = [("loyalink_khalti", "0019_category_identities")]
 
     operations = [migrations.RunPython(forwards, backwards)]
