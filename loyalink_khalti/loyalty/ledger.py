@@ -43,7 +43,7 @@ from .program import (
     set_campaigns,
     set_rules,
 )
-from .purchases import activate, award, capture, hold, late_capture, release
+from .purchases import activate, award, capture, hold, late_capture, preview_award, release
 from .redeemable import max_redeemable, nearest_redeemable, points_fit, points_value
 from .refunds import RefundedPoints, preview_refund, refund
 from .reopening import set_aside, withdraw_award
@@ -100,6 +100,7 @@ __all__ = [
     "points_fit",
     "points_value",
     "preview_adjustment",
+    "preview_award",
     "preview_merge",
     "preview_refund",
     "refresh_tier",

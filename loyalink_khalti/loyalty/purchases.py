@@ -11,7 +11,7 @@ from loyalink_khalti.errors import AccountBlocked, InsufficientPoints, LedgerCon
 from loyalink_khalti.money import Paisa, Points
 
 from .buckets import Bucket, EntryKind, HoldState
-from .earning import OrderSnapshot, order_history
+from .earning import Earned, OrderSnapshot, order_history
 from .models import Account, Allocation, Hold, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
 from .posting import (
@@ -24,7 +24,7 @@ from .posting import (
     update_tier,
 )
 from .program import ProgramVersion, current_version, get_version
-from .refunds import claw_back, refunded_parts
+from .refunds import claw_back, clawed_back_in_all, refunded_parts
 
 T = TypeVar("T")
 
@@ -217,11 +217,7 @@ def award(
     posting = lock_account(site_key, member_id, purchase=purchase, version_id=version.pk)
     account = posting.account
     earned = order.earned(rules, tier=account.tier, history=order_history(account, rules, purchase=purchase))
-    row = OrderAward(
-        program=account.program, purchase=purchase, account=account, version=version,
-        proportional=earned.proportional, fixed=earned.fixed, basis=earned.basis,
-        shipping_proportional=earned.shipping_proportional, shipping_basis=earned.shipping_basis,
-    )  # fmt: skip
+    row = _award_row(version, earned, program=account.program, purchase=purchase, account=account)
     try:
         with transaction.atomic():
             row.save(force_insert=True)
@@ -239,6 +235,25 @@ def award(
     update_tier(posting, current_version(site_key).rules)
     posting.post()
     return earned.points
+
+
+def preview_award(
+    *, site_key: str, purchase: str, order: OrderSnapshot, version_id: int | None = None
+) -> tuple[Points, Points]:
+    """Return what a purchase earns for a new member, and how much of it earlier refunds leave. Writes nothing."""
+    version = get_version(version_id) if version_id else current_version(site_key)
+    earned = order.earned(version.rules, history=order_history(None, version.rules))
+    parts = refunded_parts(purchase, subtotal=order.subtotal, shipping=order.shipping)
+    if not parts.refunded_subtotal + parts.refunded_shipping:
+        return earned.points, earned.points
+    return earned.points, Points(earned.points - clawed_back_in_all(_award_row(version, earned), parts).points)
+
+
+def _award_row(version: ProgramVersion, earned: Earned, **more: Any) -> OrderAward:
+    return OrderAward(
+        version=version, proportional=earned.proportional, fixed=earned.fixed, basis=earned.basis,
+        shipping_proportional=earned.shipping_proportional, shipping_basis=earned.shipping_basis, **more,
+    )  # fmt: skip
 
 
 def activate(account_id: int) -> Points:

@@ -144,13 +144,13 @@ def preview_refund(
     if redemption is not None:
         restored = sum(_restored_in_all(redemption, parts)) - redemption.points_restored
     if award is not None:
-        clawed_back = _clawed_back_in_all(award, parts).points - award.points_clawed_back
+        clawed_back = clawed_back_in_all(award, parts).points - award.points_clawed_back
     return RefundedPoints(points_restored=Points(restored), points_clawed_back=Points(clawed_back))
 
 
 def claw_back(posting: Posting, award: OrderAward, parts: RefundedParts) -> int:
     """Claw back what the refunded parts of a purchase earned; fixed bonuses only when all products are refunded."""
-    whole = _clawed_back_in_all(award, parts)
+    whole = clawed_back_in_all(award, parts)
     points = whole.points - award.points_clawed_back
     forgiven = reverse_points(posting, award, points, award.version.rules.shortfall) if points else 0
     OrderAward.objects.filter(pk=award.pk).update(
@@ -222,7 +222,7 @@ def _restored_in_all(redemption: OrderRedemption, parts: RefundedParts) -> tuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ClawedBack:
+class ClawedBack:
     """What is clawed back of an award so far: paisa of its basis and points, and those of the delivery among them."""
 
     basis: int
@@ -231,8 +231,8 @@ class _ClawedBack:
     shipping_points: int
 
 
-def _clawed_back_in_all(award: OrderAward, parts: RefundedParts) -> _ClawedBack:
-    """What is clawed back so far, for each part by its own share of the basis; never less than before."""
+def clawed_back_in_all(award: OrderAward, parts: RefundedParts) -> ClawedBack:
+    """Return what is clawed back so far, for each part by its own share of the basis; never less than before."""
     mode = award.version.rules.refund_rounding
     basis, points = award.basis - award.shipping_basis, award.proportional - award.shipping_proportional
     basis_before = _before(award.refunded, award.shipping_refunded, basis)
@@ -244,7 +244,7 @@ def _clawed_back_in_all(award: OrderAward, parts: RefundedParts) -> _ClawedBack:
     if not parts.has_all_shipping:
         shipping_points = _share(shipping_points, of_shipping, award.shipping_basis, mode)
     shipping_points = max(shipping_points, points_before[1])
-    return _ClawedBack(
+    return ClawedBack(
         basis=of_products + of_shipping,
         points=max(points, points_before[0]) + shipping_points,
         shipping_basis=of_shipping,

@@ -22,9 +22,8 @@ from loyalink_khalti.errors import CannotClaim
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import award_points, order_snapshot
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import Points
-from loyalink_khalti.payments import refunds, transitions
+from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.ports import PaymentMethod
@@ -125,10 +124,17 @@ def claim_points(token: str, *, member_id: str, email: str, is_verified: bool = 
 
 
 def claimable_points(purchase: Purchase) -> Points:
-    """Return what a new member earns with the order, by the rules of the day of purchase."""
-    version = ledger.get_version(purchase.rules_version) if purchase.rules_version else None
-    rules: Rules = (version or ledger.current_version(purchase.site_key)).rules
-    return order_snapshot(purchase).earned(rules, history=ledger.order_history(None, rules)).points
+    """Return what a new member gets for the order, less what was refunded, by the rules of the day of purchase."""
+    return _earned_and_left(purchase)[1]
+
+
+def _earned_and_left(purchase: Purchase) -> tuple[Points, Points]:
+    return ledger.preview_award(
+        site_key=purchase.site_key,
+        purchase=purchase.key,
+        order=order_snapshot(purchase),
+        version_id=purchase.rules_version,
+    )
 
 
 def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
@@ -168,12 +174,12 @@ def _has_no_buyer(purchase: Purchase) -> bool:
 def _obstacle(purchase: Purchase) -> str:
     """Why the points of an order cannot be claimed by anyone; "" where they can."""
     placed = purchase.state == PurchaseState.PLACED and purchase.placed_at is not None
-    if purchase.member_id or not placed or not claimable_points(purchase):
+    earned, left = _earned_and_left(purchase)
+    if purchase.member_id or not placed or not earned:
         return _("This order has no points to claim.")
     if (purchase.placed_at or purchase.created_at) + CLAIM_PERIOD <= timezone.now():
         return _("Points can be claimed within 30 days of the order. That time is over.")
-    subtotal = purchase.frozen_cart.subtotal
-    if subtotal and refunds.totals(purchase).subtotal >= subtotal:
+    if not left:
         return _("This order was refunded, so it earns no points.")
     return ""
 

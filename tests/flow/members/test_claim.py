@@ -220,6 +220,21 @@ def test_refunded_products_earn_nothing_when_the_order_is_claimed(shop: FakeShop
         flow.claim_points(tokens[1], member_id="7", email=EMAIL, is_verified=True)
 
 
+def test_the_points_to_claim_are_those_that_the_refunds_leave(shop: FakeShop) -> None:
+    """M4: delivery that earns still does when all products were refunded."""
+    ledger.set_rules("default", Rules(earn_on_shipping=True))
+    purchase = paid_order(shop, shipping=15_000)
+    shown = [flow.claimable_points(purchase)]
+    for key, subtotal, shipping in (("r1", 125_000, 0), ("r2", 125_000, 5_000)):
+        flow.refund_order(purchase, subtotal=Paisa(subtotal), shipping=Paisa(shipping), key=key, actor="1")
+        shown.append(flow.claimable_points(purchase))
+
+    claim(purchase)
+
+    assert shown == [265, 140, 10]
+    assert available() == 10
+
+
 def test_claimed_points_are_reversed_by_a_refund(shop: FakeShop) -> None:
     purchase = paid_order(shop)
     claim(purchase)
