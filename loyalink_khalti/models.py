@@ -7,6 +7,7 @@ from .conf.sites import SiteKey
 from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
+from .payments.flag_entries import FlagEntry
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
 from .payments.polling import LastRun
 from .payments.received import ReceivedMoney
@@ -20,6 +21,7 @@ __all__ = [
     "Entry",
     "EntryNote",
     "Flag",
+    "FlagEntry",
     "FormerTag",
     "Hold",
     "IdempotencyKey",

@@ -14,6 +14,7 @@ from .members.personal_data import EraseView, ExportView
 from .models import KhaltiSettings, LoyaltySettings
 from .payments.listing import PaymentsView
 from .payments.page import PaymentView
+from .payments.record import RecordRefundView
 from .payments.refresh import RefreshView
 from .payments.refund import RefundView
 from .payments.resolution import ResolveFlagView
@@ -30,6 +31,7 @@ def payments_urls() -> list[URLPattern]:
         path(payment, PaymentView.as_view(), name=name),
         path(f"{payment}refresh/", RefreshView.as_view(), name=f"{name}_refresh"),
         path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
+        path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
         path("khalti/flags/<int:pk>/resolve/", ResolveFlagView.as_view(), name="loyalink_khalti_flag_resolve"),
     ]
 

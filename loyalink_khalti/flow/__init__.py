@@ -14,8 +14,9 @@ The story of a purchase, in the order in which its verbs are called::
 
     refund_order      money by Khalti, stock by the shop, points by the ledger; in full or in part
     refund_payment    the money of a payment that bought nothing
+    record_refund     a refund that was made outside, in Khalti's dashboard; order and points follow
     refresh_payment   staff look up one payment now
-    resolve_flag      staff decide what no rule decides: place the order, accept, refund, close
+    resolve_flag      staff decide what no rule decides: place the order, accept, refund, close; and may answer again
 
     reconcile         look up every payment whose customer did not return
     notify_expiring   notify members whose points expire soon
@@ -64,7 +65,8 @@ from loyalink_khalti.flow.refunds.order import (
     stale_form_message,
 )
 from loyalink_khalti.flow.refunds.payment import refund_payment
-from loyalink_khalti.flow.review.options import Resolution, resolution_options
+from loyalink_khalti.flow.refunds.record import check_refund_day, quote_recorded_refund, record_refund
+from loyalink_khalti.flow.review.options import Resolution, refund_in_question, resolution_options
 from loyalink_khalti.flow.review.resolve import resolve_flag
 
 from loyalink_khalti.loyalty.ledger import PointsCard, points_card
@@ -156,6 +158,7 @@ __all__ = [
     "award_signup_bonus",
     "begin_payment",
     "cancel_payment",
+    "check_refund_day",
     "chunked",
     "claim_path",
     "claim_points",
@@ -191,11 +194,14 @@ __all__ = [
     "purchases_of",
     "quote",
     "quote_claim",
+    "quote_recorded_refund",
     "quote_refund",
     "reconcile",
     "reconcile_one",
     "record_received",
+    "record_refund",
     "refresh_payment",
+    "refund_in_question",
     "refund_limit_obstacle",
     "refund_order",
     "refund_payment",

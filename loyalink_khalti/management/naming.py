@@ -1,14 +1,18 @@
-"""Sites, members, customers and staff as arguments of commands: by host name, e-mail address or pk."""
+"""Sites, members, customers, staff, payments and amounts as arguments of commands."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from decimal import Decimal, InvalidOperation
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
+from django.db.models import Q
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.program import Program
+from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.payments.models import Payment
 
 DEFAULT = ""
 """``--site`` where the command line does not name one: Wagtail's default site."""
@@ -96,6 +100,26 @@ def staff(name: str) -> str:
     if not getattr(get_user_model()._default_manager.get(pk=found), "is_staff", True):
         raise CommandError(f"{name} is not a member of staff.")
     return found
+
+
+def payment(name: str) -> Payment:
+    """Return the only payment with this order id at Khalti, pidx, transaction id or pk. Raises ``CommandError``."""
+    ids = Q(pidx=name) | Q(transaction_id=name) | (Q(pk=int(name)) if name.isascii() and name.isdigit() else Q())
+    ref, _dash, attempt = name.rpartition("-")
+    if ref and attempt.isascii() and attempt.isdigit():
+        ids |= Q(purchase__ref=ref, attempt=int(attempt))
+    found = list(Payment.objects.select_related("purchase").filter(ids)[:2])
+    if len(found) != 1:
+        raise CommandError(f"{'There is no payment' if not found else 'There are several payments'} {name!r}.")
+    return found[0]
+
+
+def rupees(text: str) -> Paisa:
+    """Return an amount in rupees as paisa. Raises ``ArgumentTypeError``."""
+    try:
+        return paisa(Decimal(text))
+    except (InvalidOperation, ValueError) as exc:
+        raise ArgumentTypeError(f"{text!r} is not an amount in rupees like 250 or 99.50.") from exc
 
 
 def address(pk: str) -> str:

@@ -79,7 +79,7 @@ def resolve_flags(
 def has_unrecorded_partial_refund(payment: Payment) -> bool:
     """Return whether Khalti reports a partial refund from its dashboard whose amount staff have not recorded yet."""
     flags = Flag.objects.filter(payment=payment, reason=FlagReason.REFUNDED_AT_KHALTI, resolved_at=None)
-    return flags.filter(evidence__status=Status.PARTIALLY_REFUNDED.value).exists()
+    return flags.filter(evidence__status__iexact=Status.PARTIALLY_REFUNDED.value).exists()
 
 
 def lookup_evidence(answer: Lookup) -> dict[str, Any]:

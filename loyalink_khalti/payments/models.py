@@ -258,6 +258,7 @@ class Refund(models.Model):
     points_clawed_back = models.BigIntegerField(default=0)
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
     khalti_message = models.CharField(max_length=500, blank=True, default="", help_text="Khalti's own words")
+    note = models.TextField(blank=True, default="", db_default="", help_text="why staff recorded it")
     requested_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)

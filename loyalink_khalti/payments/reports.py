@@ -134,7 +134,7 @@ def to_review(*, site_key: str | None = None, reason: str = "") -> "QuerySet[Fla
         flags = flags.filter(payment__purchase__site_key=site_key)
     if reason:
         flags = flags.filter(reason=reason)
-    return flags.prefetch_related("payment__refunds").order_by("raised_at", "pk")
+    return flags.prefetch_related("payment__refunds", "payment__flags").order_by("raised_at", "pk")
 
 
 def by_reason(flags: "QuerySet[Flag]") -> list[tuple[FlagReason, int]]:

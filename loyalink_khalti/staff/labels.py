@@ -24,6 +24,7 @@ RESOLUTIONS: dict[Resolution, Promise] = {
     Resolution.REJECT_REFUND: _("Khalti's dashboard does not show the refund"),
     Resolution.RECORD_REFUND: _("Record the amount refunded in Khalti's dashboard"),
     Resolution.CLOSE: _("Close without action"),
+    Resolution.REOPEN: _("Reopen: review it again"),
 }
 """What staff may do about a flag."""
 
@@ -33,6 +34,7 @@ RESOLUTIONS_IN_SHORT: dict[Resolution, Promise] = RESOLUTIONS | {
     Resolution.CONFIRM_REFUND: _("Confirm the refund"),
     Resolution.REJECT_REFUND: _("Reject the refund"),
     Resolution.RECORD_REFUND: _("Record a refund"),
+    Resolution.REOPEN: _("Reopen"),
 }
 """The same for a table."""
 
@@ -97,6 +99,7 @@ EVIDENCE = {
     "amount": _("Amount"),
     "rest": _("Left to refund"),
     "error": _("Error"),
+    "released": _("Released before"),
 }
 _IN_PAISA = frozenset({"amount", "rest", "total_amount"})
 

@@ -55,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_payment": STAFF,
     "loyalink_khalti_payment_refresh": STAFF,
     "loyalink_khalti_payment_refund": STAFF,
+    "loyalink_khalti_payment_record_refund": STAFF,
     "loyalink_khalti_flag_resolve": STAFF,
     "loyalink_khalti_members": STAFF,
     "loyalink_khalti_members_results": STAFF,

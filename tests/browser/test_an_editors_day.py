@@ -136,6 +136,8 @@ def test_a_flag_is_found_on_the_dashboard_and_resolved_with_a_reason(store: Stor
     editor.choose("resolution", "accept")
     editor.type("reason", "A rupee is ours to lose.")
     editor.picture("desk-flag")
+    editor.press("Preview")
+    assert editor.shows("and the order is placed")
     editor.press("Confirm")
 
     assert editor.shows("is resolved. The payment is now: Paid.")

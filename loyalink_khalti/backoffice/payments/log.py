@@ -12,6 +12,7 @@ from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.staff import deeds
 from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
 
+from .record import RECORDED
 from .refresh import REFRESHED
 from .resolution import RESOLVED
 
@@ -62,6 +63,13 @@ class OrderPlacedAgain(LogFormatter):
     message: Any = gettext_lazy("Placed again: its payment has arrived after it was cancelled")
 
 
+class RefundRecorded(LogFormatter):
+    label: Any = gettext_lazy("Record a refund")
+
+    def format_message(self, log_entry: Any) -> str:
+        return _("Refund of %(amount)s recorded") % {"amount": npr(Paisa(log_entry.data["amount"]))}
+
+
 class FlagResolved(LogFormatter):
     label: Any = gettext_lazy("Resolve a flag")
 
@@ -81,6 +89,7 @@ def register(actions: LogActionRegistry) -> None:
         deeds.RECEIVED: MoneyReceived,
         deeds.RECEIVED_CORRECTED: ReceivedCorrected,
         deeds.PLACED_AGAIN: OrderPlacedAgain,
+        RECORDED: RefundRecorded,
         RESOLVED: FlagResolved,
     }.items():
         actions.register_action(action)(formatter)

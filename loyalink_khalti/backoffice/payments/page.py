@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse, reverse_lazy
@@ -18,9 +19,10 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
-from loyalink_khalti.payments.states import FlagReason
+from loyalink_khalti.payments.states import CAPTURED, FlagReason
+from loyalink_khalti.payments.without_order import has_money_without_order
 from loyalink_khalti.staff import permissions
-from loyalink_khalti.staff.labels import flag_evidence, payment_status, refund_rows
+from loyalink_khalti.staff.labels import RESOLUTIONS, flag_evidence, payment_status, refund_rows
 
 from .timeline import timeline
 
@@ -57,6 +59,12 @@ class PaymentPage(PermissionRequired, WagtailAdminTemplateMixin, TemplateView):
         left = refunds.refundable(self.purchase)
         return self.payment.fulfilled_at is not None and left.subtotal + left.shipping > 0
 
+    @property
+    def is_recordable(self) -> bool:
+        """Whether Khalti has captured money of which less is refunded."""
+        payment = self.payment
+        return payment.state in CAPTURED and (payment.captured or 0) > payment.refunded
+
     def redirect_to_payment(self) -> HttpResponse:
         return HttpResponseRedirect(payment_url(self.payment.pk))
 
@@ -79,7 +87,8 @@ class PaymentView(PaymentPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         payment, purchase = self.payment, self.purchase
-        flags = payment.flags.filter(resolved_at=None).order_by("pk")
+        prefetch_related_objects([payment], "flags", "refunds")
+        flags = sorted(payment.flags.all(), key=lambda flag: flag.pk)
         return {
             **super().get_context_data(**kwargs),
             "payment": payment,
@@ -88,13 +97,17 @@ class PaymentView(PaymentPage):
             "status": payment_status(payment),
             "net": self._net(),
             "timeline": timeline(payment),
-            "flags": [self._flag(flag) for flag in flags],
+            "flags": [self._flag(flag) for flag in flags if flag.resolved_at is None],
+            "resolved": self._resolved_flags([flag for flag in flags if flag.resolved_at is not None]),
+            "money_without_order": has_money_without_order(payment),
+            "left": (payment.captured or 0) - payment.refunded,
             "refunds": refund_rows(purchase if payment.fulfilled_at else payment),
             "other_attempts": purchase.payments.exclude(pk=payment.pk).order_by("attempt"),
             "order_url": order_url(purchase),
             "member_url": self._member_url(),
             "can_refresh": self.has_permission(permissions.RESOLVE_FLAGS) and payment.pidx is not None,
             "refund_url": self._refund_url(),
+            "record_url": self._record_url(),
             "rules_number": ledger.get_version(purchase.rules_version).number if purchase.rules_version else None,
         }
 
@@ -115,6 +128,18 @@ class PaymentView(PaymentPage):
             "is_waiting": not options,
         }
 
+    def _resolved_flags(self, flags: list[Flag]) -> list[dict[str, Any]]:
+        """Return the resolved flags that may be answered again, the newest answer first."""
+        names = flow.member_emails([flag.actor for flag in flags])
+        rows = []
+        for flag in sorted(flags, key=lambda flag: (flag.resolved_at, flag.pk), reverse=True):
+            row = self._flag(flag)
+            label = RESOLUTIONS.get(flag.resolution)  # type: ignore[call-overload]  # a StrEnum's value is a key
+            answer = label or _("resolved automatically")
+            if not row["is_waiting"]:
+                rows.append(row | {"answer": answer, "actor": names.get(flag.actor or "", flag.actor or "")})
+        return rows
+
     def _member_url(self) -> str:
         earner = self.purchase.earner
         if earner is None or not self.has_permission(permissions.VIEW_MEMBERS):
@@ -127,3 +152,9 @@ class PaymentView(PaymentPage):
         if not self.is_refundable or not self.has_permission(permissions.REFUND):
             return ""
         return reverse("loyalink_khalti_payment_refund", args=[self.payment.pk])
+
+    def _record_url(self) -> str:
+        """Return the URL of the form for a refund made at Khalti; "" if there is none, or the user may not."""
+        if not self.is_recordable or not self.has_permission(permissions.REFUND):
+            return ""
+        return reverse("loyalink_khalti_payment_record_refund", args=[self.payment.pk])

@@ -1,9 +1,10 @@
-"""Resolve a Flag in Wagtail: the options, each with what it does, and a reason that is kept."""
+"""Resolve a Flag in Wagtail: the options, a reason that is kept, and what the answer does before it is confirmed."""
 
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -25,7 +26,14 @@ from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.ports import PrivateText
 from loyalink_khalti.staff import permissions
-from loyalink_khalti.staff.labels import flag_evidence, payment_status, refund_message, resolution_label
+from loyalink_khalti.staff.consequences import consequences
+from loyalink_khalti.staff.labels import (
+    RESOLUTIONS,
+    flag_evidence,
+    payment_status,
+    refund_message,
+    resolution_label,
+)
 from loyalink_khalti.staff.refund_form import refund_limit_error
 
 from .page import PaymentPage
@@ -60,9 +68,13 @@ class ResolutionForm(forms.Form):
         help_text=gettext_lazy("Only if they paid from a bank: Khalti then refunds to this account."),
         required=False,
     )
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, flag: Flag, options: tuple[Resolution, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.flag = flag
+        self.consequences: list[str] = []
+        self.fields["seen"].initial = _seen(flag)
         field: Any = self.fields["resolution"]
         field.choices = [(option.value, resolution_label(option, flag.payment)) for option in options]
         if len(options) == 1:
@@ -83,13 +95,31 @@ class ResolutionForm(forms.Form):
             and "amount" not in self.errors
         ):
             self.add_error("amount", _("Enter the amount that Khalti's dashboard shows: more than 0."))
+        if not self.errors:
+            self._preview(data)
         return data
+
+    def _preview(self, data: dict[str, Any]) -> None:
+        try:
+            self.consequences = consequences(
+                Resolution(data["resolution"]),
+                self.flag,
+                amount=paisa(Decimal(data.get("amount") or 0)),
+                shipping=paisa(Decimal(data.get("shipping") or 0)),
+            )
+        except CannotRefund as exc:
+            raise ValidationError(str(exc)) from exc
+
+
+def _seen(flag: Flag) -> str:
+    """Return what the form keeps of the answer that its user has seen; "" for an open flag."""
+    return flag.resolved_at.isoformat() if flag.resolved_at else ""
 
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 @method_decorator(sensitive_post_parameters("mobile"), name="dispatch")
 class ResolveFlagView(PaymentPage):
-    """The page on which staff resolve a Flag, once, by name."""
+    """The page on which staff resolve a Flag by name, or answer it again where the earlier answer was wrong."""
 
     permission = permissions.RESOLVE_FLAGS
     template_name = "loyalink_khalti/backoffice/payments/resolve.html"
@@ -113,14 +143,17 @@ class ResolveFlagView(PaymentPage):
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.flag.resolved_at is not None:
-            messages.info(request, _("Flag %(pk)s is already resolved.") % {"pk": self.flag.pk})
-            return self.redirect_to_payment()
+        if self.flag.resolved_at is not None and not self.resolution_options:
+            return self._already_resolved(request)
         return self._page(ResolutionForm(flag=self.flag, options=self.resolution_options))
 
+    def _already_resolved(self, request: HttpRequest) -> HttpResponse:
+        messages.info(request, _("Flag %(pk)s is already resolved.") % {"pk": self.flag.pk})
+        return self.redirect_to_payment()
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.flag.resolved_at is not None:
-            return self.get(request)
+        if request.POST.get("seen", "") != _seen(self.flag):
+            return self._already_resolved(request)
         if request.POST.get("resolution") == Resolution.REFUND:
             left = Paisa((self.payment.captured or 0) - self.payment.refunded)
             if not self.has_permission(permissions.REFUND):
@@ -130,6 +163,8 @@ class ResolveFlagView(PaymentPage):
         form = ResolutionForm(request.POST, flag=self.flag, options=self.resolution_options)
         if not form.is_valid():
             return self._page(form)
+        if "confirm" not in request.POST:
+            return self._page(form, is_preview=True)
         return self._resolve(request, form)
 
     @method_decorator(sensitive_variables("data", "form"))
@@ -153,11 +188,14 @@ class ResolveFlagView(PaymentPage):
             return self._page(form)
         logged = {"flag": flag.pk, "reason": flag.reason, "resolution": data["resolution"]}
         log(instance=self.payment, action=RESOLVED, title=self.payment.purchase_order_id, data=logged)
-        self._show_outcome(request, flag)
+        self._show_outcome(request, flag, Resolution(data["resolution"]))
         return self.redirect_to_payment()
 
-    def _show_outcome(self, request: HttpRequest, flag: Flag) -> None:
+    def _show_outcome(self, request: HttpRequest, flag: Flag, resolution: Resolution) -> None:
         payment = Payment.objects.get(pk=self.payment.pk)
+        if resolution is Resolution.REOPEN:
+            messages.success(request, _("Flag %(pk)s is open again.") % {"pk": flag.pk})
+            return
         if flag.resolved_at is None:
             refund = payment.refunds.order_by("-pk").first()
             level, text = refund_message(refund) if refund else ("warning", _("The flag stays open."))
@@ -166,9 +204,12 @@ class ResolveFlagView(PaymentPage):
         values = {"pk": flag.pk, "status": payment_status(payment).label}
         messages.success(request, _("Flag %(pk)s is resolved. The payment is now: %(status)s.") % values)
 
-    def _page(self, form: ResolutionForm) -> HttpResponse:
+    def _page(self, form: ResolutionForm, *, is_preview: bool = False) -> HttpResponse:
         context = self.get_context_data(
             form=form,
+            action=resolution_label(Resolution(form.cleaned_data["resolution"]), self.payment) if is_preview else "",
+            is_preview=is_preview,
+            answer=RESOLUTIONS.get(self.flag.resolution) if self.flag.resolved_at else None,  # type: ignore[call-overload]  # a StrEnum's value is a key
             payment=self.payment,
             purchase=self.purchase,
             flag=self.flag,
@@ -179,7 +220,8 @@ class ResolveFlagView(PaymentPage):
         return self.render_to_response(context)
 
     def get_page_title(self) -> str:
-        return _("Resolve flag %(pk)s") % {"pk": self.flag.pk}
+        text = _("Resolve flag %(pk)s") if self.flag.resolved_at is None else _("Answer flag %(pk)s again")
+        return text % {"pk": self.flag.pk}
 
     def last_breadcrumbs(self) -> list[dict[str, Any]]:
         return [{"url": "", "label": _("Flag %(pk)s") % {"pk": self.flag.pk}}]

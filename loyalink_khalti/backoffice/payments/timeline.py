@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import flow
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.payments.flag_entries import REOPENED, FlagEntry
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import FlagReason, PaymentState, RefundState
@@ -34,12 +35,15 @@ class Event:
 def timeline(payment: Payment) -> list[Event]:
     """Return what happened to a payment, its flags and its refunds, in order."""
     flags, refunds = list(payment.flags.order_by("pk")), list(payment.refunds.order_by("pk"))
-    names = flow.member_emails([*(flag.actor for flag in flags), *(refund.actor for refund in refunds)])
+    entries = list(FlagEntry.objects.filter(flag__payment=payment).order_by("pk"))
+    actors = [*(flag.actor for flag in flags), *(entry.actor for entry in entries), *(each.actor for each in refunds)]
+    names = flow.member_emails(actors)
     events = [
         *_created(payment),
         *_lookups(payment),
         *_states(payment),
         *(event for flag in flags for event in _flag(flag, names)),
+        *(_answer(entry.flag_id, entry.at, entry, names) for entry in entries),
         *(event for refund in refunds for event in _refund(refund, names)),
     ]
     return sorted(events, key=lambda event: event.at)  # stable: events of one moment keep this order
@@ -115,15 +119,22 @@ def _flag(flag: Flag, names: dict[str, str]) -> Iterator[Event]:
         at=flag.raised_at, icon="warning", title=str(REASONS[FlagReason(flag.reason)]), detail=number, is_warning=True
     )
     if flag.resolved_at:
-        resolution = RESOLUTIONS.get(flag.resolution)  # type: ignore[call-overload]  # a StrEnum's value is a key
-        values = {"pk": flag.pk, "resolution": resolution or _("resolved automatically")}
-        yield Event(
-            at=flag.resolved_at,
-            icon="thumbtack" if flag.actor else "check",
-            title=_("Flag %(pk)s: %(resolution)s") % values,
-            detail=flag.note,
-            actor=names.get(flag.actor or "", flag.actor or ""),
-        )
+        yield _answer(flag.pk, flag.resolved_at, flag, names)
+
+
+def _answer(number: int, at: datetime, answer: Flag | FlagEntry, names: dict[str, str]) -> Event:
+    """The newest answer to a flag, or an earlier one."""
+    resolution = RESOLUTIONS.get(answer.resolution)  # type: ignore[call-overload]  # a StrEnum's value is a key
+    if answer.resolution == REOPENED:
+        resolution = _("reopened")
+    values = {"pk": number, "resolution": resolution or _("resolved automatically")}
+    return Event(
+        at=at,
+        icon="thumbtack" if answer.actor else "check",
+        title=_("Flag %(pk)s: %(resolution)s") % values,
+        detail=answer.note,
+        actor=names.get(answer.actor or "", answer.actor or ""),
+    )
 
 
 def _refund(refund: Refund, names: dict[str, str]) -> Iterator[Event]:
@@ -142,5 +153,5 @@ def _refund(refund: Refund, names: dict[str, str]) -> Iterator[Event]:
             at=refund.done_at,
             icon="check",
             title=_("%(amount)s refunded") % amount,
-            detail=detail if refund.applied_at else "",
+            detail=" · ".join(filter(None, (detail if refund.applied_at else "", refund.note))),
         )

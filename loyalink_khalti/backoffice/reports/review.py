@@ -72,6 +72,8 @@ class FlagRow:
     @property
     def reason(self) -> str:
         reason, number = str(REASONS[FlagReason(self.flag.reason)]), self.flag.count
+        if self.flag.resolved_at is not None:
+            return gettext("Closed, no order, not refunded: %s") % reason
         if number == 1:
             return reason
         return f"{reason} " + ngettext("(%(number)s time)", "(%(number)s times)", number) % {"number": number}
@@ -82,8 +84,6 @@ class FlagRow:
 
     @property
     def options(self) -> str:
-        if self.flag.resolved_at is not None:
-            return gettext("Closed, but the money is still here without an order")
         labels = [str(RESOLUTIONS_IN_SHORT[option]) for option in flow.resolution_options(self.flag)]
         return " · ".join(labels) or gettext("None yet: it is retried automatically")
 

@@ -16,6 +16,7 @@ from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments import transitions
+from loyalink_khalti.payments.flag_entries import FlagEntry
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUNDS, UNSETTLED
@@ -73,7 +74,8 @@ def export_personal_data(
         "email": subject.email or _address(member_id),
         "points": {key: ledger.personal_data(site_key=key, member_id=member_id) for key in sites if member_id},
     }
-    with_all = _purchases_of(subject, site_key).prefetch_related("payments__flags", "received_money", "refunds")
+    related = ("payments__flags__entries", "received_money", "refunds")
+    with_all = _purchases_of(subject, site_key).prefetch_related(*related)
     return head, map(_purchase_data, with_all.iterator(chunk_size=CHUNK))
 
 
@@ -86,9 +88,9 @@ def _address(member_id: str | None) -> str | None:
 def erase_personal_data(subject: DataSubject, *, site_key: str | None = None) -> ErasedRows:
     """Erase who a customer was, and return how many rows that changed; amounts, lines, states and points stay.
 
-    Removes name, e-mail address and phone from each purchase's Cart, the notes of staff from its flags, and the
-    browser session; the points account loses its member and is blocked. ``member_id`` and ``claimed_by`` of purchases
-    stay: they mean nothing once the shop has deleted its user. All of it is one transaction. Raises
+    Removes name, e-mail address and phone from each purchase's Cart, the notes of staff from its flags and refunds,
+    and the browser session; the points account loses its member and is blocked. ``member_id`` and ``claimed_by`` of
+    purchases stay: they mean nothing once the shop has deleted its user. All of it is one transaction. Raises
     ``CannotEraseData`` while a payment or a refund is unfinished and ``LedgerError`` while points are held, and then
     nothing is changed; and ``InsideTransaction``.
     """
@@ -144,6 +146,8 @@ def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
 def _erase_purchases(pks: list[int]) -> int:
     ReceivedMoney.objects.filter(purchase__in=pks).erase_texts()
     Flag.objects.filter(payment__purchase__in=pks).exclude(note="").update(note="")
+    FlagEntry.objects.filter(flag__payment__purchase__in=pks).exclude(note="").update(note="")
+    Refund.objects.filter(purchase__in=pks).exclude(note="").update(note="")
     erased = 0
     for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
         cart = replace(purchase.frozen_cart, customer=Customer())
@@ -214,6 +218,10 @@ def _payment_data(payment: Payment) -> dict[str, Any]:
                 "resolution": flag.resolution,
                 "resolved_at": _iso(flag.resolved_at),
                 "note": flag.note,
+                "earlier": [
+                    {"at": _iso(entry.at), "resolution": entry.resolution, "note": entry.note}
+                    for entry in flag.entries.all()
+                ],
             }
             for flag in payment.flags.all()
         ],
@@ -240,6 +248,7 @@ def _refund_data(refund: Refund) -> dict[str, Any]:
         "points_restored": refund.points_restored,
         "points_clawed_back": refund.points_clawed_back,
         "khalti_message": refund.khalti_message,
+        "note": refund.note,
         "requested_at": _iso(refund.requested_at),
         "done_at": _iso(refund.done_at),
     }

@@ -232,7 +232,7 @@ def _check_received(purchase: Purchase, in_all: int | None) -> Iterator[Violatio
         return  # marked by the version before there were rows; its row follows with the next step
     counted = (purchase.received if purchase.method in PAID_LATER else 0) + purchase.surplus
     if counted != (in_all or 0):
-        yield _violation("I17", str(purchase), f"{in_all or 0} paisa received, but {counted} counted")
+        yield _violation("I19", str(purchase), f"{in_all or 0} paisa received, but {counted} counted")
 
 
 def _check_points(

@@ -1,4 +1,4 @@
-"""How staff may resolve a Flag, by its reason and the state of its payment."""
+"""How staff may resolve a Flag, by its reason and the state of its payment; and how they may answer it again."""
 
 from enum import StrEnum
 
@@ -11,7 +11,9 @@ from loyalink_khalti.payments.states import (
     FlagReason,
     PaymentState,
     PurchaseState,
+    RefundState,
 )
+from loyalink_khalti.payments.without_order import has_money_without_order
 
 
 class Resolution(StrEnum):
@@ -33,6 +35,8 @@ class Resolution(StrEnum):
     """Record the amount refunded in Khalti's dashboard."""
     CLOSE = "close"
     """Close without action."""
+    REOPEN = "reopen"
+    """Review a resolved Flag again."""
 
 
 _FOR_PAID = {
@@ -43,14 +47,23 @@ _FOR_PAID = {
 
 
 def resolution_options(flag: Flag) -> tuple[Resolution, ...]:
-    """Return how staff may resolve an open Flag in its payment's present state; reads ``payment.purchase``."""
-    payment, reason = flag.payment, FlagReason(flag.reason)
-    if flag.resolved_at is not None:
-        return ()
-    if reason is FlagReason.REFUND_UNKNOWN:
+    """Return how staff may resolve an open Flag, or answer a resolved one again, in its payment's present state.
+
+    Reads ``payment`` with its ``purchase``, its ``refunds`` and, for a resolved Flag, its ``flags``.
+    """
+    return _options(flag) if flag.resolved_at is None else _options_to_answer_again(flag)
+
+
+def _options(flag: Flag) -> tuple[Resolution, ...]:
+    if flag.reason == FlagReason.REFUND_UNKNOWN:
         return (Resolution.CONFIRM_REFUND, Resolution.REJECT_REFUND)
-    if "refund" in flag.evidence or blocking_refund(payment):  # retried by the next pass, or has a Flag of its own
+    if "refund" in flag.evidence or blocking_refund(flag.payment):  # retried by the next pass, or has its own Flag
         return ()
+    return _options_by_state(flag, flag.payment)
+
+
+def _options_by_state(flag: Flag, payment: Payment) -> tuple[Resolution, ...]:
+    reason = FlagReason(flag.reason)
     if payment.state == PaymentState.MISMATCHED:
         no_money = reason in NO_MONEY_SHOWN or reason is FlagReason.UNKNOWN_STATUS
         return (Resolution.ACCEPT, Resolution.REFUND, *((Resolution.RELEASE,) if no_money else ()))
@@ -61,6 +74,33 @@ def resolution_options(flag: Flag) -> tuple[Resolution, ...]:
     if payment.state in NET_POSITIVE:
         return _options_after_partial_refund(flag, payment)
     return (Resolution.CLOSE,)
+
+
+def _options_to_answer_again(flag: Flag) -> tuple[Resolution, ...]:
+    """A wrong answer about a refund is corrected; money without an order keeps every way out after any answer."""
+    payment = flag.payment
+    if any(refund.state in PENDING_REFUNDS for refund in payment.refunds.all()):
+        return ()
+    correction = _options_to_correct(flag) if flag.reason == FlagReason.REFUND_UNKNOWN else ()
+    if not has_money_without_order(payment) or any(other.resolved_at is None for other in payment.flags.all()):
+        return correction
+    ways_out = (option for option in _options_by_state(flag, payment) if option is not Resolution.CLOSE)
+    return (*correction, *ways_out, Resolution.REOPEN)
+
+
+def _options_to_correct(flag: Flag) -> tuple[Resolution, ...]:
+    refund = refund_in_question(flag)
+    return (Resolution.CONFIRM_REFUND,) if refund is not None and refund.state == RefundState.REFUSED else ()
+
+
+def refund_in_question(flag: Flag) -> Refund | None:
+    """Return the refund that a Flag is about; where an answer was corrected, the newest record of it."""
+    refunds = list(flag.payment.refunds.all())
+    first = next((refund for refund in refunds if refund.key == flag.evidence.get("refund")), None)
+    if first is None:
+        return None
+    again = [refund for refund in refunds if refund.key.startswith(f"made:{first.pk}:")]
+    return max(again, key=lambda refund: refund.pk, default=first)
 
 
 def blocking_refund(payment: Payment) -> Refund | None:

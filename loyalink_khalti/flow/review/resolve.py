@@ -1,12 +1,14 @@
-"""Resolve a Flag: what staff decide where nothing may be decided automatically. Each Flag is resolved once, by name.
+"""Resolve a Flag: what staff decide where nothing may be decided automatically, by name and with a reason.
 
-Every resolution has a reason and is written under the lock of the purchase: of two people who resolve a Flag at the
-same time, the second learns that it is resolved. ``options`` lists the resolutions.
+Every resolution is written under the lock of the purchase: of two people who resolve a Flag at the same time, the
+second learns that it is resolved. A later answer may replace an earlier one that its actor has seen; the earlier one
+is kept. ``options`` lists the resolutions.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
@@ -15,8 +17,9 @@ from django.utils.translation import gettext as _
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotResolve, LedgerError, LoyalinkError, SelfDealing, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.execution import record_done
-from loyalink_khalti.flow.refunds.order import parts_for
+from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.refunds.payment import refund_payment
+from loyalink_khalti.flow.refunds.record import record_locked, record_made
 from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint, release_purchase
@@ -24,6 +27,7 @@ from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import leases, refunds, transitions
+from loyalink_khalti.payments.flag_entries import keep_answer, reopen
 from loyalink_khalti.payments.flags import raise_flag, resolve_flags
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import (
@@ -32,12 +36,11 @@ from loyalink_khalti.payments.states import (
     FlagReason,
     PaymentState,
     PurchaseState,
-    RefundKind,
     RefundState,
 )
 from loyalink_khalti.ports import PrivateText, ReleaseReason
 
-from .options import Resolution, blocking_refund, resolution_options
+from .options import Resolution, blocking_refund, refund_in_question, resolution_options
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +58,10 @@ def resolve_flag(
 ) -> Flag:
     """Resolve a Flag for ``actor`` (a user's pk) with their reason, and return it as it is then.
 
-    ``RECORD_REFUND`` needs the ``amount`` and the ``shipping`` in it, in paisa. ``REFUND`` takes ``mobile``, the
-    Khalti number for what was paid from a bank, and ``enforce_limit``: whether the site's limit binds this actor. A
-    Flag that is still open then says that Khalti refused the refund or did not answer.
+    A Flag that is resolved, as the caller has read it, is answered again; it is refused where another answer came
+    meanwhile. ``RECORD_REFUND`` needs the ``amount`` and the ``shipping`` in it, in paisa. ``REFUND`` takes
+    ``mobile``, the Khalti number for what was paid from a bank, and ``enforce_limit``: whether the site's limit binds
+    this actor. A Flag that is still open then says that Khalti refused the refund or did not answer.
 
     Raises ``CannotResolve`` or ``CannotRefund`` (``RefundLimitExceeded`` above the limit, ``SelfDealing`` for the
     actor's own order) with a sentence for staff; then nothing is changed. Raises ``InsideTransaction`` inside a
@@ -67,7 +71,9 @@ def resolve_flag(
     reason = PrivateText(reason)  # it may be about a person
     if not reason.strip():
         raise CannotResolve(_("Enter a reason: colleagues will need it later."))
-    request = Request(flag_id=flag.pk, resolution=resolution, actor=actor, note=reason.strip())
+    request = Request(
+        flag_id=flag.pk, resolution=resolution, actor=actor, note=reason.strip(), seen_at=flag.resolved_at
+    )
     confirms = resolution is Resolution.CONFIRM_REFUND and resolution in resolution_options(flag)
     if confirms and _khalti_shows_no_refund(flag.payment):
         raise CannotResolve(
@@ -81,8 +87,11 @@ def resolve_flag(
         Resolution.RELEASE: _release,
         Resolution.CONFIRM_REFUND: _confirm_refund,
         Resolution.REJECT_REFUND: _reject_refund,
-        Resolution.RECORD_REFUND: lambda review: _record_refund(review, amount=amount, shipping=shipping),
+        Resolution.RECORD_REFUND: lambda review: _record_refund(
+            review, amount=amount, shipping=shipping, enforce_limit=enforce_limit
+        ),
         Resolution.CLOSE: _close,
+        Resolution.REOPEN: _reopen,
     }
 
     def work() -> Flag:
@@ -115,11 +124,13 @@ class Request:
     resolution: Resolution
     actor: str
     note: str = field(repr=False)
+    seen_at: datetime | None
+    """When the Flag was resolved, as the actor has seen it; None for an open one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """An open Flag with its payment and purchase, all locked, and how it is being resolved."""
+    """A Flag with its payment and purchase, all locked, and how it is being resolved."""
 
     flag: Flag
     purchase: Purchase
@@ -128,7 +139,10 @@ class Review:
     request: Request
 
     def close_flag(self) -> None:
-        """Save the resolution, with its actor and reason."""
+        """Save the resolution, with its actor and reason; an earlier answer is kept. A reopened Flag stays open."""
+        if self.request.resolution is Resolution.REOPEN:
+            return
+        keep_answer(self.flag)
         self.flag.resolved_at, self.flag.resolution = timezone.now(), self.request.resolution.value
         self.flag.actor, self.flag.note = self.request.actor, self.request.note
         self.flag.save(update_fields=["resolved_at", "resolution", "actor", "note"])
@@ -147,13 +161,21 @@ def _lock(request: Request) -> Review:
     purchase, payments, payment = transitions.lock(payment)
     flag = Flag.objects.get(pk=request.flag_id)
     flag.payment = payment
-    if flag.resolved_at is not None:
-        raise CannotResolve(_("This flag is already resolved: “%(resolution)s”.") % {"resolution": flag.resolution})
+    if flag.resolved_at != request.seen_at:
+        raise CannotResolve(_already_resolved(flag))
     if request.resolution not in (options := resolution_options(flag)):
         raise CannotResolve(_not_an_option(options, payment))
-    if request.resolution is not Resolution.REFUND:  # ``refund_payment`` asks by itself
+    if (
+        request.resolution is not Resolution.REFUND or request.seen_at
+    ):  # an open one: ``refund_payment`` asks by itself
         forbid_self_dealing(request.actor, Deed.RESOLVE, purchase=purchase)
     return Review(flag=flag, purchase=purchase, payments=payments, payment=payment, request=request)
+
+
+def _already_resolved(flag: Flag) -> str:
+    if flag.resolved_at is None:
+        return _("A colleague has opened this flag again. Please open the page again.")
+    return _("This flag is already resolved: “%(resolution)s”.") % {"resolution": flag.resolution}
 
 
 def _not_an_option(options: tuple[Resolution, ...], payment: Payment) -> str:
@@ -187,6 +209,10 @@ def _close(_review: Review) -> None:
     """Change nothing but the Flag."""
 
 
+def _reopen(review: Review) -> None:
+    reopen(review.flag, actor=review.request.actor, note=review.request.note)
+
+
 def _release(review: Review) -> None:
     if review.payment.state in RELEASABLE_BY_STAFF:
         review.close_flags_resolved_by(PaymentState.RELEASED)
@@ -207,7 +233,13 @@ def _khalti_shows_no_refund(payment: Payment) -> bool:
 
 
 def _confirm_refund(review: Review) -> None:
-    record_done(review.purchase, review.payments, _unknown_refund(review), _("Shown in Khalti's dashboard."))
+    if review.request.seen_at is None:
+        record_done(review.purchase, review.payments, _unknown_refund(review), _("Shown in Khalti's dashboard."))
+        return
+    refund = refund_in_question(review.flag)
+    if refund is None:
+        raise CannotResolve(_("The refund that this flag is about does not exist any more."))
+    record_made(review.purchase, review.payments, refund, note=review.request.note, actor=review.request.actor)
 
 
 def _reject_refund(review: Review) -> None:
@@ -222,37 +254,21 @@ def _unknown_refund(review: Review) -> Refund:
     return refund
 
 
-def _record_refund(review: Review, *, amount: Paisa, shipping: Paisa) -> None:
+def _record_refund(review: Review, *, amount: Paisa, shipping: Paisa, enforce_limit: bool) -> None:
     """Record a partial refund made in Khalti's dashboard like one of ours; order and points follow."""
-    payment = review.payment
-    left = (payment.captured or 0) - payment.refunded
-    if not 0 < amount <= left or not 0 <= shipping <= amount:
+    request, payment = review.request, review.payment
+    if not 0 < amount <= (payment.captured or 0) - payment.refunded or not 0 <= shipping <= amount:
         raise CannotResolve(
             _("Enter the amount that Khalti's dashboard shows: more than 0, and no more than was paid.")
         )
-    if refunds.pending(review.purchase):
-        raise CannotResolve(_("Another refund of this order is not finished yet."))
-    has_order = payment.fulfilled_at is not None
-    shipping_left = refunds.paid_for_shipping(review.purchase) - refunds.totals(review.purchase).shipping_amount
-    if has_order and shipping > shipping_left:
-        raise CannotResolve(_("That is more than is left to refund of the delivery."))
-    parts = parts_for(review.purchase, amount, shipping_amount=shipping) if has_order else None
-    refund = Refund.objects.create(
-        purchase=review.purchase,
-        payment=payment,
-        kind=RefundKind.ORDER if has_order else RefundKind.PAYMENT,
-        key=f"khalti:{payment.pk}:{review.flag.pk}",
-        state=RefundState.DONE,
-        subtotal=parts.subtotal if parts else 0,
-        shipping=parts.shipping_amount if parts else 0,
-        shipping_before_points=parts.shipping if parts else None,
-        amount=amount,
-        actor=review.request.actor,
-    )
-    record_done(review.purchase, review.payments, refund, _("Shown in Khalti's dashboard."))
-    if not has_order and left > amount:  # staff decide about the rest, too
-        review.close_flag()
-        raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, {"rest": left - amount})
+    if enforce_limit:
+        enforce_refund_limit(review.purchase, amount, actor=request.actor)
+    key = f"khalti:{payment.pk}:{review.flag.pk}"
+    earlier = payment.refunds.filter(key__startswith=key).count()
+    record_locked(
+        review.purchase, review.payments, payment, amount=amount, shipping=shipping, note=request.note,
+        actor=request.actor, key=f"{key}:{earlier}" if earlier else key,
+    )  # fmt: skip
 
 
 def _refund(request: Request, *, mobile: str, enforce_limit: bool) -> Flag:
@@ -260,6 +276,8 @@ def _refund(request: Request, *, mobile: str, enforce_limit: bool) -> Flag:
 
     def save_note() -> Payment:
         review = _lock(request)
+        if review.flag.resolved_at is not None:  # it is open until the money has gone back
+            _reopen(review)
         Flag.objects.filter(pk=review.flag.pk).update(note=request.note)
         return review.payment
 

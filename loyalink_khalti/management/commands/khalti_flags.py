@@ -1,7 +1,6 @@
-"""``khalti_flags``: list the payments to review, and resolve a flag."""
+"""``khalti_flags``: list the payments to review, resolve a flag, and answer a resolved one again."""
 
-from argparse import ArgumentParser, ArgumentTypeError
-from decimal import Decimal, InvalidOperation
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,15 +9,19 @@ from django.utils import timezone
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotRefund, CannotResolve
 from loyalink_khalti.management import naming
-from loyalink_khalti.money import Paisa, npr, paisa
+from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import FlagReason
+from loyalink_khalti.payments.without_order import flags_to_review
 from loyalink_khalti.staff.labels import RESOLUTIONS, evidence_value
 
 
 class Command(BaseCommand):
-    help = "List the payments to review; with the number of a flag and a resolution, resolve that flag."
+    help = (
+        "List the payments to review; with the number of a flag and a resolution, resolve that flag or, with --again, "
+        "answer a resolved one again."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         meanings = "; ".join(f"{name}: {str(label).rstrip('.')}" for name, label in RESOLUTIONS.items())
@@ -26,8 +29,13 @@ class Command(BaseCommand):
         parser.add_argument("resolution", nargs="?", choices=[each.value for each in RESOLUTIONS], help=meanings)
         parser.add_argument("--actor", help="who resolves it: e-mail address or pk of a member of staff")
         parser.add_argument("--reason", default="", help="a sentence that is kept with the resolution")
-        parser.add_argument("--rupees", type=_rupees, default=Paisa(0), help="the refunded amount, for record_refund")
-        parser.add_argument("--shipping", type=_rupees, default=Paisa(0), help="how much of it was for delivery")
+        parser.add_argument(
+            "--rupees", type=naming.rupees, default=Paisa(0), help="the refunded amount, for record_refund"
+        )
+        parser.add_argument("--shipping", type=naming.rupees, default=Paisa(0), help="how much of it was for delivery")
+        parser.add_argument(
+            "--again", action="store_true", help="answer a resolved flag again; the earlier answer is kept"
+        )
         parser.add_argument("--mobile", default="", help="the customer's Khalti number, if a bank account paid")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +53,7 @@ class Command(BaseCommand):
         self._resolve(flag, options)
 
     def _list(self) -> None:
-        flags = Flag.objects.filter(resolved_at=None).select_related("payment__purchase").order_by("pk")
+        flags = flags_to_review().select_related("payment__purchase").order_by("pk")
         for flag in flags.iterator(chunk_size=500):
             self._show(flag)
         if not flags.exists():
@@ -62,12 +70,17 @@ class Command(BaseCommand):
         if flag.resolved_at is not None:
             actor = f"by {naming.address(flag.actor)}" if flag.actor else "automatically"
             self.stdout.write(f"    {flag.resolution}, {actor}: {flag.note}")
-        elif resolutions:
-            self.stdout.write(f"    options: {', '.join(resolutions)}")
-        else:
+        if resolutions:
+            again = " (with --again)" if flag.resolved_at is not None else ""
+            self.stdout.write(f"    options{again}: {', '.join(resolutions)}")
+        elif flag.resolved_at is None:
             self.stdout.write("    waiting for an unfinished refund; khalti_reconcile tries again")
 
     def _resolve(self, flag: Flag, options: dict[str, Any]) -> None:
+        if not options["again"]:
+            flag.resolved_at = None  # then a resolved flag is refused
+        elif flag.resolved_at is None:
+            raise CommandError(f"Flag {flag.pk} is open. Resolve it without --again. Nothing was changed.")
         try:
             resolved = flow.resolve_flag(
                 flag,
@@ -80,6 +93,9 @@ class Command(BaseCommand):
             )
         except (CannotResolve, CannotRefund) as exc:
             raise CommandError(f"{str(exc).rstrip('.')}. Nothing was changed.") from exc
+        if options["resolution"] == flow.Resolution.REOPEN:
+            self.stdout.write(f"#{resolved.pk} is open again.")
+            return
         if resolved.resolved_at is None:
             refund = resolved.payment.refunds.order_by("-pk").first()
             state = f"{refund.state}: {refund.khalti_message.rstrip('.')}" if refund else "not started"
@@ -88,10 +104,3 @@ class Command(BaseCommand):
         self.stdout.write(
             f"#{resolved.pk} is resolved: {resolved.resolution}. The payment is {resolved.payment.state}."
         )
-
-
-def _rupees(text: str) -> Paisa:
-    try:
-        return paisa(Decimal(text))
-    except (InvalidOperation, ValueError) as exc:
-        raise ArgumentTypeError(f"{text!r} is not an amount in rupees like 250 or 99.50.") from exc

@@ -41,7 +41,7 @@ def test_each_option_says_what_it_does(desk: Desk, flag: Flag) -> None:
 def test_accepting_the_amount_places_the_order_and_the_history_says_who_and_why(
     desk: Desk, flagged: Payment, flag: Flag
 ) -> None:
-    page = desk.post(FLAG, flag.pk, resolution="accept", reason="One rupee is ours to lose.")
+    page = desk.post(FLAG, flag.pk, resolution="accept", reason="One rupee is ours to lose.", confirm="1")
 
     assert "is resolved. The payment is now: Paid." in page_text(page)
     assert states_of(flagged) == ("fulfilled", "placed")
@@ -53,7 +53,7 @@ def test_accepting_the_amount_places_the_order_and_the_history_says_who_and_why(
 
 
 def test_a_flag_is_not_resolved_without_a_reason(desk: Desk, flagged: Payment, flag: Flag) -> None:
-    page = desk.post(FLAG, flag.pk, resolution="accept", reason="  ")
+    page = desk.post(FLAG, flag.pk, resolution="accept", reason="  ", confirm="1")
 
     assert "Enter a reason" in page_text(page)
     assert states_of(flagged) == ("mismatched", "open")
@@ -63,7 +63,7 @@ def test_a_flag_is_not_resolved_without_a_reason(desk: Desk, flagged: Payment, f
 def test_an_option_that_does_not_apply_is_refused_at_its_field(
     desk: Desk, flagged: Payment, flag: Flag, resolution: str
 ) -> None:
-    page = desk.post(FLAG, flag.pk, resolution=resolution, reason="Because.")
+    page = desk.post(FLAG, flag.pk, resolution=resolution, reason="Because.", confirm="1")
 
     assert page.select("fieldset .error-message")
     assert states_of(flagged) == ("mismatched", "open")
@@ -72,14 +72,14 @@ def test_an_option_that_does_not_apply_is_refused_at_its_field(
 def test_a_flag_that_a_colleague_has_resolved_is_not_resolved_again(desk: Desk, flagged: Payment, flag: Flag) -> None:
     flow.resolve_flag(flag, flow.Resolution.ACCEPT, actor=str(accountant().pk), reason="Mine.")
 
-    page = desk.post(FLAG, flag.pk, resolution="refund", reason="No, mine.")
+    page = desk.post(FLAG, flag.pk, resolution="refund", reason="No, mine.", confirm="1")
 
     assert f"Flag {flag.pk} is already resolved." in page_text(page)
     assert states_of(flagged) == ("fulfilled", "placed")
 
 
 def test_a_refunded_payment_is_shown_as_refunded(desk: Desk, flagged: Payment, flag: Flag, khalti: Khalti) -> None:
-    page = desk.post(FLAG, flag.pk, resolution="refund", reason="Not what was agreed.")
+    page = desk.post(FLAG, flag.pk, resolution="refund", reason="Not what was agreed.", confirm="1")
 
     assert "The payment is now: Refunded." in page_text(page)
     assert khalti.refunded == [(f"T-{flagged.pidx}", {})]
@@ -91,7 +91,7 @@ def test_a_refund_that_khalti_refuses_leaves_the_flag_open(
 ) -> None:
     khalti.next_refund.append((400, {}, '{"detail": "Insufficient balance"}'))
 
-    page = desk.post(FLAG, flag.pk, resolution="refund", reason="Not what was agreed.")
+    page = desk.post(FLAG, flag.pk, resolution="refund", reason="Not what was agreed.", confirm="1")
 
     assert "Khalti refused: “Insufficient balance”." in page_text(page)
     flag.refresh_from_db()
@@ -106,7 +106,7 @@ def test_a_refund_is_not_offered_without_the_permission(
     page = desk.open(FLAG, flag.pk)
 
     assert "Refund the payment" not in page_text(page)
-    desk.post(FLAG, flag.pk, resolution="refund", reason="I would like to.", status=403)
+    desk.post(FLAG, flag.pk, resolution="refund", reason="I would like to.", status=403, confirm="1")
     assert khalti.refunded == []
 
 
@@ -115,11 +115,11 @@ def test_a_refund_above_the_limit_needs_the_permission(
 ) -> None:
     limit(100_000)
 
-    page = desk.post(FLAG, flag.pk, resolution="refund", reason="Not what was agreed.", status=403)
+    page = desk.post(FLAG, flag.pk, resolution="refund", reason="Not what was agreed.", status=403, confirm="1")
 
     assert "Rs 1,000.00" in page_text(page)
     assert khalti.refunded == []
-    Desk(accountant()).post(FLAG, flag.pk, resolution="refund", reason="Not what was agreed.")
+    Desk(accountant()).post(FLAG, flag.pk, resolution="refund", reason="Not what was agreed.", confirm="1")
     assert states_of(flagged) == ("refunded", "released")
 
 
@@ -129,7 +129,7 @@ def test_staff_confirm_an_unconfirmed_refund(desk: Desk, paid: Payment, khalti: 
     flag = Flag.objects.get(reason="refund_unknown")
     khalti.says(paid.pidx, "Partially Refunded", transaction_id=f"T-{paid.pidx}", refunded=True)
 
-    page = desk.post(FLAG, flag.pk, resolution="confirm_refund", reason="The dashboard shows Rs 980.")
+    page = desk.post(FLAG, flag.pk, resolution="confirm_refund", reason="The dashboard shows Rs 980.", confirm="1")
 
     assert "The payment is now: Partially refunded." in page_text(page)
     assert states_of(paid) == ("partially_refunded", "placed")
@@ -140,12 +140,16 @@ def test_a_partial_refund_made_at_khalti_is_recorded_in_rupees(desk: Desk, paid:
     desk.post("loyalink_khalti_payment_refresh", paid.pk)
     flag = Flag.objects.get(reason="refunded_at_khalti")
 
-    empty = desk.post(FLAG, flag.pk, resolution="record_refund", reason="As the dashboard shows.")
-    too_much = desk.post(FLAG, flag.pk, resolution="record_refund", reason="As the dashboard shows.", amount="2450.01")
-    page = desk.post(FLAG, flag.pk, resolution="record_refund", reason="As the dashboard shows.", amount="980")
+    empty = desk.post(FLAG, flag.pk, resolution="record_refund", reason="As the dashboard shows.", confirm="1")
+    too_much = desk.post(
+        FLAG, flag.pk, resolution="record_refund", reason="As the dashboard shows.", amount="2450.01", confirm="1"
+    )
+    page = desk.post(
+        FLAG, flag.pk, resolution="record_refund", reason="As the dashboard shows.", amount="980", confirm="1"
+    )
 
     assert "more than 0" in page_text(empty)
-    assert "no more than was paid" in page_text(too_much)
+    assert "Only Rs 2,450.00 can be refunded" in page_text(too_much)
     assert "The payment is now: Partially refunded." in page_text(page)
     paid.refresh_from_db()
     assert paid.refunded == 98_000

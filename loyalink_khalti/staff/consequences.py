@@ -1,0 +1,109 @@
+"""What each answer to a Flag does, in sentences that staff read before they confirm it."""
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext as _
+
+from loyalink_khalti import flow
+from loyalink_khalti.flow import Resolution
+from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.payments.models import Flag, Payment, Refund
+from loyalink_khalti.payments.states import PurchaseState, RefundKind
+
+
+def consequences(
+    resolution: Resolution, flag: Flag, *, amount: Paisa = Paisa(0), shipping: Paisa = Paisa(0)
+) -> list[str]:
+    """Return what resolving a flag like this does; ``amount`` and ``shipping``, in paisa, are of ``RECORD_REFUND``.
+
+    Raises ``CannotRefund`` where it is refused.
+    """
+    payment = flag.payment
+    match resolution:
+        case Resolution.PLACE_ORDER:
+            return [_place(payment), *_points_used(payment)]
+        case Resolution.ACCEPT:
+            return [_accept(payment), *_points_used(payment)]
+        case Resolution.REFUND:
+            return list(_refund(payment))
+        case Resolution.CONFIRM_REFUND | Resolution.REJECT_REFUND:
+            return list(_answer(resolution, flow.refund_in_question(flag)))
+        case Resolution.RECORD_REFUND:
+            return recorded_refund(payment, amount=amount, shipping=shipping)
+        case Resolution.RELEASE:
+            return [
+                _("Stock and points that are reserved for this payment are released, and it counts as not paid."),
+                _("If Khalti reports money for it later, it is flagged again."),
+            ]
+        case Resolution.CLOSE:
+            return list(_close(payment))
+        case Resolution.REOPEN:
+            return [_("The flag is open again, and the earlier answer stays in the history. No money moves.")]
+
+
+def recorded_refund(payment: Payment, *, amount: Paisa, shipping: Paisa) -> list[str]:
+    """Return what recording a refund of a payment does. Raises ``CannotRefund`` where it is refused."""
+    quote = flow.quote_recorded_refund(payment, amount=amount, shipping=shipping)
+    counted = {"amount": npr(amount), "refunded": npr(Paisa(payment.refunded + amount))}
+    sentences = [
+        _("%(amount)s count as refunded, %(refunded)s in all. No money moves: it is refunded already.") % counted
+    ]
+    if quote is None:
+        return [*sentences, _("The payment placed no order, so no points and no stock move.")]
+    points = {
+        "returned": group_digits(quote.points_restored), "reversed": group_digits(quote.points_clawed_back)
+    }  # fmt: skip
+    return [*sentences, _("Points returned: %(returned)s. Points reversed: %(reversed)s.") % points]
+
+
+def _place(payment: Payment) -> str:
+    amount = {"amount": npr(Paisa(payment.amount))}
+    return (
+        _("The order is placed for %(amount)s. Its stock is taken, and the customer gets the confirmation.") % amount
+    )
+
+
+def _accept(payment: Payment) -> str:
+    captured = npr(Paisa(payment.captured)) if payment.captured is not None else _("an unknown amount")
+    amounts = {"captured": captured, "amount": npr(Paisa(payment.amount))}
+    return _("%(captured)s captured by Khalti are accepted for %(amount)s due, and the order is placed.") % amounts
+
+
+def _points_used(payment: Payment) -> Iterator[str]:
+    points = payment.purchase.points_redeemed
+    if points:
+        yield _("%(points)s points are used; the member owes what they no longer have.") % {
+            "points": group_digits(points)
+        }
+
+
+def _refund(payment: Payment) -> Iterator[str]:
+    left = Paisa((payment.captured or 0) - payment.refunded)
+    yield _("Khalti refunds %(amount)s to the customer. That cannot be undone.") % {"amount": npr(left)}
+    if payment.purchase.state == PurchaseState.OPEN:
+        yield _("Stock and points that are reserved for the order are released.")
+
+
+def _answer(resolution: Resolution, refund: Refund | None) -> Iterator[str]:
+    if refund is None:
+        return
+    amount = {"amount": npr(Paisa(refund.amount))}
+    if resolution is Resolution.REJECT_REFUND:
+        yield _("The refund of %(amount)s counts as not made, and the amount can be refunded again.") % amount
+    elif refund.kind == RefundKind.ORDER:
+        yield _("The refund of %(amount)s counts as made. The order, its stock and the points follow.") % amount
+    else:
+        yield _("The refund of %(amount)s counts as made.") % amount
+    yield _("If the answer turns out to be wrong, answer this flag again.")
+
+
+def _close(payment: Payment) -> Iterator[str]:
+    left = Paisa((payment.captured or 0) - payment.refunded)
+    if payment.fulfilled_at is not None or not left:
+        yield _("Nothing changes but this flag.")
+        return
+    yield _("The shop keeps %(amount)s, and the customer gets no order for it.") % {"amount": npr(left)}
+    yield _(
+        "The payment stays in “Payments to review”: there it can still be refunded, become an order, or be reopened."
+    )
