@@ -30,6 +30,13 @@ class ShopContract:
     def test_a_cart_survives_serialisation(self, cart: Cart) -> None:
         assert Cart.from_json(json.loads(json.dumps(cart.to_json()))) == cart
 
+    def test_each_line_of_a_cart_has_an_id_of_its_own(self, cart: Cart) -> None:
+        """M13: by it a refund finds the line, whatever its SKU."""
+        ids = [line.id for line in cart.lines]
+
+        assert all(ids)
+        assert len(set(ids)) == len(ids)
+
     def test_a_held_purchase_is_no_order_yet(self, shop: Shop, cart: Cart) -> None:
         assert cart.ref not in {order.ref for order in shop.placed_orders()}
 
@@ -77,7 +84,7 @@ class ShopContract:
         assert paid == [1, cart.total, 1, 1]
 
     def test_an_order_that_was_cancelled_unpaid_is_placed_again_once_it_is_paid(self, shop: Shop, cart: Cart) -> None:
-        lines = tuple((line.sku, line.quantity) for line in cart.lines)
+        lines = tuple((line.key, line.quantity) for line in cart.lines)
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=PaymentMethod.BANK_TRANSFER))
             shop.refund(cart.ref, subtotal=Paisa(0), shipping=Paisa(0), lines=lines, key="cancel")
@@ -90,7 +97,7 @@ class ShopContract:
     def test_an_order_that_was_cancelled_unpaid_is_not_placed_again_once_others_have_bought_the_rest(
         self, shop: Shop, cart: Cart, sell_out: Callable[[], None]
     ) -> None:
-        lines = tuple((line.sku, line.quantity) for line in cart.lines)
+        lines = tuple((line.key, line.quantity) for line in cart.lines)
         with transaction.atomic():
             shop.confirm(cart.ref, paid=paid_for(cart, amount=Paisa(0), method=PaymentMethod.BANK_TRANSFER))
             shop.refund(cart.ref, subtotal=Paisa(0), shipping=Paisa(0), lines=lines, key="cancel")

@@ -78,6 +78,17 @@ def post_once(function: str, *, key: str, apart: timedelta = timedelta(0), **pay
     transaction.on_commit(lambda: after_response(lambda: _send_due(key)), robust=True)
 
 
+def post_later(function: str, *, key: str, delay: timedelta, **payload: Any) -> None:
+    """Write a message that a job sends after ``delay``, unless somebody takes it before; ``key`` is of it alone."""
+    Message.objects.create(function=function, key=key, payload=payload, due_at=timezone.now() + delay)
+
+
+def take(key: str) -> bool:
+    """Take a message that no sender has, to do its work here; return False if it was taken or sent before."""
+    waiting = Message.objects.filter(key=key, sent_at=None, attempts=0)
+    return bool(waiting.update(sent_at=timezone.now()))
+
+
 def deliver(*, ignore_back_off: bool = False, most: int | None = None) -> int:
     """Send the messages that are due, or the first ``most`` of them, and return how many were sent here.
 

@@ -4,7 +4,7 @@ Amounts are in paisa. The tests in ``contract.py`` prove a Shop; import them fro
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
@@ -60,7 +60,10 @@ PAID_LATER = frozenset({PaymentMethod.COD, PaymentMethod.BANK_TRANSFER})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of a Cart; ``unit`` and ``total`` in paisa, after offers and coupons. ``tags`` are categories."""
+    """One line of a Cart; ``unit`` and ``total`` in paisa, after offers and coupons. ``tags`` are categories.
+
+    ``sku`` and ``title`` are for people: two lines can have the same (one product engraved twice, or of two partners).
+    """
 
     sku: str
     title: str
@@ -69,8 +72,15 @@ class Line:
     total: Paisa
     tags: tuple[str, ...] = ()
     earns: bool = True
+    id: str = ""
+    """The host's own identity of the line, for example its primary key; unique within the Cart. "" in old Carts."""
     stock: int | None = field(default=None, compare=False)
     """How many can be sold now, this purchase's included; None where stock is not tracked. It is not stored."""
+
+    @property
+    def key(self) -> str:
+        """What names the line in refunds: its ``id``, or the SKU in a Cart that was frozen before lines had one."""
+        return self.id or self.sku
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +132,15 @@ class Cart:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Cart":
-        """Return the Cart that ``to_json`` has stored."""
-        lines = tuple(Line(**{**line, "tags": tuple(line["tags"])}) for line in stored["lines"])
-        return cls(**{**stored, "lines": lines, "customer": Customer(**stored["customer"])})
+        """Return the Cart that ``to_json`` has stored. Fields that only another version knows are ignored."""
+        lines = tuple(Line(**_known(Line, line) | {"tags": tuple(line["tags"])}) for line in stored["lines"])
+        customer = Customer(**_known(Customer, stored["customer"]))
+        return cls(**_known(cls, stored) | {"lines": lines, "customer": customer})
+
+
+def _known(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in stored.items() if name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +202,7 @@ class Shop(Protocol):
     def refund(
         self, ref: str, *, subtotal: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
-        """Record a refund of products and shipping, in paisa, and restock ``lines`` of (sku, quantity)."""
+        """Record a refund of products and shipping, in paisa, and restock ``lines``: (``Line.key``, quantity)."""
 
     def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
         """Return the path of the host's page for this outcome, or "" for the flow's status page."""

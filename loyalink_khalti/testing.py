@@ -113,7 +113,8 @@ class FakeShop:
     def cart(self, ref: str = "order-1", **changes: Any) -> Cart:
         """Return a Cart with one line of Rs 2,500 and free delivery; ``changes`` are fields of it, or ``subtotal``."""
         subtotal = changes.pop("subtotal", 250_000)
-        line = Line(sku="pen", title="Fountain pen", quantity=1, unit=Paisa(subtotal), total=Paisa(subtotal))
+        unit = Paisa(subtotal)
+        line = Line(id="pen", sku="pen", title="Fountain pen", quantity=1, unit=unit, total=unit)
         fields: dict[str, Any] = {
             "origin": f"basket of {ref}",
             "site_key": "default",
@@ -180,9 +181,11 @@ class FakeShop:
         if key in purchase.setdefault("refunds", {}):
             return
         purchase["refunds"][key] = subtotal + shipping
-        total = Cart.from_json(purchase["cart"]).total - purchase.get("points_value", 0)
+        cart = Cart.from_json(purchase["cart"])
+        total = cart.total - purchase.get("points_value", 0)
         purchase["cancelled"] = purchase["paid"] < total  # an unpaid order is refunded only to cancel it
-        self._restock(lines)
+        skus = {line.key: line.sku for line in cart.lines}
+        self._restock((skus.get(line, line), quantity) for line, quantity in lines)
         self._record(ref, purchase, "refund", subtotal, shipping, lines)
 
     def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:

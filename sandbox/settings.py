@@ -301,5 +301,6 @@ LOYALINK_KHALTI = {
     "CACHE": "shared",
     # How many proxies stand in front of gunicorn; docs/production.md has an nginx.
     "TRUSTED_PROXIES": int(os.environ.get("TRUSTED_PROXIES") or 0),
+    "OSCAR": {"METHODS": ["khalti", "cod", "bank_transfer"]},
     "FERNET_KEYS": FERNET_KEYS,
 }

@@ -123,6 +123,7 @@ from loyalink_khalti.flow.operations.reconcile import (
     reconcile_one,
 )
 from loyalink_khalti.flow.review.alerts import schedule_digest
+from loyalink_khalti.flow.transactions import is_database_failure
 # isort: on
 
 __all__ = [
@@ -174,6 +175,7 @@ __all__ = [
     "held_message",
     "held_points",
     "index_members",
+    "is_database_failure",
     "khalti_unavailable_reason",
     "live_payment_of",
     "mailbox_of",

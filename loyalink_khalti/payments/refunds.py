@@ -45,7 +45,7 @@ class Refundable:
     subtotal: Paisa
     shipping: Paisa
     lines: "Counter[str]"
-    """Quantities by sku."""
+    """Quantities by ``Line.key``."""
 
 
 SHIPPING_PRICE = Coalesce("shipping_before_points", "shipping")
@@ -69,7 +69,7 @@ def refundable(purchase: Purchase) -> Refundable:
     cart, done = purchase.frozen_cart, totals(purchase)
     lines = Counter[str]()
     for line in cart.lines:
-        lines[line.sku] += line.quantity
+        lines[line.key] += line.quantity
     return Refundable(
         subtotal=Paisa(cart.subtotal - done.subtotal),
         shipping=Paisa(cart.shipping - done.shipping),
@@ -78,36 +78,36 @@ def refundable(purchase: Purchase) -> Refundable:
 
 
 def refunded_lines(purchase: Purchase) -> "Counter[str]":
-    """Return the refunded quantities by sku."""
+    """Return the refunded quantities by ``Line.key``."""
     return count_lines(line for refund in _done(purchase) for line in refund.lines)
 
 
 def count_lines(lines: Iterable[Sequence[object]]) -> "Counter[str]":
-    """Return quantities by sku; each line begins with a sku and a quantity."""
+    """Return quantities by ``Line.key``; each line begins with a key and a quantity."""
     counted = Counter[str]()
-    for sku, quantity, *_more in lines:
-        counted[str(sku)] += int(str(quantity))
+    for key, quantity, *_more in lines:
+        counted[str(key)] += int(str(quantity))
     return counted
 
 
 def subtotal_of(purchase: Purchase, quantities: "Counter[str]") -> Paisa:
-    """Return the price before points of so many more of each sku; all partial refunds sum to the whole lines."""
+    """Return the price before points of so many more of each line; all partial refunds sum to the whole lines."""
     cart, done = purchase.frozen_cart, refunded_lines(purchase)
     if quantities and quantities == refundable(purchase).lines:
         return refundable(purchase).subtotal
     return Paisa(
         sum(
-            _price_of_first(cart, sku, done[sku] + quantity) - _price_of_first(cart, sku, done[sku])
-            for sku, quantity in quantities.items()
+            _price_of_first(cart, key, done[key] + quantity) - _price_of_first(cart, key, done[key])
+            for key, quantity in quantities.items()
         )
     )
 
 
-def _price_of_first(cart: Cart, sku: str, quantity: int) -> int:
-    """Return what the first ``quantity`` of a sku cost; half a paisa rounds up."""
+def _price_of_first(cart: Cart, key: str, quantity: int) -> int:
+    """Return what the first ``quantity`` of a line cost; half a paisa rounds up. Old Carts repeat keys."""
     price = 0
     for line in cart.lines:
-        part = min(quantity, line.quantity) if line.sku == sku else 0
+        part = min(quantity, line.quantity) if line.key == key else 0
         if part:
             price += (2 * line.total * part + line.quantity) // (2 * line.quantity)
             quantity -= part

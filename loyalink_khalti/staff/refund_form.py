@@ -35,7 +35,7 @@ class RefundRequest:
     subtotal: Paisa
     shipping: Paisa
     lines: tuple[tuple[str, int], ...]
-    """SKU and quantity of each product that is returned."""
+    """``Line.key`` and quantity of each line that is returned."""
     restock: bool
     mobile: PrivateText
     """The customer's Khalti account, for what was paid from a bank."""
@@ -116,18 +116,18 @@ class RefundForm(forms.Form):
         delivery.help_text = _("%(amount)s left to refund.") % {"amount": npr(self.left.shipping)}
 
     def _add_quantities(self) -> Iterator[dict[str, Any]]:
-        """Add a quantity field for each SKU."""
+        """Add a quantity field for each line."""
         lines = self.purchase.frozen_cart.lines
         ordered = Counter[str]()
         for line in lines:
-            ordered[line.sku] += line.quantity
-        first = {line.sku: line for line in reversed(lines)}
-        for index, (sku, quantity) in enumerate(ordered.items()):
-            left, name = self.left.lines[sku], f"quantity_{index}"
+            ordered[line.key] += line.quantity
+        first = {line.key: line for line in reversed(lines)}
+        for index, (key, quantity) in enumerate(ordered.items()):
+            line, left, name = first[key], self.left.lines[key], f"quantity_{index}"
             self.fields[name] = forms.IntegerField(required=False, min_value=0, max_value=left)
-            attrs = {"aria-label": first[sku].title, "class": "form-control", "placeholder": "0"}
+            attrs = {"aria-label": line.title, "class": "form-control", "placeholder": "0"}
             self.fields[name].widget.attrs |= attrs
-            row = {"sku": sku, "title": first[sku].title, "unit": npr(first[sku].unit)}
+            row = {"key": key, "sku": line.sku, "title": line.title, "unit": npr(line.unit)}
             yield row | {"name": name, "ordered": quantity, "left": left}
 
     def clean_mobile(self) -> PrivateText:
@@ -139,9 +139,15 @@ class RefundForm(forms.Form):
         return [row | {"field": self[row["name"]]} for row in self._rows]
 
     @property
+    def returned(self) -> list[dict[str, Any]]:
+        """The lines of which a valid form returns some, each with that ``quantity``, for the preview."""
+        quantities = [(row, self.cleaned_data.get(row["name"])) for row in self._rows]
+        return [row | {"quantity": quantity} for row, quantity in quantities if quantity]
+
+    @property
     def refund_request(self) -> RefundRequest:
         data = self.cleaned_data
-        lines = Counter({row["sku"]: data[row["name"]] for row in self._rows if data.get(row["name"])})
+        lines = Counter({row["key"]: data[row["name"]] for row in self._rows if data.get(row["name"])})
         amount, delivery = data.get("amount"), data.get("delivery")
         return RefundRequest(
             subtotal=refunds.subtotal_of(self.purchase, lines) if amount is None else paisa(amount),
@@ -185,8 +191,8 @@ def new_key() -> str:
 def full_refund_initial(purchase: Purchase) -> dict[str, Any]:
     """Return the initial values of a form that refunds all that is left."""
     left = refunds.refundable(purchase)
-    skus = dict.fromkeys(line.sku for line in purchase.frozen_cart.lines)
-    initial: dict[str, Any] = {f"quantity_{index}": left.lines[sku] or None for index, sku in enumerate(skus)}
+    keys = dict.fromkeys(line.key for line in purchase.frozen_cart.lines)
+    initial: dict[str, Any] = {f"quantity_{index}": left.lines[key] or None for index, key in enumerate(keys)}
     if not left.lines and left.subtotal:  # the products are returned already, the money is not
         initial["amount"] = rupees(left.subtotal)
     return initial | ({"delivery": rupees(left.shipping)} if left.shipping else {})

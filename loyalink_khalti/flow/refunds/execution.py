@@ -124,7 +124,7 @@ def _apply(purchase: Purchase, refund: Refund) -> None:
         purchase.ref,
         subtotal=Paisa(refund.amount - refund.shipping),
         shipping=Paisa(refund.shipping),
-        lines=tuple((sku, quantity) for sku, quantity, restock in refund.lines if restock),
+        lines=tuple((key, quantity) for key, quantity, restock in refund.lines if restock),
         key=refund.key,
     )
     cart, done = purchase.frozen_cart, refunds.totals(purchase)  # with this refund, which is done

@@ -15,7 +15,7 @@ from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.payments.states import PurchaseState, RefundState
 
 Lines = Sequence[tuple[str, int]]
-"""(sku, quantity)"""
+"""(``Line.key``, quantity)"""
 LIMIT_PERIOD = timedelta(hours=24)
 """A day: the last 24 hours, not a date, so that midnight begins no second limit."""
 
@@ -28,7 +28,7 @@ def check_refundable(purchase: Purchase, *, subtotal: Paisa, shipping: Paisa, li
     left = refunds.refundable(purchase)
     if purchase.state != PurchaseState.PLACED:
         raise CannotRefund(_("This order has not been placed."))
-    if subtotal < 0 or shipping < 0 or any(quantity < 1 for _sku, quantity in lines):
+    if subtotal < 0 or shipping < 0 or any(quantity < 1 for _key, quantity in lines):
         raise CannotRefund(_("A refund cannot be negative."))
     if not subtotal + shipping and (left.subtotal or left.shipping or refunds.has_any(purchase)):
         raise CannotRefund(_("Enter how much to refund."))
@@ -38,9 +38,10 @@ def check_refundable(purchase: Purchase, *, subtotal: Paisa, shipping: Paisa, li
         raise CannotRefund(_("Only %(left)s of the products is left to refund.") % {"left": npr(left.subtotal)})
     if shipping > left.shipping:
         raise CannotRefund(_("Only %(left)s of the delivery is left to refund.") % {"left": npr(left.shipping)})
-    for sku, quantity in refunds.count_lines(lines).items():
-        if quantity > left.lines[sku]:
-            words = {"sku": sku, "left": left.lines[sku]}
+    skus = {line.key: line.sku for line in purchase.frozen_cart.lines}
+    for key, quantity in refunds.count_lines(lines).items():
+        if quantity > left.lines[key]:
+            words = {"sku": skus.get(key, key), "left": left.lines[key]}
             raise CannotRefund(_("Only %(left)s of %(sku)s are left to refund.") % words)
 
 

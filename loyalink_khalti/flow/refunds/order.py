@@ -26,7 +26,7 @@ from .execution import apply_or_flag, close_abandoned_refunds, send_refund
 from .limits import Lines, check_refundable, enforce_refund_limit
 
 RefundLines = list[list[str | int]]
-"""As the row keeps them: sku, quantity, whether to restock."""
+"""As the row keeps them: ``Line.key``, quantity, whether to restock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +155,10 @@ def refund_order(
 ) -> Refund:
     """Refund products for ``subtotal`` and delivery for ``shipping``, in paisa before points; once per ``key``.
 
-    ``lines`` (sku, quantity) are returned, and restocked if ``restock``. ``mobile`` is the customer's Khalti number,
-    which Khalti needs where a bank account paid. ``actor`` is the user's pk. ``seen_refund`` is the newest refund
-    that they saw (``payments.refunds.newest_pk``), and ``enforce_limit`` applies the site's limit; both are checked
-    under the lock.
+    ``lines`` (``Line.key``, quantity) are returned, and restocked if ``restock``. ``mobile`` is the customer's Khalti
+    number, which Khalti needs where a bank account paid. ``actor`` is the user's pk. ``seen_refund`` is the newest
+    refund that they saw (``payments.refunds.newest_pk``), and ``enforce_limit`` applies the site's limit; both are
+    checked under the lock.
 
     Returns the Refund, whose state is ``done``, ``refused`` (Khalti's message says why) or ``unknown``; it
     ``is_repeated`` where the key was used before. Raises ``CannotRefund``, ``RefundLimitExceeded`` or ``SelfDealing``
@@ -167,7 +167,7 @@ def refund_order(
     """
     forbid_transaction("refund_order")
     mobile = PrivateText(mobile)
-    kept_lines: RefundLines = [[sku, quantity, restock] for sku, quantity in lines]
+    kept_lines: RefundLines = [[line, quantity, restock] for line, quantity in lines]
     close_abandoned_refunds(purchase.pk)
 
     def work() -> Refund:
@@ -235,7 +235,7 @@ def _request(
     forbid_self_dealing(actor, Deed.REFUND, purchase=purchase)
     _check_no_other(purchase, seen_refund)
     _check_shop(purchase)
-    chosen = [(str(sku), int(quantity)) for sku, quantity, _restock in lines]
+    chosen = [(str(line), int(quantity)) for line, quantity, _restock in lines]
     quoted = quote_refund(purchase, subtotal=subtotal, shipping=shipping, lines=chosen)
     if enforce_limit:
         enforce_refund_limit(purchase, quoted.amount, actor=actor)

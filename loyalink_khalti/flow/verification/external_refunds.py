@@ -117,7 +117,7 @@ def _apply_full(purchase: Purchase, payments: list[Payment], payment: Payment, a
         shipping=min(refunds.paid_for_shipping(purchase) - done.shipping_amount, amount),
         shipping_before_points=left.shipping,
         amount=amount,
-        lines=[[sku, quantity, False] for sku, quantity in left.lines.items()],  # staff decide what is restocked
+        lines=[[key, quantity, False] for key, quantity in left.lines.items()],  # staff decide what is restocked
     )
     record_done(purchase, payments, refund, answer.status_text)
     evidence = lookup_evidence(answer) | {"amount": rest}

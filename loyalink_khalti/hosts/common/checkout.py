@@ -6,7 +6,7 @@ the page to which the customer returns. A host subclasses `HostCheckout` and add
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -40,18 +40,31 @@ def new_order_number(prefix: str, *, is_taken: Callable[[str], bool]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentChoice:
-    """How the customer wants to pay; ``method`` is None until one has been chosen."""
+    """How the customer wants to pay; ``code`` is "" until a method has been chosen."""
 
     method: PaymentMethod | None = None
+    """The method, None for one of the shop's own."""
+    own_method: str = ""
+    """The code of one of the shop's own methods, which takes no points."""
     points: Points = Points(0)
 
+    @property
+    def code(self) -> str:
+        return self.own_method or self.method or ""
+
     @classmethod
-    def from_stored(cls, method: object, points: object) -> "PaymentChoice":
-        """Return the choice that a session has stored; a value that is not valid counts as not chosen."""
-        return cls(
-            method=PaymentMethod(str(method)) if method in set(PaymentMethod) else None,
-            points=Points(points if isinstance(points, int) and points > 0 else 0),
-        )
+    def of(cls, code: str, *, points: Points = Points(0)) -> "PaymentChoice":
+        """Return the choice of a method, one of ours or of the shop's own, by its code."""
+        if code in set(PaymentMethod):
+            return cls(method=PaymentMethod(code), points=points)
+        return cls(own_method=code, points=Points(0))
+
+    @classmethod
+    def from_stored(cls, method: object, points: object, *, offered: Collection[str]) -> "PaymentChoice":
+        """Return the choice that a session has stored; what is not valid or not ``offered`` counts as not chosen."""
+        code = method if isinstance(method, str) and method in offered else ""
+        kept = Points(points if isinstance(points, int) and points > 0 else 0)
+        return cls.of(code, points=kept) if code else cls(points=kept)
 
 
 class HostCheckout(ABC):

@@ -31,7 +31,8 @@ _NOT_A_NUMBER = gettext_lazy("Enter a whole number of points, without a comma or
 class MethodOption:
     """A payment method as the checkout shows it."""
 
-    method: PaymentMethod
+    method: str
+    """A ``PaymentMethod``, or the code of one of the shop's own."""
     title: str
     text: str
     unavailable_reason: str = ""
@@ -40,14 +41,24 @@ class MethodOption:
 
 
 def method_options(
-    site_key: str, methods: Sequence[str], *, texts: Mapping[str, str], khalti_unavailable_reason: str
+    site_key: str,
+    methods: Sequence[str],
+    *,
+    own_methods: Mapping[str, str],
+    texts: Mapping[str, str],
+    khalti_unavailable_reason: str,
 ) -> list[MethodOption]:
     """Return a shop's payment methods in its own order.
 
-    ``texts`` are the shop's own lines below a method. ``khalti_unavailable_reason`` is the one of a `Quote`, "" if the
-    customer can choose Khalti.
+    ``own_methods`` are the titles of the shop's own, by their codes; ``texts`` are its lines below a method.
+    ``khalti_unavailable_reason`` is the one of a `Quote`, "" if the customer can choose Khalti.
     """
-    return [_option(PaymentMethod(name), site_key, texts.get(name, ""), khalti_unavailable_reason) for name in methods]
+    return [
+        MethodOption(method=code, title=str(own_methods[code]), text=str(texts.get(code, "")))
+        if code in own_methods
+        else _option(PaymentMethod(code), site_key, texts.get(code, ""), khalti_unavailable_reason)
+        for code in methods
+    ]
 
 
 def _option(method: PaymentMethod, site_key: str, text: str, khalti_unavailable_reason: str) -> MethodOption:
@@ -90,7 +101,7 @@ class PaymentMethodForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.options = options
         self.is_member = is_member
-        choices = forms.ChoiceField(choices=[(option.method.value, option.title) for option in options])
+        choices = forms.ChoiceField(choices=[(str(option.method), option.title) for option in options])
         self.fields["payment_method"].choices = choices.choices  # type: ignore[attr-defined]  # it is a ChoiceField
         if not is_member:
             del self.fields["points"]
@@ -100,12 +111,13 @@ class PaymentMethodForm(forms.Form):
         typed = str(self.data.get("points", "")).strip()
         if not self.is_member and typed not in {"", "0"}:
             self.add_error(None, _("Log in to use your points."))
+        method = cleaned.get("payment_method")
+        if cleaned.get("points") and method and method not in set(PaymentMethod):
+            self.add_error("points", _("Points cannot be used with this payment method."))
         return cleaned
 
     @property
     def choice(self) -> PaymentChoice:
         """Return the choice of a valid form."""
-        return PaymentChoice(
-            method=PaymentMethod(self.cleaned_data["payment_method"]),
-            points=Points(self.cleaned_data.get("points") or 0),
-        )
+        points = Points(self.cleaned_data.get("points") or 0)
+        return PaymentChoice.of(self.cleaned_data["payment_method"], points=points)

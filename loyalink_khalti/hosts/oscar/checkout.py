@@ -21,6 +21,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from oscar.apps.checkout import signals
 from oscar.apps.checkout.exceptions import FailedPreCondition
 from oscar.apps.checkout.views import PaymentDetailsView as OscarPaymentDetailsView
 from oscar.apps.checkout.views import ThankYouView as OscarThankYouView
@@ -36,7 +37,7 @@ from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.session_payments import browser_session_id, network_id
 
-from . import pricing
+from . import placement, pricing
 from .freeze import BasketTaken, Freeze, SoldOut
 from .settings import SHOP, options
 
@@ -50,8 +51,15 @@ class OscarCheckout(HostCheckout):
     shop = SHOP
 
     def order_page(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
+        return self.page_after(placement.view_for(request), purchase)
+
+    def page_after(self, view: Any, purchase: Purchase) -> HttpResponse:
+        """Return the page of a placed order; the first time the one to which the shop's own hooks lead."""
+        request, order = view.request, get_model("order", "Order").objects.get(number=purchase.ref)
+        response = placement.finish_once(view, order)
+        if response is not None:
+            return response
         get_class("checkout.utils", "CheckoutSessionData")(request).flush()
-        order = get_model("order", "Order").objects.get(number=purchase.ref)
         request.session["checkout_order_id"] = order.pk
         return redirect("checkout:thank-you")
 
@@ -111,10 +119,15 @@ class OscarPaymentReturnView(PaymentReturnView):
     checkout: ClassVar[HostCheckout] = oscar_checkout
 
 
-class KhaltiCheckoutMixin(pricing.PricedCheckoutMixin):
-    """For ``PaymentDetailsView``: a preview with points, and "place order" by the flow."""
+class KhaltiCheckoutMixin(placement.PlacedOrderMixin, pricing.PricedCheckoutMixin):
+    """For ``PaymentDetailsView``: a preview with points, and "place order" by the flow.
+
+    With one of the shop's own payment methods it is Oscar's view as the shop has it.
+    """
 
     preview: bool
+    build_submission: Any
+    generate_order_number: Any
     template_name_preview = "loyalink_khalti/oscar/preview.html"
 
     @method_decorator(transaction.non_atomic_requests)
@@ -126,15 +139,18 @@ class KhaltiCheckoutMixin(pricing.PricedCheckoutMixin):
         return cast(HttpResponse, super().dispatch(request, *args, **kwargs))  # type: ignore[misc]  # Oscar's
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not self.preview:  # Oscar's page for card details; Khalti has its own page
+        if not self.preview and not self.choice.own_method:  # Oscar's page for card details; Khalti has its own page
             return redirect("checkout:preview")
         return cast(HttpResponse, super().get(request, *args, **kwargs))  # type: ignore[misc]  # Oscar's
 
     def check_payment_data_is_captured(self, request: HttpRequest) -> None:
         """Send the customer back to the payment page if no method is chosen, or the choice does not fit any more."""
+        if self.choice.own_method:
+            super().check_payment_data_is_captured(request)  # type: ignore[misc]  # Oscar's
+            return
         submission = self.build_submission()
         try:
-            quote = pricing.quote(request, self.costs(submission), self.choice)
+            quote = pricing.quote(request, pricing.costs(submission), self.choice)
         except CannotPay as exc:
             raise FailedPreCondition(url=reverse("checkout:payment-method"), message=str(exc)) from exc
         if quote.amount_due and self.choice.method is None:
@@ -142,12 +158,12 @@ class KhaltiCheckoutMixin(pricing.PricedCheckoutMixin):
             raise FailedPreCondition(url=reverse("checkout:payment-method"), message=message)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = cast(dict[str, Any], super().get_context_data(**kwargs))  # type: ignore[misc]  # Oscar's
-        quote, choice = context.get("quote"), self.choice
+        context = super().get_context_data(**kwargs)
+        quote, choice = context["quote"], self.choice
         offered = offered_methods(self.request, quote.khalti_unavailable_reason if quote else "")
         return context | {
             "choice": choice,
-            "chosen_method": next((option for option in offered if option.method == choice.method), None),
+            "chosen_method": next((option for option in offered if option.method == choice.code), None),
             "redirects_to_khalti": bool(quote and quote.amount_due and choice.method is PaymentMethod.KHALTI),
             "amount_due": npr(quote.amount_due) if quote else "",
             "expected_due": quote.amount_due if quote else "",
@@ -156,14 +172,19 @@ class KhaltiCheckoutMixin(pricing.PricedCheckoutMixin):
 
     def submit(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Place the order, or hold it and send the customer to Khalti. Figures of earlier pages are not trusted."""
+        if self.choice.own_method:
+            return cast(HttpResponse, super().submit(*args, **kwargs))  # type: ignore[misc]  # Oscar's
         request, basket_id = self.request, kwargs["basket"].pk
-        method = self._method(kwargs["quote"])
         freeze = Freeze(self, basket_id=basket_id, choice=self.choice, expected_due=_expected_due(request))
         try:
+            method = self._method(kwargs)
             customer = {"browser_session": browser_session_id(request), "network": network_id(request)}
+            signals.pre_payment.send_robust(sender=self, view=self)
             if method is PaymentMethod.KHALTI:
-                return oscar_checkout.payment_page(request, flow.begin_payment(freeze, **customer))
-            return oscar_checkout.order_page(request, flow.place_order(freeze, method=method, **customer))
+                payment = flow.begin_payment(freeze, **customer)
+                self._remember(payment.purchase, kwargs["basket"])
+                return oscar_checkout.payment_page(request, payment)
+            return oscar_checkout.page_after(self, flow.place_order(freeze, method=method, **customer))
         except BasketTaken:
             response = oscar_checkout.after_double_submit(request, origin=str(basket_id))
             return response or _redirect_with_error(request, _("Please try again."), "basket:summary")
@@ -176,10 +197,14 @@ class KhaltiCheckoutMixin(pricing.PricedCheckoutMixin):
         except CannotPay as exc:
             return _redirect_with_error(request, str(exc), "checkout:payment-method")
 
-    def _method(self, quote: flow.Quote | None) -> PaymentMethod:
-        if quote is not None and not quote.amount_due:
-            return PaymentMethod.POINTS
-        return self.choice.method or PaymentMethod.KHALTI
+    def _method(self, submission: dict[str, Any]) -> PaymentMethod:
+        quote = pricing.quote(self.request, pricing.costs(submission), self.choice)
+        return (self.choice.method or PaymentMethod.KHALTI) if quote.amount_due else PaymentMethod.POINTS
+
+    def _remember(self, purchase: Purchase, basket: Any) -> None:
+        """Store in the session of the checkout what Oscar does before it sends a customer to pay elsewhere."""
+        self.checkout_session.set_order_number(purchase.ref)
+        self.checkout_session.set_submitted_basket(basket)
 
 
 class PaymentDetailsView(KhaltiCheckoutMixin, OscarPaymentDetailsView):
@@ -201,7 +226,8 @@ def offered_methods(request: HttpRequest, khalti_unavailable_reason: str) -> lis
     chosen = options()
     return method_options(
         conf.site_key(request),
-        chosen.methods,
+        chosen.offered,
+        own_methods=chosen.own_methods,
         texts=chosen.texts,
         khalti_unavailable_reason=khalti_unavailable_reason,
     )

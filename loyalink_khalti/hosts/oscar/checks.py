@@ -6,9 +6,12 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from oscar.core.loading import get_class
 
+from . import placement
 from .settings import CURRENCY, Options, options
 
+BYPASSED = "loyalink_khalti.W042"
 _APPS = "loyalink_khalti.hosts.oscar.apps"
 _REPLACED = {
     "checkout": ("oscar.apps.checkout.apps.CheckoutConfig", "the checkout does not offer Khalti"),
@@ -19,6 +22,24 @@ _REPLACED = {
     ),
 }
 """Oscar's AppConfigs that ours replace, by app label, and what goes wrong with Oscar's own."""
+
+
+_AT_PLACEMENT = "Do it in handle_order_placement or in a receiver of order_placed: they run once, after the placement."
+_WHILE_HELD = "The order is held first: change what is written in create_order_model or create_line_models."
+_VIEW_HINTS = {
+    "handle_payment": 'Name your method in LOYALINK_KHALTI["OSCAR"]["OWN_METHODS"]: its orders run through it.',
+    "get_initial_order_status": 'LOYALINK_KHALTI["OSCAR"] has the statuses: PAID, PENDING.',
+    "create_shipping_address": "Override get_shipping_address, or build_submission.",
+    "create_billing_address": "Override get_billing_address, or build_submission.",
+    "freeze_basket": _AT_PLACEMENT,
+    "restore_frozen_basket": "The basket of an unpaid order is opened again without it.",
+}
+_CREATOR_HINTS = {
+    "place_order": _WHILE_HELD,
+    "record_discount": _AT_PLACEMENT,
+    "record_voucher_usage": _AT_PLACEMENT,
+    "update_stock_records": _AT_PLACEMENT,
+}
 
 
 def messages() -> Iterator[checks.CheckMessage]:
@@ -34,6 +55,7 @@ def messages() -> Iterator[checks.CheckMessage]:
     yield from _statuses(chosen)
     yield from _replaced_apps()
     yield from _order_of_apps()
+    yield from _bypassed(chosen)
 
 
 def _statuses(chosen: Options) -> Iterator[checks.CheckMessage]:
@@ -71,6 +93,38 @@ def _replaced_apps() -> Iterator[checks.CheckMessage]:
                 yield checks.Error(text, hint=hint, id="loyalink_khalti.E025")
             else:
                 yield checks.Warning(text, hint=hint, id="loyalink_khalti.W026")
+
+
+def _bypassed(chosen: Options) -> Iterator[checks.CheckMessage]:
+    """Name what a shop overrides in Oscar and what does not run here: an order is held first, and placed later."""
+    for found, hint in _overrides_not_called(own_methods=bool(chosen.own_methods)):
+        yield checks.Warning(
+            f"{found} overrides Oscar's, but Khalti's orders do not run through it.", hint=hint, id=BYPASSED
+        )
+
+
+def _overrides_not_called(*, own_methods: bool) -> Iterator[tuple[str, str]]:
+    """Yield what a shop overrides in Oscar without effect on our orders, with what to do about it.
+
+    ``own_methods``: the shop has payment methods of its own; Oscar places their orders, and all of it is called.
+    """
+    view, creator = placement.details_view(), get_class("order.utils", "OrderCreator")
+    for kind, hints in ((view, _VIEW_HINTS), (creator, _CREATOR_HINTS)):
+        for name, hint in hints.items():
+            found = placement.overriding(kind, name)
+            if found is not None and not (name == "handle_payment" and own_methods):
+                yield f"{found.__module__}.{found.__qualname__}.{name}", hint
+    for name in ("place_order", "submit"):
+        found = placement.overriding(view, name)
+        if found is not None and not issubclass(found, placement.PlacedOrderMixin) and _is_below(view, found):
+            hint = f"Put KhaltiCheckoutMixin below {found.__qualname__} in the bases of {view.__qualname__}."
+            yield f"{found.__module__}.{found.__qualname__}.{name}", hint
+
+
+def _is_below(view: type, found: type) -> bool:
+    """Return whether our mixin hides what ``found`` overrides."""
+    order = list(view.__mro__)
+    return placement.PlacedOrderMixin in order and order.index(placement.PlacedOrderMixin) < order.index(found)
 
 
 def _order_of_apps() -> Iterator[checks.CheckMessage]:

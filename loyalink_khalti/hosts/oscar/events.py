@@ -17,6 +17,7 @@ from loyalink_khalti.hosts.common.receipt import receipt_of
 from loyalink_khalti.money import npr, paisa
 from loyalink_khalti.payments.models import Purchase
 
+from . import placement
 from .settings import SHOP
 
 _MAIL = "loyalink_khalti/oscar/mail/order_placed"
@@ -28,12 +29,12 @@ _dispatcher_log.addFilter(lambda record: "@" not in record.getMessage())  # Osca
 def order_placed(number: str) -> None:
     """Send Oscar's signal, as ``OrderCreator`` would, and update the member's address book."""
     order = _order(number)
-    creator = get_class("order.utils", "OrderCreator")
-    _send(order_placed_signal, creator, order=order, user=order.user or AnonymousUser())
-    placement = get_class("checkout.mixins", "OrderPlacementMixin")()
+    view = placement.details_view()()
     for address in (order.shipping_address, order.billing_address):
         if order.user and address:
-            placement.update_address_book(order.user, address)
+            view.update_address_book(order.user, address)
+    creator = get_class("order.utils", "OrderCreator")()
+    _send(order_placed_signal, creator, order=order, user=order.user or AnonymousUser())
 
 
 def status_changed(number: str, before: str, after: str) -> None:
@@ -49,20 +50,26 @@ def stock_changed(pks: list[int]) -> None:
 
 
 def send_order_mail(number: str) -> None:
-    """Send the order mail in the language of the order. Oscar keeps a copy in the member's e-mail history."""
+    """Send the order mail in the language of the order. Oscar keeps a copy in the member's e-mail history.
+
+    A shop's own ``send_order_placed_email_for_user`` sends it in our place, with our context.
+    """
     order = _order(number)
-    if not order.email:
-        return  # the member has been deleted since
+    if not order.email or placement.sends_own_mail(placement.details_view()):
+        return  # the member has been deleted since, or the shop's view sends a mail of its own
     purchase = Purchase.objects.get(shop=SHOP, ref=number)
     with translation.override(purchase.language):
         context = _mail_context(order, purchase)
+        dispatcher = get_class("order.utils", "OrderDispatcher")(logger=_dispatcher_log)
+        if placement.overriding(type(dispatcher), "send_order_placed_email_for_user"):
+            dispatcher.send_order_placed_email_for_user(order, context)
+            return
         messages = {
             "subject": " ".join(render_to_string(f"{_MAIL}_subject.txt", context).split()),
             "body": render_to_string(f"{_MAIL}_body.txt", context),
             "html": render_to_string(f"{_MAIL}_body.html", context),
             "sms": "",
         }
-        dispatcher = get_class("order.utils", "OrderDispatcher")(logger=_dispatcher_log)
         dispatcher.dispatch_order_messages(order, messages, "ORDER_PLACED")
 
 

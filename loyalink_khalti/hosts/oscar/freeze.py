@@ -6,6 +6,8 @@ prices, stock, coupons and points are checked under lock.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -18,10 +20,10 @@ from phonenumbers import PhoneNumberType, number_type
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number
-from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, Customer, Line
 
-from . import pricing, reservations
+from . import placement, pricing, reservations
 from .settings import SHOP, options
 
 NEPAL = 977
@@ -42,6 +44,8 @@ class Checkout(Protocol):
     request: Any
 
     def build_submission(self, **kwargs: Any) -> dict[str, Any]: ...
+
+    def generate_order_number(self, basket: Any) -> Any: ...
 
 
 class Freeze:
@@ -64,19 +68,18 @@ class Freeze:
         rows = self._lock_stock(basket)
         get_class("offer.applicator", "Applicator")().apply(basket, self.request.user, self.request)
         self._check_lines(basket)
-        submission = self.checkout.build_submission(basket=basket)
+        submission = self._submission(basket)
         if submission["shipping_method"] is None:
             raise CannotPay(_("Please choose a delivery method."))
-        costs, points_value = self._price(submission)
+        costs = self._price(submission)
         vouchers = reservations.check_promotions(basket, self.request.user)
-        order = self._create_order(submission, costs, points_value)
+        order = self._create_order(submission)
         reservations.record_promotions(order, basket, vouchers, submission["shipping_method"])
-        creator = get_class("order.utils", "OrderCreator")()
-        for line in basket.all_lines():
-            creator.create_line_models(order, line)
+        order_lines = _create_lines(order, basket)
         reservations.allocate_stock(_quantities(basket), rows)
         basket.freeze()
-        return self._cart(order, reservations.with_stock(costs.lines, rows), costs)
+        lines = (replace(line, id=str(order_lines[line.id])) for line in costs.lines)
+        return self._cart(order, reservations.with_stock(lines, rows), costs)
 
     def _lock(self) -> Any:
         baskets = get_model("basket", "Basket").objects.select_for_update(of=("self",))
@@ -103,29 +106,30 @@ class Freeze:
                     % {"title": line.product.get_title()}
                 )
 
-    def _price(self, submission: dict[str, Any]) -> tuple[pricing.Costs, Paisa]:
-        """Return the costs and the points' value, in paisa, and check that the order will have just these."""
-        costs = pricing.costs(
-            submission["basket"], submission["shipping_charge"], _without_points(submission["surcharges"])
-        )
+    def _submission(self, basket: Any) -> dict[str, Any]:
+        """Return what Oscar and the shop compute for the locked basket. Oscar (4.2) reads the request's in places."""
+        seen, self.request.basket = self.request.basket, basket
+        try:
+            return self.checkout.build_submission(basket=basket)
+        finally:
+            self.request.basket = seen
+
+    def _price(self, submission: dict[str, Any]) -> pricing.Costs:
+        """Apply the points to a submission and return its costs before points."""
+        costs = pricing.costs(submission)
         quote = pricing.quote(self.request, costs, self.choice)
-        surcharge = sum(paisa(-each.price.incl_tax) for each in _points(submission["surcharges"]))
-        if surcharge != quote.points_value or quote.amount_due != costs.total - surcharge:
-            raise CannotPay(_("Your points could not be applied. Please choose a payment method again."))
         if self.expected_due is not None and self.expected_due != quote.amount_due:
             raise CannotPay(_("The total has changed. Please review your order again."))
-        return costs, quote.points_value
+        pricing.apply_points(submission, quote.points_value)
+        return costs
 
-    def _create_order(self, submission: dict[str, Any], costs: pricing.Costs, points_value: Paisa) -> Any:
+    def _create_order(self, submission: dict[str, Any]) -> Any:
         """Create the order with this checkout's addresses and e-mail. ``confirm`` sends Oscar's ``order_placed``."""
         addresses = submission["shipping_address"], submission["billing_address"]
         for address in addresses:
             if address is not None:
                 address.save()
-        orders = get_model("order", "Order").objects
-        number = new_order_number(
-            options().number_prefix, is_taken=lambda number: orders.filter(number=number).exists()
-        )
+        more = {name: value for name, value in submission["order_kwargs"].items() if name not in {"status", "request"}}
         return get_class("order.utils", "OrderCreator")().create_order_model(
             submission["user"],
             submission["basket"],
@@ -133,13 +137,33 @@ class Freeze:
             submission["shipping_method"],
             submission["shipping_charge"],
             addresses[1],
-            pricing.price(Paisa(costs.total - points_value)),
-            number,
+            submission["order_total"],
+            self._number(submission["basket"]),
             options().held,
             self.request,
             surcharges=submission["surcharges"],
-            **submission["order_kwargs"],
+            **more,
         )
+
+    def _number(self, basket: Any) -> str:
+        """Return a number that no order has: the shop's own, if it has a generator of its own, or a random one.
+
+        Oscar's own generator (4.2) counts baskets: its numbers can be guessed, and a basket that was released and is
+        ordered again would get the same one. Where a shop's generator repeats itself, "-2" and so on follow it.
+        """
+        orders = get_model("order", "Order").objects
+
+        def is_taken(number: str) -> bool:
+            return bool(orders.filter(number=number).exists())
+
+        if not placement.numbers_are_the_shops(self.checkout):
+            return new_order_number(options().number_prefix, is_taken=is_taken)
+        own = number = str(self.checkout.generate_order_number(basket))
+        for again in count(2):
+            if not is_taken(number):
+                break
+            number = f"{own}-{again}"
+        return number
 
     def _cart(self, order: Any, lines: tuple[Line, ...], costs: pricing.Costs) -> Cart:
         return Cart(
@@ -159,6 +183,16 @@ class Freeze:
         )
 
 
+def _create_lines(order: Any, basket: Any) -> dict[str, int]:
+    """Create the lines of an order. Return the pk of each by the pk of the basket's line, as text."""
+    creator = get_class("order.utils", "OrderCreator")()
+    pks = {}
+    for line in basket.all_lines():
+        created = creator.create_line_models(order, line) or order.lines.order_by("pk").last()
+        pks[str(line.pk)] = created.pk
+    return pks
+
+
 def _quantities(basket: Any) -> "Counter[int]":
     """Return how many of each stock row a basket takes."""
     quantities: Counter[int] = Counter()
@@ -166,14 +200,6 @@ def _quantities(basket: Any) -> "Counter[int]":
         if line.stockrecord_id:
             quantities[line.stockrecord_id] += line.quantity
     return quantities
-
-
-def _points(surcharges: Any) -> list[Any]:
-    return [each for each in surcharges or () if each.surcharge.code == pricing.POINTS_CODE]
-
-
-def _without_points(surcharges: Any) -> list[Any]:
-    return [each for each in surcharges or () if each.surcharge.code != pricing.POINTS_CODE]
 
 
 def _customer(order: Any) -> Customer:

@@ -143,14 +143,20 @@ def submit_basket(order: Any, basket: Any, others: list[Any]) -> None:
 
 
 def _move_remainder(order: Any, basket: Any, others: list[Any]) -> None:
-    bought: Counter[tuple[int, int]] = Counter()
+    bought: Counter[Any] = Counter()
     for line in order.lines.all():
-        bought[line.product_id, line.stockrecord_id] += line.quantity
+        bought[_what(line)] += line.quantity
     target = others[0] if others else None
     for line in basket.lines.all():
-        key = line.product_id, line.stockrecord_id
+        key = _what(line)
         remainder, bought[key] = line.quantity - bought[key], max(bought[key] - line.quantity, 0)
         if remainder > 0:
             line.quantity = remainder
             target = target or type(basket).objects.create(owner_id=basket.owner_id)
             target.merge_line(line)
+
+
+def _what(line: Any) -> Any:
+    """Return what a line of a basket or of an order sells: a product, its stock, and its options (an engraving)."""
+    options = sorted((option, str(value)) for option, value in line.attributes.values_list("option", "value"))
+    return line.product_id, line.stockrecord_id, tuple(options)

@@ -12,7 +12,7 @@ from loyalink_khalti.hosts.common.payment_choice import PaymentMethodForm
 from loyalink_khalti.money import npr
 from loyalink_khalti.ports import PaymentMethod
 
-from . import pricing
+from . import placement, pricing
 from .checkout import offered_methods
 
 
@@ -20,6 +20,10 @@ class PaymentMethodView(pricing.PricedCheckoutMixin, OscarPaymentMethodView):
     """Choose how to pay."""
 
     template_name = "loyalink_khalti/oscar/payment_method.html"
+
+    def build_submission(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page after this one submits: there a shop adds the taxes that it knows late."""
+        return cast(dict[str, Any], placement.view_for(self.request).build_submission(**kwargs))
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self._page(self._form())
@@ -35,7 +39,7 @@ class PaymentMethodView(pricing.PricedCheckoutMixin, OscarPaymentMethodView):
         offered = offered_methods(self.request, self._khalti_unavailable_reason())
         choice = self.choice
         # If the customer's choice, or the shop's first method, is unavailable, none is preselected.
-        wanted = choice.method or offered[0].method
+        wanted = choice.code or offered[0].method
         method = next((each.method for each in offered if each.method == wanted and not each.unavailable_reason), None)
         initial = {"payment_method": method, "points": choice.points or None}
         return PaymentMethodForm(data, options=offered, is_member=self.request.user.is_authenticated, initial=initial)
@@ -47,7 +51,7 @@ class PaymentMethodView(pricing.PricedCheckoutMixin, OscarPaymentMethodView):
             return str(exc)
 
     def _costs(self) -> pricing.Costs:
-        return self.costs(self.build_submission())
+        return pricing.costs(self.build_submission())
 
     def _fits(self, form: PaymentMethodForm) -> bool:
         """Return whether the method can take the amount that the points leave to pay; add the reason to the form."""

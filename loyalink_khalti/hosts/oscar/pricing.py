@@ -2,20 +2,20 @@
 
 Points are a discount on the whole order, products and delivery, so Oscar gets them as a negative surcharge. A coupon
 would not do: an exclusive offer could suppress it, it would stay on a basket that is opened again, and it cannot pay
-for delivery.
+for delivery. Everything else is what Oscar, or the shop's own ``build_submission``, has computed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, cast
 
 from django.http import HttpRequest
 from django.utils.translation import gettext, gettext_lazy
-from oscar.apps.checkout.applicator import SurchargeApplicator as OscarSurchargeApplicator
 from oscar.apps.checkout.applicator import SurchargeList, SurchargePrice
 from oscar.apps.checkout.surcharges import FlatCharge
-from oscar.core.loading import get_class, get_model
+from oscar.core.loading import get_model
 from oscar.core.prices import Price
 
 from loyalink_khalti import conf, flow
@@ -24,7 +24,7 @@ from loyalink_khalti.hosts.common.checkout import PaymentChoice
 from loyalink_khalti.money import Paisa, Points, paisa, rupees
 from loyalink_khalti.ports import Line, PaymentMethod
 
-from .settings import CURRENCY, SHOP
+from .settings import CURRENCY, SHOP, options
 
 POINTS_CODE = "loyalty-points"
 POINTS_NAME = gettext_lazy("Points used")
@@ -46,89 +46,84 @@ class Costs:
         return Paisa(self.subtotal + self.shipping)
 
 
-class SurchargeApplicator(OscarSurchargeApplicator):
-    """The shop's own surcharges and, if points are used, their value as a surcharge below zero."""
-
-    def __init__(
-        self, request: HttpRequest | None = None, context: Any = None, *, points_value: Paisa = Paisa(0)
-    ) -> None:
-        super().__init__(request, context)
-        self.points_value = points_value
-
-    def get_applicable_surcharges(self, basket: Any, **kwargs: Any) -> Any:
-        own = get_class("checkout.applicator", "SurchargeApplicator")(self.request, self.context)
-        charges = list(own.get_applicable_surcharges(basket, **kwargs) or [])
-        if self.points_value:
-            points = PointsDiscount(self.points_value)
-            charges.append(SurchargePrice(points, points.calculate(basket=basket)))
-        return SurchargeList(charges) if charges else None
-
-
 class PointsDiscount(FlatCharge):
     """The value of the points used, as a surcharge below zero."""
 
     code = POINTS_CODE
     name = POINTS_NAME
 
-    def __init__(self, points_value: Paisa) -> None:
-        super().__init__(excl_tax=-rupees(points_value), incl_tax=-rupees(points_value))
-
 
 class PricedCheckoutMixin:
-    """A checkout view that applies the customer's points: they lower the order total."""
+    """A checkout view that applies the customer's points: they lower the order total.
+
+    Oscar's and the shop's own ``build_submission`` compute prices, taxes, surcharges and the total, without points.
+    """
 
     request: Any
     checkout_session: Any
 
     @property
     def choice(self) -> PaymentChoice:
-        """The payment choice that this checkout's session stores."""
-        session = self.checkout_session
-        return PaymentChoice.from_stored(session.payment_method(), session._get(_SESSION_NAMESPACE, "points", 0))
+        """The payment choice that this checkout's session stores, as far as the shop offers it."""
+        session, chosen = self.checkout_session, options()
+        points = session._get(_SESSION_NAMESPACE, "points", 0)
+        return PaymentChoice.from_stored(session.payment_method(), points, offered=chosen.offered)
 
     def store_choice(self, choice: PaymentChoice) -> None:
-        self.checkout_session.pay_by(str(choice.method) if choice.method else None)
+        self.checkout_session.pay_by(choice.code or None)
         self.checkout_session._set(_SESSION_NAMESPACE, "points", int(choice.points))
 
-    def build_submission(self, **kwargs: Any) -> dict[str, Any]:
-        submission = cast(dict[str, Any], super().build_submission(**kwargs))  # type: ignore[misc]  # Oscar's
-        submission["quote"] = None
-        if submission["shipping_charge"] is None or submission["basket"].is_empty:
-            return submission
-        try:
-            found = quote(self.request, self.costs(submission), self.choice)
-        except CannotPay:
-            return submission  # check_payment_data_is_captured and the freeze show the reason
-        submission["quote"] = found
-        self._set_surcharges(submission, points_value=found.points_value)
-        return submission
-
-    def costs(self, submission: dict[str, Any]) -> Costs:
-        """Return a submission's costs before points. Raises ``CannotPay`` if it is not in rupees."""
-        self._set_surcharges(submission, points_value=Paisa(0))
-        return costs(submission["basket"], submission["shipping_charge"], submission["surcharges"])
-
-    def _set_surcharges(self, submission: dict[str, Any], *, points_value: Paisa) -> None:
-        basket, shipping = submission["basket"], submission["shipping_charge"]
-        applicator = SurchargeApplicator(self.request, submission, points_value=points_value)
-        submission["surcharges"] = applicator.get_applicable_surcharges(basket, shipping_charge=shipping)
-        submission["order_total"] = self.get_order_totals(  # type: ignore[attr-defined]  # Oscar's
-            basket, shipping_charge=shipping, surcharges=submission["surcharges"]
-        )
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = cast(dict[str, Any], super().get_context_data(**kwargs))  # type: ignore[misc]  # Oscar's
+        context["quote"] = None
+        if context["shipping_charge"] is not None and not context["basket"].is_empty:
+            with suppress(CannotPay):  # check_payment_data_is_captured and the freeze show the reason
+                context["quote"] = quote(self.request, costs(context), self.choice)
+                apply_points(context, context["quote"].points_value)
+        return context
 
 
-def costs(basket: Any, shipping_charge: Any, surcharges: Any = None) -> Costs:
-    """Return what a basket costs; ``surcharges`` are the shop's own. Raises ``CannotPay`` if it is not in rupees."""
+def costs(submission: Mapping[str, Any]) -> Costs:
+    """Return what a submission costs before points.
+
+    Raises ``CannotPay`` if it is not in rupees, or if its tax is not known yet.
+    """
+    basket, total = submission["basket"], submission["order_total"]
     if basket.currency not in {CURRENCY, None}:
         raise CannotPay(gettext("This shop accepts payment in Nepalese rupees only."))
-    subtotal = rounded(basket.total_incl_tax)
-    fees = sum(rounded(surcharge.price.incl_tax) for surcharge in surcharges or ())
+    if total is None or not total.is_tax_known or not basket.is_tax_known:
+        raise CannotPay(gettext("The tax on your order is not known yet. Please check your delivery address."))
+    whole = rounded(total.incl_tax)
+    subtotal = Paisa(min(rounded(basket.total_incl_tax), max(whole, 0)))
     return Costs(
         subtotal=subtotal,
-        shipping=Paisa(rounded(shipping_charge.incl_tax) + fees),
+        shipping=Paisa(whole - subtotal),
         discount=rounded(basket.total_discount),
         lines=_lines(basket, subtotal),
     )
+
+
+def apply_points(submission: dict[str, Any], points_value: Paisa) -> None:
+    """Lower the total of a submission by ``points_value`` paisa, and round it to whole paisa.
+
+    Points are a discount, so the tax falls with the price: the total without tax keeps its share of the total with
+    tax, to the paisa, and the tax is the rest. (Rs 1,130 with 13 % tax, Rs 113 by points: 900 without tax, tax 117.)
+    """
+    total = submission["order_total"]
+    before, excl_tax = rounded(total.incl_tax), rounded(total.excl_tax)
+    due = before - points_value
+    excl_due = (2 * excl_tax * due + before) // (2 * before) if points_value else excl_tax  # half a paisa rounds up
+    submission["order_total"] = Price(
+        currency=total.currency,
+        excl_tax=rupees(Paisa(excl_due)),
+        incl_tax=rupees(Paisa(due)),
+        tax_code=total.tax_code,
+    )
+    if points_value:
+        discount = PointsDiscount(excl_tax=-rupees(Paisa(excl_tax - excl_due)), incl_tax=-rupees(points_value))
+        price = Price(currency=total.currency, excl_tax=discount.excl_tax, incl_tax=discount.incl_tax)
+        own = list(submission["surcharges"] or ())
+        submission["surcharges"] = SurchargeList([*own, SurchargePrice(discount, price)])
 
 
 def _lines(basket: Any, subtotal: Paisa) -> tuple[Line, ...]:
@@ -137,8 +132,9 @@ def _lines(basket: Any, subtotal: Paisa) -> tuple[Line, ...]:
     totals = shares([line.line_price_incl_tax_incl_discounts for line in lines], subtotal)
     return tuple(
         Line(
+            id=str(line.pk),
             sku=line.stockrecord.partner_sku if line.stockrecord else str(line.product_id),
-            title=line.product.get_title(),
+            title=_title(line),
             quantity=line.quantity,
             unit=rounded(rupees(total) / line.quantity),
             total=total,
@@ -147,6 +143,12 @@ def _lines(basket: Any, subtotal: Paisa) -> tuple[Line, ...]:
         for line, total in zip(lines, totals, strict=True)
         if line.quantity
     )
+
+
+def _title(line: Any) -> str:
+    """Return the title of a basket's line with its options: an engraving is what tells two lines apart."""
+    options = ", ".join(f"{each.option.name}: {each.value}" for each in line.attributes.all())
+    return f"{line.product.get_title()} ({options})" if options else str(line.product.get_title())
 
 
 def category_tags(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:
@@ -184,11 +186,6 @@ def shares(amounts: Sequence[Decimal], total: Paisa) -> list[Paisa]:
         result.append(Paisa(upto - allotted))
         allotted = upto
     return result
-
-
-def price(amount: Paisa) -> Price:
-    """Return an amount of paisa as Oscar's price."""
-    return Price(currency=CURRENCY, excl_tax=rupees(amount), incl_tax=rupees(amount))
 
 
 def quote(request: HttpRequest, costs: Costs, choice: PaymentChoice) -> flow.Quote:

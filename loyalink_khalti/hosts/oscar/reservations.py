@@ -65,7 +65,9 @@ def reserve_stock_again(order: Any) -> None:
 
     Raises ``ShopCannot("sold_out")`` if there is not enough.
     """
-    lines = list(order.lines.exclude(stockrecord=None))
+    lines = list(order.lines.all())
+    if any(line.stockrecord_id is None for line in lines):  # the product, or its partner, has been deleted since
+        raise ShopCannot("sold_out", ", ".join(line.title for line in lines if line.stockrecord_id is None))
     rows = lock_stock(line.stockrecord_id for line in lines)
     quantities: Counter[int] = Counter()
     for line in lines:
@@ -90,17 +92,22 @@ def release_stock(order: Any) -> None:
     order.lines.update(num_allocated=0, allocation_cancelled=True)
 
 
-def restock(order: Any, lines: tuple[tuple[str, int], ...]) -> None:
-    """Put returned products, as (sku, quantity), back in stock: reserved ones first, then shipped ones."""
-    returned = Counter(dict.fromkeys((sku for sku, _ in lines), 0))
-    for sku, quantity in lines:
-        returned[sku] += quantity
-    order_lines = list(order.lines.filter(partner_sku__in=returned).select_for_update(of=("self",)).order_by("pk"))
+def restock(order: Any, lines: tuple[tuple[str, int], ...], *, by_sku: bool = False) -> None:
+    """Put returned products, as (pk of the line, quantity), back in stock: reserved ones first, then shipped ones.
+
+    ``by_sku``: the Cart is older than lines with an id, and ``lines`` name SKUs.
+    """
+    returned = Counter[str]()
+    for key, quantity in lines:
+        returned[key] += quantity
+    order_lines = list(order.lines.select_for_update(of=("self",)).order_by("pk"))
     rows = lock_stock(line.stockrecord_id for line in order_lines if line.stockrecord_id)
     for line in order_lines:
-        quantity = min(returned[line.partner_sku], line.quantity)
-        returned[line.partner_sku] -= quantity
-        _restock_line(line, quantity, rows)
+        key = line.partner_sku if by_sku else str(line.pk)
+        quantity = min(returned[key], line.quantity)
+        returned[key] -= quantity
+        if quantity:
+            _restock_line(line, quantity, rows)
 
 
 def _restock_line(line: Any, quantity: int, rows: dict[int, Any]) -> None:
@@ -160,8 +167,9 @@ def record_promotions(order: Any, basket: Any, vouchers: list[Any], shipping_met
     """Record an order's discounts and count them as used."""
     creator = get_class("order.utils", "OrderCreator")()
     for application in basket.offer_applications:
-        # Deferred benefits act once an order is placed. This order is only held, so they are left out.
-        application["message"] = ""
+        # Deferred benefits act once the order is placed (``placement``); until then the message says what is deferred.
+        is_deferred = application["result"].affects_post_order
+        application["message"] = (application["result"].description or "") if is_deferred else ""
         if application["result"].affects_shipping:
             application["discount"] = shipping_method.discount(basket)
             if application["discount"] <= Decimal(0):

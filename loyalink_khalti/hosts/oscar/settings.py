@@ -28,19 +28,29 @@ class Options:
     """Placed, and the payment has yet to arrive: cash on delivery, bank transfer."""
     cancelled: str = "Cancelled"
     refunded: str = "Refunded"
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = (PaymentMethod.KHALTI,)
     """The payment methods offered, in this order."""
+    own_methods: Mapping[str, str] = field(default_factory=dict)
+    """The shop's own payment methods, code → title: Oscar places their orders, with the shop's ``handle_payment``."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """A line below a method: ``{"bank_transfer": "Nabil Bank, account 01-…"}``."""
     number_prefix: str = ""
     """The prefix of order numbers, for example ``SS-``."""
 
     def __post_init__(self) -> None:
-        unknown = set(self.methods) - set(METHODS)
+        known = {*METHODS, *self.own_methods}
+        unknown = set(self.methods) - known
         if unknown or not self.methods:
             raise ImproperlyConfigured(
-                f'LOYALINK_KHALTI["OSCAR"]["METHODS"]: {sorted(unknown)} is not among {sorted(METHODS)}'
+                f'LOYALINK_KHALTI["OSCAR"]["METHODS"]: {sorted(unknown)} is not among {sorted(known)}'
             )
+        if taken := set(self.own_methods).intersection(PaymentMethod):
+            raise ImproperlyConfigured(f'LOYALINK_KHALTI["OSCAR"]["OWN_METHODS"]: {sorted(taken)} is a method of ours')
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The codes of all payment methods, in their order; own ones that ``methods`` does not place come last."""
+        return (*self.methods, *(code for code in self.own_methods if code not in self.methods))
 
     @property
     def set_by_payment(self) -> frozenset[str]:

@@ -18,7 +18,7 @@ from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, Outcome, Paid, ReleaseReason
 
-from . import freeze, orders, payment_sources, pricing, reservations
+from . import freeze, orders, payment_sources, placement, pricing, reservations
 from .settings import SHOP, options
 
 _EVENTS = "loyalink_khalti.hosts.oscar.events"
@@ -38,7 +38,7 @@ class OscarShop:
             others = orders.lock_other_baskets(basket) if was_released else []
             if was_released:
                 reservations.reserve_again(order)
-            _place(order, paid)
+            _place(order, basket, paid)
             orders.submit_basket(order, basket, others)
         elif paid.amount and order.status == options().cancelled and not payment_sources.is_paid(order):
             _place_again(order, paid)
@@ -74,7 +74,7 @@ class OscarShop:
             return  # this refund was recorded before
         payment_sources.record_points_returned(order, _points_value_returned(ref))
         if lines:
-            reservations.restock(order, lines)
+            reservations.restock(order, lines, by_sku=_names_skus(ref))
         if is_unpaid:  # the only refund of an unpaid order is its cancellation
             reservations.release_stock(order)
             orders.set_status(order, options().cancelled)
@@ -140,11 +140,13 @@ def _category_paths() -> Iterator[tuple[int, str, str]]:
         yield pk, slug, " › ".join(ancestors)
 
 
-def _place(order: Any, paid: Paid) -> None:
+def _place(order: Any, basket: Any, paid: Paid) -> None:
     is_paid_later = paid.method in PAID_LATER
     status = options().pending if is_paid_later and not paid.amount else options().paid
     orders.set_status(order, status, date_placed=timezone.now())
     payment_sources.record(order, paid)
+    placement.apply_deferred_benefits(order, basket)
+    placement.post_hooks(order.number)
     outbox.post(f"{_EVENTS}.order_placed", number=order.number)
     outbox.post(f"{_EVENTS}.send_order_mail", number=order.number)
 
@@ -172,6 +174,12 @@ def _points_value_returned(ref: str) -> Paisa:
     """Return the value, in paisa, of the points that were returned for an order."""
     purchase = Purchase.objects.filter(shop=SHOP, ref=ref).first()
     return flow.points_value_restored(purchase) if purchase else Paisa(0)
+
+
+def _names_skus(ref: str) -> bool:
+    """Return whether refunds of an order name its SKUs: its Cart is from before lines had an id."""
+    purchase = Purchase.objects.filter(shop=SHOP, ref=ref).first()
+    return purchase is not None and not any(line.id for line in purchase.frozen_cart.lines)
 
 
 def _host_orders(found: Any) -> Iterator[HostOrder]:
