@@ -37,7 +37,7 @@ from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.session_payments import browser_session_id, network_id
 
-from . import placement, pricing
+from . import events, pricing
 from .freeze import BasketTaken, Freeze, SoldOut
 from .settings import SHOP, options
 
@@ -51,12 +51,12 @@ class OscarCheckout(HostCheckout):
     shop = SHOP
 
     def order_page(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
-        return self.page_after(placement.view_for(request), purchase)
+        return self.page_after(events.view_for(request), purchase)
 
     def page_after(self, view: Any, purchase: Purchase) -> HttpResponse:
         """Return the page of a placed order; the first time the one to which the shop's own hooks lead."""
         request, order = view.request, get_model("order", "Order").objects.get(number=purchase.ref)
-        response = placement.finish_once(view, order)
+        response = events.call_hooks_once(view, order)
         if response is not None:
             return response
         get_class("checkout.utils", "CheckoutSessionData")(request).flush()
@@ -119,7 +119,7 @@ class OscarPaymentReturnView(PaymentReturnView):
     checkout: ClassVar[HostCheckout] = oscar_checkout
 
 
-class KhaltiCheckoutMixin(placement.PlacedOrderMixin, pricing.PricedCheckoutMixin):
+class KhaltiCheckoutMixin(events.PlacedOrderMixin, pricing.PricedCheckoutMixin):
     """For ``PaymentDetailsView``: a preview with points, and "place order" by the flow.
 
     With one of the shop's own payment methods it is Oscar's view as the shop has it.

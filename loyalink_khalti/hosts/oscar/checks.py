@@ -8,7 +8,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from oscar.core.loading import get_class
 
-from . import placement
+from . import events
 from .settings import CURRENCY, Options, options
 
 BYPASSED = "loyalink_khalti.W042"
@@ -108,15 +108,15 @@ def _overrides_not_called(*, own_methods: bool) -> Iterator[tuple[str, str]]:
 
     ``own_methods``: the shop has payment methods of its own; Oscar places their orders, and all of it is called.
     """
-    view, creator = placement.details_view(), get_class("order.utils", "OrderCreator")
+    view, creator = events.details_view(), get_class("order.utils", "OrderCreator")
     for kind, hints in ((view, _VIEW_HINTS), (creator, _CREATOR_HINTS)):
         for name, hint in hints.items():
-            found = placement.overriding(kind, name)
+            found = events.overriding(kind, name)
             if found is not None and not (name == "handle_payment" and own_methods):
                 yield f"{found.__module__}.{found.__qualname__}.{name}", hint
     for name in ("place_order", "submit"):
-        found = placement.overriding(view, name)
-        if found is not None and not issubclass(found, placement.PlacedOrderMixin) and _is_below(view, found):
+        found = events.overriding(view, name)
+        if found is not None and not issubclass(found, events.PlacedOrderMixin) and _is_below(view, found):
             hint = f"Put KhaltiCheckoutMixin below {found.__qualname__} in the bases of {view.__qualname__}."
             yield f"{found.__module__}.{found.__qualname__}.{name}", hint
 
@@ -124,7 +124,7 @@ def _overrides_not_called(*, own_methods: bool) -> Iterator[tuple[str, str]]:
 def _is_below(view: type, found: type) -> bool:
     """Return whether our mixin hides what ``found`` overrides."""
     order = list(view.__mro__)
-    return placement.PlacedOrderMixin in order and order.index(placement.PlacedOrderMixin) < order.index(found)
+    return events.PlacedOrderMixin in order and order.index(events.PlacedOrderMixin) < order.index(found)
 
 
 def _order_of_apps() -> Iterator[checks.CheckMessage]:

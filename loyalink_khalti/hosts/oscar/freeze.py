@@ -23,7 +23,7 @@ from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_numbe
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, Customer, Line
 
-from . import placement, pricing, reservations
+from . import events, pricing, reservations
 from .settings import SHOP, options
 
 NEPAL = 977
@@ -156,7 +156,7 @@ class Freeze:
         def is_taken(number: str) -> bool:
             return bool(orders.filter(number=number).exists())
 
-        if not placement.numbers_are_the_shops(self.checkout):
+        if not events.numbers_are_the_shops(self.checkout):
             return new_order_number(options().number_prefix, is_taken=is_taken)
         own = number = str(self.checkout.generate_order_number(basket))
         for again in count(2):

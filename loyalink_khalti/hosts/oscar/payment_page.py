@@ -12,7 +12,7 @@ from loyalink_khalti.hosts.common.payment_choice import PaymentMethodForm
 from loyalink_khalti.money import npr
 from loyalink_khalti.ports import PaymentMethod
 
-from . import placement, pricing
+from . import events, pricing
 from .checkout import offered_methods
 
 
@@ -23,7 +23,7 @@ class PaymentMethodView(pricing.PricedCheckoutMixin, OscarPaymentMethodView):
 
     def build_submission(self, **kwargs: Any) -> dict[str, Any]:
         """Return what the page after this one submits: there a shop adds the taxes that it knows late."""
-        return cast(dict[str, Any], placement.view_for(self.request).build_submission(**kwargs))
+        return cast(dict[str, Any], events.view_for(self.request).build_submission(**kwargs))
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self._page(self._form())

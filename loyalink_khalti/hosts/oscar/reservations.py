@@ -1,4 +1,4 @@
-"""What a held order reserves: stock, and the use of coupons and offers.
+"""What a held order reserves: stock, and the use of coupons and offers; and what offers do once it is placed.
 
 Rows are locked by pk, stock before coupons before offers, and changed by the database's own arithmetic. Oscar's own
 methods (4.2) are not used for that:
@@ -8,6 +8,7 @@ methods (4.2) are not used for that:
 - ``record_usage`` of coupons and offers writes back what it read before the lock.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,14 +16,20 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils.translation import gettext as _
+from oscar.apps.offer.results import SHIPPING_DISCOUNT, BasketDiscount, PostOrderAction
 from oscar.core.loading import get_class, get_model
 
-from loyalink_khalti import outbox
-from loyalink_khalti.errors import CannotPay, ShopCannot
+from loyalink_khalti import flow, outbox
+from loyalink_khalti.errors import CannotPay, ShopCannot, safe_trace
 from loyalink_khalti.ports import Line
+
+log = logging.getLogger(__name__)
+
+LATE_BENEFIT = "loyalink_khalti.hosts.oscar.reservations.apply_deferred_benefit"
 
 
 def reserve_again(order: Any) -> None:
@@ -167,7 +174,7 @@ def record_promotions(order: Any, basket: Any, vouchers: list[Any], shipping_met
     """Record an order's discounts and count them as used."""
     creator = get_class("order.utils", "OrderCreator")()
     for application in basket.offer_applications:
-        # Deferred benefits act once the order is placed (``placement``); until then the message says what is deferred.
+        # Deferred benefits act once the order is placed; until then the message says what is deferred.
         is_deferred = application["result"].affects_post_order
         application["message"] = (application["result"].description or "") if is_deferred else ""
         if application["result"].affects_shipping:
@@ -244,3 +251,53 @@ def _lock_promotions(*, vouchers: list[int], offers: list[int | None]) -> None:
     for model, pks in (("voucher.Voucher", vouchers), ("offer.ConditionalOffer", offers)):
         rows = get_model(*model.split(".")).objects.select_for_update(of=("self",))
         list(rows.filter(pk__in=[pk for pk in pks if pk]).order_by("pk").values_list("pk", flat=True))
+
+
+def apply_deferred_benefits(order: Any, basket: Any) -> None:
+    """Let the benefits act that offers defer until an order is placed, in the transaction that places it.
+
+    One that fails does not keep a paid order from being placed: the outbox tries it again.
+    """
+    for discount in order.discounts.exclude(offer_id=None).order_by("pk"):
+        try:
+            with transaction.atomic():
+                _apply_deferred(discount, order, basket)
+        except Exception as exc:
+            if flow.is_database_failure(exc):
+                raise
+            log.error("order %s, offer %s: %s", order.number, discount.offer_id, safe_trace(exc))
+            outbox.post(LATE_BENEFIT, discount=discount.pk)
+
+
+def apply_deferred_benefit(discount: int) -> None:
+    """Let one benefit act that failed when its order was placed. Called by the outbox."""
+    with transaction.atomic():
+        row = get_model("order", "OrderDiscount").objects.select_related("order__basket").get(pk=discount)
+        _apply_deferred(row, row.order, row.order.basket)
+
+
+def _apply_deferred(discount: Any, order: Any, basket: Any) -> None:
+    offer, voucher = discount.offer, discount.voucher
+    if offer is None:  # it has been deleted since
+        return
+    if basket is not None and not basket.has_strategy:
+        basket.strategy = get_class("partner.strategy", "Selector")().strategy(user=order.user or AnonymousUser())
+    results = {
+        discount.BASKET: lambda: BasketDiscount(discount.amount),
+        discount.SHIPPING: lambda: SHIPPING_DISCOUNT,
+        discount.DEFERRED: lambda: PostOrderAction(discount.message),
+    }
+    result = results[discount.category]()
+    offer.set_voucher(voucher)
+    application = {
+        "offer": offer,
+        "result": result,
+        "name": offer.name,
+        "description": result.description,
+        "voucher": voucher,
+        "freq": discount.frequency,
+        "discount": discount.amount,
+    }
+    message = offer.apply_deferred_benefit(basket, order, application) or ""
+    if message != discount.message:
+        type(discount).objects.filter(pk=discount.pk).update(message=message)

@@ -18,7 +18,7 @@ from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, Outcome, Paid, ReleaseReason
 
-from . import freeze, orders, payment_sources, placement, pricing, reservations
+from . import events, freeze, orders, payment_sources, pricing, reservations
 from .settings import SHOP, options
 
 _EVENTS = "loyalink_khalti.hosts.oscar.events"
@@ -145,8 +145,8 @@ def _place(order: Any, basket: Any, paid: Paid) -> None:
     status = options().pending if is_paid_later and not paid.amount else options().paid
     orders.set_status(order, status, date_placed=timezone.now())
     payment_sources.record(order, paid)
-    placement.apply_deferred_benefits(order, basket)
-    placement.post_hooks(order.number)
+    reservations.apply_deferred_benefits(order, basket)
+    events.post_hooks(order.number)
     outbox.post(f"{_EVENTS}.order_placed", number=order.number)
     outbox.post(f"{_EVENTS}.send_order_mail", number=order.number)
 

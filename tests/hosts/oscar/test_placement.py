@@ -15,7 +15,8 @@ from pytest_django import Settings
 from loyalink_khalti import flow, outbox
 from loyalink_khalti.hosts.oscar import checks
 from loyalink_khalti.hosts.oscar.checkout import KhaltiCheckoutMixin
-from loyalink_khalti.hosts.oscar.placement import LATE_BENEFIT, LATE_HOOKS, WAIT_FOR_CUSTOMER
+from loyalink_khalti.hosts.oscar.events import LATE_HOOKS, WAIT_FOR_CUSTOMER
+from loyalink_khalti.hosts.oscar.reservations import LATE_BENEFIT
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.simulator import Simulator
 

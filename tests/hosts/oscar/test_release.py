@@ -7,7 +7,7 @@ from django.test import Client
 from oscar.core.loading import get_model
 
 from loyalink_khalti import flow
-from loyalink_khalti.hosts.oscar.placement import LATE_HOOKS
+from loyalink_khalti.hosts.oscar.events import LATE_HOOKS
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.simulator import Simulator
 

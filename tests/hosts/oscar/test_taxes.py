@@ -40,7 +40,7 @@ def test_two_notepads_at_45_with_thirteen_per_cent_cost_101_70(
 ) -> None:
     """M15"""
     taxed_with(equal.ThirteenPercent, monkeypatch)
-    sita.add(store.add("Notepad", "PAD", rupees="45.00", stock=9), 2)
+    sita.add(store.add("Notepad", "PAD", rupees="45.00", stock=50), 2)
 
     sita.buy(method=method)
 
