@@ -155,6 +155,8 @@ class Paid:
     """The points that were redeemed."""
     points_value: Paisa = field(default=Paisa(0))
     """Their value in paisa."""
+    is_test: bool = False
+    """Whether it was paid in Khalti's test environment: no money has arrived, and staff should see that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from loyalink_khalti.backoffice.models import KhaltiSettings, LoyaltySettings
 from loyalink_khalti.backoffice.payments import log as payments_log
 from loyalink_khalti.backoffice.reports import registry as reports
 from loyalink_khalti.backoffice.rules import views as rules_views
+from loyalink_khalti.backoffice.settings import recent_changes
 from loyalink_khalti.backoffice.settings import views as settings_views
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Payment
@@ -41,6 +42,7 @@ hooks.register("insert_global_admin_css", add_stylesheet)
 hooks.register("register_log_actions", log.register)
 hooks.register("register_permissions", access.assignable_permissions)
 hooks.register("construct_homepage_panels", home.add_review_panel)
+hooks.register("construct_homepage_panels", recent_changes.add_key_changes_panel)
 hooks.register("construct_homepage_summary_items", home.add_summary_items)
 
 # Settings

@@ -43,6 +43,13 @@ class KeyRemoved(_Key):
     label: Any = gettext_lazy("Remove a Khalti key")
 
 
+class EnvironmentChanged(DataFormatter):
+    label: Any = gettext_lazy("Change Khalti's server")
+
+    def format_data(self, data: dict[str, Any]) -> str:
+        return f"{data.get('old') or '–'} → {data.get('new')}"
+
+
 class RefundLimitChanged(DataFormatter):
     label: Any = gettext_lazy("Change the refund limit")
     labels: ClassVar[dict[str, Any]] = {
@@ -104,6 +111,7 @@ def register(actions: LogActionRegistry) -> None:
         EXPORTED: ListExported,
         settings.KEY_SAVED: KeySaved,
         settings.KEY_REMOVED: KeyRemoved,
+        settings.ENVIRONMENT_CHANGED: EnvironmentChanged,
         rules.RULES_CHANGED: RulesChangeFormatter,
         limits.REFUND_LIMIT_CHANGED: RefundLimitChanged,
         limits.ADJUST_LIMIT_CHANGED: AdjustLimitChanged,

@@ -6,11 +6,17 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 
 from loyalink_khalti import conf
+from loyalink_khalti.conf.sites import SiteKey
 from loyalink_khalti.khalti import credentials
 from loyalink_khalti.payments.models import Credentials
 
 from .registration import Messages, check, database_check, error, warning
 
+TEST_PAYMENTS = 44
+STAGING_HINT = (
+    'On a staging server: LOYALINK_KHALTI["ALLOW_TEST_PAYMENTS"] = True, which shows a banner on every page.'
+)
+LIVE_HINT = "On the server that customers use, remove ALLOW_TEST_PAYMENTS."
 MAKE_FERNET_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 
 
@@ -25,12 +31,28 @@ def server() -> Messages:
             "KHALTI_BASE_URL=https://khalti.com/api/v2/. Without it, the editors' choice of environment decides.",
         )
         return
-    if conf.is_simulated() and not settings.DEBUG:
-        yield error(
-            2,
-            f"Payments go to {conf.base_url(conf.TEST)}, which is not Khalti, with DEBUG off: no money arrives.",
-            'Remove KHALTI_BASE_URL. For a demo: SILENCED_SYSTEM_CHECKS = ["loyalink_khalti.E002"].',
-        )
+    if not settings.DEBUG and conf.is_test_mode(conf.LIVE):  # KHALTI_BASE_URL names it for every site
+        text = f"Payments go to {conf.base_url(conf.LIVE)} with DEBUG off: no money arrives."
+        if conf.test_payments_allowed():
+            yield warning(TEST_PAYMENTS, f"{text} ALLOW_TEST_PAYMENTS says that this is intended.", LIVE_HINT)
+        else:
+            yield error(2, text, f"Remove KHALTI_BASE_URL. {STAGING_HINT}")
+
+
+@database_check
+def test_environments(alias: str) -> Messages:
+    if settings.DEBUG or conf.is_test_mode(conf.LIVE):  # ``server`` reports a server for all sites
+        return
+    living = SiteKey.objects.using(alias).filter(site_pk__isnull=False)
+    for site_key in living.order_by("key").values_list("key", flat=True):
+        options = conf.khalti_options(site_key)
+        if not (options.enabled and options.test_mode and conf.secret_key_info(site_key, options.environment).source):
+            continue
+        text = f"Site {site_key!r} offers payments in Khalti's test environment with DEBUG off: no money arrives."
+        if conf.test_payments_allowed():
+            yield warning(TEST_PAYMENTS, f"{text} ALLOW_TEST_PAYMENTS says that this is intended.", LIVE_HINT)
+        else:
+            yield error(43, text, f"In Wagtail, under Settings, Khalti, choose the live server. {STAGING_HINT}")
 
 
 @check(checks.Tags.security)

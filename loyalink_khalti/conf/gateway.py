@@ -21,13 +21,12 @@ from loyalink_khalti.payments.models import Credentials
 
 from .keys import NoKeyInThisProcess, current_secret, secret_key_info, secret_of
 from .settings import (
-    LIVE,
-    SERVERS,
     base_url,
     deadline,
     environment_of,
     is_khalti_server,
     is_simulated,
+    is_test_mode,
     khalti_settings,
     max_concurrent_calls,
 )
@@ -80,7 +79,7 @@ def khalti_options(site_key: str) -> KhaltiOptions:
         environment=environment,
         title=saved.title if saved else "Khalti",
         text=saved.text if saved else "Pay with your Khalti wallet, mobile banking or card.",
-        test_mode=base_url(environment) != SERVERS[LIVE],
+        test_mode=is_test_mode(environment),
         unavailable_reason=_unavailable_reason(site_key, environment, enabled=enabled),
         audience=str(saved.audience) if saved else EVERYBODY,
         minimum_order=Paisa(saved.minimum_order) if saved else Paisa(0),

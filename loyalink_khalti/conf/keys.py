@@ -7,6 +7,7 @@ from enum import Enum
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from loyalink_khalti.khalti.credentials import Secret
@@ -16,6 +17,13 @@ from .settings import base_url, environment_of, get, khalti_settings
 
 EDITORS, DEPLOYMENT = "editors", "deployment"
 """The source of a key: the site's settings in Wagtail, or the environment and ``LOYALINK_KHALTI``."""
+
+
+deployment_key_replaced = Signal()
+"""Sent in the transaction in which a site begins to use another key or address of the deployment.
+
+``site_key``, ``environment``, and the fingerprints ``former`` and ``fingerprint``.
+"""
 
 
 class SecretKeyUnreadable(ImproperlyConfigured):
@@ -56,7 +64,14 @@ def credentials(site_key: str) -> Credentials:
     if current is not None and (current.fingerprint, current.base_url) == (fingerprint, base_url(environment)):
         return current
     try:
-        return _replace(site_key, environment, fingerprint=fingerprint, ciphertext=ciphertext)
+        with transaction.atomic():
+            row = _replace(site_key, environment, fingerprint=fingerprint, ciphertext=ciphertext)
+            if current is not None:
+                deployment_key_replaced.send(
+                    sender=Credentials, site_key=site_key, environment=environment, former=current.fingerprint,
+                    fingerprint=fingerprint,
+                )  # fmt: skip
+        return row
     except IntegrityError:  # another process has just made the same row
         return Credentials.objects.get(site_key=site_key, environment=environment, retired_at=None)
 

@@ -47,6 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "CACHE": "default",
     "GUEST_CLAIMS": False,
     "ALLOW_SELF_DEALING": False,
+    "ALLOW_TEST_PAYMENTS": False,
     "EMAIL_IS_VERIFIED": "",
 }
 """Every setting and its default, without the settings of hosts (``host_settings``)."""
@@ -228,6 +229,16 @@ def base_url(environment: str) -> str:
 def is_simulated() -> bool:
     """Whether ``KHALTI_BASE_URL`` names a server that is not Khalti's own."""
     return not is_khalti_server(base_url(TEST))
+
+
+def is_test_mode(environment: str) -> bool:
+    """Whether payments in an environment go to another server than Khalti's live one: no money moves."""
+    return base_url(environment) != SERVERS[LIVE]
+
+
+def test_payments_allowed() -> bool:
+    """Whether this deployment is a staging server: payments in test mode are intended, and every page says so."""
+    return get("ALLOW_TEST_PAYMENTS") is True  # "false" in quotation marks allows nothing
 
 
 def is_khalti_server(url: str) -> bool:

@@ -123,6 +123,7 @@ from loyalink_khalti.flow.operations.reconcile import (
     reconcile_one,
 )
 from loyalink_khalti.flow.review.alerts import schedule_digest
+from loyalink_khalti.flow.review.key_changes import KeyChange, alert_key_change, alert_replaced_key
 from loyalink_khalti.flow.transactions import is_database_failure
 # isort: on
 
@@ -134,6 +135,7 @@ __all__ = [
     "Health",
     "HeldPoints",
     "InvalidClaimLink",
+    "KeyChange",
     "MemberAccount",
     "PassLabel",
     "PassResult",
@@ -151,6 +153,8 @@ __all__ = [
     "adjust_points",
     "adjustment_obstacle",
     "affects_search",
+    "alert_key_change",
+    "alert_replaced_key",
     "apply_received",
     "apply_refund",
     "audit",

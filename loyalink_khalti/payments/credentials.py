@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Credentials(models.Model):
@@ -21,6 +22,7 @@ class Credentials(models.Model):
 
     class Meta:
         verbose_name_plural = "credentials"
+        permissions = [("change_secret_key", _("Can change Khalti's secret key and server"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["site_key", "environment"],

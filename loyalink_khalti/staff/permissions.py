@@ -25,12 +25,14 @@ EXPORT_MEMBERS = f"{_APP}.export_account"
 VIEW_ENTRIES = f"{_APP}.view_entry"
 """The reports about points."""
 KHALTI_SETTINGS = f"{_APP}.change_khaltisettings"
+KHALTI_KEY = f"{_APP}.change_secret_key"
+"""Change the secret key and the environment, with ``KHALTI_SETTINGS``. No default group has it."""
 LOYALTY_SETTINGS = f"{_APP}.change_loyaltysettings"
 """The loyalty rules and the campaigns."""
 
 ALL = (
     VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RECORD_RECEIVED, RESOLVE_FLAGS, VIEW_MEMBERS,
-    CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES,
+    CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES, KHALTI_KEY,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""
 

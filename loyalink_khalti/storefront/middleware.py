@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
 ROBOTS = re.compile(r"bot|crawl|spider|slurp|preview|monitor|probe|check|curl|wget|python|java|go-http", re.IGNORECASE)
 """Words in the User-Agent of programs that open pages without a person."""
-APPS_WITHOUT_BAR = frozenset({"admin", "loyalink_khalti"})
-"""URL namespaces of Django's admin and of our own token pages."""
 
 
 class PendingPaymentMiddleware:
@@ -58,6 +56,8 @@ class PendingPaymentMiddleware:
             bar = pending_payment_bar(request)
             if bar:
                 _insert(response, bar.encode(response.charset or "utf-8"))
+        if conf.test_payments_allowed() and isinstance(response, HttpResponse):
+            _insert_test_banner(request, response)
         return response
 
 
@@ -135,6 +135,17 @@ def pending_payment_bar(request: HttpRequest) -> str:
     return render_to_string("loyalink_khalti/pending_payment.html", {"payment": payment}, request=request)
 
 
+def _insert_test_banner(request: HttpRequest, response: HttpResponse) -> None:
+    """Say on every page for customers that no money moves, where this is a staging server in test mode."""
+    is_page = response.get("Content-Type", "").startswith("text/html") and not response.has_header("Content-Encoding")
+    if not is_page or response.status_code >= 500 or _is_for_staff(request):
+        return
+    environment = conf.environment_of(conf.khalti_settings(conf.site_key(request)))
+    if conf.is_test_mode(environment):
+        banner = render_to_string("loyalink_khalti/test_mode.html", request=request)
+        _insert(response, banner.encode(response.charset or "utf-8"))
+
+
 def _is_person(request: HttpRequest) -> bool:
     """Return whether a person is browsing. A program seldom has a cookie of the shop, and most name themselves."""
     user_agent = request.headers.get("User-Agent", "")
@@ -148,9 +159,15 @@ def _takes_bar(request: HttpRequest, response: HttpResponse) -> bool:
     if not response.get("Content-Type", "").startswith("text/html") or response.has_header("Content-Encoding"):
         return False
     match = request.resolver_match
-    if match is None or APPS_WITHOUT_BAR.intersection(match.app_names):
-        return False
-    return not request.path.startswith(_wagtail_admin()) and not request.path.startswith(_staff_url_prefixes())
+    return match is not None and "loyalink_khalti" not in match.app_names and not _is_for_staff(request)
+
+
+def _is_for_staff(request: HttpRequest) -> bool:
+    """Return whether this is a page of Django's or Wagtail's admin, or of a shop's own back office."""
+    match = request.resolver_match
+    if match is not None and "admin" in match.app_names:
+        return True
+    return request.path.startswith((*_wagtail_admin(), *_staff_url_prefixes()))
 
 
 def _wagtail_admin() -> tuple[str, ...]:

@@ -51,9 +51,11 @@ def site(db: None, deployment: Callable[..., None]) -> Site:
 
 @pytest.fixture
 def editor(db: None) -> User:
-    """A user who may edit Khalti's settings and nothing else."""
+    """A user who may edit Khalti's settings with the key, and nothing else."""
     group = Group.objects.create(name="Shopkeepers")
-    group.permissions.set(Permission.objects.filter(codename__in=["access_admin", "change_khaltisettings"]))
+    group.permissions.set(
+        Permission.objects.filter(codename__in=["access_admin", "change_khaltisettings", "change_secret_key"])
+    )
     user = User.objects.create(username="maya", email="maya@example.com", is_staff=True)
     user.groups.add(group)
     return user

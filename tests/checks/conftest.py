@@ -4,6 +4,8 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core import checks
 
+from loyalink_khalti import conf
+
 KEY = "live_secret_key_00000000000040008000000000c0ffee"
 
 
@@ -28,6 +30,7 @@ def deploy(settings, monkeypatch):
         "SHOPS": {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"},
         "SITE_URL": "https://shop.example",
         "KHALTI_SECRET_KEY": KEY,
+        "KHALTI_BASE_URL": conf.SERVERS[conf.LIVE],
         "FERNET_KEYS": [Fernet.generate_key().decode()],
         "ALERTS_TO": ["shopkeeper@shop.example"],
         "TRUSTED_PROXIES": 1,

@@ -2,8 +2,10 @@
 
 import pytest
 from cryptography.fernet import Fernet
+from wagtail.models import Site
 
 from loyalink_khalti import conf
+from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.khalti import Secret
 
 from .conftest import KEY
@@ -27,6 +29,49 @@ def test_a_server_that_is_not_khaltis_in_production(deploy, messages, settings):
 
     settings.DEBUG = True
     assert messages() == {}
+
+
+@pytest.mark.parametrize("url", [SIMULATED, conf.SERVERS[conf.TEST]])
+def test_a_test_server_for_all_sites_is_an_error_unless_it_is_a_staging_server(deploy, messages, settings, url):
+    """M21: with Khalti's own test server nothing was reported."""
+    deploy(KHALTI_BASE_URL=url)
+    in_production = messages()
+    deploy(KHALTI_BASE_URL=url, ALLOW_TEST_PAYMENTS=True)
+
+    assert url in in_production.pop("E002")
+    assert in_production == {}
+    assert set(messages()) == {"W044"}
+
+    settings.DEBUG = True
+    assert messages() == {}
+
+
+@pytest.mark.django_db
+def test_the_test_environment_of_a_site_is_an_error_unless_it_is_a_staging_server(deploy, messages, settings):
+    """M21: an editor chose it on a live shop, and nothing said so."""
+    site = Site.objects.get(is_default_site=True)
+    KhaltiSettings.objects.create(site=site, environment=conf.TEST)
+    deploy(KHALTI_BASE_URL="")
+    in_production = messages(databases=["default"])
+    deploy(KHALTI_BASE_URL="", ALLOW_TEST_PAYMENTS=True)
+    on_staging = messages(databases=["default"])
+    deploy(KHALTI_BASE_URL="", ALLOW_TEST_PAYMENTS="false")
+
+    assert set(in_production) == {"E043"}
+    assert set(on_staging) == {"W044"}
+    assert set(messages(databases=["default"])) == {"E043"}
+
+    settings.DEBUG = True
+    assert messages(databases=["default"]) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", [{"environment": "live"}, {"enabled": False}])
+def test_a_site_in_the_live_environment_or_without_khalti_is_right(deploy, messages, change):
+    KhaltiSettings.objects.create(site=Site.objects.get(is_default_site=True), **change)
+    deploy(KHALTI_BASE_URL="")
+
+    assert messages(databases=["default"]) == {}
 
 
 @pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from wagtail.log_actions import log
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, flow
 from loyalink_khalti.backoffice.limits import REFUND_LIMIT_CHANGED, GuardedForm
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.money import KHALTI_MINIMUM
@@ -20,6 +20,7 @@ MIN_KEY_LENGTH, MAX_KEY_LENGTH = 16, 200
 
 REFUND_LIMITS = ("refund_limit", "refund_limit_per_actor")
 KEY_SAVED, KEY_REMOVED = "loyalink_khalti.save_key", "loyalink_khalti.remove_key"
+ENVIRONMENT_CHANGED = "loyalink_khalti.change_environment"
 """Log actions."""
 
 
@@ -66,8 +67,8 @@ def _key_error(key: str) -> Any:
 class KhaltiSettingsForm(GuardedForm):
     """The settings of a site, with a field for a new secret key."""
 
-    guarded = dict.fromkeys(REFUND_LIMITS, permissions.REFUND_BEYOND_LIMIT)
-    log_actions = dict.fromkeys(REFUND_LIMITS, REFUND_LIMIT_CHANGED)
+    guarded = dict.fromkeys(REFUND_LIMITS, permissions.REFUND_BEYOND_LIMIT) | {"environment": permissions.KHALTI_KEY}
+    log_actions = dict.fromkeys(REFUND_LIMITS, REFUND_LIMIT_CHANGED) | {"environment": ENVIRONMENT_CHANGED}
 
     secret_key = SecretKeyField(
         label=_("New secret key"),
@@ -99,7 +100,10 @@ class KhaltiSettingsForm(GuardedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not any(key.source == conf.EDITORS for key in self.current_keys().values()):
+        self.may_change_key = self.has_permission(permissions.KHALTI_KEY)
+        if not self.may_change_key:
+            del self.fields["secret_key"], self.fields["remove_key"]
+        elif not any(key.source == conf.EDITORS for key in self.current_keys().values()):
             del self.fields["remove_key"]
 
     @property
@@ -112,9 +116,17 @@ class KhaltiSettingsForm(GuardedForm):
             environment: conf.secret_key_info(self.site_key, environment) for environment in (conf.TEST, conf.LIVE)
         }
 
+    @property
+    def selected_environment(self) -> str:
+        """The environment in the form, or the stored one for users who may not change it."""
+        field = self.fields.get("environment")
+        return str(field.clean(self["environment"].data) if field is not None else self.instance.environment)
+
     def entered_key(self) -> Secret | None:
         """Return the key in the form, not saved; None if there is none. Raises ``ValidationError``."""
-        field = self.fields["secret_key"]
+        field = self.fields.get("secret_key")
+        if field is None:
+            return None
         assert isinstance(field, SecretKeyField)
         return field.clean(self["secret_key"].data)
 
@@ -123,6 +135,13 @@ class KhaltiSettingsForm(GuardedForm):
         minimum, maximum = cleaned.get("minimum_order"), cleaned.get("maximum_order")
         if minimum is not None and maximum is not None and maximum < minimum:
             self.add_error("maximum_order", _("This is below the minimum order, so Khalti would never be offered."))
+        if not self.may_change_key and self._posts_key():
+            raise ValidationError(
+                _(
+                    "You do not have permission to change the secret key or the server, so nothing was saved. Open the"
+                    " page again."
+                )
+            )
         if not cleaned.get("secret_key"):
             return cleaned
         if cleaned.get("remove_key"):
@@ -137,10 +156,16 @@ class KhaltiSettingsForm(GuardedForm):
             self.add_error("secret_key", message % {"reason": exc})
         return cleaned
 
+    def _posts_key(self) -> bool:
+        """Whether the form contains what its user may not change: the permission may be gone since it was shown."""
+        environment = self.data.get("environment")
+        other = environment is not None and environment != self.instance.environment
+        return other or bool(self.data.get("secret_key") or self.data.get("remove_key"))
+
     def save(self, commit: bool = True) -> Any:
         with transaction.atomic():
             instance = super().save(commit)
-            if commit:
+            if commit and self.may_change_key:
                 self._save_key()
         return instance
 
@@ -152,9 +177,24 @@ class KhaltiSettingsForm(GuardedForm):
         if secret is not None:
             conf.save_secret_key(self.site_key, environment, secret)
             self._log(KEY_SAVED, environment, secret.fingerprint)
+            if secret.fingerprint != former:
+                self._alert(flow.KeyChange.SAVED, environment, former, secret.fingerprint)
             self.instance.has_new_key = True  # for the message after saving
         elif self.cleaned_data.get("remove_key") and conf.remove_secret_key(self.site_key, environment):
             self._log(KEY_REMOVED, environment, former)
+            now = conf.secret_key_info(self.site_key, environment).fingerprint
+            self._alert(flow.KeyChange.REMOVED, environment, former, now)
+
+    def log_change(self, name: str, old: Any, new: Any) -> None:
+        super().log_change(name, old, new)
+        if name == "environment":
+            self._alert(flow.KeyChange.ENVIRONMENT, new, old or "", new)
+
+    def _alert(self, change: flow.KeyChange, environment: str, former: str, fingerprint: str) -> None:
+        flow.alert_key_change(
+            site_key=self.site_key, change=change, environment=environment, former=former, fingerprint=fingerprint,
+            actor=str(self.for_user.pk) if self.for_user else None,
+        )  # fmt: skip
 
     def _log(self, action: str, environment: str, fingerprint: str) -> None:
         data = {"environment": environment, "fingerprint": fingerprint}

@@ -51,7 +51,7 @@ class KeysPanel(Panel):
                 }
                 for environment, key in self.form.current_keys().items()
             ]
-            return {**context, "keys": keys, "EDITORS": conf.EDITORS}
+            return {**context, "keys": keys, "EDITORS": conf.EDITORS, "may_change": self.form.may_change_key}
 
 
 class TestKeyPanel(Panel):

@@ -39,7 +39,7 @@ class TestKeyView(SettingPermissionRequired, EditView):
 def check_form(form: KhaltiSettingsForm) -> KeyCheck:
     """Check the key that the form contains, or the current key of the selected environment."""
     try:
-        environment = form.fields["environment"].clean(form["environment"].data)
+        environment = form.selected_environment
         secret = form.entered_key() or conf.current_secret(form.site_key, environment)
     except ValidationError as exc:
         return KeyCheck(level=FAILED, text=" ".join(exc.messages))

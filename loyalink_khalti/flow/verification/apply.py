@@ -205,6 +205,7 @@ def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> 
         at=payment.paid_at or timezone.now(),
         points=Points(purchase.points_redeemed),
         points_value=Paisa(purchase.points_value),
+        is_test=conf.is_test_mode(payment.environment),
     )
     confirm_order(purchase, paid, on_credit=on_credit)
     award_points(purchase)

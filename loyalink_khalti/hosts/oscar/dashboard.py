@@ -17,6 +17,7 @@ from oscar.apps.dashboard.orders.forms import OrderSearchForm as OscarOrderSearc
 from oscar.apps.dashboard.orders.views import OrderDetailView as OscarOrderDetailView
 from oscar.apps.dashboard.orders.views import OrderListView as OscarOrderListView
 
+from loyalink_khalti import conf
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason
@@ -118,6 +119,8 @@ class PaymentLink:
     """Its path, "" if there is no such page, or this user may not open it."""
     flags: tuple[tuple[int, str], ...]
     """The number and the reason of each open Flag."""
+    is_test: bool
+    """Whether it went to another server than Khalti's live one: no money moves."""
 
 
 def payment_links(purchase: Purchase | None, user: Any) -> list[PaymentLink]:
@@ -125,13 +128,14 @@ def payment_links(purchase: Purchase | None, user: Any) -> list[PaymentLink]:
     if purchase is None or not user.is_staff:
         return []
     open_flags = Prefetch("flags", Flag.objects.filter(resolved_at=None).order_by("pk"), to_attr="open_flags")
-    payments: Any = purchase.payments.prefetch_related(open_flags).order_by("-pk")
+    payments: Any = purchase.payments.select_related("credentials").prefetch_related(open_flags).order_by("-pk")
     may_open = has_permission(user, VIEW_PAYMENTS)
     return [
         PaymentLink(
             payment=payment,
             page=admin_page("loyalink_khalti_payment", payment.pk) if may_open else "",
             flags=tuple((flag.pk, str(REASONS[FlagReason(flag.reason)])) for flag in payment.open_flags),
+            is_test=payment.credentials.base_url != conf.SERVERS[conf.LIVE],
         )
         for payment in payments
     ]

@@ -27,6 +27,9 @@ _SOURCE_TYPES = {
 }
 """Names of Oscar's payment source types; their codes are the slugs of these."""
 
+TEST_MODE = "Test mode: no money"
+"""The label of a source, and the status of its transaction, of a payment in Khalti's test environment."""
+
 
 def of_money() -> "QuerySet[Any]":
     """Return all sources but those of points."""
@@ -41,7 +44,8 @@ def record(order: Any, paid: Paid) -> None:
         _add_transaction(points, "Debit", value)
     if paid.method is PaymentMethod.POINTS:
         return
-    source = _create(order, paid.method, order.total_incl_tax, reference=paid.transaction_id)
+    label = TEST_MODE if paid.is_test else ""
+    source = _create(order, paid.method, order.total_incl_tax, reference=paid.transaction_id, label=label)
     if paid.amount:
         _debit(source, paid)
 
@@ -126,7 +130,8 @@ def _debit(source: Any, paid: Paid) -> None:
     source.reference = paid.transaction_id or source.reference
     source.amount_debited = rupees(paid.amount)
     source.save(update_fields=["reference", "amount_debited"])
-    _add_transaction(source, "Debit", rupees(paid.amount), reference=paid.transaction_id)
+    status = TEST_MODE if paid.is_test else ""
+    _add_transaction(source, "Debit", rupees(paid.amount), reference=paid.transaction_id, status=status)
 
 
 def _create(order: Any, method: PaymentMethod, amount: Decimal, *, reference: str = "", label: str = "") -> Any:
@@ -147,5 +152,5 @@ def _create(order: Any, method: PaymentMethod, amount: Decimal, *, reference: st
     return source
 
 
-def _add_transaction(source: Any, kind: str, amount: Decimal, *, reference: str = "") -> None:
-    source.transactions.create(txn_type=kind, amount=amount, reference=reference, status="")
+def _add_transaction(source: Any, kind: str, amount: Decimal, *, reference: str = "", status: str = "") -> None:
+    source.transactions.create(txn_type=kind, amount=amount, reference=reference, status=status)
