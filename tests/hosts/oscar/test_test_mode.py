@@ -1,4 +1,4 @@
-"""Payments in test mode: staff see that an order brought no money, and a staging server says so on every page (M21)."""
+"""Payments in test mode: staff see that an order brought no money, and a staging server says so everywhere (M21)."""
 
 from typing import Any
 
