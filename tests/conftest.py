@@ -16,7 +16,10 @@ from django.conf import settings
 from django.contrib.sites.models import Site
 from django.core.cache import cache, caches
 from django.core.management import call_command
+from django.core.signals import setting_changed
 from django.test import TransactionTestCase, override_settings
+from django.test.signals import root_urlconf_changed
+from django.urls import set_urlconf
 from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
 
@@ -164,6 +167,21 @@ def _no_known_servers() -> Iterator[None]:
     """Clear the circuit breakers after each test."""
     yield
     circuit_breaker.reset()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_url_resolvers() -> Iterator[None]:
+    """Keep the resolver of each URLconf: Django makes all anew, for a second, at each change of ROOT_URLCONF."""
+
+    def use_new_urlconf(*, setting: str, **_signal: Any) -> None:
+        if setting == "ROOT_URLCONF":
+            set_urlconf(None)
+
+    setting_changed.disconnect(root_urlconf_changed)
+    setting_changed.connect(use_new_urlconf)
+    yield
+    setting_changed.disconnect(use_new_urlconf)
+    setting_changed.connect(root_urlconf_changed)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,12 +20,6 @@ LOOKUP = "https://dev.khalti.com/api/v2/epayment/lookup/"
 
 
 @pytest.fixture(autouse=True)
-def _no_static_files(settings: Any) -> None:
-    """Leave WhiteNoise out: it warns of missing folders, and no test requests a static file."""
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
-
-
-@pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     """Wagtail caches the sites of earlier tests."""
     cache.clear()

@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 
 @pytest.fixture
 def application(settings):
-    settings.WHITENOISE_AUTOREFRESH = True
+    settings.MIDDLEWARE = settings.WITH_STATIC_FILES
     return importlib.reload(importlib.import_module("sandbox.wsgi")).application
 
 

@@ -324,7 +324,6 @@ def test_points_that_were_claimed_meanwhile_are_not_mailed_about(shop: FakeShop)
 def sita(shop: FakeShop, settings: Any, django_user_model: Any) -> Client:
     """A member's browser, in a shop with pages."""
     settings.ROOT_URLCONF = "sandbox.urls"
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]  # no files are requested
     browser = Client()
     browser.force_login(
         django_user_model.objects.create_user(username="sita", email=EMAIL),

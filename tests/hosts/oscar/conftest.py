@@ -30,9 +30,6 @@ Page = Any
 
 @pytest.fixture
 def khalti(khalti_simulator: Simulator, settings: SettingsWrapper) -> Simulator:
-    settings.MIDDLEWARE = [
-        name for name in settings.MIDDLEWARE if "whitenoise" not in name
-    ]  # static files are not served here
     settings.LOYALINK_KHALTI = {
         **settings.LOYALINK_KHALTI,
         "KHALTI_BASE_URL": khalti_simulator.base_url,

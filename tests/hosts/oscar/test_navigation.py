@@ -33,7 +33,6 @@ def staff_with(*codenames: str) -> Client:
 
 @pytest.fixture(autouse=True)
 def _on_the_web(settings: Settings) -> None:
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
     settings.ROOT_URLCONF = "tests.hosts.oscar.wagtail_urls"
 
 

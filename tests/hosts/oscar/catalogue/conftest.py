@@ -10,12 +10,6 @@ from tests.hosts.oscar.conftest import Store
 Product = get_model("catalogue", "Product")
 
 
-@pytest.fixture(autouse=True)
-def _no_files(settings: Any) -> None:
-    """Leave WhiteNoise out: static files are not served here, and it warns of missing folders."""
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
-
-
 @pytest.fixture
 def catalogue(db: None) -> Store:
     return Store()
