@@ -4,10 +4,13 @@ Days and months are those of Kathmandu (UTC+05:45). Moments are aware datetimes.
 """
 
 import calendar
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
+# As phonenumbers 9.0 has them: with the country code or the trunk prefix, or without.
+_MOBILE = re.compile(r"(?:(?:\+|00)?977|0)?(9(?:6[0-3]|7[0-24-6]|8[0-24-68])[0-9]{7})")
 _ASCII_DIGITS = str.maketrans("०१२३४५६७८९", "0123456789")
 
 
@@ -54,3 +57,12 @@ def group_digits(number: int) -> str:
 def ascii_digits(text: str) -> str:
     """Return ``text`` with its Devanagari digits as 0 to 9."""
     return text.translate(_ASCII_DIGITS)
+
+
+def nepali_mobile(typed: str) -> str:
+    """Return the ten digits of a Nepali mobile number, however it was typed; "" for any other text.
+
+    Without its country code, area code or extension another number could be a stranger's mobile.
+    """
+    found = _MOBILE.fullmatch(re.sub(r"[\s().-]", "", ascii_digits(typed)))
+    return found[1] if found else ""

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from loyalink_khalti.errors import KhaltiUnreadable
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.nepal import ascii_digits
+from loyalink_khalti.nepal import nepali_mobile
 
 MAX_ID = 64  # characters; every id seen so far has 22
 MAX_NAME = 100  # characters; Khalti documents no limit
@@ -22,8 +22,6 @@ MAX_AMOUNT = 10**12  # paisa; larger than any payment, and every database can st
 
 _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-# The mobile numbers of Nepal, as phonenumbers 9.0 has them, with the country code or the trunk prefix, or without.
-_NEPALI_MOBILE = re.compile(r"(?:(?:\+|00)?977|0)?(9(?:6[0-3]|7[0-24-6]|8[0-24-68])[0-9]{7})")
 
 
 class Status(Enum):
@@ -102,7 +100,11 @@ class Initiate:
         if not name:  # Khalti requires the name inside customer_info
             return {}
         email = self.email.strip()
-        customer = {"name": name, "email": email if _EMAIL.fullmatch(email) else "", "phone": _phone(self.phone)}
+        customer = {
+            "name": name,
+            "email": email if _EMAIL.fullmatch(email) else "",
+            "phone": nepali_mobile(self.phone),
+        }
         return {key: value for key, value in customer.items() if value}
 
 
@@ -221,15 +223,6 @@ def _datetime(wire: Mapping[str, Any], name: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def _phone(typed: str) -> str:
-    """Return the ten digits of a Nepali mobile, the form in Khalti's examples; "" for anything else.
-
-    Without its country code, area code or extension another number could be a stranger's mobile.
-    """
-    found = _NEPALI_MOBILE.fullmatch(re.sub(r"[\s().-]", "", ascii_digits(typed)))
-    return found[1] if found else ""
 
 
 def _one_line(text: str) -> str:

@@ -12,6 +12,7 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.program import Program
 from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.nepal import nepali_mobile
 from loyalink_khalti.payments.models import Payment
 
 DEFAULT = ""
@@ -112,6 +113,14 @@ def payment(name: str) -> Payment:
     if len(found) != 1:
         raise CommandError(f"{'There is no payment' if not found else 'There are several payments'} {name!r}.")
     return found[0]
+
+
+def mobile(text: str) -> str:
+    """Return a mobile number of Nepal as its ten digits, "" for none. Raises ``ArgumentTypeError``."""
+    number = nepali_mobile(text)
+    if text and not number:
+        raise ArgumentTypeError(f"{text!r} is no mobile number of Nepal")
+    return number
 
 
 def rupees(text: str) -> Paisa:

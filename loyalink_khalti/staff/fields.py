@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loyalink_khalti.money import Paisa, npr, paisa
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.nepal import group_digits, nepali_mobile
 
 MAXIMUM_PAISA = Paisa(100_000_000_000)
 """Rs 100 crore, in paisa: more is a typing error."""
@@ -90,6 +90,19 @@ class RupeesField(ParsedField, forms.DecimalField):
 
     def prepare_value(self, value: Any) -> Any:
         return npr(Paisa(value)).removeprefix("Rs ").removesuffix(".00") if isinstance(value, int) else value
+
+
+class MobileField(forms.CharField):
+    """A Nepali mobile number, however it is typed; its ten digits in Python."""
+
+    widget = text_input("tel", 16)
+
+    def clean(self, value: Any) -> str:
+        typed = str(super().clean(value) or "")
+        number = nepali_mobile(typed)
+        if typed and not number:
+            raise ValidationError(_("Enter a mobile number of Nepal, for example 9841234567."))
+        return number
 
 
 class WholeNumberField(ParsedField, forms.IntegerField):

@@ -19,6 +19,7 @@ from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PaymentMethod, PrivateText
 
 from . import permissions
+from .fields import MobileField
 
 
 def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
@@ -90,8 +91,7 @@ class RefundForm(forms.Form):
         label=gettext_lazy("Delivery, in rupees"), required=False, min_value=0, max_digits=12, decimal_places=2
     )
     restock = forms.BooleanField(label=gettext_lazy("Restock items"), required=False, initial=True)
-    mobile = forms.RegexField(
-        r"^9\d{9}$",
+    mobile = MobileField(
         label=gettext_lazy("Khalti number of the customer"),
         help_text=gettext_lazy("Only if they paid from a bank: Khalti then refunds to this account."),
         required=False,

@@ -131,7 +131,7 @@ def test_a_payment_that_bought_nothing_is_refunded(
     run: Run, mismatched: Payment, khalti: Khalti, shop: FakeShop, user: Any
 ) -> None:
     """F01, I7"""
-    output = resolve(run, "refund", "--mobile", "9800000005")
+    output = resolve(run, "refund", "--mobile", "+977 980-0000005")
 
     assert output == f"#{number()} is resolved: refunded. The payment is refunded.\n"
     assert khalti.refunded == [("T-pidx1", {"mobile": "9800000005"})]

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 from django.core.exceptions import ValidationError
 
-from loyalink_khalti.staff.fields import MultiplierField, RupeesField, WholeNumberField, format_multiplier
+from loyalink_khalti.staff.fields import MobileField, MultiplierField, RupeesField, WholeNumberField, format_multiplier
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,16 @@ def test_another_notation_of_the_same_value_is_no_change():
     assert not WholeNumberField().has_changed(1000, "1,000")
     assert not MultiplierField().has_changed(Fraction(3, 2), "1.50")
     assert RupeesField().has_changed(1000, "10.01")
+
+
+@pytest.mark.parametrize("typed", ["9841234567", "+977 984-1234567", "९८४१२३४५६७", " 0984 123 4567 "])
+def test_a_mobile_number_is_its_ten_digits_however_it_is_typed(typed):
+    """M17: Khalti refunds to the wallet of this number."""
+    assert MobileField().clean(typed) == "9841234567"
+
+
+@pytest.mark.parametrize("typed", ["984123456", "+91 98412 34567", "01-4412345", "9841234567 x5", "9841234567\n1"])
+def test_a_number_that_is_no_nepali_mobile_is_refused(typed):
+    with pytest.raises(ValidationError):
+        MobileField(required=False).clean(typed)
+    assert MobileField(required=False).clean("") == ""

@@ -27,6 +27,7 @@ from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.ports import PrivateText
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.consequences import consequences
+from loyalink_khalti.staff.fields import MobileField
 from loyalink_khalti.staff.labels import (
     RESOLUTIONS,
     flag_evidence,
@@ -62,8 +63,7 @@ class ResolutionForm(forms.Form):
         label=gettext_lazy("Of this, for delivery, in rupees"),
         required=False, min_value=0, max_digits=12, decimal_places=2,
     )  # fmt: skip
-    mobile = forms.RegexField(
-        r"^9\d{9}$",
+    mobile = MobileField(
         label=gettext_lazy("Khalti number of the customer"),
         help_text=gettext_lazy("Only if they paid from a bank: Khalti then refunds to this account."),
         required=False,

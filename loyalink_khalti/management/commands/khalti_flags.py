@@ -36,7 +36,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--again", action="store_true", help="answer a resolved flag again; the earlier answer is kept"
         )
-        parser.add_argument("--mobile", default="", help="the customer's Khalti number, if a bank account paid")
+        parser.add_argument(
+            "--mobile", type=naming.mobile, default="", help="the customer's Khalti number, if a bank account paid"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["flag"] is None:
