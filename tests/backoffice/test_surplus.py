@@ -126,4 +126,4 @@ def test_the_dashboard_says_that_money_waits_to_be_refunded(browser: Client, rea
     after = text_of(browser, reverse("wagtailadmin_home"))
 
     assert "surplus" not in before
-    assert "1 order has a surplus of Rs 550.00 in cash or by bank transfer: refund it by hand." in after
+    assert "1 order has a surplus of Rs 550.00 in cash or by bank transfer to refund." in after

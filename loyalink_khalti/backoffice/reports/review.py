@@ -124,7 +124,7 @@ class SurplusRow:
 
     @property
     def options(self) -> str:
-        return gettext("Refund by hand, or place the order again")
+        return gettext("Refund, or place the order again")
 
 
 class ReviewFilters(PaymentFilters):

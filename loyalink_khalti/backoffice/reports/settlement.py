@@ -33,8 +33,7 @@ class SettlementReport(Report):
     filterset_class = MoneyFilters
     description = _(
         "Payments on the day on which they were paid, and refunds on the day on which they were made, in Nepal time."
-        " Compare it with Khalti's statement, which has all but cash and bank transfers (“Received”) and refunds by"
-        " hand."
+        " Compare it with Khalti's statement, which has all but what was received and refunded outside Khalti."
     )
     empty_message = _(
         "No money was captured or refunded on these days. Each day with payments is listed here with captured amount,"
@@ -49,7 +48,7 @@ class SettlementReport(Report):
         MoneyColumn("refunded", _("Refunded"), heading=_("Refunded (Rs)")),
         MoneyColumn("net", _("Net"), heading=_("Net (Rs)")),
         MoneyColumn("received", _("Received"), heading=_("Received in cash or by transfer (Rs)")),
-        MoneyColumn("by_hand", _("By hand"), heading=_("Refunded by hand (Rs)")),
+        MoneyColumn("by_hand", _("Refunded outside Khalti"), heading=_("Refunded outside Khalti (Rs)")),
     )
     export_only = (NumberColumn("without_fee", _("Payments without a fee")),)
 
@@ -88,7 +87,7 @@ class SettlementReport(Report):
             Figure(label=_("Refunded"), value=format_money(totals.refunded), note=_refunds(totals.refunds)),
             Figure(label=_("Net"), value=format_money(totals.net)),
             Figure(label=_("Received"), value=format_money(totals.received), note=_("in cash or by bank transfer")),
-            Figure(label=_("Refunded by hand"), value=format_money(totals.by_hand)),
+            Figure(label=_("Refunded outside Khalti"), value=format_money(totals.by_hand)),
         ]
 
     @property

@@ -89,10 +89,10 @@ def erase_personal_data(subject: DataSubject, *, site_key: str | None = None) ->
     """Erase who a customer was, and return how many rows that changed; amounts, lines, states and points stay.
 
     Removes name, e-mail address and phone from each purchase's Cart, the notes of staff from its flags and refunds,
-    and the browser session; the points account loses its member and is blocked. ``member_id`` and ``claimed_by`` of
-    purchases stay: they mean nothing once the shop has deleted its user. All of it is one transaction. Raises
-    ``CannotEraseData`` while a payment or a refund is unfinished and ``LedgerError`` while points are held, and then
-    nothing is changed; and ``InsideTransaction``.
+    the texts of its received money, and the browser session; the points account loses its member and is blocked.
+    ``member_id`` and ``claimed_by`` of purchases stay: they mean nothing once the shop has deleted its user. All of it
+    is one transaction. Raises ``CannotEraseData`` while a payment or a refund is unfinished or a surplus is not
+    refunded, and ``LedgerError`` while points are held, and then nothing is changed; and ``InsideTransaction``.
     """
     forbid_transaction("erase_personal_data")
     return in_one_block(lambda: _erase(subject, site_key))

@@ -84,7 +84,7 @@ class ReceivedMixin:
         )  # fmt: skip
         if not refund.is_repeated:
             deeds.log_refund(refund, user=self.request.user)
-            self._note(_("Refunded by hand: %(amount)s.") % {"amount": npr(amount)})
+            self._note(_("Refunded outside Khalti: %(amount)s.") % {"amount": npr(amount)})
         messages.success(self.request, _("Recorded. Hand %(amount)s to the customer.") % {"amount": npr(amount)})
         return self._reload_received()
 

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.core import mail
 from django.test import Client
 from django.utils import timezone
-from wagtail.models import ModelLogEntry
+from wagtail.models import ModelLogEntry, Site
 
+from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.flow import audit
 from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.nepal import day_of
@@ -38,6 +40,14 @@ def order(store: Store, sita: Customer) -> Any:
     """A notebook of Rs 500, Rs 50 of it by points, to be paid by bank transfer; 45 points are earned."""
     sita.buy(store.notebook, method="bank_transfer", points=500)
     return only_order()
+
+
+@pytest.fixture
+def site_limit(order: Any) -> None:
+    """Staff may refund Rs 40 of one order."""
+    KhaltiSettings.objects.update_or_create(
+        site=Site.objects.get(is_default_site=True), defaults={"refund_limit": 4_000}
+    )
 
 
 def colleague(*codenames: str, groups: tuple[str, ...] = ()) -> Client:
@@ -253,6 +263,17 @@ def test_the_surplus_is_refunded_by_hand_once(order: Any, staff: Client) -> None
     assert audit_passes()
 
 
+def test_the_limit_for_refunds_holds_for_a_surplus_too(order: Any, staff: Client, site_limit: None) -> None:
+    receive(staff, order, amount="500", more="on")
+    clerk = colleague(permissions.REFUND, permissions.RECORD_RECEIVED)
+    form = form_with(clerk.get(order_page(order)), "received", "refund")
+
+    page = text(clerk.post(order_page(order), form, follow=True))
+
+    assert "Staff may refund up to Rs 40.00 of one order" in page
+    assert (only_purchase().surplus, Refund.objects.count()) == (5_000, 0)
+
+
 def test_of_two_open_pages_the_second_is_told_that_the_first_has_recorded(order: Any, staff: Client) -> None:
     first, second = (form_with(staff.get(order_page(order)), "received", "record") for _page in range(2))
     staff.post(order_page(order), first)
@@ -269,12 +290,14 @@ def test_a_transfer_after_the_cancellation_places_the_order_again(
     """M25."""
     cancel(staff, order)
     assert (state_of(order), available(sita), store.stock(store.notebook)) == (("Cancelled", 0, 0), 1200, 20)
+    mail.outbox.clear()
 
     page = receive(staff, order)
 
     assert "The order is placed again and paid" in text(page)
     assert (state_of(order), available(sita), store.stock(store.notebook)) == (("Paid", 45_000, 0), 745, 19)
     assert list(order.sources.order_by("pk").values_list("amount_debited", "amount_refunded")) == [(50, 0), (450, 0)]
+    assert [message.to for message in mail.outbox] == [["sita@example.com"]]  # the order's mail, once more
     assert audit_passes()
 
 
