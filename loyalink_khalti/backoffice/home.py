@@ -30,7 +30,8 @@ class ReviewPanel(Component):
         self.is_superuser = is_superuser
 
     def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
-        return {"health": self.health, "is_superuser": self.is_superuser}
+        only_surplus = not self.health.open_flags and not self.health.without_order.payments
+        return {"health": self.health, "is_superuser": self.is_superuser, "only_surplus": only_surplus}
 
 
 def add_review_panel(request: HttpRequest, panels: list[Any]) -> None:

@@ -37,6 +37,9 @@ from .columns import (
 )
 from .filters import PaymentFilters
 
+SURPLUS = _("Cash or a bank transfer was received that the order does not need.")
+"""The reason of an order with a surplus; it has no Flag."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagRow:
@@ -120,11 +123,11 @@ class SurplusRow:
 
     @property
     def reason(self) -> str:
-        return gettext("Cash or a bank transfer was received that the order does not need.")
+        return str(SURPLUS)
 
     @property
     def options(self) -> str:
-        return gettext("Refund, or place the order again")
+        return gettext("Refund") if self.purchase.received_at else gettext("Refund, or place the order again")
 
 
 class ReviewFilters(PaymentFilters):
@@ -181,13 +184,15 @@ class ReviewReport(Report):
         return FlagRow(flag=row, site=self.site_names.get(key, key))
 
     @cached_property
-    def reason_totals(self) -> list[tuple[FlagReason, int]]:
-        return reports.by_reason(self.flags)
+    def reason_totals(self) -> list[tuple[str, int]]:
+        """Each reason as staff read it, with its number."""
+        surpluses = [(str(SURPLUS), len(self.surpluses))] if self.surpluses else []
+        return [(str(REASONS[reason]), number) for reason, number in reports.by_reason(self.flags)] + surpluses
 
     @property
     def figures(self) -> list[Figure]:
-        flagged = sum(number for _reason, number in self.reason_totals)
-        figures = [Figure(label=_("To review"), value=format_number(flagged + len(self.surpluses)))]
+        number = sum(number for _reason, number in self.reason_totals)
+        figures = [Figure(label=_("To review"), value=format_number(number))]
         if self.surpluses:
             total = format_money(sum(purchase.surplus for purchase in self.surpluses))
             figures.append(Figure(label=_("Surplus received"), value=total, note=_("in cash or by bank transfer")))
@@ -196,7 +201,7 @@ class ReviewReport(Report):
     @property
     def chart_table(self) -> ReportTable:
         columns = [
-            LabelColumn("reason", _("Reason"), read=lambda row: str(REASONS[row[0]])),
+            LabelColumn("reason", _("Reason"), read=lambda row: row[0]),
             NumberColumn("number", _("To review"), read=lambda row: row[1]),
         ]
         return ReportTable(columns, self.reason_totals, caption=_("Totals by reason"))
@@ -204,5 +209,5 @@ class ReviewReport(Report):
     @property
     def chart(self) -> SafeString:
         series = [Series(name=gettext("To review"), values=[number for _reason, number in self.reason_totals])]
-        labels = [str(REASONS[reason]) for reason, _number in self.reason_totals]
+        labels = [reason for reason, _number in self.reason_totals]
         return bar_chart("review-by-reason", gettext("Payments to review by reason"), labels, series, format_number)

@@ -140,8 +140,10 @@ def _state(result: flow.ReceivedResult, money: received_form.ReceivedSummary) ->
     """Return what the order awaits now, as a sentence."""
     if result.is_placed_again:
         return _("The order is placed again and paid.")
+    if money.is_cancelled:
+        return _("The order stays cancelled; %(amount)s was received for it since.") % {"amount": money.surplus}
     if money.surplus:
         return _("%(amount)s more was received than the order needs.") % {"amount": money.surplus}
     if money.left:
         return _("%(amount)s is left to pay.") % {"amount": money.left}
-    return "" if money.is_cancelled else _("The order is paid, and its points are awarded.")
+    return _("The order is paid, and its points are awarded.")
