@@ -17,7 +17,7 @@ from loyalink_khalti.khalti.client import Khalti
 from loyalink_khalti.khalti.credentials import Secret
 from loyalink_khalti.khalti.transport import Transport
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments.models import Credentials
+from loyalink_khalti.payments.credentials import Credentials
 
 from .keys import NoKeyInThisProcess, current_secret, secret_key_info, secret_of
 from .settings import (

@@ -11,7 +11,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from loyalink_khalti.khalti.credentials import Secret
-from loyalink_khalti.payments.models import Credentials
+from loyalink_khalti.payments.credentials import Credentials
 
 from .settings import base_url, environment_of, get, khalti_settings
 
