@@ -211,6 +211,21 @@ def test_ten_concurrent_adjustments_with_one_key_are_one(account_with_points: Ac
     assert balances() == (70, 0, 0)
 
 
+def test_concurrent_imports_of_one_row_in_other_files_add_its_points_once(account_with_points: Account) -> None:
+    """M10: each says of the row what became of it."""
+    row = ledger.ImportRow(number=1, member_id=str(account_with_points.member_id), points=50)
+
+    def add(index: int) -> bool:
+        def work() -> bool:
+            (imported,) = ledger.import_points([row], site_key="default", digest=f"file {index}")
+            return imported.is_new
+
+        return in_transaction(work)
+
+    assert sorted(at_once(6, add), key=str) == [False] * 5 + [True]
+    assert balances() == (150, 0, 0)
+
+
 def test_concurrent_adjustments_all_count_and_never_go_below_zero(account_with_points: Account) -> None:
     """F10: one adds and one deducts, ten times each; then two deduct everything."""
     both = at_once(20, lambda index: in_transaction(lambda: adjust(7 if index % 2 else -5, f"staff {index}")))

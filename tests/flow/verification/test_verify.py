@@ -8,13 +8,14 @@ import time_machine
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from wagtail.models import Site
 
-from loyalink_khalti import flow
-from loyalink_khalti.errors import InsideTransaction, ShopCannot
+from loyalink_khalti import conf, flow
+from loyalink_khalti.errors import CannotRefund, InsideTransaction, ShopCannot
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry
 from loyalink_khalti.loyalty.orders import OrderAward
-from loyalink_khalti.money import Points
+from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.testing import FakeShop
@@ -38,6 +39,25 @@ def test_a_payment_completed_at_khalti_gives_one_order_and_one_award(
     assert points(account) == (500 + 245, 0, 500)
     assert (payment.purchase.number, payment.purchase.earned) == ("N-order-1", 245)
     assert flags() == []
+
+
+def test_a_payment_of_a_site_that_is_deleted_meanwhile_is_completed(khalti: Khalti, shop: FakeShop) -> None:
+    """M11: its member gets the points, and staff refund it only with the permission to exceed limits."""
+    books = Site.objects.create(hostname="books.example", root_page=Site.objects.get(is_default_site=True).root_page)
+    key = conf.site_key_of(books)
+    payment = flow.begin_payment(shop.freeze(shop.cart("order-9", site_key=key, member_id="7")))
+    books.delete()
+    khalti.pay(payment.pidx)
+
+    assert flow.verify_payment(payment) is Outcome.PAID
+
+    account = ledger.find_account(key, "7")
+    assert account is not None
+    assert account.available == 250
+    with pytest.raises(CannotRefund):
+        flow.refund_order(
+            payment.purchase, subtotal=Paisa(100), shipping=Paisa(0), actor="1", key="r", enforce_limit=True
+        )
 
 
 def test_verified_again_nothing_changes(payment: Payment, khalti: Khalti, shop: FakeShop, account: Account) -> None:

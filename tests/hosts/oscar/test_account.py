@@ -4,7 +4,9 @@ import re
 
 from wagtail.models import Site
 
+from loyalink_khalti import conf
 from loyalink_khalti.backoffice.models import LoyaltySettings
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Store, only_order, payment_of, text
@@ -25,6 +27,29 @@ def test_the_points_card_shows_balance_tier_and_history(store: Store, sita: Cust
     assert "Reserved" not in card  # the reserved points are used by now
     assert re.search(r"Used [\w-]+ −500", card)
     assert f"/shop/accounts/orders/{only_order().number}/" in page.content.decode()
+
+
+def test_the_points_card_stays_when_the_site_gets_another_host_name_and_another_is_made_the_default(
+    store: Store, sita: Customer
+) -> None:
+    """M11"""
+    default = Site.objects.get(is_default_site=True)
+    books = Site.objects.create(hostname="books.example", root_page=default.root_page)
+    key = conf.site_key_of(books)
+    ledger.adjust(site_key=key, member_id=str(sita.user.pk), points=77, key="gift", reason="goodwill")
+    default.hostname = "shop.example"
+    default.save()
+
+    Site.objects.update(is_default_site=False)
+    books.hostname, books.is_default_site = "kitab.example", True
+    books.save()
+
+    cards = [
+        text(sita.browser.get("/shop/accounts/points/", headers={"host": host}))
+        for host in ("kitab.example", "shop.example")
+    ]
+    assert "77 points available" in cards[0]
+    assert "1,200 points available" in cards[1]
 
 
 def test_points_reserved_for_a_pending_payment_are_shown_without_a_link_to_the_held_order(
