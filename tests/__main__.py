@@ -80,11 +80,12 @@ def start(
     """Start pytest with a database of its own and stop it, where it still runs, at the end of ``stack``."""
     from sandbox import children
 
+    # The compiled modules are kept: pytest rewrites every test module, and many tests start programs.
+    environment = dict(os.environ, TEST_DATABASE=database, PYTHONPYCACHEPREFIX=sys.prefix + "/compiled")
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     # Each run has a cache folder, so that --last-failed means the failures of this one.
     cache = "cache_dir=.pytest_cache/" + ("lints" if "--lints=only" in arguments else database)
-    child = children.start(
-        [python, "-m", "pytest", "-o", cache] + arguments, env=dict(os.environ, TEST_DATABASE=database), **more
-    )
+    child = children.start([python, "-m", "pytest", "-o", cache] + arguments, env=environment, **more)
     stack.callback(children.stop, child)
     return child
 

@@ -82,6 +82,8 @@ def is_chosen(item: pytest.Item, config: pytest.Config) -> bool:
     lints, everything = config.getoption("--lints"), config.getoption("--all")
     if lints != "with" and bool(has("lint")) != (lints == "only"):
         return False
+    if DATABASE == "sqlite" and has("postgresql_first") and not everything:
+        return False
     if DATABASE != "sqlite" and (not has("money") or (has("same_on_both") and not everything)):
         return False
     return everything or not has("slow")

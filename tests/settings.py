@@ -24,7 +24,7 @@ DATABASES = {
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF",
             },
         }
     },
