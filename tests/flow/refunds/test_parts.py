@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotRefund, CannotResolve
+from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.flow import audit
 from loyalink_khalti.flow.refunds.order import parts_for
 from loyalink_khalti.loyalty import ledger
@@ -293,7 +293,7 @@ def test_more_for_delivery_than_its_money_cannot_be_recorded(shop: FakeShop, kha
     )
     flag = partly_refunded_outside(khalti, purchase)
 
-    with pytest.raises(CannotResolve, match="left to refund of the delivery"):
+    with pytest.raises(CannotRefund, match="left to refund of the delivery"):
         record(flag, 12_000, 10_001)
 
     assert Refund.objects.count() == 0
