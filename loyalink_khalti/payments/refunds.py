@@ -13,6 +13,7 @@ from django.utils import timezone
 from loyalink_khalti.money import Paisa, PointsByPart, points_by_part
 from loyalink_khalti.ports import PAID_LATER, Cart, PaymentMethod
 
+from . import refund_mobile
 from .flags import raise_flag
 from .models import Flag, Payment, Purchase, Refund
 from .polling import poll_in, poll_now
@@ -194,9 +195,11 @@ def unapplied(purchase: Purchase) -> "list[Refund]":
     return list(_done(purchase).filter(applied_at=None).order_by("pk"))
 
 
-def create(**fields: Any) -> Refund:
+def create(*, mobile: str = "", **fields: Any) -> Refund:
     """Create a Refund to commit before Khalti is called; should its sender die, a pass looks the payment up later."""
-    refund = Refund.objects.create(**fields)
+    refund = Refund(**fields)
+    refund_mobile.keep(refund, mobile)
+    refund.save(force_insert=True)
     if refund.payment is not None:
         poll_in(refund.payment, SENDER_GONE_AFTER)
     return refund

@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.money import Paisa, npr, paisa, rupees
-from loyalink_khalti.payments import refunds
+from loyalink_khalti.payments import refund_mobile, refunds
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.ports import PaymentMethod, PrivateText
+from loyalink_khalti.ports import PrivateText
 
 from . import permissions
 from .fields import MobileField
@@ -93,7 +93,7 @@ class RefundForm(forms.Form):
     restock = forms.BooleanField(label=gettext_lazy("Restock items"), required=False, initial=True)
     mobile = MobileField(
         label=gettext_lazy("Khalti number of the customer"),
-        help_text=gettext_lazy("Only if they paid from a bank: Khalti then refunds to this account."),
+        help_text=gettext_lazy("Khalti asked for it: they paid from a bank, and Khalti refunds to this account."),
         required=False,
     )
     key = forms.CharField(max_length=64, widget=forms.HiddenInput, required=False)
@@ -106,7 +106,7 @@ class RefundForm(forms.Form):
         self.left = refunds.refundable(purchase)
         self.latest_refund = refunds.newest_pk(purchase)
         self._rows = list(self._add_quantities())
-        if purchase.method != PaymentMethod.KHALTI:
+        if not refund_mobile.is_asked_for_order(purchase):
             del self.fields["mobile"]
         if not self.left.shipping:
             del self.fields["delivery"]

@@ -131,10 +131,14 @@ def test_a_payment_that_bought_nothing_is_refunded(
     run: Run, mismatched: Payment, khalti: Khalti, shop: FakeShop, user: Any
 ) -> None:
     """F01, I7"""
+    khalti.next_refund.append((400, {}, '{"mobile": ["This field is required."]}'))
+    with pytest.raises(CommandError, match="This field is required"):
+        resolve(run, "refund")
+
     output = resolve(run, "refund", "--mobile", "+977 980-0000005")
 
     assert output == f"#{number()} is resolved: refunded. The payment is refunded.\n"
-    assert khalti.refunded == [("T-pidx1", {"mobile": "9800000005"})]
+    assert khalti.refunded == [("T-pidx1", {}), ("T-pidx1", {"mobile": "9800000005"})]
     assert states_of(mismatched) == ("refunded", "released")
 
 

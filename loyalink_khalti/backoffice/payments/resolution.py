@@ -21,6 +21,7 @@ from loyalink_khalti.backoffice.access import forbidden
 from loyalink_khalti.errors import CannotRefund, CannotResolve, RefundLimitExceeded
 from loyalink_khalti.flow import Resolution
 from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.payments import refund_mobile
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.states import FlagReason
@@ -65,7 +66,7 @@ class ResolutionForm(forms.Form):
     )  # fmt: skip
     mobile = MobileField(
         label=gettext_lazy("Khalti number of the customer"),
-        help_text=gettext_lazy("Only if they paid from a bank: Khalti then refunds to this account."),
+        help_text=gettext_lazy("Khalti asked for it: they paid from a bank, and Khalti refunds to this account."),
         required=False,
     )
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -81,7 +82,7 @@ class ResolutionForm(forms.Form):
             field.initial = options[0].value
         if Resolution.RECORD_REFUND not in options:
             del self.fields["amount"], self.fields["shipping"]
-        if Resolution.REFUND not in options:
+        if Resolution.REFUND not in options or not refund_mobile.is_asked_for(flag.payment):
             del self.fields["mobile"]
 
     def clean_mobile(self) -> PrivateText:

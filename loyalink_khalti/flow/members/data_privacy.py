@@ -146,6 +146,8 @@ def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
 def _erase_purchases(pks: list[int]) -> int:
     ReceivedMoney.objects.filter(purchase__in=pks).erase_texts()
     Flag.objects.filter(payment__purchase__in=pks).exclude(note="").update(note="")
+    with_mobile = Refund.objects.filter(purchase__in=pks).exclude(mobile_hash="")
+    with_mobile.update(mobile_masked="", mobile_hash="")
     FlagEntry.objects.filter(flag__payment__purchase__in=pks).exclude(note="").update(note="")
     Refund.objects.filter(purchase__in=pks).exclude(note="").update(note="")
     erased = 0
@@ -248,6 +250,7 @@ def _refund_data(refund: Refund) -> dict[str, Any]:
         "points_restored": refund.points_restored,
         "points_clawed_back": refund.points_clawed_back,
         "khalti_message": refund.khalti_message,
+        "khalti_number": refund.mobile_masked,
         "note": refund.note,
         "requested_at": _iso(refund.requested_at),
         "done_at": _iso(refund.done_at),

@@ -28,7 +28,7 @@ from loyalink_khalti.flow.verification.apply import release_purchase
 from loyalink_khalti.khalti.wire import is_id
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import flags, polling, refunds, transitions
+from loyalink_khalti.payments import flags, polling, refund_mobile, refunds, transitions
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import (
     IN_FLIGHT_REFUNDS,
@@ -59,7 +59,10 @@ def send_refund(refund: Refund, *, mobile: str) -> Refund:
     except KhaltiNotCalled:
         return _record_failure(refund, RefundState.REFUSED, _("Khalti is not responding, so nothing was sent."))
     except KhaltiRejected as exc:
-        return _record_failure(refund, RefundState.REFUSED, exc.message)
+        asks = refund_mobile.asks_for_mobile(exc)
+        return _record_failure(
+            refund, RefundState.REFUSED, refund_mobile.without(exc.message, mobile), asks_for_mobile=asks
+        )
     except KhaltiError as exc:
         log.warning("refund %s: %s", refund.pk, exc)
         return _record_failure(refund, RefundState.UNKNOWN, str(exc))
@@ -165,7 +168,7 @@ def _call_khalti(refund: Refund, payment: Payment, *, mobile: str | None) -> str
         return successor.refund(transaction_id, amount=amount, mobile=mobile)
 
 
-def _record_failure(refund: Refund, state: RefundState, message: str) -> Refund:
+def _record_failure(refund: Refund, state: RefundState, message: str, *, asks_for_mobile: bool = False) -> Refund:
     """Record that a refund was refused, or that its result is unknown."""
 
     def work() -> Refund:
@@ -178,6 +181,9 @@ def _record_failure(refund: Refund, state: RefundState, message: str) -> Refund:
         else:
             refunds.set_state(row, state, message)
             refunds.resolve_flag(row, FlagReason.REFUND_UNKNOWN, "not made")
+        if asks_for_mobile:
+            row.mobile_requested = True
+            row.save(update_fields=["mobile_requested"])
         return row
 
     return in_one_block(work)

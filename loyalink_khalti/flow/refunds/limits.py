@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotRefund, RefundLimitExceeded
 from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.payments import refunds
-from loyalink_khalti.payments.models import Purchase, Refund
+from loyalink_khalti.payments import refund_mobile, refunds
+from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import PurchaseState, RefundState
 
 Lines = Sequence[tuple[str, int]]
@@ -43,6 +43,17 @@ def check_refundable(purchase: Purchase, *, subtotal: Paisa, shipping: Paisa, li
         if quantity > left.lines[key]:
             words = {"sku": skus.get(key, key), "left": left.lines[key]}
             raise CannotRefund(_("Only %(left)s of %(sku)s are left to refund.") % words)
+
+
+def check_mobile(payment: Payment | None, mobile: str) -> None:
+    """Refuse a Khalti number that Khalti has not asked for: its money would go to another account than it came from.
+
+    Raises ``CannotRefund`` with a message for staff.
+    """
+    if mobile and (payment is None or not refund_mobile.is_asked_for(payment)):
+        raise CannotRefund(
+            _("Khalti refunds this to the account that paid, and has not asked for a number. Leave the number empty.")
+        )
 
 
 def enforce_refund_limit(purchase: Purchase, amount: Paisa, *, actor: str) -> None:

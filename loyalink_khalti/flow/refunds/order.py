@@ -23,7 +23,7 @@ from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.ports import PaymentMethod, PrivateText
 
 from .execution import apply_or_flag, close_abandoned_refunds, send_refund
-from .limits import Lines, check_refundable, enforce_refund_limit
+from .limits import Lines, check_mobile, check_refundable, enforce_refund_limit
 
 RefundLines = list[list[str | int]]
 """As the row keeps them: ``Line.key``, quantity, whether to restock."""
@@ -156,9 +156,9 @@ def refund_order(
     """Refund products for ``subtotal`` and delivery for ``shipping``, in paisa before points; once per ``key``.
 
     ``lines`` (``Line.key``, quantity) are returned, and restocked if ``restock``. ``mobile`` is the customer's Khalti
-    number, which Khalti needs where a bank account paid. ``actor`` is the user's pk. ``seen_refund`` is the newest
-    refund that they saw (``payments.refunds.newest_pk``), and ``enforce_limit`` applies the site's limit; both are
-    checked under the lock.
+    number, which Khalti needs where a bank account paid; it is refused before Khalti has asked for one
+    (``payments.refund_mobile``). ``actor`` is the user's pk. ``seen_refund`` is the newest refund that they saw
+    (``payments.refunds.newest_pk``), and ``enforce_limit`` applies the site's limit; both are checked under the lock.
 
     Returns the Refund, whose state is ``done``, ``refused`` (Khalti's message says why) or ``unknown``; it
     ``is_repeated`` where the key was used before. Raises ``CannotRefund``, ``RefundLimitExceeded`` or ``SelfDealing``
@@ -173,7 +173,7 @@ def refund_order(
     def work() -> Refund:
         return _request(
             purchase.pk, subtotal=subtotal, shipping=shipping, key=key, actor=actor, lines=kept_lines,
-            seen_refund=seen_refund, enforce_limit=enforce_limit,
+            mobile=mobile, seen_refund=seen_refund, enforce_limit=enforce_limit,
         )  # fmt: skip
 
     try:
@@ -220,6 +220,7 @@ def _request(
     key: str,
     actor: str,
     lines: RefundLines,
+    mobile: str,
     seen_refund: int | None,
     enforce_limit: bool,
 ) -> Refund:
@@ -240,6 +241,7 @@ def _request(
     if enforce_limit:
         enforce_refund_limit(purchase, quoted.amount, actor=actor)
     payment = _payment_to_refund(payments, quoted) if quoted.via_khalti else None
+    check_mobile(payment, mobile)
     amount = quoted.amount if payment is None else min(quoted.amount, (payment.captured or 0) - payment.refunded)
     refund = refunds.create(
         purchase=purchase,
@@ -251,6 +253,7 @@ def _request(
         amount=amount,
         lines=lines,
         actor=actor,
+        mobile=mobile,
     )
     if payment is None:
         refunds.set_state(refund, RefundState.DONE)

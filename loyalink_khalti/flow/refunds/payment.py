@@ -13,7 +13,7 @@ from loyalink_khalti.payments.states import REFUNDABLE, PaymentState, RefundKind
 from loyalink_khalti.ports import PrivateText
 
 from .execution import close_abandoned_refunds, send_refund
-from .limits import enforce_refund_limit
+from .limits import check_mobile, enforce_refund_limit
 
 
 def refund_payment(payment: Payment, *, actor: str, mobile: str = "", enforce_limit: bool = False) -> Refund:
@@ -27,13 +27,13 @@ def refund_payment(payment: Payment, *, actor: str, mobile: str = "", enforce_li
     mobile = PrivateText(mobile)
     close_abandoned_refunds(payment.purchase_id)
     try:
-        refund = in_one_block(lambda: _request(payment, actor=actor, enforce_limit=enforce_limit))
+        refund = in_one_block(lambda: _request(payment, actor=actor, mobile=mobile, enforce_limit=enforce_limit))
     except IntegrityError as exc:  # another process was first, and its row was not visible here
         raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
     return send_refund(refund, mobile=mobile) if refund.state == RefundState.REQUESTED else refund
 
 
-def _request(payment: Payment, *, actor: str, enforce_limit: bool) -> Refund:
+def _request(payment: Payment, *, actor: str, mobile: str, enforce_limit: bool) -> Refund:
     purchase, _payments, locked = transitions.lock(payment)
     made = refunds.of_payment(locked)
     if made and (made[0].state != RefundState.DONE or locked.state == PaymentState.REFUNDED):  # a second click
@@ -47,6 +47,7 @@ def _request(payment: Payment, *, actor: str, enforce_limit: bool) -> Refund:
         raise CannotRefund(_("Another refund of this order is not finished yet."))
     if flags.has_unrecorded_partial_refund(locked):
         raise CannotRefund(_("Part of this payment was refunded in Khalti's dashboard. Record that amount first."))
+    check_mobile(locked, mobile)
     amount = Paisa((locked.captured or 0) - locked.refunded)
     if enforce_limit:
         enforce_refund_limit(purchase, amount, actor=actor)
@@ -59,4 +60,5 @@ def _request(payment: Payment, *, actor: str, enforce_limit: bool) -> Refund:
         shipping=0,
         amount=amount,
         actor=actor,
+        mobile=mobile,
     )

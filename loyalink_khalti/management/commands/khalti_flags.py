@@ -37,7 +37,7 @@ class Command(BaseCommand):
             "--again", action="store_true", help="answer a resolved flag again; the earlier answer is kept"
         )
         parser.add_argument(
-            "--mobile", type=naming.mobile, default="", help="the customer's Khalti number, if a bank account paid"
+            "--mobile", type=naming.mobile, default="", help="the customer's Khalti number, if Khalti asked for one"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
