@@ -210,9 +210,11 @@ def test_the_catalogue_lists_products_in_rupees(day):
     assert "Rs 450.00" in day["catalogue"].replace("\xa0", " ")
 
 
-def test_the_checkout_offers_khalti(day):
+def test_the_checkout_offers_khalti_and_nothing_else_unasked(day):
+    """M20"""
     assert "Khalti Pay with your Khalti wallet" in day["payment"]
-    assert "Cash on delivery" in day["payment"]
+    assert "Cash on delivery" not in day["payment"]
+    assert "Bank transfer" not in day["payment"]
     assert "You pay Rs 450.00 on Khalti's page" in day["preview"]
 
 

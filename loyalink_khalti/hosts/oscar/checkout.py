@@ -198,8 +198,12 @@ class KhaltiCheckoutMixin(events.PlacedOrderMixin, pricing.PricedCheckoutMixin):
             return _redirect_with_error(request, str(exc), "checkout:payment-method")
 
     def _method(self, submission: dict[str, Any]) -> PaymentMethod:
-        quote = pricing.quote(self.request, pricing.costs(submission), self.choice)
-        return (self.choice.method or PaymentMethod.KHALTI) if quote.amount_due else PaymentMethod.POINTS
+        method = self.choice.method or PaymentMethod.KHALTI
+        try:
+            quote = pricing.quote(self.request, pricing.costs(submission), self.choice)
+        except CannotPay:  # the freeze shows the reason, or finds that another click has the basket
+            return method
+        return method if quote.amount_due else PaymentMethod.POINTS
 
     def _remember(self, purchase: Purchase, basket: Any) -> None:
         """Store in the session of the checkout what Oscar does before it sends a customer to pay elsewhere."""

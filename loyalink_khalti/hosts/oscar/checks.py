@@ -1,11 +1,14 @@
 """What can be wrong with how this host is installed and configured; ``OscarShop.check`` yields it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
 from oscar.core.loading import get_class
 
 from . import events
@@ -34,6 +37,7 @@ _VIEW_HINTS = {
     "freeze_basket": _AT_PLACEMENT,
     "restore_frozen_basket": "The basket of an unpaid order is opened again without it.",
 }
+_MAILS = tuple(f"oscar/communication/emails/commtype_order_placed_{part}" for part in ("subject.txt", "body.txt"))
 _CREATOR_HINTS = {
     "place_order": _WHILE_HELD,
     "record_discount": _AT_PLACEMENT,
@@ -97,6 +101,8 @@ def _replaced_apps() -> Iterator[checks.CheckMessage]:
 
 def _bypassed(chosen: Options) -> Iterator[checks.CheckMessage]:
     """Name what a shop overrides in Oscar and what does not run here: an order is held first, and placed later."""
+    if "checkout" not in apps.app_configs:
+        return
     for found, hint in _overrides_not_called(own_methods=bool(chosen.own_methods)):
         yield checks.Warning(
             f"{found} overrides Oscar's, but Khalti's orders do not run through it.", hint=hint, id=BYPASSED
@@ -114,6 +120,14 @@ def _overrides_not_called(*, own_methods: bool) -> Iterator[tuple[str, str]]:
             found = events.overriding(kind, name)
             if found is not None and not (name == "handle_payment" and own_methods):
                 yield f"{found.__module__}.{found.__qualname__}.{name}", hint
+    for name in _MAILS:
+        with suppress(TemplateDoesNotExist):
+            origin = getattr(getattr(get_template(name), "origin", None), "name", "")
+            if "oscar/templates/oscar" not in str(origin).replace("\\", "/"):
+                yield (
+                    f"{origin}",
+                    'Our order mail has templates of its own: "loyalink_khalti/oscar/mail/order_placed_…".',
+                )
     for name in ("place_order", "submit"):
         found = events.overriding(view, name)
         if found is not None and not issubclass(found, events.PlacedOrderMixin) and _is_below(view, found):

@@ -1,6 +1,7 @@
 """Oscar's placement contract: a shop's hooks and Oscar's signals run once each, after the order is placed."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,6 +242,23 @@ def test_a_mail_of_the_shops_own_dispatcher_is_sent_in_place_of_ours(
     assert [message.subject for message in mail.outbox] == ["From the dispatcher"]
 
 
+def test_a_mail_that_staff_have_written_in_the_dashboard_is_sent_in_place_of_ours(
+    store: Store, sita: Customer
+) -> None:
+    """M16"""
+    get_model("communication", "CommunicationEventType").objects.create(
+        code="ORDER_PLACED",
+        name="Order placed",
+        email_subject_template="Your parcel {{ order.number }}",
+        email_body_template="{% for line in lines %}{{ line.title }} {{ line.line_price_incl_tax }}{% endfor %}",
+    )
+
+    sita.buy(store.notebook, method="cod")
+
+    (message,) = mail.outbox
+    assert (message.subject, message.body) == (f"Your parcel {only_order().number}", "Lokta notebook 500.00")
+
+
 # Benefits that act when an order is placed
 
 
@@ -312,6 +330,12 @@ def test_a_generator_that_repeats_itself_still_gives_every_order_its_own_number(
 # What is not called
 
 
+class Counts:
+    def handle_order_placement(self, order_number: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        calls.append(order_number)
+        return super().handle_order_placement(order_number, *args, **kwargs)  # type: ignore[misc, no-any-return]
+
+
 class Bypassed:
     def get_initial_order_status(self, basket: Any) -> str:
         return "New"
@@ -329,7 +353,7 @@ class OwnPlacing(OrderCreator):
         return super().place_order(*args, **kwargs)
 
 
-for kind in (Bypassed, PlacesBelow, OwnPlacing):
+for kind in (Bypassed, Counts, PlacesBelow, OwnPlacing):
     kind.__module__ = "shop.checkout"
 
 
@@ -349,6 +373,32 @@ def test_the_check_names_what_is_not_called(settings: Settings, monkeypatch: pyt
     assert warnings() == ["shop.checkout.Bypassed.get_initial_order_status"]
     monkeypatch.setattr("oscar.apps.order.utils.OrderCreator", OwnPlacing)
     assert warnings()[-1] == "shop.checkout.OwnPlacing.place_order"
+
+
+def test_the_check_names_a_mail_template_of_the_shop_that_is_not_used(settings: Settings, tmp_path: Path) -> None:
+    """M16"""
+    mail_template = tmp_path / "oscar" / "communication" / "emails" / "commtype_order_placed_body.txt"
+    mail_template.parent.mkdir(parents=True)
+    mail_template.write_text("Dhanyabad!")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+
+    assert warnings() == [str(mail_template)]
+
+
+def test_a_checkout_without_our_mixin_does_not_place_an_order_again(
+    store: Store, sita: Customer, khalti: Simulator, settings: Settings
+) -> None:
+    """M16: the mixin was taken out while a customer was at Khalti."""
+    payment = payment_of(sita.buy(store.notebook))
+    khalti.pay(payment.pidx or "")
+    view = type("View", (Counts, StockDetailsView), {"__module__": "shop.checkout"})
+    settings.ROOT_URLCONF = equal.urls(view, equal.PaymentMethodView, equal.ThankYouView)
+
+    page = sita.return_from_khalti(payment)
+
+    assert page.redirect_chain[-1][0] == "/shop/checkout/thank-you/"
+    assert calls == [only_order().number]
+    assert len(mail.outbox) == 1
 
 
 def test_the_check_names_a_view_that_our_mixin_hides(settings: Settings) -> None:
