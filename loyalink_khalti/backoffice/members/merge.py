@@ -64,7 +64,6 @@ class MergeView(MemberView):
         merged = flow.merge_members(self.account, into=into, actor=self.actor, may_exceed_limit=may_exceed)
         if merged:
             log.record(self.account, log.MERGED, into=into.pk, points=points)
-            log.record(into, log.MERGED, of=self.account.pk, points=points)
         return merged
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
