@@ -23,6 +23,11 @@ SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
 
 DEBUG = (os.environ.get("DEBUG") or "1").lower() not in {"0", "false", "no", "off"}
 DEMO_SECRET_KEY = "saraswati-stationery-is-a-demo-and-this-key-is-public"
+# How many proxies stand in front of gunicorn; docs/production.md has an nginx.
+TRUSTED_PROXIES = int(os.environ.get("TRUSTED_PROXIES") or 0)
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
 DEMO_FERNET_KEY = "c2FyYXN3YXRpLXN0YXRpb25lcnktaXMtYS1kZW1vISE="
 SECRET_KEY = os.environ.get("SECRET_KEY") or DEMO_SECRET_KEY
 FERNET_KEYS = [key for key in (os.environ.get("LOYALINK_FERNET_KEYS") or DEMO_FERNET_KEY).split(",") if key]
@@ -299,8 +304,7 @@ LOYALINK_KHALTI = {
     # In the form that Khalti documents; the simulator accepts it, Khalti does not.
     "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",
     "CACHE": "shared",
-    # How many proxies stand in front of gunicorn; docs/production.md has an nginx.
-    "TRUSTED_PROXIES": int(os.environ.get("TRUSTED_PROXIES") or 0),
+    "TRUSTED_PROXIES": TRUSTED_PROXIES,
     "OSCAR": {"METHODS": ["khalti", "cod", "bank_transfer"]},
     "FERNET_KEYS": FERNET_KEYS,
 }

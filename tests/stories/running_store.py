@@ -43,7 +43,7 @@ class Store:
     def __init__(self, khalti: Simulator, folder: Path) -> None:
         self.khalti = khalti
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.variables: dict[str, str] = {}
         """Environment variables that a story sets for the store."""
@@ -204,7 +204,7 @@ def _database_url() -> str:
     return f"postgresql://{chosen['USER']}:@/{chosen['NAME']}?host={chosen['HOST']}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
