@@ -17,6 +17,7 @@ from .payments.page import PaymentView
 from .payments.record import RecordRefundView
 from .payments.refresh import RefreshView
 from .payments.refund import RefundView
+from .payments.release import ReleaseView
 from .payments.resolution import ResolveFlagView
 from .reports.registry import REPORTS
 from .rules.views import RulesExampleView
@@ -32,6 +33,7 @@ def payments_urls() -> list[URLPattern]:
         path(f"{payment}refresh/", RefreshView.as_view(), name=f"{name}_refresh"),
         path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
         path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
+        path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),
         path("khalti/flags/<int:pk>/resolve/", ResolveFlagView.as_view(), name="loyalink_khalti_flag_resolve"),
     ]
 

@@ -29,6 +29,12 @@ def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
     return flow.refund_limit_obstacle(purchase, amount, actor=str(user.pk))
 
 
+def cancel_key(purchase: Purchase) -> str:
+    """Return the key of the next cancellation: an order that was placed again can be cancelled again."""
+    earlier = purchase.refunds.filter(undone_at__isnull=False).count()
+    return f"cancel:{earlier}" if earlier else "cancel"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
     """What staff want to refund, in paisa; ``subtotal`` and ``shipping`` are prices before points."""

@@ -73,6 +73,9 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_campaign_edit": EDITORS,
     "loyalink_khalti_campaign_end": EDITORS,
     "loyalink_khalti_campaign_delete": EDITORS,
+    "loyalink_khalti_release": STAFF,
+    "loyalink_khalti_report_unpaid": STAFF,
+    "loyalink_khalti_report_unpaid_results": STAFF,
     "loyalink_khalti_report_review": STAFF,
     "loyalink_khalti_report_review_results": STAFF,
     "loyalink_khalti_report_settlement": STAFF,
@@ -113,6 +116,7 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
         "loyalink_khalti_test_key": (site,),
         "loyalink_khalti_rules_example": (site,),
         "loyalink_khalti_flag_resolve": (Flag.objects.get().pk,),
+        "loyalink_khalti_release": (waiting.purchase_id,),
         "loyalink_khalti_member_check_now": (held.account_id, held.pk),
     }
     for name in ALLOWED:

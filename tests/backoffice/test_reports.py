@@ -36,7 +36,7 @@ from loyalink_khalti.staff.choices import AdjustReason
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
-POINTS, MONEY = ("movement", "ageing", "adjustments"), ("settlement", "review")
+POINTS, MONEY = ("movement", "ageing", "adjustments"), ("settlement", "review", "unpaid")
 EVIL = '=HYPERLINK("http://evil.example")'
 SCRIPT = "<script>alert(1)</script>"
 

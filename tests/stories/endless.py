@@ -25,4 +25,4 @@ def send_endless_line(port: int) -> int:
 def processor_seconds(store: Store) -> float:
     """Return the seconds of a processor that the store's workers have used."""
     times = [worker.cpu_times() for worker in store.workers() if worker.status() != psutil.STATUS_ZOMBIE]
-    return sum(each.user + each.system for each in times)
+    return float(sum(each.user + each.system for each in times))

@@ -48,6 +48,7 @@ class Store:
         self.variables: dict[str, str] = {}
         """Environment variables that a story sets for the store."""
         self._server: subprocess.Popen[bytes] | None = None
+        self._browsers = 0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,6 +60,7 @@ class Store:
                 "DATABASE_URL": _database_url(),
                 "KHALTI_BASE_URL": self.khalti.base_url,
                 "SANDBOX_VAR": str(self.folder),
+                "TRUSTED_PROXIES": "1",  # so that every browser has a network of its own
             }
             | self.variables
         )
@@ -174,6 +176,8 @@ class Store:
     def browser(self, email: str = "") -> BrowserSession:
         """Return a new browser session, logged in where there is an ``email``."""
         session = BrowserSession(self.url)
+        self._browsers += 1
+        session.session.headers["X-Forwarded-For"] = f"10.{self._browsers // 256}.{self._browsers % 256}.7"
         return session.log_in(email) if email else session
 
     def log(self) -> str:

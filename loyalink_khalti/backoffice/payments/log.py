@@ -9,11 +9,13 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
+from loyalink_khalti.ports import Outcome
 from loyalink_khalti.staff import deeds
 from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
 
 from .record import RECORDED
 from .refresh import REFRESHED
+from .release import RELEASED
 from .resolution import RESOLVED
 
 
@@ -80,6 +82,16 @@ class FlagResolved(LogFormatter):
         return _("Resolved flag %(pk)s (%(reason)s): %(resolution)s") % values
 
 
+class ReservationReleased(LogFormatter):
+    label: Any = gettext_lazy("Release a reservation")
+
+    def format_message(self, log_entry: Any) -> str:
+        outcome = log_entry.data["outcome"]
+        if outcome == Outcome.CONFIRMING:
+            return _("Release of a payment at Khalti: nothing was changed, Khalti did not confirm that it is unpaid")
+        return _("Release of a payment at Khalti: %(outcome)s") % {"outcome": outcome}
+
+
 def register(actions: LogActionRegistry) -> None:
     """Register the log actions of this package with Wagtail."""
     for action, formatter in {
@@ -91,6 +103,7 @@ def register(actions: LogActionRegistry) -> None:
         deeds.PLACED_AGAIN: OrderPlacedAgain,
         RECORDED: RefundRecorded,
         RESOLVED: FlagResolved,
+        RELEASED: ReservationReleased,
     }.items():
         actions.register_action(action)(formatter)
 

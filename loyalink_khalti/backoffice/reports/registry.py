@@ -12,9 +12,11 @@ from .base import Report
 from .movement import MovementReport
 from .review import ReviewReport
 from .settlement import SettlementReport
+from .unpaid import UnpaidReport
 
 REPORTS: dict[str, type[Report]] = {
     "review": ReviewReport,
+    "unpaid": UnpaidReport,
     "settlement": SettlementReport,
     "movement": MovementReport,
     "ageing": AgeingReport,

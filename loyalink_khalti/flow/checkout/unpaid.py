@@ -86,9 +86,13 @@ def check_reservation(cart: Cart, *, amount_due: Paisa, browser_session: str, ne
         raise ReservedTooMuch(excess)
 
 
-def unpaid_purchases(*, browser_session: str = "", network: str = "") -> list[Purchase]:
-    """Return the unpaid purchases whose products are reserved, oldest first: those of a browser or network, or all."""
+def unpaid_purchases(*, browser_session: str = "", network: str = "", ref: str = "") -> list[Purchase]:
+    """Return the unpaid purchases whose products are reserved, oldest first.
+
+    Those of a browser session or network, or with this reference of the host's, or all.
+    """
     whose = Q(browser_session=browser_session) if browser_session else Q()
+    whose &= Q(ref=ref) if ref else Q()
     if network:
         whose |= Q(network=network)
     found = list(_unpaid().filter(whose).order_by("pk"))

@@ -180,8 +180,10 @@ def _flag(payment: Payment, reason: FlagReason, evidence: dict[str, object]) -> 
     in_one_block(lambda: raise_flag(payment, reason, evidence))
 
 
-def cancel_payment(payment: Payment) -> Outcome:
-    """Cancel a pending payment for its customer: look it up first, and release it only where Khalti says not paid.
+def cancel_payment(payment: Payment, *, customer_present: bool = True) -> Outcome:
+    """Cancel a pending payment: look it up first, and release it only where Khalti says not paid.
+
+    For its customer, who gets the basket back at once; for staff, without ``customer_present``.
 
     ``Outcome.CONFIRMING`` means that nothing changed: Khalti did not answer or is still processing, another request is
     looking the payment up, or this one was cancelled ``CANCEL_INTERVAL`` seconds ago or less. Raises
@@ -192,23 +194,23 @@ def cancel_payment(payment: Payment) -> Outcome:
     if payment.state not in LIVE:
         return payment.outcome
     if payment.state == PaymentState.CREATED:
-        return release_unsent(payment, customer_present=True)
+        return release_unsent(payment, customer_present=customer_present)
     if conf.seconds_to_wait(CANCEL_INTERVAL, "cancel", str(payment.pk)):
         return payment.outcome
     lease = take_lease(payment, caller=Caller.CHECKOUT)
     if not lease:
         return load(payment).outcome
-    return _or_confirming(payment, lambda: _look_up_and_cancel(payment, lease))
+    return _or_confirming(payment, lambda: _look_up_and_cancel(payment, lease, customer_present=customer_present))
 
 
-def _look_up_and_cancel(payment: Payment, lease: str) -> Outcome:
+def _look_up_and_cancel(payment: Payment, lease: str, *, customer_present: bool) -> Outcome:
     answer = look_up(payment, lease, caller=Caller.CHECKOUT)
     if answer is None:
         return load(payment).outcome
-    outcome = apply_lookup(payment, answer, lease=lease, customer_present=True)
+    outcome = apply_lookup(payment, answer, lease=lease, customer_present=customer_present)
     unpaid = answer.status is Status.INITIATED and answer.pidx == payment.pidx
     if outcome is Outcome.CONFIRMING and unpaid:
-        return release_payment(payment, ReleaseReason.CANCELLED_IN_SHOP, customer_present=True)
+        return release_payment(payment, ReleaseReason.CANCELLED_IN_SHOP, customer_present=customer_present)
     return outcome
 
 

@@ -36,7 +36,7 @@ def cancel_order(request: HttpRequest, order: Any) -> bool:
         return True
     everything = refund_form.RefundRequest.all_of(purchase)
     try:
-        refund = everything.refund(purchase, key=_cancel_key(purchase), actor=str(request.user.pk))
+        refund = everything.refund(purchase, key=refund_form.cancel_key(purchase), actor=str(request.user.pk))
     except LoyalinkError as exc:
         messages.error(request, str(exc))
         return True
@@ -45,12 +45,6 @@ def cancel_order(request: HttpRequest, order: Any) -> bool:
         order.notes.create(user=request.user, note_type="System", message=_("Cancelled."))
     messages.success(request, labels.refund_message(refund, cancelled=True)[1])
     return True
-
-
-def _cancel_key(purchase: Purchase) -> str:
-    """Return the key of the next cancellation: an order that was placed again can be cancelled again."""
-    earlier = purchase.refunds.filter(undone_at__isnull=False).count()
-    return f"cancel:{earlier}" if earlier else "cancel"
 
 
 class RefundMixin:
