@@ -176,6 +176,20 @@ class ShopContract:
 
         assert shop.get_order(cart.ref).refunded == 1
 
+    def test_a_refund_that_was_not_made_is_taken_back_once(self, shop: Shop, cart: Cart) -> None:
+        """M3"""
+        with transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart))
+        with transaction.atomic():
+            shop.refund(cart.ref, subtotal=Paisa(1), shipping=Paisa(0), lines=(), key="refund:1")
+            shop.refund(cart.ref, subtotal=Paisa(2), shipping=Paisa(0), lines=(), key="refund:2")
+
+        for _ in range(2):
+            with transaction.atomic():
+                shop.reverse_refund(cart.ref, key="refund:1")
+
+        assert shop.get_order(cart.ref).refunded == 2
+
     @pytest.mark.parametrize("outcome", Outcome)
     def test_the_customers_page_is_a_path_of_the_shop(self, shop: Shop, cart: Cart, outcome: Outcome) -> None:
         page = shop.customer_page(cart.ref, outcome, "a-token")

@@ -206,6 +206,9 @@ class Shop(Protocol):
     ) -> None:
         """Record a refund of products and shipping, in paisa, and restock ``lines``: (``Line.key``, quantity)."""
 
+    def reverse_refund(self, ref: str, *, key: str) -> None:
+        """Take back the record of the refund ``key``, which was not made; the stock stays as it is."""
+
     def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
         """Return the path of the host's page for this outcome, or "" for the flow's status page."""
 

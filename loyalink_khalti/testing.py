@@ -188,6 +188,11 @@ class FakeShop:
         self._restock((skus.get(line, line), quantity) for line, quantity in lines)
         self._record(ref, purchase, "refund", subtotal, shipping, lines)
 
+    def reverse_refund(self, ref: str, *, key: str) -> None:
+        purchase = self._purchase(ref)
+        if purchase.get("refunds", {}).pop(key, None) is not None:
+            self._record(ref, purchase, "reverse_refund", key)
+
     def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
         return f"/fake/{ref}/{outcome}/"
 

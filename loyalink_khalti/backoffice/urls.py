@@ -14,7 +14,7 @@ from .members.personal_data import EraseView, ExportView
 from .models import KhaltiSettings, LoyaltySettings
 from .payments.listing import PaymentsView
 from .payments.page import PaymentView
-from .payments.record import RecordRefundView
+from .payments.record import RecordRefundView, ReverseRefundView
 from .payments.refresh import RefreshView
 from .payments.refund import RefundView
 from .payments.release import ReleaseView
@@ -26,6 +26,7 @@ from .settings.views import TestKeyView
 
 def payments_urls() -> list[URLPattern]:
     payments, payment, name = "khalti/payments/", "khalti/payments/<int:pk>/", "loyalink_khalti_payment"
+    reverse = f"{payment}refunds/<int:refund>/reverse/"
     return [
         path(payments, PaymentsView.as_view(), name="loyalink_khalti_payments"),
         path(f"{payments}results/", PaymentsView.as_view(results_only=True), name="loyalink_khalti_payments_results"),
@@ -34,6 +35,7 @@ def payments_urls() -> list[URLPattern]:
         path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
         path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
         path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),
+        path(reverse, ReverseRefundView.as_view(), name="loyalink_khalti_refund_reverse"),
         path("khalti/flags/<int:pk>/resolve/", ResolveFlagView.as_view(), name="loyalink_khalti_flag_resolve"),
     ]
 

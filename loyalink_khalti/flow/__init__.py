@@ -15,6 +15,7 @@ The story of a purchase, in the order in which its verbs are called::
     refund_order      money by Khalti, stock by the shop, points by the ledger; in full or in part
     refund_payment    the money of a payment that bought nothing
     record_refund     a refund that was made outside, in Khalti's dashboard; order and points follow
+    reverse_refund    a refund that was recorded and not made is taken back, by another row
     refresh_payment   staff look up one payment now
     resolve_flag      staff decide what no rule decides: place the order, accept, refund, close; and may answer again
 
@@ -66,6 +67,7 @@ from loyalink_khalti.flow.refunds.order import (
 )
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import check_refund_day, quote_recorded_refund, record_refund
+from loyalink_khalti.flow.refunds.reversal import is_reversible, quote_reversal, reverse_refund
 from loyalink_khalti.flow.review.options import Resolution, refund_in_question, resolution_options
 from loyalink_khalti.flow.review.resolve import resolve_flag
 
@@ -180,6 +182,7 @@ __all__ = [
     "held_points",
     "index_members",
     "is_database_failure",
+    "is_reversible",
     "khalti_unavailable_reason",
     "live_payment_of",
     "mailbox_of",
@@ -202,6 +205,7 @@ __all__ = [
     "quote_claim",
     "quote_recorded_refund",
     "quote_refund",
+    "quote_reversal",
     "reconcile",
     "reconcile_one",
     "record_received",
@@ -217,6 +221,7 @@ __all__ = [
     "resolution_options",
     "resolve_flag",
     "reverse_received",
+    "reverse_refund",
     "schedule_digest",
     "self_dealing_obstacle",
     "set_blocked",

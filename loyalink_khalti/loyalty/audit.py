@@ -135,11 +135,15 @@ def _check_orders(replay: Balances, awards: Balances, redemptions: Balances) -> 
 
 def _check_program(program: Program) -> Iterator[tuple[str, str]]:
     """Compare refunds over all accounts: after a merge they move on another account than the one that earned."""
-    kinds = [EntryKind.CLAW_BACK, EntryKind.FORGIVE, EntryKind.RESTORE]
+    kinds = [
+        EntryKind.CLAW_BACK, EntryKind.FORGIVE, EntryKind.EARN_AGAIN, EntryKind.RESTORE, EntryKind.REDEEM_AGAIN,
+    ]  # fmt: skip
     entries = Entry.objects.filter(account__program=program, kind__in=kinds)
     moved = {row["kind"]: row["total"] for row in entries.values("kind").annotate(total=Sum("amount")).order_by()}
-    reversed_points = moved.get(EntryKind.CLAW_BACK, 0) + moved.get(EntryKind.FORGIVE, 0)
-    restored_points = moved.get(EntryKind.RESTORE, 0)
+    reversed_points = (
+        moved.get(EntryKind.CLAW_BACK, 0) + moved.get(EntryKind.FORGIVE, 0) - moved.get(EntryKind.EARN_AGAIN, 0)
+    )
+    restored_points = moved.get(EntryKind.RESTORE, 0) - moved.get(EntryKind.REDEEM_AGAIN, 0)
     awards, redemptions = OrderAward.objects.filter(program=program), OrderRedemption.objects.filter(program=program)
     clawed_back = awards.aggregate(total=Sum("points_clawed_back"))["total"] or 0
     restored = redemptions.aggregate(total=Sum("points_restored"))["total"] or 0

@@ -33,6 +33,8 @@ class EntryKind(models.TextChoices):
     FORGIVE = "forgive", _("Written off")
     RESTORE = "restore", _("Returned")
     REPAY = "repay", _("Repaid")
+    EARN_AGAIN = "earn_again", _("Earned again")
+    REDEEM_AGAIN = "redeem_again", _("Used again")
     ADJUST = "adjust", _("Adjusted")
     MERGE_OUT = "merge_out", _("Moved to another account")
     MERGE_IN = "merge_in", _("Moved from another account")
@@ -61,6 +63,12 @@ TRANSFERS: dict[EntryKind, tuple[tuple[Bucket, Bucket], ...]] = {
     ),
     EntryKind.FORGIVE: ((Bucket.WRITTEN_OFF, Bucket.REVERSED),),
     EntryKind.RESTORE: ((Bucket.REDEEMED, Bucket.AVAILABLE),),
+    EntryKind.EARN_AGAIN: (
+        (Bucket.REVERSED, Bucket.PENDING),
+        (Bucket.REVERSED, Bucket.AVAILABLE),
+        (Bucket.REVERSED, Bucket.WRITTEN_OFF),
+    ),
+    EntryKind.REDEEM_AGAIN: ((Bucket.AVAILABLE, Bucket.REDEEMED), (Bucket.OWED, Bucket.REDEEMED)),
     EntryKind.REPAY: ((Bucket.AVAILABLE, Bucket.OWED),),
     EntryKind.ADJUST: ((Bucket.ADJUSTED, Bucket.AVAILABLE), (Bucket.AVAILABLE, Bucket.ADJUSTED)),
     EntryKind.MERGE_OUT: (
@@ -76,7 +84,9 @@ TRANSFERS: dict[EntryKind, tuple[tuple[Bucket, Bucket], ...]] = {
 }
 """The transfers that exist, as (from, to); the database refuses any other."""
 
-EARNED_SIGN = {EntryKind.EARN: 1, EntryKind.CLAW_BACK: -1, EntryKind.FORGIVE: -1}
+EARNED_SIGN = {EntryKind.EARN: 1, EntryKind.EARN_AGAIN: 1, EntryKind.CLAW_BACK: -1, EntryKind.FORGIVE: -1}
 """How an entry changes the points earned in a lifetime."""
-REDEEMED_SIGN = {EntryKind.CAPTURE: 1, EntryKind.LATE_CAPTURE: 1, EntryKind.RESTORE: -1}
+REDEEMED_SIGN = {
+    EntryKind.CAPTURE: 1, EntryKind.LATE_CAPTURE: 1, EntryKind.REDEEM_AGAIN: 1, EntryKind.RESTORE: -1,
+}  # fmt: skip
 """How an entry changes the points redeemed in a lifetime."""

@@ -45,7 +45,8 @@ from .program import (
 )
 from .purchases import activate, award, capture, hold, late_capture, preview_award, release
 from .redeemable import max_redeemable, nearest_redeemable, points_fit, points_value
-from .refunds import RefundedPoints, preview_refund, refund
+from .refund_reversals import preview_reversal, reverse_refund
+from .refunds import RefundedParts, RefundedPoints, preview_refund, refund
 from .reopening import set_aside, withdraw_award
 from .scheduled import FAILED, SweepResult, count_due, expire, refresh_tier, sweep
 
@@ -62,6 +63,7 @@ __all__ = [
     "OrderExample",
     "OrderSnapshot",
     "PointsCard",
+    "RefundedParts",
     "RefundedPoints",
     "SweepResult",
     "accounts_to_notify",
@@ -103,10 +105,12 @@ __all__ = [
     "preview_award",
     "preview_merge",
     "preview_refund",
+    "preview_reversal",
     "refresh_tier",
     "refund",
     "refund_rounding",
     "release",
+    "reverse_refund",
     "revise_rules",
     "set_aside",
     "set_blocked",

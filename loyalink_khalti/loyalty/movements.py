@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Case, DateField, Sum, When
+from django.db.models import BooleanField, Case, DateField, ExpressionWrapper, Q, Sum, When
 
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import add_months, first_of_month, midnight, midnight_after
 
-from .buckets import Bucket
+from .buckets import Bucket, EntryKind
 from .models import Entry
 from .point_values import all_point_values, month_in_nepal, of_site, value_at
 
@@ -115,15 +115,16 @@ def _moved(since: date, until: date, site_key: str | None) -> dict[date | None, 
     """Points by programme, source and destination bucket, for each month; under None all that came before."""
     entries = of_site(Entry.objects.filter(at__lt=midnight_after(until)), site_key)
     month = Case(When(at__gte=midnight(since), then=month_in_nepal("at")), output_field=DateField())
+    correction = ExpressionWrapper(Q(kind=EntryKind.REDEEM_AGAIN), output_field=BooleanField())
     rows = (
-        entries.annotate(month=month)
-        .values_list("month", "account__program_id", "src", "dst")
+        entries.annotate(month=month, is_correction=correction)
+        .values_list("month", "account__program_id", "src", "dst", "is_correction")
         .annotate(points=Sum("amount"))
         .order_by()
     )
     found: dict[date | None, list[_Moved]] = defaultdict(list)
-    for when, program, src, dst, points in rows:
-        found[when].append((program, src, dst, points))
+    for when, program, src, dst, is_correction, points in rows:  # points that were never returned were not used twice
+        found[when].append((program, dst, src, -points) if is_correction else (program, src, dst, points))
     return found
 
 

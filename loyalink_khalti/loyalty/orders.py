@@ -119,9 +119,8 @@ class RefundApplied(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["purchase", "refund_ref"], name="loyalink_refund_once"),
             models.CheckConstraint(
-                condition=Q(
-                    amount__gte=0, cumulative__gte=F("amount"), points_restored__gte=0, points_clawed_back__gte=0
-                ),
+                # A reversal has negative figures, and lowers what is refunded so far.
+                condition=Q(cumulative__gte=0) & Q(cumulative__gte=F("amount")),
                 name="loyalink_refund_cumulative",
             ),
         ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max
+from django.db.models import F
 from django.utils import timezone
 
 from loyalink_khalti.errors import LedgerConflict
@@ -82,7 +82,7 @@ def refund(
     parts = RefundedParts(
         refunded_subtotal=refunded_so_far, subtotal=subtotal, refunded_shipping=shipping_so_far, shipping=shipping
     )
-    account = _account_of(purchase)
+    account = account_of(purchase)
     posting = Posting.lock(account.pk, purchase=purchase, refund_ref=refund_ref) if account else None
     row = RefundApplied(
         purchase=purchase, refund_ref=refund_ref, cumulative=refunded_so_far, shipping_cumulative=shipping_so_far
@@ -103,16 +103,17 @@ def refund(
         if earlier is None:
             raise
         return earlier
-    return _moved(row)
+    return moved_by(row)
 
 
 def refunded_parts(purchase: str, *, subtotal: Paisa, shipping: Paisa) -> RefundedParts:
     """Return how much of a purchase the refunds applied so far have refunded, in paisa before points."""
-    rows = RefundApplied.objects.filter(purchase=purchase)
-    most = rows.aggregate(products=Max("cumulative", default=0), delivery=Max("shipping_cumulative", default=0))
+    rows = RefundApplied.objects.filter(purchase=purchase).order_by("-pk")
+    newest_first = list(rows.values_list("cumulative", "shipping_cumulative"))  # a reversal lowers them again
+    deliveries = [delivery for _products, delivery in newest_first if delivery is not None]
     return RefundedParts(
-        refunded_subtotal=Paisa(most["products"]), subtotal=subtotal,
-        refunded_shipping=Paisa(most["delivery"]), shipping=shipping,
+        refunded_subtotal=Paisa(newest_first[0][0] if newest_first else 0), subtotal=subtotal,
+        refunded_shipping=Paisa(deliveries[0] if deliveries else 0), shipping=shipping,
     )  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def preview_refund(
     award = OrderAward.objects.select_related("version").filter(purchase=purchase).first()
     restored = clawed_back = 0
     if redemption is not None:
-        restored = sum(_restored_in_all(redemption, parts)) - redemption.points_restored
+        restored = sum(restored_in_all(redemption, parts)) - redemption.points_restored
     if award is not None:
         clawed_back = clawed_back_in_all(award, parts).points - award.points_clawed_back
     return RefundedPoints(points_restored=Points(restored), points_clawed_back=Points(clawed_back))
@@ -163,7 +164,7 @@ def claw_back(posting: Posting, award: OrderAward, parts: RefundedParts) -> int:
     return points
 
 
-def _account_of(purchase: str) -> Account | None:
+def account_of(purchase: str) -> Account | None:
     """The account that refunds of a purchase go to; None where it neither redeemed nor earned."""
     for model in (OrderRedemption, OrderAward):
         row = model.objects.select_related("account").filter(purchase=purchase).first()
@@ -178,10 +179,10 @@ def _applied_before(row: RefundApplied) -> RefundedPoints | None:
         return None
     if earlier.cumulative != row.cumulative or earlier.shipping_cumulative not in {None, row.shipping_cumulative}:
         raise LedgerConflict(f"refund {row.refund_ref} of {row.purchase} was applied with other figures")
-    return _moved(earlier)
+    return moved_by(earlier)
 
 
-def _moved(row: RefundApplied) -> RefundedPoints:
+def moved_by(row: RefundApplied) -> RefundedPoints:
     return RefundedPoints(
         points_restored=Points(row.points_restored), points_clawed_back=Points(row.points_clawed_back)
     )  # fmt: skip
@@ -210,7 +211,7 @@ def _before(whole: int, shipping: int, most: int) -> tuple[int, int]:
     return products, whole - products
 
 
-def _restored_in_all(redemption: OrderRedemption, parts: RefundedParts) -> tuple[int, int]:
+def restored_in_all(redemption: OrderRedemption, parts: RefundedParts) -> tuple[int, int]:
     """The points that are restored so far for products and for delivery; never less than before."""
     mode = redemption.version.rules.refund_rounding
     paid = points_by_part(redemption.points, redemption.value, subtotal=parts.subtotal, shipping=parts.shipping)
@@ -259,7 +260,7 @@ def _share(points: int, refunded: int, basis: int, mode: Rounding) -> int:
 
 def _restore(posting: Posting, redemption: OrderRedemption, parts: RefundedParts) -> int:
     rules = redemption.version.rules
-    of_products, of_shipping = _restored_in_all(redemption, parts)
+    of_products, of_shipping = restored_in_all(redemption, parts)
     points = of_products + of_shipping - redemption.points_restored
     if not points:
         return 0

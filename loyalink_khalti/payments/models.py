@@ -262,6 +262,10 @@ class Refund(models.Model):
     mobile_masked = models.CharField(max_length=20, blank=True, default="", db_default="", help_text="98XXXXX904")
     mobile_hash = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="with SECRET_KEY")
     mobile_requested = models.BooleanField(default=False, db_default=False, help_text="Khalti asked for a number")
+    reverses = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversal",
+        help_text="the refund that was not made: this row takes it back, with negative figures",
+    )  # fmt: skip
     requested_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
@@ -281,11 +285,14 @@ class Refund(models.Model):
                 name="loyalink_one_refund_at_a_time",
             ),
             models.CheckConstraint(
-                condition=Q(subtotal__gte=0, shipping__gte=0, amount__gte=F("shipping")),
+                condition=Q(reverses=None, subtotal__gte=0, shipping__gte=0, amount__gte=F("shipping"))
+                | Q(reverses__isnull=False, subtotal__lte=0, shipping__lte=0, amount__lte=F("shipping")),
                 name="loyalink_refund_adds_up",
             ),
             models.CheckConstraint(
-                condition=Q(shipping_before_points=None) | Q(shipping_before_points__gte=0),
+                condition=Q(shipping_before_points=None)
+                | Q(shipping_before_points__gte=0, reverses=None)
+                | Q(shipping_before_points__lte=0, reverses__isnull=False),
                 name="loyalink_refund_of_shipping",
             ),
         ]

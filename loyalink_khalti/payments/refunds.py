@@ -244,13 +244,24 @@ def resolve_flag(refund: Refund, reason: FlagReason, resolution: str = "done") -
 
 
 def add_to_refunded(payment: Payment, amount: int) -> None:
-    """Count ``amount`` as refunded by Khalti; the payment is locked."""
+    """Count ``amount`` as refunded by Khalti, less where it is negative; the payment is locked."""
     refunded = payment.refunded + amount
-    to = PaymentState.REFUNDED if refunded == payment.captured else PaymentState.PARTIALLY_REFUNDED
+    to = _state_with(payment, refunded)
     if payment.state == to:
         save(payment, refunded=refunded)
     else:
         move(payment, to, refunded=refunded)
+
+
+def _state_with(payment: Payment, refunded: int) -> PaymentState:
+    if refunded == payment.captured:
+        return PaymentState.REFUNDED
+    if refunded:
+        return PaymentState.PARTIALLY_REFUNDED
+    if payment.fulfilled_at is not None:
+        return PaymentState.FULFILLED
+    is_exact = payment.captured == payment.amount and payment.transaction_id
+    return PaymentState.PAID if is_exact else PaymentState.MISMATCHED
 
 
 def _done(purchase: Purchase) -> "QuerySet[Refund]":

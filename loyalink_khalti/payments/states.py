@@ -54,8 +54,13 @@ TRANSITIONS: dict[PaymentState, frozenset[PaymentState]] = {
         {PaymentState.PAID, PaymentState.RELEASED, PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED}
     ),
     PaymentState.FULFILLED: frozenset({PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED}),
-    PaymentState.PARTIALLY_REFUNDED: frozenset({PaymentState.REFUNDED}),
-    PaymentState.REFUNDED: frozenset(),
+    # Back only where a refund was recorded that was not made.
+    PaymentState.PARTIALLY_REFUNDED: frozenset(
+        {PaymentState.REFUNDED, PaymentState.FULFILLED, PaymentState.PAID, PaymentState.MISMATCHED}
+    ),
+    PaymentState.REFUNDED: frozenset(
+        {PaymentState.PARTIALLY_REFUNDED, PaymentState.FULFILLED, PaymentState.PAID, PaymentState.MISMATCHED}
+    ),
 }
 
 LIVE = frozenset({PaymentState.CREATED, PaymentState.INITIATED})

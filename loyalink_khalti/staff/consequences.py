@@ -9,7 +9,7 @@ from loyalink_khalti.flow import Resolution
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import group_digits
 from loyalink_khalti.payments.models import Flag, Payment, Refund
-from loyalink_khalti.payments.states import PurchaseState, RefundKind
+from loyalink_khalti.payments.states import PurchaseState, RefundKind, RefundState
 
 
 def consequences(
@@ -57,6 +57,23 @@ def recorded_refund(payment: Payment, *, amount: Paisa, shipping: Paisa) -> list
     return [*sentences, _("Points returned: %(returned)s. Points reversed: %(reversed)s.") % points]
 
 
+def reversed_refund(refund: Refund) -> list[str]:
+    """Return what taking a refund back does; reads ``purchase``."""
+    sentences = [
+        _("The refund of %(amount)s counts as not made, and the amount can be refunded again. No money moves.")
+        % {"amount": npr(Paisa(refund.amount))},
+    ]
+    moved = flow.quote_reversal(refund)
+    if moved is None:
+        return sentences
+    points = {"used": group_digits(moved.points_restored), "earned": group_digits(moved.points_clawed_back)}
+    return [
+        *sentences,
+        _("Points used again: %(used)s. Points earned again: %(earned)s.") % points,
+        _("The stock stays as it is: correct it in the shop if items were restocked and did not come back."),
+    ]
+
+
 def _place(payment: Payment) -> str:
     amount = {"amount": npr(Paisa(payment.amount))}
     return (
@@ -89,7 +106,9 @@ def _answer(resolution: Resolution, refund: Refund | None) -> Iterator[str]:
     if refund is None:
         return
     amount = {"amount": npr(Paisa(refund.amount))}
-    if resolution is Resolution.REJECT_REFUND:
+    if resolution is Resolution.REJECT_REFUND and refund.state == RefundState.DONE:
+        yield from reversed_refund(refund)
+    elif resolution is Resolution.REJECT_REFUND:
         yield _("The refund of %(amount)s counts as not made, and the amount can be refunded again.") % amount
     elif refund.kind == RefundKind.ORDER:
         yield _("The refund of %(amount)s counts as made. The order, its stock and the points follow.") % amount

@@ -134,6 +134,8 @@ REFUND_STATUSES: dict[RefundState, tuple[Promise, str]] = {
 
 def refund_status(refund: Refund) -> tuple[Promise, str]:
     """Return the label of a refund's state and the colour of its badge."""
+    if refund.reverses_id is not None:
+        return _("Correction"), "secondary"
     if refund.state == RefundState.DONE and refund.applied_at is None:
         return _("Refunded, not recorded"), "warning"
     return REFUND_STATUSES[RefundState(refund.state)]
@@ -154,11 +156,13 @@ class RefundRow:
 
 def refund_rows(source: Purchase | Payment) -> list[RefundRow]:
     """Return the refunds of a purchase or of one payment, the newest first."""
-    return [_refund_row(refund) for refund in source.refunds.order_by("-pk")]
+    rows = list(source.refunds.order_by("-pk"))
+    reversed_ones = {refund.reverses_id for refund in rows}
+    return [_refund_row(refund, is_reversed=refund.pk in reversed_ones) for refund in rows]
 
 
-def _refund_row(refund: Refund) -> RefundRow:
-    status, colour = refund_status(refund)
+def _refund_row(refund: Refund, *, is_reversed: bool) -> RefundRow:
+    status, colour = (_("Not made"), "secondary") if is_reversed else refund_status(refund)
     return RefundRow(
         refund=refund,
         amount=npr(Paisa(refund.amount)),

@@ -56,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_payment_refresh": STAFF,
     "loyalink_khalti_payment_refund": STAFF,
     "loyalink_khalti_payment_record_refund": STAFF,
+    "loyalink_khalti_refund_reverse": STAFF,
     "loyalink_khalti_flag_resolve": STAFF,
     "loyalink_khalti_members": STAFF,
     "loyalink_khalti_members_results": STAFF,
@@ -117,6 +118,7 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
         "loyalink_khalti_rules_example": (site,),
         "loyalink_khalti_flag_resolve": (Flag.objects.get().pk,),
         "loyalink_khalti_release": (waiting.purchase_id,),
+        "loyalink_khalti_refund_reverse": (flagged.pk, 1),
         "loyalink_khalti_member_check_now": (held.account_id, held.pk),
     }
     for name in ALLOWED:

@@ -61,6 +61,21 @@ def test_what_cannot_be_is_refused(run: Run, paid: Payment, arguments: tuple[str
     assert Refund.objects.count() == 0
 
 
+def test_a_recorded_refund_is_taken_back(run: Run, paid: Payment) -> None:
+    """M3"""
+    run("khalti_record_refund", "order-1-1", "--rupees", "200", "--yes", *WHO)
+    number = Refund.objects.get().pk
+
+    with pytest.raises(CommandError, match=f"It has: {number}"):
+        run("khalti_record_refund", "order-1-1", "--not-made", "999", *WHO)
+    dry = run("khalti_record_refund", "order-1-1", "--not-made", number, *WHO)
+    done = run("khalti_record_refund", "order-1-1", "--not-made", number, "--yes", *WHO)
+
+    assert dry.endswith("Nothing was changed: add --yes.\n")
+    assert done.endswith(f"Refund {number} counts as not made.\n")
+    assert states_of(paid) == ("fulfilled", "placed")
+
+
 def test_a_closed_flag_is_listed_while_its_money_bought_nothing_and_answered_again(
     run: Run, shop: FakeShop, khalti: Khalti
 ) -> None:

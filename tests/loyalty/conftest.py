@@ -183,11 +183,14 @@ def check_ledger() -> None:
     for account in Account.objects.all():
         _check_account(account)
     for award in OrderAward.objects.all():
-        assert award.points_clawed_back == _moved(award.purchase, EntryKind.CLAW_BACK, EntryKind.FORGIVE)
-        assert award.points_forgiven == _moved(award.purchase, EntryKind.FORGIVE)
+        again = _moved(award.purchase, EntryKind.EARN_AGAIN)
+        assert award.points_clawed_back == _moved(award.purchase, EntryKind.CLAW_BACK, EntryKind.FORGIVE) - again
+        forgiven_again = _moved(award.purchase, EntryKind.EARN_AGAIN, dst=Bucket.WRITTEN_OFF)
+        assert award.points_forgiven == _moved(award.purchase, EntryKind.FORGIVE) - forgiven_again
         assert award.proportional + award.fixed == _moved(award.purchase, EntryKind.EARN)
     for redemption in OrderRedemption.objects.all():
-        assert redemption.points_restored == _moved(redemption.purchase, EntryKind.RESTORE)
+        again = _moved(redemption.purchase, EntryKind.REDEEM_AGAIN)
+        assert redemption.points_restored == _moved(redemption.purchase, EntryKind.RESTORE) - again
         assert redemption.points == _moved(redemption.purchase, EntryKind.CAPTURE, EntryKind.LATE_CAPTURE)
     for held in Hold.objects.exclude(state=HoldState.RELEASED):
         parts = held.allocations.aggregate(points=Sum("points"), points_restored=Sum("points_restored"))
@@ -196,8 +199,8 @@ def check_ledger() -> None:
     assert not Lot.objects.filter(original__lt=F("remaining") + F("pending")).exists()
 
 
-def _moved(purchase: str, *kinds: EntryKind) -> int:
-    entries = Entry.objects.filter(purchase=purchase, kind__in=kinds)
+def _moved(purchase: str, *kinds: EntryKind, **more: Any) -> int:
+    entries = Entry.objects.filter(purchase=purchase, kind__in=kinds, **more)
     return entries.aggregate(points=Sum("amount"))["points"] or 0
 
 

@@ -52,6 +52,14 @@ def balance() -> int:
     return Account.objects.aggregate(points=Sum(points))["points"] or 0
 
 
+def not_made(purchase: str, so_far: int, of: int) -> None:
+    """Take the last refund of a purchase back: so much is refunded without it."""
+    parts = ledger.RefundedParts(
+        refunded_subtotal=Paisa(so_far), subtotal=Paisa(of), refunded_shipping=Paisa(0), shipping=Paisa(0)
+    )
+    ledger.reverse_refund(purchase=purchase, refund_ref="not made", parts=parts)
+
+
 @pytest.fixture
 def history(account: Account) -> None:
     """Four months with every kind of entry; 1 point is earned for Rs 10."""
@@ -63,9 +71,13 @@ def history(account: Account) -> None:
         release("shop:2")
         redeem(120, "shop:2")  # 120 redeemed
         refund(100, 200, "shop:2")  # 60 of them restored
+        refund(200, 200, "shop:2")  # 60 more, but that refund was not made
+        not_made("shop:2", 100, 200)
     with at(2026, 2, 5, 12):
         adjust(-30, "typed wrongly")
         refund(100_000, 400_000, "shop:1")  # 100 clawed back
+        refund(200_000, 400_000, "shop:1")  # 100 more, but that refund was not made
+        not_made("shop:1", 100_000, 400_000)
         adjust(25, "of another", member_id="8")
         ledger.merge(site_key=SITE, member_id="8", into=MEMBER)
         set_rules(valid_months=1, pending_days=7, minimum_points=Points(1), increment=Points(10))

@@ -13,7 +13,7 @@ from loyalink_khalti.ports import Outcome
 from loyalink_khalti.staff import deeds
 from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
 
-from .record import RECORDED
+from .record import RECORDED, REVERSED
 from .refresh import REFRESHED
 from .release import RELEASED
 from .resolution import RESOLVED
@@ -72,6 +72,13 @@ class RefundRecorded(LogFormatter):
         return _("Refund of %(amount)s recorded") % {"amount": npr(Paisa(log_entry.data["amount"]))}
 
 
+class RefundReversed(LogFormatter):
+    label: Any = gettext_lazy("Record that a refund was not made")
+
+    def format_message(self, log_entry: Any) -> str:
+        return _("Refund of %(amount)s was not made") % {"amount": npr(Paisa(-log_entry.data["amount"]))}
+
+
 class FlagResolved(LogFormatter):
     label: Any = gettext_lazy("Resolve a flag")
 
@@ -102,6 +109,7 @@ def register(actions: LogActionRegistry) -> None:
         deeds.RECEIVED_CORRECTED: ReceivedCorrected,
         deeds.PLACED_AGAIN: OrderPlacedAgain,
         RECORDED: RefundRecorded,
+        REVERSED: RefundReversed,
         RESOLVED: FlagResolved,
         RELEASED: ReservationReleased,
     }.items():

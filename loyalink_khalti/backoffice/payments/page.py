@@ -102,6 +102,7 @@ class PaymentView(PaymentPage):
             "money_without_order": has_money_without_order(payment),
             "left": (payment.captured or 0) - payment.refunded,
             "refunds": refund_rows(purchase if payment.fulfilled_at else payment),
+            "reversible": self._reversible(),
             "other_attempts": purchase.payments.exclude(pk=payment.pk).order_by("attempt"),
             "order_url": order_url(purchase),
             "member_url": self._member_url(),
@@ -152,6 +153,12 @@ class PaymentView(PaymentPage):
         if not self.is_refundable or not self.has_permission(permissions.REFUND):
             return ""
         return reverse("loyalink_khalti_payment_refund", args=[self.payment.pk])
+
+    def _reversible(self) -> set[int]:
+        """Return the refunds of this payment that the user may record as not made."""
+        if not self.has_permission(permissions.REFUND):
+            return set()
+        return {refund.pk for refund in self.payment.refunds.all() if flow.is_reversible(refund)}
 
     def _record_url(self) -> str:
         """Return the URL of the form for a refund made at Khalti; "" if there is none, or the user may not."""

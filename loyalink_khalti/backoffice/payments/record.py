@@ -1,4 +1,4 @@
-"""Record a refund that was made in Khalti's dashboard: a form, a preview, and a confirmation."""
+"""Record a refund that was made in Khalti's dashboard, or that a recorded one was not made."""
 
 from typing import Any
 
@@ -6,8 +6,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin import messages
@@ -19,16 +21,16 @@ from loyalink_khalti.errors import CannotRefund, LoyalinkError, RefundLimitExcee
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import refunds
-from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.staff import permissions
-from loyalink_khalti.staff.consequences import recorded_refund
+from loyalink_khalti.staff.consequences import recorded_refund, reversed_refund
 from loyalink_khalti.staff.fields import RupeesField
 from loyalink_khalti.staff.refund_form import new_key, refund_limit_error
 
 from .page import PaymentPage
 
-RECORDED = "loyalink_khalti.record_refund"
-"""Log action."""
+RECORDED, REVERSED = "loyalink_khalti.record_refund", "loyalink_khalti.reverse_refund"
+"""Log actions."""
 
 
 class RecordRefundForm(forms.Form):
@@ -144,3 +146,69 @@ class RecordRefundView(PaymentPage):
 
     def last_breadcrumbs(self) -> list[dict[str, Any]]:
         return [{"url": "", "label": _("Record a refund")}]
+
+
+class ReverseRefundForm(forms.Form):
+    """A reason. ``seen_refund`` is the newest refund that was shown."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("A sentence for colleagues who read this later. It is kept with your name."),
+        error_messages={"required": gettext_lazy("Enter a reason: colleagues will need it later.")},
+    )
+    seen_refund = forms.IntegerField(widget=forms.HiddenInput)
+
+
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+class ReverseRefundView(PaymentPage):
+    """Take back the record of a refund that was not made; the page says what follows, and its button confirms."""
+
+    permission = permissions.REFUND
+    template_name = "loyalink_khalti/backoffice/payments/reverse.html"
+
+    @cached_property
+    def refund(self) -> Refund:
+        refunds_of_payment = Refund.objects.select_related("purchase", "payment").filter(payment=self.payment)
+        found: Refund = get_object_or_404(refunds_of_payment, pk=self.kwargs["refund"])
+        return found
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not flow.is_reversible(self.refund):
+            messages.warning(request, _("Khalti has confirmed this refund, or it is taken back already."))
+            return self.redirect_to_payment()
+        return self._page(ReverseRefundForm(initial={"seen_refund": refunds.newest_pk(self.purchase)}))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = ReverseRefundForm(request.POST)
+        if not form.is_valid():
+            return self._page(form)
+        try:
+            row = flow.reverse_refund(
+                self.refund,
+                actor=str(request.user.pk),
+                reason=form.cleaned_data["reason"],
+                seen_refund=form.cleaned_data["seen_refund"],
+            )
+        except LoyalinkError as exc:
+            messages.error(request, str(exc))
+            return self.redirect_to_payment()
+        logged = {"refund": row.key, "amount": row.amount, "state": row.state}
+        log(instance=self.payment, action=REVERSED, title=self.payment.purchase_order_id, data=logged)
+        amount = {"amount": npr(Paisa(self.refund.amount))}
+        messages.success(request, _("The refund of %(amount)s counts as not made.") % amount)
+        return self.redirect_to_payment()
+
+    def _page(self, form: ReverseRefundForm) -> HttpResponse:
+        context = self.get_context_data(
+            form=form, payment=self.payment, purchase=self.purchase, refund=self.refund,
+            consequences=reversed_refund(self.refund),
+        )  # fmt: skip
+        return self.render_to_response(context)
+
+    def get_page_title(self) -> str:
+        return _("Refund of order %(order)s was not made") % {"order": self.order_name}
+
+    def last_breadcrumbs(self) -> list[dict[str, Any]]:
+        return [{"url": "", "label": _("Refund was not made")}]

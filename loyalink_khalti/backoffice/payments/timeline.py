@@ -138,6 +138,16 @@ def _answer(number: int, at: datetime, answer: Flag | FlagEntry, names: dict[str
 
 
 def _refund(refund: Refund, names: dict[str, str]) -> Iterator[Event]:
+    if refund.reverses_id is not None:
+        amount = {"amount": npr(Paisa(-refund.amount))}
+        yield Event(
+            at=refund.requested_at,
+            icon="rotate",
+            title=_("Refund of %(amount)s was not made: taken back") % amount,
+            detail=refund.note,
+            actor=names.get(refund.actor or "", refund.actor or ""),
+        )
+        return
     amount, actor = {"amount": npr(Paisa(refund.amount))}, names.get(refund.actor or "", refund.actor or "")
     yield Event(at=refund.requested_at, icon="rotate", title=_("Refund of %(amount)s requested") % amount, actor=actor)
     if refund.state == RefundState.REFUSED:

@@ -6,7 +6,7 @@ Each finding is an invariant, its subject and a detail. Rows are read in chunks.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Q, Sum
 
 from loyalink_khalti.flow.members.directory import CHUNK, chunked
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption, RefundApplied
@@ -57,13 +57,7 @@ def _check_purchases(purchases: list[Purchase]) -> Iterator[Finding]:
             applied_shippings=Sum(refunds.SHIPPING_PRICE, filter=_APPLIED, default=0),
         )
     }
-    applied_to_points = {
-        purchase: (number, products, shipping if number == known else None)
-        for purchase, number, products, known, shipping in RefundApplied.objects.filter(purchase__in=keys)
-        .values_list("purchase")
-        .annotate(Count("pk"), Max("cumulative"), Count("shipping_cumulative"), Max("shipping_cumulative"))
-        .order_by()
-    }
+    applied_to_points = _applied_to_points(keys)
     redemptions = {row.purchase: row for row in OrderRedemption.objects.filter(purchase__in=keys)}
     awards = {row.purchase: row for row in OrderAward.objects.filter(purchase__in=keys)}
     for purchase in purchases:
@@ -73,6 +67,19 @@ def _check_purchases(purchases: list[Purchase]) -> Iterator[Finding]:
         yield from _check_money(purchase, total)
         yield from _check_applied(purchase, total, *applied_to_points.get(purchase.key, (0, 0, 0)))
         yield from _check_points(purchase, total, redemptions.get(purchase.key), awards.get(purchase.key))
+
+
+def _applied_to_points(keys: list[str]) -> dict[str, tuple[int, int, int | None]]:
+    """Return the number of refunds that the ledger has applied to each purchase, and how much they refund in all.
+
+    The newest row has it: a reversal lowers it. The delivery is None where a row does not have it.
+    """
+    applied: dict[str, tuple[int, int, int | None]] = {}
+    rows = RefundApplied.objects.filter(purchase__in=keys).order_by("pk")
+    for purchase, products, shipping in rows.values_list("purchase", "cumulative", "shipping_cumulative"):
+        number, _products, before = applied.get(purchase, (0, 0, 0))
+        applied[purchase] = (number + 1, products, None if before is None else shipping)
+    return applied
 
 
 def _check_applied(

@@ -130,7 +130,7 @@ def record_locked(
 
 
 def record_made(purchase: Purchase, payments: list[Payment], refund: Refund, *, note: str, actor: str) -> Refund:
-    """Record that a refused refund was made after all, as a row of its own; the refused one stays as it is.
+    """Record that a refund was made after all, as a row of its own: ``refund`` stays refused, or taken back.
 
     The payments are locked. Raises ``CannotRefund`` where less is left by now.
     """
@@ -140,12 +140,13 @@ def record_made(purchase: Purchase, payments: list[Payment], refund: Refund, *, 
         lines = [(sku, quantity) for sku, quantity, _restock in refund.lines]
         parts = {"subtotal": Paisa(refund.subtotal), "shipping": refund.shipping_price}
         check_refundable(purchase, lines=lines, **parts)
-    earlier = payment.refunds.filter(key__startswith=f"made:{refund.pk}:").count()
+    first = refund.key.split(":")[1] if refund.key.startswith("made:") else refund.pk
+    earlier = payment.refunds.filter(key__startswith=f"made:{first}:").count()
     made = Refund.objects.create(
         purchase=purchase,
         payment=payment,
         kind=refund.kind,
-        key=f"made:{refund.pk}:{earlier}",
+        key=f"made:{first}:{earlier}",
         state=RefundState.DONE,
         subtotal=refund.subtotal,
         shipping=refund.shipping,

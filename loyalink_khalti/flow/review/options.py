@@ -90,7 +90,12 @@ def _options_to_answer_again(flag: Flag) -> tuple[Resolution, ...]:
 
 def _options_to_correct(flag: Flag) -> tuple[Resolution, ...]:
     refund = refund_in_question(flag)
-    return (Resolution.CONFIRM_REFUND,) if refund is not None and refund.state == RefundState.REFUSED else ()
+    if refund is None:
+        return ()
+    is_reversed = any(other.reverses_id == refund.pk for other in flag.payment.refunds.all())
+    if refund.state == RefundState.DONE and not is_reversed:
+        return (Resolution.REJECT_REFUND,)
+    return (Resolution.CONFIRM_REFUND,)
 
 
 def refund_in_question(flag: Flag) -> Refund | None:

@@ -20,6 +20,7 @@ from loyalink_khalti.flow.refunds.execution import record_done
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import record_locked, record_made
+from loyalink_khalti.flow.refunds.reversal import refuse_if_khalti_shows_it, reverse_locked
 from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint, release_purchase
@@ -74,11 +75,7 @@ def resolve_flag(
     request = Request(
         flag_id=flag.pk, resolution=resolution, actor=actor, note=reason.strip(), seen_at=flag.resolved_at
     )
-    confirms = resolution is Resolution.CONFIRM_REFUND and resolution in resolution_options(flag)
-    if confirms and _khalti_shows_no_refund(flag.payment):
-        raise CannotResolve(
-            _("Khalti still reports that nothing was refunded. Check its dashboard again, or resolve this later.")
-        )
+    _check_with_khalti(flag, resolution)
     if resolution is Resolution.REFUND:
         return _refund(request, mobile=mobile, enforce_limit=enforce_limit)
     actions: dict[Resolution, Callable[[Review], None]] = {
@@ -114,6 +111,19 @@ def resolve_flag(
         log.error("flag %s, %s: %s", flag.pk, resolution, safe_trace(exc))
         error = {"error": type(exc).__name__}
         raise CannotResolve(_("The shop failed with an error (%(error)s); its log has the details.") % error) from exc
+
+
+def _check_with_khalti(flag: Flag, resolution: Resolution) -> None:
+    """Look the payment up before an answer about a refund is written: Khalti's own word is not contradicted."""
+    if resolution not in resolution_options(flag):
+        return
+    if resolution is Resolution.CONFIRM_REFUND and _khalti_shows_no_refund(flag.payment):
+        raise CannotResolve(
+            _("Khalti still reports that nothing was refunded. Check its dashboard again, or resolve this later.")
+        )
+    refund = refund_in_question(flag)
+    if resolution is Resolution.REJECT_REFUND and flag.resolved_at is not None and refund is not None:
+        refuse_if_khalti_shows_it(refund)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +253,11 @@ def _confirm_refund(review: Review) -> None:
 
 
 def _reject_refund(review: Review) -> None:
+    refund = refund_in_question(review.flag)
+    if review.request.seen_at is not None and refund is not None:  # it was called made, and was not
+        request = review.request
+        reverse_locked(review.purchase, review.payments, refund.pk, note=request.note, actor=request.actor)
+        return
     refunds.set_state(_unknown_refund(review), RefundState.REFUSED, _("Not shown in Khalti's dashboard."))
 
 

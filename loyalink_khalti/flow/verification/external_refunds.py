@@ -102,6 +102,8 @@ def _apply_full(purchase: Purchase, payments: list[Payment], payment: Payment, a
     done = refunds.totals(purchase)
     amount = Paisa(min(rest, refunds.amount_paid(purchase) - done.amount))
     key = f"khalti:{payment.pk}"
+    if Refund.objects.filter(key=key).exists():  # it was taken back, and Khalti reports it again
+        key = f"{key}:{payment.refunds.count()}"
     if rest > amount:  # staff accepted more than was due: the surplus paid for nothing
         surplus = Refund.objects.create(
             purchase=purchase, payment=payment, kind=RefundKind.PAYMENT, key=f"{key}:over", state=RefundState.DONE,

@@ -74,6 +74,12 @@ def set_status(order: Any, status: str, **fields: Any) -> None:
     outbox.post("loyalink_khalti.hosts.oscar.events.status_changed", number=order.number, before=before, after=status)
 
 
+def status_before(order: Any, status: str) -> str:
+    """Return the status that an order had before it was last set to this one; "" if it never was."""
+    changes = order.status_changes.filter(new_status=status).exclude(old_status=status).order_by("-pk")
+    return changes.values_list("old_status", flat=True).first() or ""
+
+
 def _cascade(order: Any, status: str) -> None:
     if status not in order.cascade:
         return

@@ -26,6 +26,8 @@ _SOURCE_TYPES = {
     PaymentMethod.POINTS: "Loyalty points",
 }
 """Names of Oscar's payment source types; their codes are the slugs of these."""
+_REVERSED = "Refund reversed"
+"""The type of a transaction that takes a refund back."""
 
 TEST_MODE = "Test mode: no money"
 """The label of a source, and the status of its transaction, of a payment in Khalti's test environment."""
@@ -100,11 +102,30 @@ def record_refund(order: Any, amount: Paisa, *, key: str) -> bool:
 
 
 def record_points_returned(order: Any, points_value: Paisa) -> None:
-    """Record the value of all points that were returned for an order so far."""
+    """Record the value of all points that were returned for an order so far; less after a reversal."""
     for source in order.sources.select_for_update(of=("self",)).filter(source_type__code=POINTS_CODE):
         more = min(rupees(points_value), source.amount_debited) - source.amount_refunded
         if more > 0:
             source.refund(more)
+        elif more < 0:
+            _take_back(source, -more)
+
+
+def reverse_refund(order: Any, *, key: str) -> bool:
+    """Take back the record of a refund that was not made. Return False if there is none, or that was done before."""
+    transactions = get_model("payment", "Transaction").objects.filter(source__order=order, reference=key)
+    if transactions.filter(txn_type=_REVERSED).exists():
+        return False
+    amounts: dict[int, Decimal] = dict(transactions.filter(txn_type="Refund").values_list("source", "amount"))
+    for source in order.sources.select_for_update(of=("self",)).filter(pk__in=amounts).order_by("pk"):
+        _take_back(source, amounts[source.pk], reference=key)
+    return bool(amounts)
+
+
+def _take_back(source: Any, amount: Decimal, *, reference: str = "") -> None:
+    source.amount_refunded -= amount
+    source.save(update_fields=["amount_refunded"])
+    _add_transaction(source, _REVERSED, amount, reference=reference)
 
 
 def is_paid(order: Any) -> bool:

@@ -81,6 +81,14 @@ class OscarShop:
         elif payment_sources.is_refunded(order) and order.status != options().refunded:
             orders.set_status(order, options().refunded)
 
+    def reverse_refund(self, ref: str, *, key: str) -> None:
+        order, _basket = orders.lock(ref)
+        if not payment_sources.reverse_refund(order, key=key):
+            return
+        payment_sources.record_points_returned(order, _points_value_returned(ref))
+        if order.status == options().refunded and not payment_sources.is_refunded(order):
+            orders.set_status(order, orders.status_before(order, options().refunded) or options().paid)
+
     def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
         return "" if outcome in _ON_STATUS_PAGE else reverse("checkout:khalti", args=[token])
 

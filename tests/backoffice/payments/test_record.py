@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 RECORD = "loyalink_khalti_payment_record_refund"
 FLAG = "loyalink_khalti_flag_resolve"
+REVERSE = "loyalink_khalti_refund_reverse"
 
 
 def form(**changes: Any) -> dict[str, Any]:
@@ -111,6 +112,43 @@ def test_nothing_is_recorded_above_the_limit_or_without_the_permission(desk: Des
     assert Refund.objects.count() == 0
     Desk(accountant()).post(RECORD, paid.pk, **form())
     assert Refund.objects.count() == 1
+
+
+def test_a_wrong_record_is_taken_back_on_the_page_with_a_reason(desk: Desk, paid: Payment) -> None:
+    """M3: the page says what follows before it is confirmed."""
+    desk.post(RECORD, paid.pk, **form())
+    refund = Refund.objects.get()
+    url = desk.page(paid).find("a", string="Was not made")["href"]
+    page = desk.open(REVERSE, paid.pk, refund.pk)
+
+    assert url.endswith(f"/refunds/{refund.pk}/reverse/")
+    assert "The refund of Rs 980.00 counts as not made, and the amount can be refunded again." in page_text(page)
+    assert "Points used again: 200. Points earned again: 98." in page_text(page)
+    seen = page.find("input", {"name": "seen_refund"})["value"]
+    empty = desk.post(REVERSE, paid.pk, refund.pk, reason=" ", seen_refund=seen)
+    done = desk.post(REVERSE, paid.pk, refund.pk, reason="Typed wrongly.", seen_refund=seen)
+    again = desk.post(REVERSE, paid.pk, refund.pk, reason="Typed wrongly.", seen_refund=seen)
+
+    assert "Enter a reason" in page_text(empty)
+    assert "The refund of Rs 980.00 counts as not made." in page_text(done)
+    assert "Refund of Rs 980.00 was not made: taken back" in page_text(done)
+    assert done.find("a", string="Was not made") is None
+    assert "counts as not made" in page_text(again)
+    assert (states_of(paid), Refund.objects.count()) == (("fulfilled", "placed"), 2)
+
+
+def test_a_refund_that_khalti_confirmed_is_not_offered_as_not_made(desk: Desk, paid: Payment) -> None:
+    """M3"""
+    desk.post("loyalink_khalti_payment_refund", paid.pk, amount="1000", key="k", seen_refund="0", confirm="1")
+    refund = Refund.objects.get()
+
+    assert desk.page(paid).find("a", string="Was not made") is None
+    page = desk.open(REVERSE, paid.pk, refund.pk, status=302)
+    assert page is not None
+    desk.post(REVERSE, paid.pk, refund.pk, reason="No.", seen_refund=str(refund.pk))
+    desk.open(REVERSE, paid.pk, refund.pk + 1, status=404)
+
+    assert (states_of(paid)[0], Refund.objects.count()) == ("partially_refunded", 1)
 
 
 @pytest.fixture
