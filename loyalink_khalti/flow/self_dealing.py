@@ -1,4 +1,4 @@
-"""No self-dealing: nobody moves points or money to their own account or order, whatever their permissions.
+"""No self-dealing: staff move no points and no money to their own account or order, whatever their permissions.
 
 Each deed of staff asks ``forbid_self_dealing`` under its locks, once it is known to be new. An account or an order is
 the actor's own if it belongs to their user, to an account that was merged with theirs, or to somebody with their

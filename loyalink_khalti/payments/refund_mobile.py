@@ -66,5 +66,5 @@ def _digits(mobile: str) -> str:
     return re.sub(r"\D", "", mobile)[-10:]  # without the country code
 
 
-def _hash(mobile: str, key: str) -> str:
+def _hash(mobile: str, key: str | bytes) -> str:
     return salted_hmac(_SALT, _digits(mobile), secret=key, algorithm="sha256").hexdigest()
