@@ -193,6 +193,10 @@ def refund_message(refund: Refund, *, cancelled: bool = False) -> tuple[str, str
         return "warning", gettext(
             "Khalti has refunded %(amount)s, but the order and the points are not updated."
         ) % values
+    if cancelled and refund.amount:
+        return "success", gettext(
+            "The order is cancelled. Hand %(amount)s to the customer: it was received. Points returned: %(returned)s."
+        ) % values
     if cancelled:
         return "success", gettext("The order is cancelled. Points returned: %(returned)s.") % values
     return "success", _done(refund) % values

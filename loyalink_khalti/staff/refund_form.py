@@ -64,7 +64,14 @@ class RefundRequest:
         return flow.quote_refund(purchase, subtotal=self.subtotal, shipping=self.shipping, lines=self.lines)
 
     def refund(
-        self, purchase: Purchase, *, key: str, actor: str, seen_refund: int | None = None, enforce_limit: bool = False
+        self,
+        purchase: Purchase,
+        *,
+        key: str,
+        actor: str,
+        seen_refund: int | None = None,
+        enforce_limit: bool = False,
+        cancels: bool = False,
     ) -> Refund:
         """Refund this, once per ``key``. Raises what ``flow.refund_order`` raises."""
         return flow.refund_order(
@@ -78,6 +85,7 @@ class RefundRequest:
             actor=actor,
             seen_refund=seen_refund,
             enforce_limit=enforce_limit,
+            cancels=cancels,
         )
 
 

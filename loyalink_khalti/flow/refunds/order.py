@@ -152,13 +152,15 @@ def refund_order(
     mobile: str = "",
     seen_refund: int | None = None,
     enforce_limit: bool = False,
+    cancels: bool = False,
 ) -> Refund:
     """Refund products for ``subtotal`` and delivery for ``shipping``, in paisa before points; once per ``key``.
 
     ``lines`` (``Line.key``, quantity) are returned, and restocked if ``restock``. ``mobile`` is the customer's Khalti
     number, which Khalti needs where a bank account paid; it is refused before Khalti has asked for one
     (``payments.refund_mobile``). ``actor`` is the user's pk. ``seen_refund`` is the newest refund that they saw
-    (``payments.refunds.newest_pk``), and ``enforce_limit`` applies the site's limit; both are checked under the lock.
+    (``payments.refunds.newest_pk``), ``enforce_limit`` applies the site's limit, and ``cancels`` refuses an order that
+    is paid by now; all are checked under the lock.
 
     Returns the Refund, whose state is ``done``, ``refused`` (Khalti's message says why) or ``unknown``; it
     ``is_repeated`` where the key was used before. Raises ``CannotRefund``, ``RefundLimitExceeded`` or ``SelfDealing``
@@ -173,7 +175,7 @@ def refund_order(
     def work() -> Refund:
         return _request(
             purchase.pk, subtotal=subtotal, shipping=shipping, key=key, actor=actor, lines=kept_lines,
-            mobile=mobile, seen_refund=seen_refund, enforce_limit=enforce_limit,
+            mobile=mobile, seen_refund=seen_refund, enforce_limit=enforce_limit, cancels=cancels,
         )  # fmt: skip
 
     try:
@@ -223,6 +225,7 @@ def _request(
     mobile: str,
     seen_refund: int | None,
     enforce_limit: bool,
+    cancels: bool,
 ) -> Refund:
     purchase, payments = transitions.lock_purchase(purchase_id)
     earlier = Refund.objects.filter(key=key).first()
@@ -234,6 +237,8 @@ def _request(
         earlier.is_repeated = True
         return earlier
     forbid_self_dealing(actor, Deed.REFUND, purchase=purchase)
+    if cancels and not refunds.is_awaiting_money(purchase):
+        raise CannotRefund(_("This order is paid. Refund it instead."))
     _check_no_other(purchase, seen_refund)
     _check_shop(purchase)
     chosen = [(str(line), int(quantity)) for line, quantity, _restock in lines]

@@ -36,7 +36,13 @@ def cancel_order(request: HttpRequest, order: Any) -> bool:
         return True
     everything = refund_form.RefundRequest.all_of(purchase)
     try:
-        refund = everything.refund(purchase, key=refund_form.cancel_key(purchase), actor=str(request.user.pk))
+        refund = everything.refund(
+            purchase,
+            key=refund_form.cancel_key(purchase),
+            actor=str(request.user.pk),
+            enforce_limit=not permissions.has_permission(request.user, permissions.REFUND_BEYOND_LIMIT),
+            cancels=True,
+        )
     except LoyalinkError as exc:
         messages.error(request, str(exc))
         return True

@@ -12,12 +12,14 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry, Site
 
 from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.flow import audit
 from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments.models import Refund
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.refund_form import RefundRequest
 
 from .conftest import (
     Customer,
@@ -66,9 +68,9 @@ def press(staff: Client, order: Any, step: str, **typed: str) -> Any:
     return staff.post(order_page(order), form | typed, follow=True)
 
 
-def cancel(staff: Client, order: Any) -> None:
+def cancel(staff: Client, order: Any) -> Any:
     sent = {"order_action": "change_order_status", "new_status": "Cancelled"}
-    staff.post(order_page(order), sent, follow=True)
+    return staff.post(order_page(order), sent, follow=True)
 
 
 def logged() -> list[str]:
@@ -357,12 +359,39 @@ def test_an_entry_of_another_order_is_not_reversed(store: Store, guest: Customer
 
 
 def test_cancelling_after_a_part_hands_that_part_to_the_customer(order: Any, staff: Client, sita: Customer) -> None:
-    receive(staff, order, amount="150")
+    """M28: staff read on the page, and again after it, that they have to hand it over."""
+    page = text(receive(staff, order, amount="150"))
+    assert "Rs 150.00 was received already. Hand it to the customer" in page
 
-    cancel(staff, order)
+    page = text(cancel(staff, order))
 
+    assert "Hand Rs 150.00 to the customer" in page
     assert (state_of(order), available(sita)) == (("Cancelled", 15_000, 15_000), 1200)
     assert audit_passes()
+
+
+def test_the_limit_for_refunds_holds_for_the_part_that_a_cancellation_returns(
+    order: Any, staff: Client, site_limit: None
+) -> None:
+    """M26."""
+    receive(staff, order, amount="150")
+
+    page = text(cancel(colleague(permissions.REFUND, "order.change_order"), order))
+
+    assert "Staff may refund up to Rs 40.00 of one order" in page
+    assert (state_of(order), Refund.objects.count()) == (("Pending", 15_000, 0), 0)
+
+
+def test_an_order_whose_money_arrives_while_it_is_cancelled_is_not_refunded(order: Any, staff: Client) -> None:
+    """M27: a colleague records the transfer after the other one's request has read the order as unpaid."""
+    stale = only_purchase()
+    everything = RefundRequest.all_of(stale)
+    receive(staff, order)
+
+    with pytest.raises(CannotRefund, match="is paid"):
+        everything.refund(stale, key="cancel", actor="7", cancels=True)
+
+    assert (state_of(order), Refund.objects.count()) == (("Paid", 45_000, 0), 0)
 
 
 def test_the_day_is_kept(order: Any, staff: Client) -> None:
