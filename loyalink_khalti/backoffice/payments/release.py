@@ -83,7 +83,13 @@ class ReleaseView(PermissionRequired, WagtailAdminTemplateMixin, TemplateView):
     def _cancel_order(self, request: HttpRequest) -> HttpResponse:
         everything = RefundRequest.all_of(self.purchase)
         try:
-            refund = everything.refund(self.purchase, key=cancel_key(self.purchase), actor=str(request.user.pk))
+            refund = everything.refund(
+                self.purchase,
+                key=cancel_key(self.purchase),
+                actor=str(request.user.pk),
+                enforce_limit=not self.has_permission(permissions.REFUND_BEYOND_LIMIT),
+                cancels=True,
+            )
         except LoyalinkError as exc:
             return self._back("error", str(exc))
         if not refund.is_repeated:
