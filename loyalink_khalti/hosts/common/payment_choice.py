@@ -38,6 +38,8 @@ class MethodOption:
     unavailable_reason: str = ""
     """Why the customer cannot choose it, "" if they can."""
     test_mode: bool = False
+    takes_points: bool = True
+    """Whether its orders use and earn points: those of a shop's own methods do not come through the flow."""
 
 
 def method_options(
@@ -54,7 +56,7 @@ def method_options(
     ``khalti_unavailable_reason`` is the one of a `Quote`, "" if the customer can choose Khalti.
     """
     return [
-        MethodOption(method=code, title=str(own_methods[code]), text=str(texts.get(code, "")))
+        MethodOption(method=code, title=str(own_methods[code]), text=str(texts.get(code, "")), takes_points=False)
         if code in own_methods
         else _option(PaymentMethod(code), site_key, texts.get(code, ""), khalti_unavailable_reason)
         for code in methods

@@ -73,7 +73,7 @@ def test_an_order_by_a_shops_own_method_is_oscars_and_the_shops(own: None, store
     """M20"""
     sita.add(store.notebook)
     page = text(sita.go_to_payment())
-    assert "Pay on invoice Within 30 days." in page
+    assert "Pay on invoice Within 30 days. Neither uses nor earns points." in page
     assert page.index("Khalti") < page.index("Pay on invoice")
 
     chosen = sita.choose("invoice")
@@ -83,6 +83,7 @@ def test_an_order_by_a_shops_own_method_is_oscars_and_the_shops(own: None, store
 
     assert (chosen["Location"], details.status_code) == ("/shop/checkout/payment-details/", 200)  # Oscar's own page
     assert "Pay on invoice" in text(preview)
+    assert "You earn" not in text(preview)
     assert placed["Location"] == "/shop/checkout/thank-you/"
     assert sita.browser.get(placed["Location"]).status_code == 200
     order = only_order()
