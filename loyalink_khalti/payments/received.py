@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import KATHMANDU, day_of, midnight, midnight_after
-from loyalink_khalti.ports import PAID_LATER
 
+from . import refunds
 from .models import Purchase, Refund
 from .states import RefundKind, RefundState
 from .without_order import MoneyWithoutOrder
@@ -107,8 +107,14 @@ def newest_reversal(purchase: Purchase) -> str:
 
 
 def due(purchase: Purchase) -> Paisa:
-    """Return what is left to receive of a purchase, in paisa; 0 where it is not paid in cash or by transfer."""
-    return Paisa(purchase.amount_due - purchase.received if purchase.method in PAID_LATER else 0)
+    """Return what is left to receive until the order is paid, in paisa, or can be placed again if it was cancelled.
+
+    A surplus counts. 0 where the order is not paid in cash or by transfer, or is paid already.
+    """
+    if not refunds.is_awaiting_money(purchase):
+        return Paisa(0)
+    counted = 0 if refunds.cancellation(purchase) else purchase.received
+    return Paisa(max(purchase.amount_due - counted - purchase.surplus, 0))
 
 
 def in_all(purchase: Purchase) -> Paisa:

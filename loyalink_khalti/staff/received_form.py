@@ -52,8 +52,6 @@ class ReceivedForm(forms.Form):
 
     def __init__(self, data: Any = None, *, purchase: Purchase) -> None:
         self.purchase, self.left = purchase, received.due(purchase)
-        if refunds.cancellation(purchase) is not None:  # what is left until the order can be placed again
-            self.left = Paisa(max(purchase.amount_due - purchase.surplus, 0))
         today = day_of(timezone.now())
         shown = {
             "amount": self.left or None, "received_on": today, "key": new_key(), "seen": received.newest_pk(purchase),

@@ -97,8 +97,11 @@ def mark_received(purchase: Purchase, *, actor: str) -> ReceivedResult:
             raise CannotRecord(_("This order was cancelled. Record the amount that has arrived."))
         forbid_self_dealing(actor, Deed.RECEIVE, purchase=locked)
         key = f"{locked.pk}:rest:{received.newest_pk(locked)}"
+        left = received.due(locked)
+        if not left:  # a surplus could not pay for the order when it arrived
+            return _apply(locked, actor=actor)
         today = day_of(timezone.now())
-        return _record(locked, amount=received.due(locked), received_on=today, reference="", key=key, actor=actor)
+        return _record(locked, amount=left, received_on=today, reference="", key=key, actor=actor)
 
     return in_one_block(work)
 

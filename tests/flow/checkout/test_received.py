@@ -111,8 +111,16 @@ def test_marking_the_rest_as_received_records_what_is_left(account: Account, pur
     assert (money_of(purchase), points(account)[0]) == ((DUE, 0), 745)
 
 
+@pytest.mark.parametrize(
+    "retry",
+    [
+        lambda purchase: flow.apply_received(purchase, actor="1"),
+        lambda purchase: flow.mark_received(purchase, actor="1"),
+    ],
+    ids=["apply", "mark"],
+)
 def test_if_the_shop_cannot_record_the_money_it_is_a_surplus_until_it_can(
-    shop: FakeShop, account: Account, purchase: Purchase
+    shop: FakeShop, account: Account, purchase: Purchase, retry: Any
 ) -> None:
     """The order was deleted meanwhile, for example."""
     shop.fail("record_received", LookupError("no such order"))
@@ -121,7 +129,7 @@ def test_if_the_shop_cannot_record_the_money_it_is_a_surplus_until_it_can(
 
     assert failed.obstacle
     assert (money_of(purchase), points(account)[0]) == ((0, DUE), 500)
-    applied = flow.apply_received(purchase, actor="1")
+    applied = retry(purchase)
     assert (applied.obstacle, money_of(purchase), points(account)[0]) == ("", (DUE, 0), 745)
     assert is_sound()
 
@@ -552,3 +560,13 @@ def test_money_that_the_version_before_has_marked_has_its_row_at_the_next_step(p
 
 def test_the_day_is_that_of_nepal(purchase: Purchase) -> None:
     assert receive(purchase, 1, received_on=date(2026, 1, 1)).is_new
+
+
+def test_the_audit_finds_money_that_is_counted_nowhere(purchase: Purchase) -> None:
+    """I17"""
+    receive(purchase, 300_000)
+    assert is_sound()
+
+    Purchase.objects.filter(pk=purchase.pk).update(surplus=0)
+
+    assert [(found.invariant, found.subject) for found in flow.audit_violations()] == [("I17", "fake:order-1")]

@@ -276,6 +276,30 @@ def test_the_limit_for_refunds_holds_for_a_surplus_too(order: Any, staff: Client
     assert (only_purchase().surplus, Refund.objects.count()) == (5_000, 0)
 
 
+def test_the_limit_for_refunds_holds_when_a_partly_paid_order_is_cancelled(
+    order: Any, staff: Client, site_limit: None
+) -> None:
+    receive(staff, order, amount="150")
+    clerk = colleague(permissions.REFUND)
+
+    page = text(cancel(clerk, order))
+
+    assert "Staff may refund up to Rs 40.00 of one order" in page
+    assert (state_of(order), Refund.objects.count()) == (("Pending", 15_000, 0), 0)
+
+
+def test_a_transfer_after_the_cancellation_in_parts_counts_up_to_the_amount_due(order: Any, staff: Client) -> None:
+    cancel(staff, order)
+    page = receive(staff, order, amount="150")
+    assert "The order stays cancelled; Rs 150.00 was received for it since." in text(page)
+    assert form_with(page, "received", "record")["received-amount"] == "300"
+
+    receive(staff, order)
+
+    assert state_of(order) == ("Paid", 45_000, 0)
+    assert audit_passes()
+
+
 def test_of_two_open_pages_the_second_is_told_that_the_first_has_recorded(order: Any, staff: Client) -> None:
     first, second = (form_with(staff.get(order_page(order)), "received", "record") for _page in range(2))
     staff.post(order_page(order), first)
