@@ -62,7 +62,7 @@ def test_every_order_that_was_marked_as_paid_has_its_row_and_the_audit_agrees(
     assert (paid.received, paid.received_part, paid.surplus) == (245_000, 245_000, 0)
     unpaid.refresh_from_db()
     assert unpaid.received == 0
-    assert [each for each in flow.audit_violations() if each.invariant == "I17"] == []
+    assert [each for each in flow.audit_violations() if each.invariant == "I19"] == []
 
 
 def test_the_default_groups_get_the_permission_if_they_still_exist(

@@ -563,10 +563,10 @@ def test_the_day_is_that_of_nepal(purchase: Purchase) -> None:
 
 
 def test_the_audit_finds_money_that_is_counted_nowhere(purchase: Purchase) -> None:
-    """I17"""
+    """I19"""
     receive(purchase, 300_000)
     assert is_sound()
 
     Purchase.objects.filter(pk=purchase.pk).update(surplus=0)
 
-    assert [(found.invariant, found.subject) for found in flow.audit_violations()] == [("I17", "fake:order-1")]
+    assert [(found.invariant, found.subject) for found in flow.audit_violations()] == [("I19", "fake:order-1")]
