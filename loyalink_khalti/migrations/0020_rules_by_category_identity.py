@@ -37,6 +37,9 @@ def forwards(apps, schema_editor):
             identities[tag] = [GONE + tag]
             names[GONE + tag] = tag
         now = identities.get(tag, [tag])
+        if len(now) > 1 and not used.issuperset(now):
+            both = " and ".join(names[identity] for identity in now)
+            print(f"\n  Rules or a campaign named {tag!r}, which is {both}: now all of these. Remove what was not meant.")
         used.update(now)
         return now
 

@@ -62,7 +62,9 @@ def points(rules: Rules, *tags: str) -> int:
     return order.earned(rules).points
 
 
-def test_rules_and_campaigns_get_the_tags_of_their_categories_in_a_new_version(tags: dict[str, str]) -> None:
+def test_rules_and_campaigns_get_the_tags_of_their_categories_in_a_new_version(
+    tags: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     models = migrate_to_before(SCHEMA)
     old = store_rules(models, **OLD_RULES)
     stored = ProgramVersion.objects.values_list("stored", flat=True).get(pk=old)
@@ -81,6 +83,7 @@ def test_rules_and_campaigns_get_the_tags_of_their_categories_in_a_new_version(t
     assert Campaign.objects.get().tags == [tags["Pens"]]
     assert ProgramVersion.objects.get(pk=old).stored == stored
     names = category_names(version.rules.tags)
+    assert "'blue', which is Notebooks › Blue and Lokta › Blue" in capsys.readouterr().out
     assert (names[blue[1]], names["former:gift-cards"]) == ("Lokta › Blue", "gift-cards (deleted)")
 
 
