@@ -104,11 +104,11 @@ class RecordRefundView(PaymentPage):
         form = RecordRefundForm(request.POST, payment=self.payment)
         if not form.is_valid():
             return self._page(form)
+        if "confirm" in request.POST and form.cleaned_data["key"]:
+            return self._record(request, form.cleaned_data)
         if error := refund_limit_error(request.user, self.purchase, form.cleaned_data["amount"]):
             return forbidden(request, error)
-        if "confirm" not in request.POST or not form.cleaned_data["key"]:
-            return self._page(form, is_preview=True)
-        return self._record(request, form.cleaned_data)
+        return self._page(form, is_preview=True)
 
     def _record(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
         try:
@@ -128,8 +128,9 @@ class RecordRefundView(PaymentPage):
         except LoyalinkError as exc:
             messages.error(request, str(exc))
             return self.redirect_to_payment()
-        logged = {"refund": refund.key, "amount": data["amount"], "state": refund.state}
-        log(instance=self.payment, action=RECORDED, title=self.payment.purchase_order_id, data=logged)
+        if not refund.is_repeated:
+            logged = {"refund": refund.key, "amount": data["amount"], "state": refund.state}
+            log(instance=self.payment, action=RECORDED, title=self.payment.purchase_order_id, data=logged)
         messages.success(request, _("The refund of %(amount)s is recorded.") % {"amount": npr(data["amount"])})
         return self.redirect_to_payment()
 
@@ -194,8 +195,9 @@ class ReverseRefundView(PaymentPage):
         except LoyalinkError as exc:
             messages.error(request, str(exc))
             return self.redirect_to_payment()
-        logged = {"refund": row.key, "amount": row.amount, "state": row.state}
-        log(instance=self.payment, action=REVERSED, title=self.payment.purchase_order_id, data=logged)
+        if not row.is_repeated:
+            logged = {"refund": row.key, "amount": row.amount, "state": row.state}
+            log(instance=self.payment, action=REVERSED, title=self.payment.purchase_order_id, data=logged)
         amount = {"amount": npr(Paisa(self.refund.amount))}
         messages.success(request, _("The refund of %(amount)s counts as not made.") % amount)
         return self.redirect_to_payment()

@@ -98,8 +98,9 @@ def _refunded_by(actor: str, site_key: str) -> Paisa:
     """Return what an actor has refunded within ``LIMIT_PERIOD``, in the order in which it was written.
 
     A refund whose time is earlier than that of the one before it (another server's clock is behind) counts with it.
+    Records that were taken back count too: otherwise taking a colleague's back would raise one's own limit.
     """
-    made = Refund.objects.filter(actor=actor, purchase__site_key=site_key)
+    made = Refund.objects.filter(actor=actor, purchase__site_key=site_key, reverses=None)
     first = made.filter(requested_at__gt=timezone.now() - LIMIT_PERIOD).aggregate(pk=Min("pk"))["pk"]
     return Paisa(0) if first is None else _sum(made.filter(pk__gte=first))
 

@@ -47,8 +47,9 @@ def record_refund(
     ``shipping`` of the amount is for delivery, where the payment paid for an order; order and points then follow as
     for any refund. ``actor`` is the user's pk; ``seen_refund`` and ``enforce_limit`` are those of ``refund_order``.
 
-    Returns the Refund. Raises ``CannotRefund`` (``RefundLimitExceeded`` above the limit, ``SelfDealing`` for the
-    actor's own order) with a sentence for staff; then nothing is recorded. Raises ``InsideTransaction``.
+    Returns the Refund, which ``is_repeated`` where the key was used before. Raises ``CannotRefund``
+    (``RefundLimitExceeded`` above the limit, ``SelfDealing`` for the actor's own order) with a sentence for staff;
+    then nothing is recorded. Raises ``InsideTransaction``.
     """
     forbid_transaction("record_refund")
     note = PrivateText(reason.strip())
@@ -215,6 +216,7 @@ def _same(earlier: Refund, payment: Payment, amount: Paisa) -> Refund:
     recorded = Refund.objects.filter(key__in=[earlier.key, f"{earlier.key}:over"]).values_list("amount", flat=True)
     if earlier.payment_id != payment.pk or sum(recorded) != amount:
         raise CannotRefund(_("This form was sent before with other amounts. Please open the page again."))
+    earlier.is_repeated = True
     return earlier
 
 

@@ -42,9 +42,9 @@ def is_reversible(refund: Refund) -> bool:
 def reverse_refund(refund: Refund, *, actor: str, reason: str, seen_refund: int | None = None) -> Refund:
     """Take back the record of a refund that was not made, for ``actor`` (a user's pk) with their reason, once.
 
-    Returns the reversing Refund. Raises ``CannotRefund`` (``SelfDealing`` for the actor's own order) with a sentence
-    for staff, where Khalti has confirmed the refund or reports the payment as refunded in full; then nothing has
-    changed. Raises ``InsideTransaction``.
+    Returns the reversing Refund, which ``is_repeated`` where it was made before. Raises ``CannotRefund``
+    (``SelfDealing`` for the actor's own order) with a sentence for staff, where Khalti has confirmed the refund or
+    reports the payment as refunded in full; then nothing has changed. Raises ``InsideTransaction``.
     """
     forbid_transaction("reverse_refund")
     note = PrivateText(reason.strip())
@@ -56,6 +56,7 @@ def reverse_refund(refund: Refund, *, actor: str, reason: str, seen_refund: int 
         purchase, payments = transitions.lock_purchase(refund.purchase_id)
         earlier = Refund.objects.filter(reverses=refund).first()
         if earlier is not None:
+            earlier.is_repeated = True
             return earlier
         forbid_self_dealing(actor, Deed.RECORD_REFUND, purchase=purchase)
         if seen_refund is not None and seen_refund != refunds.newest_pk(purchase):

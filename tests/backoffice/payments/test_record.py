@@ -57,6 +57,19 @@ def test_a_confirmed_record_is_shown_with_who_and_why(desk: Desk, paid: Payment)
     assert logged() == [("loyalink_khalti.record_refund", "Refund of Rs 980.00 recorded", "maya")]
 
 
+def test_a_form_that_is_sent_twice_is_logged_once_and_not_refused_for_the_limit(desk: Desk, paid: Payment) -> None:
+    """M30"""
+    limit(100_000)
+    for _click in range(2):
+        assert "The refund of Rs 980.00 is recorded." in page_text(desk.post(RECORD, paid.pk, **form()))
+    wrong = Refund.objects.get()
+    for _click in range(2):
+        desk.post(REVERSE, paid.pk, wrong.pk, reason="Not there.", seen_refund=str(wrong.pk))
+
+    done = [action.partition(".")[2] for action, _text, _user in logged()]
+    assert sorted(done) == ["record_refund", "reverse_refund"]
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

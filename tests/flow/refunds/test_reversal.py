@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 import requests
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotRefund, CannotResolve, InsideTransaction
+from loyalink_khalti.errors import CannotRefund, CannotResolve, InsideTransaction, RefundLimitExceeded
 from loyalink_khalti.flow import Resolution, audit
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
@@ -18,6 +19,7 @@ from loyalink_khalti.payments.flag_entries import FlagEntry
 from loyalink_khalti.payments.models import Flag, Payment, Refund
 from loyalink_khalti.payments.refunds import newest_pk
 from loyalink_khalti.testing import FakeShop
+from tests.flow.refunds.test_limits import another, day_limit
 from tests.loyalty.conftest import check_ledger
 from tests.purchases import Khalti, at_once, points, states_of
 
@@ -25,6 +27,7 @@ pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 STAFF = "31"
 SILENCE = requests.ReadTimeout("silence")
+__all__ = ["day_limit"]
 
 
 @pytest.fixture
@@ -37,10 +40,8 @@ def paid(payment: Payment, khalti: Khalti) -> Payment:
 
 
 def record(payment: Payment, amount: int, *, key: str = "form", **more: Any) -> Refund:
-    made_on = day_of(timezone.now())
-    return flow.record_refund(
-        payment, amount=Paisa(amount), made_on=made_on, reason="there", actor=STAFF, key=key, **more
-    )  # fmt: skip
+    fields = {"made_on": day_of(timezone.now()), "reason": "there", "actor": STAFF, "key": key} | more
+    return flow.record_refund(payment, amount=Paisa(amount), **fields)
 
 
 def take_back(refund: Refund, **more: Any) -> Refund:
@@ -283,3 +284,17 @@ def test_an_answer_about_a_refund_that_was_never_unanswered_is_refused(paid: Pay
 
     with pytest.raises(CannotResolve):
         answer(newest_flag(), "reject_refund")
+
+
+def test_taking_a_colleagues_record_back_does_not_raise_ones_own_limit(
+    paid: Payment, shop: FakeShop, khalti: Khalti, day_limit: None
+) -> None:
+    """M29: the row that takes it back has a negative amount."""
+    User.objects.create_user("clerk", pk=int(STAFF))
+    take_back(record(paid, 98_000, actor="32"))
+
+    other = another(shop, khalti)
+    with pytest.raises(RefundLimitExceeded, match=r"up to Rs 1,000\.00 of all orders"):
+        record(other, 150_000, key="mine", enforce_limit=True)
+
+    assert record(other, 100_000, key="mine", enforce_limit=True).amount == 100_000
