@@ -195,7 +195,7 @@ def test_the_page_of_closed_money_has_every_way_out(desk: Desk, waiting: Payment
     """M1"""
     page = desk.page(waiting)
 
-    assert "Rs 2,450.00 were captured. No order was placed for it, and it is not refunded." in page_text(page)
+    assert "Rs 2,450.00 was captured. No order was placed for it, and it is not refunded." in page_text(page)
     assert page.find("a", string="Answer again")["href"].endswith(f"/khalti/flags/{closed.pk}/resolve/")
     again = desk.open(FLAG, closed.pk)
     assert [option.get_text(" ", strip=True) for option in again.select(".desk-choice")] == [

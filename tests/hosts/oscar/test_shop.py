@@ -128,6 +128,25 @@ def test_a_partial_refund_leaves_the_status_and_the_rest_sets_it_to_refunded(bou
     assert (found.paid, found.refunded, found.status) == (68_500, 68_500, "Refunded")
 
 
+def test_a_refund_that_was_not_made_is_taken_back_and_the_status_is_what_it_was(bought: Any) -> None:
+    """M3: money and points; once, and an unknown refund changes nothing."""
+    shop = OscarShop()
+    with transaction.atomic():
+        shop.refund(bought.number, subtotal=Paisa(43_500), shipping=Paisa(10_000), lines=(), key="refund:1")
+        shop.refund(bought.number, subtotal=Paisa(10_000), shipping=Paisa(5_000), lines=(), key="refund:2")
+    full = shop.get_order(bought.number).status
+
+    for key in ("refund:2", "refund:2", "refund:3"):
+        with transaction.atomic():
+            shop.reverse_refund(bought.number, key=key)
+
+    found = shop.get_order(bought.number)
+    assert (full, found.paid, found.refunded, found.status) == ("Refunded", 68_500, 53_500, "Paid")
+    kinds = bought.sources.first().transactions.values_list("txn_type", flat=True)
+    assert sorted(kinds).count("Refund reversed") == 1  # nothing is deleted
+    assert sorted(kinds).count("Refund") == 2
+
+
 def test_a_refund_cannot_exceed_the_amount_received(bought: Any) -> None:
     before = snapshot()
 
