@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 # The files of the tests stay apart from those of a running store, and those of each test process from each other.
 PROCESS = os.environ.get("TEST_DATABASE", "sqlite"), os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -11,12 +12,13 @@ for name in ("PORT", "SITE_URL", "DATABASE_URL", "KHALTI_BASE_URL", "KHALTI_SECR
     os.environ.pop(name, None)
 
 from sandbox.settings import *  # noqa: E402, F403
+from sandbox.settings import MIDDLEWARE as WITH_STATIC_FILES  # noqa: E402
 
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 
 # A file or a server, because tests use threads; tests/databases.py sets the name.
-DATABASES = {
+ENGINES: dict[str, dict[str, dict[str, Any]]] = {
     "sqlite": {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -29,12 +31,12 @@ DATABASES = {
         }
     },
     "postgresql": {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres"}},
-}[os.environ.get("TEST_DATABASE", "sqlite")]
+}
+DATABASES = ENGINES[os.environ.get("TEST_DATABASE", "sqlite")]
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # Without WhiteNoise, which looks through all static files for each new test client.
-WITH_STATIC_FILES = MIDDLEWARE  # noqa: F405
 MIDDLEWARE = [name for name in WITH_STATIC_FILES if "whitenoise" not in name]
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405  (WhiteNoise warns when the folder is missing)
 AXES_ENABLED = False  # tests log in without a request

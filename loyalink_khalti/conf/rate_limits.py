@@ -96,7 +96,7 @@ class CacheStorage(Storage):
         return True
 
     def reset(self) -> int | None:
-        raise NotImplementedError("Django's cache cannot list its keys")
+        return None  # Django's cache cannot list its keys
 
     def clear(self, key: str) -> None:
         self._cache.delete_many([self.key(key), f"{self.key(key)}:end"])
