@@ -65,7 +65,8 @@ class TestKeyPanel(Panel):
 
         def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
             url = reverse("loyalink_khalti_test_key", args=(self.instance.site_id,))
-            return {**super().get_context_data(parent_context), "url": url}
+            may_change = self.form.may_change_key
+            return {**super().get_context_data(parent_context), "url": url, "may_change": may_change}
 
 
 def server_name(environment: str) -> str:
