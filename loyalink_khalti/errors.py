@@ -150,7 +150,7 @@ class AdjustmentLimitExceeded(CannotAdjust):
     """More points than this member of staff may adjust or merge at once or in a day. A permission lifts the limits."""
 
 
-class SelfDealing(CannotAdjust, CannotRefund, CannotRecord, CannotResolve):
+class SelfDealing(CannotAdjust, CannotRefund, CannotRecord, CannotResolve, CannotEraseData):
     """The deed is for the actor's own account or order; ``str()`` is a sentence for staff. Nothing has changed."""
 
 

@@ -39,6 +39,7 @@ class Deed(StrEnum):
     ADJUST = "adjust"
     MERGE = "merge"
     BLOCK = "block"
+    ERASE = "erase"
     IMPORT = "import"
     REFUND = "refund"
     RECORD_REFUND = "record_refund"
@@ -50,6 +51,7 @@ _LABELS: dict[Deed, Promise] = {
     Deed.ADJUST: gettext_lazy("Adjust points"),
     Deed.MERGE: gettext_lazy("Merge members"),
     Deed.BLOCK: gettext_lazy("Block or unblock a member"),
+    Deed.ERASE: gettext_lazy("Erase personal data"),
     Deed.IMPORT: gettext_lazy("Import points"),
     Deed.REFUND: gettext_lazy("Refund"),
     Deed.RECORD_REFUND: gettext_lazy("Record a refund"),

@@ -8,7 +8,14 @@ from django.contrib.auth.models import User
 from django.core import mail
 
 from loyalink_khalti import flow, outbox
-from loyalink_khalti.errors import CannotAdjust, CannotRecord, CannotRefund, CannotResolve, SelfDealing
+from loyalink_khalti.errors import (
+    CannotAdjust,
+    CannotEraseData,
+    CannotRecord,
+    CannotRefund,
+    CannotResolve,
+    SelfDealing,
+)
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa
@@ -140,6 +147,17 @@ def test_staff_do_not_unblock_their_own_account(maya: User, ram: User) -> None:
         flow.set_blocked(account, blocked=False, actor=str(maya.pk))
 
     assert flow.set_blocked(account, blocked=False, actor=str(ram.pk))
+
+
+def test_staff_do_not_erase_their_own_account_and_its_debt(maya: User, ram: User) -> None:
+    """M31: nor could they record money for a guest's order of theirs that no longer says whose it is."""
+    account_of(maya)
+    subject = flow.member_subject(str(maya.pk))
+
+    with pytest.raises(SelfDealing):
+        flow.erase_personal_data(subject, actor=str(maya.pk))
+
+    assert flow.erase_personal_data(subject, actor=str(ram.pk)).accounts == 1
 
 
 def test_staff_do_not_refund_their_own_order(maya: User, ram: User, shop: FakeShop, khalti: Khalti) -> None:
@@ -276,7 +294,7 @@ def test_only_true_allows_it(maya: User, allowed: None, settings: Any, value: ob
         adjust(account_of(maya), maya)
 
 
-@pytest.mark.parametrize("kind", [CannotAdjust, CannotRecord, CannotRefund, CannotResolve])
+@pytest.mark.parametrize("kind", [CannotAdjust, CannotEraseData, CannotRecord, CannotRefund, CannotResolve])
 def test_every_page_that_shows_a_refusal_shows_this_one(maya: User, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         flow.forbid_self_dealing(str(maya.pk), flow.Deed.RECORD_REFUND, members=[str(maya.pk)])

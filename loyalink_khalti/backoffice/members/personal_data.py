@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from wagtail.admin import messages
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotEraseData, LedgerError
+from loyalink_khalti.errors import CannotEraseData, LedgerError, SelfDealing
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.data_export import stream_json
 
@@ -75,7 +75,11 @@ class EraseView(MemberView):
         if not form.is_valid():
             return self._render(form)
         try:
-            erased = flow.erase_personal_data(flow.member_subject(self.account.member_id))
+            subject = flow.member_subject(self.account.member_id)
+            erased = flow.erase_personal_data(subject, actor=str(request.user.pk))
+        except SelfDealing as exc:
+            form.add_error(None, str(exc))
+            return self._render(form)
         except (CannotEraseData, LedgerError) as exc:
             form.add_error(None, _("This is not possible yet: %(reason)s. Nothing was changed.") % {"reason": exc})
             return self._render(form)

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotEraseData
+from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
@@ -85,7 +86,7 @@ def _address(member_id: str | None) -> str | None:
     return name if "@" in name else None
 
 
-def erase_personal_data(subject: DataSubject, *, site_key: str | None = None) -> ErasedRows:
+def erase_personal_data(subject: DataSubject, *, site_key: str | None = None, actor: str | None = None) -> ErasedRows:
     """Erase who a customer was, and return how many rows that changed; amounts, lines, states and points stay.
 
     Removes name, e-mail address and phone from each purchase's Cart, the notes of staff from its flags and refunds,
@@ -93,13 +94,15 @@ def erase_personal_data(subject: DataSubject, *, site_key: str | None = None) ->
     ``member_id`` and ``claimed_by`` of purchases stay: they mean nothing once the shop has deleted its user. All of it
     is one transaction. Raises ``CannotEraseData`` while a payment or a refund is unfinished or a surplus is not
     refunded, and ``LedgerError`` while points are held, and then nothing is changed; and ``InsideTransaction``.
+    ``actor`` is the pk of the member of staff who does it: ``SelfDealing`` for their own account.
     """
     forbid_transaction("erase_personal_data")
-    return in_one_block(lambda: _erase(subject, site_key))
+    return in_one_block(lambda: _erase(subject, site_key, actor))
 
 
-def _erase(subject: DataSubject, site_key: str | None) -> ErasedRows:
+def _erase(subject: DataSubject, site_key: str | None, actor: str | None) -> ErasedRows:
     """Check under the locks of the purchases: a released payment can still be paid at the last moment."""
+    forbid_self_dealing(actor, Deed.ERASE, members=[subject.member_id])  # a debt of points would end with the account
     purchases = _purchases_of(subject, site_key)
     pks = list(purchases.select_for_update().values_list("pk", flat=True))
     _refuse_unfinished(purchases)

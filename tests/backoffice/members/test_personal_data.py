@@ -56,6 +56,17 @@ def test_a_script_in_a_name_is_exported_as_text_that_no_browser_runs(
 # Erase
 
 
+def test_staff_do_not_erase_themselves(admin: MemberDesk) -> None:
+    """M31"""
+    own = member(admin.user, points=10)
+
+    page = admin.client.post(url_of(own, "erase"), {"confirmation": admin.user.email})
+
+    assert "This is for your own account or order. Ask a colleague to do it." in page_text(page)
+    own.refresh_from_db()
+    assert own.member_id == str(admin.user.pk)
+
+
 def test_typing_the_e_mail_address_erases_the_personal_data(admin: MemberDesk, sita: Account, shop: FakeShop) -> None:
     ledger.adjust(site_key=SITE, member_id=str(sita.member_id), points=1, key="k", reason="x", note="was rude")
     flow.place_order(shop.freeze(shop.cart(member_id=sita.member_id)), method=PaymentMethod.COD)
