@@ -91,7 +91,7 @@ def _refunds(
     return (
         Refund.objects.filter(done, state=RefundState.DONE, payment__paid_at__isnull=False)
         .values_list(TruncDate("done_at", tzinfo=KATHMANDU))
-        .annotate(number=Count("pk"), total=Sum("amount"))
+        .annotate(number=Count("pk", filter=Q(reverses=None)), total=Sum("amount"))
         .order_by()
     )
 

@@ -212,3 +212,17 @@ def test_no_report_needs_more_statements_for_more_rows() -> None:
         more(number)
 
     assert few == statements() == {"settlement": 4, "undated": 1, "undecided": 1, "flags": 4, "reasons": 2}
+
+
+def test_a_refund_that_was_not_made_lowers_the_sum_and_counts_as_no_refund() -> None:
+    """M3"""
+    paid = payment("order-1", "2026-02-10T06:00:00")
+    wrong = refund(paid, 20_000, "2026-02-12T06:00:00")
+    Refund.objects.create(
+        purchase=paid.purchase, payment=paid, key="back", state=RefundState.DONE, subtotal=-20_000, shipping=0,
+        amount=-20_000, done_at=utc("2026-02-12T08:00:00"), reverses=wrong,
+    )  # fmt: skip
+
+    day = reports.settlement(**FEBRUARY)[0]
+
+    assert (day.refunds, day.refunded) == (1, 0)
