@@ -21,7 +21,7 @@ from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import record_locked, record_made
 from loyalink_khalti.flow.refunds.reversal import refuse_if_khalti_shows_it, reverse_locked
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
+from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint, release_purchase
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
@@ -175,9 +175,7 @@ def _lock(request: Request) -> Review:
         raise CannotResolve(_already_resolved(flag))
     if request.resolution not in (options := resolution_options(flag)):
         raise CannotResolve(_not_an_option(options, payment))
-    if (
-        request.resolution is not Resolution.REFUND or request.seen_at
-    ):  # an open one: ``refund_payment`` asks by itself
+    if request.resolution is not Resolution.REFUND:  # ``refund_payment`` asks by itself
         forbid_self_dealing(request.actor, Deed.RESOLVE, purchase=purchase)
     return Review(flag=flag, purchase=purchase, payments=payments, payment=payment, request=request)
 
@@ -286,11 +284,21 @@ def _record_refund(review: Review, *, amount: Paisa, shipping: Paisa, enforce_li
     )  # fmt: skip
 
 
+def _refuse_refund(review: Review, *, enforce_limit: bool) -> None:
+    """Refuse what ``refund_payment`` will refuse, before the Flag changes."""
+    actor, payment = review.request.actor, review.payment
+    if obstacle := self_dealing_obstacle(actor, purchase=review.purchase):
+        raise SelfDealing(obstacle)
+    if enforce_limit:
+        enforce_refund_limit(review.purchase, Paisa((payment.captured or 0) - payment.refunded), actor=actor)
+
+
 def _refund(request: Request, *, mobile: str, enforce_limit: bool) -> Flag:
     """Refund the payment; its Flag keeps the reason, and is resolved when the money has gone back."""
 
     def save_note() -> Payment:
         review = _lock(request)
+        _refuse_refund(review, enforce_limit=enforce_limit)
         if review.flag.resolved_at is not None:  # it is open until the money has gone back
             _reopen(review)
         Flag.objects.filter(pk=review.flag.pk).update(note=request.note)

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotRefund, CannotResolve
+from loyalink_khalti.errors import CannotRefund, CannotResolve, RefundLimitExceeded, SelfDealing
 from loyalink_khalti.flow import Resolution, audit
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa
@@ -14,6 +14,7 @@ from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments.flag_entries import FlagEntry
 from loyalink_khalti.payments.models import Flag, Payment, Refund
 from loyalink_khalti.testing import FakeShop
+from tests.backoffice.payments.test_refund import limit
 from tests.loyalty.conftest import check_ledger
 from tests.purchases import Khalti, at_once, states_of
 
@@ -107,6 +108,19 @@ def test_a_refund_of_a_closed_payment_that_khalti_refuses_leaves_its_flag_open(
     assert answer(closed, "refund").resolved_at is None
 
     assert (states_of(late)[0], agrees()) == ("paid", True)
+
+
+def test_a_refund_above_the_limit_leaves_the_answer_as_it_was(closed: Flag, late: Payment, khalti: Khalti) -> None:
+    """M32: the flag was open again, and had the reason of a refund that was not made."""
+    limit(100_000)
+
+    with pytest.raises(RefundLimitExceeded):
+        answer(closed, "refund", enforce_limit=True)
+    with pytest.raises(SelfDealing):
+        flow.resolve_flag(closed, Resolution.REFUND, actor=str(late.purchase.member_id), reason="mine")
+
+    assert (newest_flag().resolution, newest_flag().note) == ("close", "they do not answer")
+    assert (FlagEntry.objects.count(), khalti.refunded) == (0, [])
 
 
 def test_a_closed_flag_is_reopened_and_resolved_as_any_other(closed: Flag, late: Payment) -> None:
