@@ -300,6 +300,7 @@ LOYALINK_KHALTI = {
     "SHOPS": {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"},
     "SITE_URL": SITE_URL,
     "ALERTS_TO": ["shopkeeper@saraswati.example"],  # shown at /sandbox/mail/
+    "ALLOW_TEST_PAYMENTS": os.environ.get("ALLOW_TEST_PAYMENTS") == "1",
     "KHALTI_BASE_URL": os.environ.get("KHALTI_BASE_URL") or f"http://127.0.0.1:{PORT + 1000}/api/v2/",
     # In the form that Khalti documents; the simulator accepts it, Khalti does not.
     "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",

@@ -8,7 +8,16 @@ from typing import Any
 # The files of the tests stay apart from those of a running store, and those of each test process from each other.
 PROCESS = os.environ.get("TEST_DATABASE", "sqlite"), os.environ.get("PYTEST_XDIST_WORKER", "main")
 os.environ["SANDBOX_VAR"] = str(Path(sys.prefix, "test-var", *PROCESS))
-for name in ("PORT", "SITE_URL", "DATABASE_URL", "KHALTI_BASE_URL", "KHALTI_SECRET_KEY", "DEBUG", "SECRET_KEY"):
+for name in (
+    "ALLOW_TEST_PAYMENTS",
+    "PORT",
+    "SITE_URL",
+    "DATABASE_URL",
+    "KHALTI_BASE_URL",
+    "KHALTI_SECRET_KEY",
+    "DEBUG",
+    "SECRET_KEY",
+):
     os.environ.pop(name, None)
 
 from sandbox.settings import *  # noqa: E402, F403
