@@ -359,3 +359,47 @@ def test_messages_sent_a_month_ago_are_deleted_and_unsent_ones_kept() -> None:
 
     assert outbox.delete_old() == 1
     assert sorted(message.payload["text"] for message in Message.objects.all()) == ["29", "None"]
+
+
+def test_a_message_for_later_is_sent_by_a_job_once_it_is_due() -> None:
+    """M16"""
+    start = timezone.now()
+    with time_machine.travel(start, tick=False) as clock:
+        outbox.post_later(f"{HERE}.send", key="hooks:1", delay=timedelta(minutes=5), text="hello")
+        outbox.deliver()
+        early = list(sent)
+        clock.move_to(start + timedelta(minutes=5))
+        outbox.deliver()
+        outbox.deliver()
+
+    assert (early, sent) == ([], ["hello"])
+    assert not outbox.take("hooks:1")
+
+
+def test_a_message_that_was_taken_is_never_sent_and_is_taken_once() -> None:
+    """M16"""
+    outbox.post_later(f"{HERE}.send", key="hooks:1", delay=timedelta(0), text="hello")
+
+    taken = [outbox.take("hooks:1"), outbox.take("hooks:1"), outbox.take("hooks:2")]
+    outbox.deliver(ignore_back_off=True)
+
+    assert (taken, sent) == ([True, False, False], [])
+
+
+def test_one_of_many_takes_a_message() -> None:
+    """M16: pages at once."""
+    outbox.post_later(f"{HERE}.send", key="hooks:1", delay=timedelta(minutes=5), text="hello")
+
+    taken = at_once(5, lambda _index: outbox.take("hooks:1"))
+
+    assert sorted(taken) == [False] * 4 + [True]
+
+
+def test_a_taken_message_of_a_rolled_back_transaction_waits_again() -> None:
+    """M16"""
+    outbox.post_later(f"{HERE}.send", key="hooks:1", delay=timedelta(minutes=5), text="hello")
+    with transaction.atomic():
+        assert outbox.take("hooks:1")
+        transaction.set_rollback(True)
+
+    assert outbox.take("hooks:1")
