@@ -5,6 +5,7 @@ dashboard shows: https://docs.khalti.com/khalti-epayment/#payment-verification-l
 of ours, and the order and the points follow.
 """
 
+from dataclasses import replace
 from datetime import date, datetime, time
 
 from django.db import IntegrityError
@@ -24,7 +25,7 @@ from loyalink_khalti.ports import PrivateText
 
 from .execution import close_abandoned_refunds, record_done
 from .limits import check_refundable, enforce_refund_limit
-from .order import RefundQuote, parts_for, quote_refund, stale_form_message
+from .order import RefundParts, RefundQuote, parts_for, quote_refund, stale_form_message
 
 RECORDED = "record_refund"
 """The resolution of a Flag that asked for the amount, once it is recorded."""
@@ -113,7 +114,7 @@ def record_locked(
             Refund(key=over, kind=RefundKind.PAYMENT, subtotal=0, shipping=0, amount=amount - of_order, **fields)
         )
     if of_order:
-        parts = parts_for(purchase, of_order, shipping_amount=Paisa(min(shipping, of_order)))
+        parts = _parts(purchase, payment, of_order, shipping=shipping)
         prices = {"subtotal": parts.subtotal, "shipping_before_points": parts.shipping}
         rows.append(Refund(key=key, shipping=parts.shipping_amount, amount=of_order, **prices, **fields))
     _resolve_question(payment, note=note, actor=actor)
@@ -173,8 +174,21 @@ def quote_recorded_refund(payment: Payment, *, amount: Paisa, shipping: Paisa) -
     of_order = Paisa(min(amount, refunds.amount_paid(purchase) - refunds.totals(purchase).amount))
     if not of_order:
         return None
-    parts = parts_for(purchase, of_order, shipping_amount=Paisa(min(shipping, of_order)))
+    parts = _parts(purchase, payment, of_order, shipping=shipping)
     return quote_refund(purchase, subtotal=parts.subtotal, shipping=parts.shipping)
+
+
+def _parts(purchase: Purchase, payment: Payment, amount: Paisa, *, shipping: Paisa) -> RefundParts:
+    """Return what ``amount`` paisa of the order's money stand for; the whole rest, where Khalti has no more of it.
+
+    Staff may have accepted less than was due: then all that was captured is all that can ever be refunded.
+    """
+    parts = parts_for(purchase, amount, shipping_amount=Paisa(min(shipping, amount)))
+    captured = payment.captured or 0
+    if captured >= payment.amount or payment.refunded + amount < captured:
+        return parts
+    left = refunds.refundable(purchase)
+    return replace(parts, subtotal=left.subtotal, shipping=left.shipping)
 
 
 def check_refund_day(payment: Payment, made_on: date) -> None:

@@ -51,12 +51,16 @@ def today() -> date:
 
 
 def record(payment: Payment, amount: int, *, key: str = "form", **more: Any) -> Refund:
-    fields = {"made_on": today(), "reason": "as Khalti's dashboard shows", "actor": STAFF, "key": key} | more
+    fields: dict[str, Any] = {"made_on": today(), "reason": "as Khalti's dashboard shows", "actor": STAFF, "key": key} | more
     return flow.record_refund(payment, amount=Paisa(amount), **fields)
 
 
 def refund_order(payment: Payment, subtotal: int, key: str = "click") -> Refund:
     return flow.refund_order(payment.purchase, subtotal=Paisa(subtotal), shipping=Paisa(0), key=key, actor="1")
+
+
+def payment_again(payment: Payment) -> Payment:
+    return Payment.objects.select_related("purchase").get(pk=payment.pk)
 
 
 def newest_flag() -> Flag:
@@ -239,6 +243,28 @@ def test_a_surplus_that_staff_accepted_is_recorded_beside_the_order(payment: Pay
 
     assert sorted(Refund.objects.values_list("kind", "amount")) == [("order", 245_000), ("payment", 5_000)]
     assert states_of(payment) == ("refunded", "placed")
+    assert agrees()
+
+
+def test_all_that_khalti_captured_is_the_whole_order_where_staff_accepted_less(
+    payment: Payment, khalti: Khalti, account: Account
+) -> None:
+    """M33: Khalti captured Rs 450 less than was due; no more can be refunded, so the points follow in full."""
+    before = points(account)
+    khalti.pay(payment.pidx, total_amount=200_000)
+    flow.verify_payment(payment)
+    flow.resolve_flag(newest_flag(), Resolution.ACCEPT, actor=STAFF, reason="a gift")
+    payment.refresh_from_db()
+
+    record(payment, 50_000, key="first")
+    quote = flow.quote_recorded_refund(payment_again(payment), amount=Paisa(150_000), shipping=Paisa(0))
+    assert quote is not None
+    assert quote.points_restored == 500 - Refund.objects.get().points_restored
+    record(payment, 150_000, key="rest")
+
+    assert states_of(payment) == ("refunded", "placed")
+    assert sum(Refund.objects.values_list("subtotal", flat=True)) == payment.purchase.frozen_cart.subtotal
+    assert points(account) == (before[0] + before[1], 0, 0)
     assert agrees()
 
 

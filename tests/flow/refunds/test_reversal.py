@@ -40,7 +40,7 @@ def paid(payment: Payment, khalti: Khalti) -> Payment:
 
 
 def record(payment: Payment, amount: int, *, key: str = "form", **more: Any) -> Refund:
-    fields = {"made_on": day_of(timezone.now()), "reason": "there", "actor": STAFF, "key": key} | more
+    fields: dict[str, Any] = {"made_on": day_of(timezone.now()), "reason": "there", "actor": STAFF, "key": key} | more
     return flow.record_refund(payment, amount=Paisa(amount), **fields)
 
 
