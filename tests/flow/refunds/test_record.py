@@ -51,8 +51,8 @@ def today() -> date:
 
 
 def record(payment: Payment, amount: int, *, key: str = "form", **more: Any) -> Refund:
-    fields: dict[str, Any] = {"made_on": today(), "reason": "as Khalti's dashboard shows", "actor": STAFF, "key": key} | more
-    return flow.record_refund(payment, amount=Paisa(amount), **fields)
+    fields: dict[str, Any] = {"made_on": today(), "reason": "as Khalti's dashboard shows", "actor": STAFF, "key": key}
+    return flow.record_refund(payment, amount=Paisa(amount), **fields | more)
 
 
 def refund_order(payment: Payment, subtotal: int, key: str = "click") -> Refund:
