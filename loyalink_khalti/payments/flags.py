@@ -1,4 +1,4 @@
-"""Flags: what staff must review about a payment. Each is raised once and resolved once."""
+"""Flags: what staff must review about a payment. Each is raised once; ``flag_entries`` keeps its earlier answers."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping

@@ -9,7 +9,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotRefund, CannotResolve, InsideTransaction, RefundLimitExceeded
+from loyalink_khalti.errors import (
+    CannotRefund,
+    CannotResolve,
+    InsideTransaction,
+    RefundLimitExceeded,
+    SelfDealing,
+    ShopCannot,
+)
 from loyalink_khalti.flow import Resolution, audit
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
@@ -217,8 +224,6 @@ def test_a_reversal_asks_for_a_reason_no_transaction_and_what_its_actor_has_seen
 
 def test_a_shop_that_fails_changes_nothing(paid: Payment, shop: FakeShop, account: Account) -> None:
     """M3"""
-    from loyalink_khalti.errors import ShopCannot
-
     wrong = record(paid, 49_000)
     before = points(account)
     shop.fail("reverse_refund", ShopCannot("host_failed", "the order is locked"))
@@ -298,3 +303,16 @@ def test_taking_a_colleagues_record_back_does_not_raise_ones_own_limit(
         record(other, 150_000, key="mine", enforce_limit=True)
 
     assert record(other, 100_000, key="mine", enforce_limit=True).amount == 100_000
+
+
+def test_staff_do_not_take_a_refund_of_their_own_order_back(paid: Payment) -> None:
+    """M3, M5: nor record one."""
+    own = str(paid.purchase.member_id)
+    wrong = record(paid, 49_000)
+
+    with pytest.raises(SelfDealing):
+        flow.reverse_refund(wrong, actor=own, reason="mine")
+    with pytest.raises(SelfDealing):
+        record(paid, 49_000, key="own", actor=own)
+
+    assert Refund.objects.count() == 1

@@ -214,3 +214,25 @@ def test_a_refund_cannot_be_called_made_after_the_money_was_refunded_otherwise(p
         answer(flag, "confirm_refund")
 
     assert agrees()
+
+
+def test_a_mismatch_whose_flags_are_all_resolved_keeps_every_way_out(payment: Payment, khalti: Khalti) -> None:
+    """M1, M2: rows that the version before has left."""
+    khalti.pay(payment.pidx, transaction_id=None)
+    flow.verify_payment(payment)
+    Flag.objects.update(resolved_at=payment.created_at, resolution="release", actor="99", note="no such money")
+
+    options = flow.resolution_options(newest_flag())
+    answer(newest_flag(), "accept")
+
+    ways_out = (Resolution.ACCEPT, Resolution.REFUND, Resolution.RELEASE, Resolution.REOPEN)
+    assert (options, states_of(payment)) == (ways_out, ("fulfilled", "placed"))
+    assert agrees()
+
+
+def test_staff_do_not_answer_the_flag_of_their_own_order_again(closed: Flag, late: Payment) -> None:
+    """M1, M5: no one decides about their own order, not even to reopen its flag."""
+    with pytest.raises(SelfDealing):
+        flow.resolve_flag(closed, Resolution.REOPEN, actor=str(late.purchase.member_id), reason="mine")
+
+    assert (newest_flag().resolution, FlagEntry.objects.count()) == ("close", 0)
