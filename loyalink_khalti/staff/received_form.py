@@ -97,7 +97,7 @@ class ReceivedForm(forms.Form):
         )
 
     def _key(self, data: dict[str, Any]) -> str:
-        return f"{self.purchase.pk}:{data['key']}"
+        return f"{self.purchase.pk}:form:{data['key']}"  # never that of a reversal, whatever the browser sends
 
 
 class CorrectionForm(forms.Form):
