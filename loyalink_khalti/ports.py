@@ -74,8 +74,15 @@ class Line:
     earns: bool = True
     id: str = ""
     """The host's own identity of the line, for example its primary key; unique within the Cart. "" in old Carts."""
+    options: str = field(default="", repr=False)
+    """What the customer chose or typed for the product: "Engraving: Sita". Personal data, so it can be erased."""
     stock: int | None = field(default=None, compare=False)
     """How many can be sold now, this purchase's included; None where stock is not tracked. It is not stored."""
+
+    @property
+    def name(self) -> str:
+        """The title with its options, by which people tell two lines of one product apart."""
+        return f"{self.title} ({self.options})" if self.options else self.title
 
     @property
     def key(self) -> str:

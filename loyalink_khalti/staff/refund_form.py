@@ -139,9 +139,9 @@ class RefundForm(forms.Form):
         for index, (key, quantity) in enumerate(ordered.items()):
             line, left, name = first[key], self.left.lines[key], f"quantity_{index}"
             self.fields[name] = forms.IntegerField(required=False, min_value=0, max_value=left)
-            attrs = {"aria-label": line.title, "class": "form-control", "placeholder": "0"}
+            attrs = {"aria-label": line.name, "class": "form-control", "placeholder": "0"}
             self.fields[name].widget.attrs |= attrs
-            row = {"key": key, "sku": line.sku, "title": line.title, "unit": npr(line.unit)}
+            row = {"key": key, "sku": line.sku, "title": line.name, "unit": npr(line.unit)}
             yield row | {"name": name, "ordered": quantity, "left": left}
 
     def clean_mobile(self) -> PrivateText:

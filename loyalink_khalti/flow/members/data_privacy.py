@@ -89,8 +89,9 @@ def _address(member_id: str | None) -> str | None:
 def erase_personal_data(subject: DataSubject, *, site_key: str | None = None, actor: str | None = None) -> ErasedRows:
     """Erase who a customer was, and return how many rows that changed; amounts, lines, states and points stay.
 
-    Removes name, e-mail address and phone from each purchase's Cart, the notes of staff from its flags and refunds,
-    the texts of its received money, and the browser session; the points account loses its member and is blocked.
+    Removes name, e-mail address, phone and the options of lines from each purchase's Cart, the notes of staff from its
+    flags and refunds, the texts of its received money, and the browser session; the points account loses its member
+    and is blocked.
     ``member_id`` and ``claimed_by`` of purchases stay: they mean nothing once the shop has deleted its user. All of it
     is one transaction. Raises ``CannotEraseData`` while a payment or a refund is unfinished or a surplus is not
     refunded, and ``LedgerError`` while points are held, and then nothing is changed; and ``InsideTransaction``.
@@ -155,7 +156,9 @@ def _erase_purchases(pks: list[int]) -> int:
     Refund.objects.filter(purchase__in=pks).exclude(note="").update(note="")
     erased = 0
     for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
-        cart = replace(purchase.frozen_cart, customer=Customer())
+        cart = purchase.frozen_cart
+        lines = tuple(replace(line, options="") for line in cart.lines)
+        cart = replace(cart, customer=Customer(), lines=lines)
         anonymous = {
             "cart": cart.to_json(),
             "browser_session": "",
@@ -190,7 +193,7 @@ def _purchase_data(purchase: Purchase) -> dict[str, Any]:
         "language": purchase.language,
         "browser_session": purchase.browser_session,
         "network": purchase.network,
-        "lines": [{"title": line.title, "quantity": line.quantity, "total": line.total} for line in cart.lines],
+        "lines": [{"title": line.name, "quantity": line.quantity, "total": line.total} for line in cart.lines],
         "shipping": cart.shipping,
         "amount_due": purchase.amount_due,
         "points_redeemed": purchase.points_redeemed,

@@ -134,7 +134,8 @@ def _lines(basket: Any, subtotal: Paisa) -> tuple[Line, ...]:
         Line(
             id=str(line.pk),
             sku=line.stockrecord.partner_sku if line.stockrecord else str(line.product_id),
-            title=_title(line),
+            title=line.product.get_title(),
+            options=", ".join(f"{each.option.name}: {each.value}" for each in line.attributes.all()),
             quantity=line.quantity,
             unit=rounded(rupees(total) / line.quantity),
             total=total,
@@ -143,12 +144,6 @@ def _lines(basket: Any, subtotal: Paisa) -> tuple[Line, ...]:
         for line, total in zip(lines, totals, strict=True)
         if line.quantity
     )
-
-
-def _title(line: Any) -> str:
-    """Return the title of a basket's line with its options: an engraving is what tells two lines apart."""
-    options = ", ".join(f"{each.option.name}: {each.value}" for each in line.attributes.all())
-    return f"{line.product.get_title()} ({options})" if options else str(line.product.get_title())
 
 
 def category_tags(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:

@@ -103,6 +103,17 @@ def test_the_frozen_cart_names_the_lines_of_the_order(engraved: Any) -> None:
     assert {line.sku for line in lines} == {"PEN-01"}
 
 
+def test_an_engraving_is_erased_with_the_customer(engraved: Any, sita: Customer) -> None:
+    """M13: it is what the customer typed."""
+    _head, exported = flow.export_personal_data(flow.member_subject(str(sita.user.pk)))
+    assert "Engraving: Sita" in str(list(exported))
+
+    flow.erase_personal_data(flow.member_subject(str(sita.user.pk)), actor="999")
+
+    assert "Sita" not in str(only_purchase().cart)
+    assert [line.name for line in only_purchase().frozen_cart.lines] == ["Gel pen", "Gel pen"]
+
+
 def test_a_cart_and_a_refund_from_before_lines_had_an_id_go_by_sku(
     store: Store, sita: Customer, staff: Client, khalti: Simulator
 ) -> None:
