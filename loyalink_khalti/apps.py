@@ -5,8 +5,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.db import transaction
-from django.db.models.signals import post_delete, post_save
+from django.db import connections, transaction
+from django.db.models.signals import post_delete, post_migrate, post_save
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti import after_response
@@ -35,7 +35,15 @@ class LoyalinkKhaltiConfig(AppConfig):
         post_delete.connect(
             sites.site_was_deleted, sender="wagtailcore.Site", dispatch_uid="loyalink_khalti.site_was_deleted"
         )
+        post_migrate.connect(_migrated, sender=self, dispatch_uid="loyalink_khalti.migrated")
         post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="loyalink_khalti.user_saved")
+
+
+def _migrated(*, using: str, **_signal: Any) -> None:
+    """Create the triggers of the rows that are written once: SQLite drops them when a migration rebuilds a table."""
+    from .loyalty import append_only  # its models load after this module
+
+    append_only.install(connections[using])
 
 
 def _user_saved(instance: Any, *, created: bool, update_fields: Any = None, **_signal: Any) -> None:

@@ -25,6 +25,7 @@
         │   └── AdjustmentLimitExceeded more than this member of staff may adjust at once, or in a day
         ├── InsufficientPoints          the account has fewer points available
         ├── AccountBlocked              the account is blocked
+        │   └── AccountMerged           the account was merged into another one, which has its points
         └── LedgerConflict              the idempotency key was used before with other figures
 
 ``SelfDealing`` is a ``CannotAdjust``, ``CannotRefund``, ``CannotRecord`` and ``CannotResolve`` in one: staff may do
@@ -160,6 +161,10 @@ class InsufficientPoints(LedgerError):
 
 class AccountBlocked(LedgerError):
     """The account is blocked."""
+
+
+class AccountMerged(AccountBlocked):
+    """The account was merged into another one, which has its points: this one can neither use nor earn any."""
 
 
 class LedgerConflict(LedgerError):

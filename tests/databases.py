@@ -24,6 +24,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
 
+from loyalink_khalti.loyalty import append_only
 from tests import postgres
 
 CACHE = Path(sys.prefix) / "test-databases"
@@ -255,8 +256,8 @@ def is_foreign(loader: MigrationLoader, key: tuple[str, str]) -> bool:
 
 
 def digest(loader: MigrationLoader, keys: set[tuple[str, str]]) -> str:
-    """Return a name for these migrations: a digest of their files and of Django's version."""
-    total = hashlib.sha256(repr(django.VERSION).encode())
+    """Return a name for these migrations: a digest of their files, of the triggers and of Django's version."""
+    total = hashlib.sha256(repr(django.VERSION).encode() + Path(append_only.__file__).read_bytes())
     for key in sorted(keys):
         total.update(repr(key).encode() + source(loader.graph.nodes[key]).read_bytes())
     return total.hexdigest()[:16]

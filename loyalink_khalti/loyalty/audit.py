@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, When
 
+from .append_only import unguarded_tables
 from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind, HoldState
 from .models import Account, Allocation, Entry, Hold, Lot
 from .orders import OrderAward, OrderRedemption
-from .program import Program
+from .program import Program, first_seal, seal
 
 CHUNK = 500
 Balances = dict[str, int]
@@ -34,8 +35,10 @@ def violations() -> Iterator[Violation]:
             for invariant, detail in found:
                 yield f"account {account.pk}", invariant, detail
     for program in Program.objects.order_by("pk"):
-        for invariant, detail in _check_program(program):
+        for invariant, detail in (*_check_program(program), *_check_versions(program)):
             yield f"programme {program}", invariant, detail
+    for table in unguarded_tables(connection):
+        yield f"table {table}", "L14", "its triggers against changes are missing; migrate creates them"
 
 
 def repair() -> int:
@@ -75,6 +78,7 @@ def _check_chunk(accounts: list[Account]) -> Iterator[tuple[Account, list[tuple[
     redemptions = _sums(OrderRedemption.objects.filter(account__in=ids), redeemed=Sum("points"))
     reserved = Allocation.objects.filter(hold__account__in=ids, hold__state=HoldState.ACTIVE)
     from_lots = _sums(reserved, by="hold__account", points=Sum("points"))
+    seals, merged = _seals(accounts), _merged(ids)
     for account in accounts:
         pk, replay = account.pk, replayed[account.pk]
         found = [
@@ -82,7 +86,10 @@ def _check_chunk(accounts: list[Account]) -> Iterator[tuple[Account, list[tuple[
             *_check_lots(account, lots.get(pk, _NOTHING), from_lots.get(pk, _NOTHING)),
             *_check_holds(account, replay, holds.get(pk, _NOTHING)),
             *_check_orders(replay, awards.get(pk, _NOTHING), redemptions.get(pk, _NOTHING)),
+            *_check_merged(account, merged.get(pk, _NOTHING)),
         ]
+        if account.seal != seals[pk]:
+            found.append(("L14", f"an entry up to number {account.sealed_seq}, or the member, was changed"))
         if found:
             yield account, found
 
@@ -133,6 +140,23 @@ def _check_orders(replay: Balances, awards: Balances, redemptions: Balances) -> 
         yield "L6", f"purchases redeemed {redemptions.get('redeemed', 0)}, the entries {captured}"
 
 
+def _check_merged(account: Account, merged: Balances) -> Iterator[tuple[str, str]]:
+    for name in ("earned", "redeemed"):
+        kept = getattr(account, f"merged_lifetime_{name}")
+        if kept != merged.get(name, 0):
+            yield "L15", f"merged accounts {name} {merged.get(name, 0)}, {kept} are counted"
+    if account.is_void and (account.available or account.pending or account.owed or merged):
+        yield "L15", "its member is erased, but it has points or is merged into; loyalty_run writes them off"
+
+
+def _check_versions(program: Program) -> Iterator[tuple[str, str]]:
+    newest = ""
+    for version in program.versions.filter(number__lte=program.sealed_number).order_by("number"):
+        newest = version.next_seal(newest)
+    if newest != program.seal:
+        yield "L14", f"a version of its rules up to number {program.sealed_number} was changed"
+
+
 def _check_program(program: Program) -> Iterator[tuple[str, str]]:
     """Compare refunds over all accounts: after a merge they move on another account than the one that earned."""
     kinds = [
@@ -170,6 +194,28 @@ def _replay(ids: list[int]) -> dict[int, Balances]:
     for replay in replayed.values():
         replay["owed"] = -replay["owed"]
     return replayed
+
+
+def _seals(accounts: list[Account]) -> dict[int, str]:
+    """What the seal of each account should be by the entries that it covers."""
+    seals = dict.fromkeys((account.pk for account in accounts), "")
+    by_pk = {account.pk: account for account in accounts}
+    entries = Entry.objects.filter(account__in=by_pk, seq__lte=F("account__sealed_seq"))
+    for values in entries.order_by("account", "seq").values_list(*Entry.SEALED).iterator(chunk_size=CHUNK):
+        pk = values[0]
+        seals[pk] = seal(seals[pk] or first_seal(by_pk[pk].program_id, by_pk[pk].member_id), values)
+    return seals
+
+
+def _merged(ids: list[int]) -> dict[int, Balances]:
+    """What the accounts that were merged into each account count for it."""
+    rows = Account.objects.filter(successor__in=ids)
+    return _sums(
+        rows,
+        by="successor",
+        earned=Sum(F("lifetime_earned") + F("merged_lifetime_earned")),
+        redeemed=Sum(F("lifetime_redeemed") + F("merged_lifetime_redeemed")),
+    )
 
 
 def _lots(ids: list[int]) -> dict[int, Balances]:

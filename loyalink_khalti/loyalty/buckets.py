@@ -36,6 +36,7 @@ class EntryKind(models.TextChoices):
     EARN_AGAIN = "earn_again", _("Earned again")
     REDEEM_AGAIN = "redeem_again", _("Used again")
     ADJUST = "adjust", _("Adjusted")
+    WRITE_OFF = "write_off", _("Written off")
     MERGE_OUT = "merge_out", _("Moved to another account")
     MERGE_IN = "merge_in", _("Moved from another account")
 
@@ -71,6 +72,11 @@ TRANSFERS: dict[EntryKind, tuple[tuple[Bucket, Bucket], ...]] = {
     EntryKind.REDEEM_AGAIN: ((Bucket.AVAILABLE, Bucket.REDEEMED), (Bucket.OWED, Bucket.REDEEMED)),
     EntryKind.REPAY: ((Bucket.AVAILABLE, Bucket.OWED),),
     EntryKind.ADJUST: ((Bucket.ADJUSTED, Bucket.AVAILABLE), (Bucket.AVAILABLE, Bucket.ADJUSTED)),
+    EntryKind.WRITE_OFF: (
+        (Bucket.PENDING, Bucket.WRITTEN_OFF),
+        (Bucket.AVAILABLE, Bucket.WRITTEN_OFF),
+        (Bucket.WRITTEN_OFF, Bucket.OWED),
+    ),
     EntryKind.MERGE_OUT: (
         (Bucket.PENDING, Bucket.ADJUSTED),
         (Bucket.AVAILABLE, Bucket.ADJUSTED),

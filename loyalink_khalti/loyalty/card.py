@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from loyalink_khalti.money import Paisa, Points
@@ -10,7 +11,7 @@ from loyalink_khalti.nepal import day_of
 
 from .buckets import Bucket
 from .models import Account, Entry, Lot
-from .posting import find_account, overdue_points, tier_points
+from .posting import held_tier, overdue_points, own_account, tier_points
 from .program import current_version
 from .redeemable import points_value
 from .rules import Rules
@@ -57,18 +58,29 @@ class PointsCard:
     points_to_next: Points = Points(0)
     progress: int = 0
     """Per cent of the way from this tier to the next, 100 at the top."""
+    merged_at: datetime | None = None
+    """When the account was merged into another, which has the points now; None for one that has not ended."""
     expiring: tuple[ExpiringPoints, ...] = ()
     entries: tuple[CardEntry, ...] = ()
 
 
 def points_card(site_key: str, member_id: str) -> PointsCard:
-    """Return one member's card; for a member without points it is empty, in the lowest tier."""
+    """Return one member's card; for a member without points it is empty, in the lowest tier.
+
+    After a merge the account that ended has its own history alone and no points, and the one that stays has both.
+    """
     rules = current_version(site_key).rules
-    account = find_account(site_key, member_id)
+    account = own_account(site_key, member_id)
     if account is None:
         return _tier_card(None, rules)
-    newest = tuple(card_entry(entry) for entry in account.entries.order_by("-seq")[:NEWEST])
+    newest = tuple(card_entry(entry) for entry in newest_entries(account)[:NEWEST])
     return replace(balance_card(account, rules), entries=newest)
+
+
+def newest_entries(account: Account) -> QuerySet[Entry]:
+    """Return the entries of an account and of those merged into it, the newest first."""
+    ids = account.with_merged()
+    return Entry.objects.filter(account__in=ids).order_by(*(("-at", "-pk") if len(ids) > 1 else ("-seq",)))
 
 
 def balance_card(account: Account, rules: Rules) -> PointsCard:
@@ -81,8 +93,9 @@ def balance_card(account: Account, rules: Rules) -> PointsCard:
         pending=Points(account.pending),
         held=Points(account.held),
         owed=Points(account.owed),
-        lifetime_earned=Points(account.lifetime_earned + account.merged_lifetime_earned),
-        lifetime_redeemed=Points(account.lifetime_redeemed),
+        lifetime_earned=Points(account.earned_in_all),
+        lifetime_redeemed=Points(account.redeemed_in_all),
+        merged_at=(account.merged_at or account.last_activity_at) if account.has_ended else None,
         expiring=_expiring(account),
     )
 
@@ -101,11 +114,11 @@ def card_entry(entry: Entry) -> CardEntry:
 
 
 def _tier_card(account: Account | None, rules: Rules) -> PointsCard:
-    """The tier and the way to the next."""
+    """The tier with which the member earns, and the way to the next."""
     earned = tier_points(account, rules, timezone.now()) if account else Points(0)
     tier, above = rules.tier_for(earned), rules.tier_above(earned)
     return PointsCard(
-        tier=account.tier or tier.name if account else tier.name,
+        tier=held_tier(account, rules).name if account else tier.name,
         next_tier=above.name if above else "",
         points_to_next=Points(above.threshold - earned if above else 0),
         progress=(earned - tier.threshold) * 100 // (above.threshold - tier.threshold) if above else 100,

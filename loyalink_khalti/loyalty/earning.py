@@ -18,12 +18,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from loyalink_khalti.errors import AccountMerged
 from loyalink_khalti.money import Paisa, Points, Rounding, round_fraction, shares
 from loyalink_khalti.ports import Line
 
 from .buckets import Bucket, EntryKind
-from .models import Account
-from .posting import Posting, is_first_time, open_account
+from .models import Account, IdempotencyKey
+from .orders import OrderAward
+from .posting import is_first_time, lock_account
 from .program import current_version, resolve_tags
 from .rules import Rules
 
@@ -78,8 +80,11 @@ def order_history(account: Account | None, rules: Rules, *, purchase: str = "") 
     """Read what the bonuses of ``rules`` must know about a member's orders other than ``purchase``."""
     if not any(getattr(rules, name) for name in NEED_HISTORY):
         return NO_HISTORY
+    if account is None:
+        return OrderHistory(is_first=True)
     of_purchase = Q(purchase=purchase) | Q(purchase__startswith=f"{purchase}#")  # withdrawn ones, too
-    return OrderHistory(is_first=account is None or not account.awards.exclude(of_purchase).exists())
+    earlier = OrderAward.objects.filter(account__in=account.with_merged()).exclude(of_purchase)
+    return OrderHistory(is_first=not earlier.exists())
 
 
 # The points of an order
@@ -207,26 +212,34 @@ SIGNUP = MemberBonus(name="signup", reason="sign_up", points=lambda rules: rules
 def award_bonus(bonus: MemberBonus, *, site_key: str, member_id: str, occasion: str = "") -> Points:
     """Award a bonus in whole points, once per member and ``occasion`` (the year of a birthday, say).
 
-    Return 0 where the rules give no such bonus, where earning is paused, and where it was awarded before, however
-    many points it was then. Runs in a transaction of its own or in the caller's.
+    Return 0 where the rules give no such bonus, where earning is paused, where the account has ended by a merge, and
+    where the bonus was awarded before, however many points it was then: to this account or to one that was merged into
+    it. Runs in a transaction of its own or in the caller's.
     """
     version = current_version(site_key)
     points = bonus.points(version.rules)
     if not points or version.rules.earn_paused:
         return Points(0)
     with transaction.atomic():
-        account = open_account(site_key, member_id)
-        key = f"{account.pk}:{occasion}" if occasion else str(account.pk)
-        if not is_first_time(f"{account.program_id}:{bonus.name}", key, ""):
+        try:
+            posting = lock_account(site_key, member_id, reason=bonus.reason, version_id=version.pk)
+        except AccountMerged:
+            return Points(0)
+        account = posting.account
+        scope, keys = f"{account.program_id}:{bonus.name}", [_bonus_key(pk, occasion) for pk in account.with_merged()]
+        if IdempotencyKey.objects.filter(scope=scope, key__in=keys).exists() or not is_first_time(scope, keys[0], ""):
             return Points(0)
         now = timezone.now()
-        posting = Posting.lock(account.pk, reason=bonus.reason, version_id=version.pk)
         posting.credit(
-            EntryKind.ADJUST, Bucket.ADJUSTED, points, key=f"{bonus.name}:{key}", available_at=now,
+            EntryKind.ADJUST, Bucket.ADJUSTED, points, key=f"{bonus.name}:{keys[0]}", available_at=now,
             expires_at=version.rules.expires_at(now),
         )  # fmt: skip
         posting.post()
     return points
+
+
+def _bonus_key(account_id: int, occasion: str) -> str:
+    return f"{account_id}:{occasion}" if occasion else str(account_id)
 
 
 def award_signup_bonus(*, site_key: str, member_id: str) -> Points:

@@ -20,17 +20,19 @@ from .adjustments import (
     set_blocked,
     was_adjusted,
 )
-from .card import CardEntry, ExpiringPoints, PointsCard, balance_card, card_entry, points_card
+from .card import CardEntry, ExpiringPoints, PointsCard, balance_card, card_entry, newest_entries, points_card
 from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
 from .members import erase, merge, personal_data
 from .posting import available_lots, find_account, open_account, overdue_points, own_account
 from .preview import (
     AccountPreview,
+    ErasurePreview,
     OrderExample,
     example_order,
     order_example,
     preview_adjustment,
+    preview_erasure,
     preview_merge,
 )
 from .program import (
@@ -56,6 +58,7 @@ __all__ = [
     "AccountPreview",
     "CardEntry",
     "Earned",
+    "ErasurePreview",
     "ExpiringPoints",
     "ExpiryNotice",
     "ImportRow",
@@ -92,6 +95,7 @@ __all__ = [
     "max_redeemable",
     "merge",
     "nearest_redeemable",
+    "newest_entries",
     "open_account",
     "order_example",
     "order_history",
@@ -103,6 +107,7 @@ __all__ = [
     "points_value",
     "preview_adjustment",
     "preview_award",
+    "preview_erasure",
     "preview_merge",
     "preview_refund",
     "preview_reversal",

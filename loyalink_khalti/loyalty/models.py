@@ -6,18 +6,17 @@ user's pk and purchases by ``shop:ref``, both as text, so that deleting elsewher
 
 from functools import reduce
 from operator import or_
-from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.search import SearchTextField
 
+from .append_only import AppendOnlyModel
 from .buckets import TRANSFERS, Bucket, EntryKind, HoldState
-from .program import Program, ProgramVersion
+from .program import Program, ProgramVersion, first_seal, seal
 
 
 class Account(models.Model):
@@ -34,6 +33,9 @@ class Account(models.Model):
     merged_lifetime_earned = models.BigIntegerField(
         default=0, help_text="points that accounts merged into this one had earned"
     )
+    merged_lifetime_redeemed = models.BigIntegerField(
+        default=0, db_default=0, help_text="points that accounts merged into this one had redeemed"
+    )
     seq = models.BigIntegerField(default=0, help_text="the number of the newest entry")
     tier = models.CharField(max_length=40, blank=True, default="", help_text="empty for the lowest tier")
     below_tier_since = models.DateTimeField(
@@ -41,6 +43,9 @@ class Account(models.Model):
     )
     blocked = models.BooleanField(default=False)
     successor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged")
+    merged_at = models.DateTimeField(null=True, blank=True, help_text="when the account ended by a merge")
+    seal = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="digest of the entries")
+    sealed_seq = models.BigIntegerField(default=0, db_default=0, help_text="the newest entry in the seal")
     joined_at = models.DateTimeField(default=timezone.now)
     last_activity_at = models.DateTimeField(default=timezone.now)
     search_text = SearchTextField(
@@ -72,6 +77,52 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return f"{self.program} · {self.member_id}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether the account was merged into another, which has its points now."""
+        return self.successor_id is not None
+
+    @property
+    def is_void(self) -> bool:
+        """Return whether its member is erased, so that all points on it are written off."""
+        return self.member_id is None and self.successor_id is None
+
+    @property
+    def earned_in_all(self) -> int:
+        """Return the points earned less clawed back, of all that belongs to the account."""
+        return self.lifetime_earned + self.merged_lifetime_earned
+
+    @property
+    def redeemed_in_all(self) -> int:
+        """Return the points redeemed less restored, of all that belongs to the account."""
+        return self.lifetime_redeemed + self.merged_lifetime_redeemed
+
+    def with_merged(self) -> tuple[int, ...]:
+        """Return the pks of all that belongs to this account: its own, and every account merged into it.
+
+        A merge of merges counts too. Whatever reads a history (a tier, a bonus, a total, a list of entries) reads the
+        rows of all these accounts.
+        """
+        found = newest = [self.pk]
+        while newest:
+            newest = list(Account.objects.filter(successor__in=newest).order_by("pk").values_list("pk", flat=True))
+            found = found + newest
+        return tuple(found)
+
+    def extend_seal(self) -> None:
+        """Extend the seal of a locked account to its newest entry; the caller saves it."""
+        self.seal, self.sealed_seq = self._seal(self.seal, since=self.sealed_seq, until=self.seq), self.seq
+
+    def seal_of_entries(self) -> str:
+        """Return what the seal should be by the entries that it covers; "" without any."""
+        return self._seal("", since=0, until=self.sealed_seq)
+
+    def _seal(self, newest: str, *, since: int, until: int) -> str:
+        entries = self.entries.filter(seq__gt=since, seq__lte=until).order_by("seq")
+        for values in entries.values_list(*Entry.SEALED).iterator():
+            newest = seal(newest or first_seal(self.program_id, self.member_id), values)
+        return newest
 
 
 class Lot(models.Model):
@@ -150,19 +201,6 @@ class Allocation(models.Model):
         return f"{self.points} from lot {self.lot_id}"
 
 
-class AppendOnly(models.QuerySet["Entry"]):
-    """Entries are written once. A wrong one is corrected by another: changes raise ``LedgerError``."""
-
-    def update(self, **kwargs: Any) -> NoReturn:
-        raise LedgerError("entries never change; write a correcting one")
-
-    def delete(self) -> NoReturn:
-        raise LedgerError("entries are never deleted; write a correcting one")
-
-    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise LedgerError("entries never change; write a correcting one")
-
-
 def _allowed_transfers() -> Q:
     pairs = (
         Q(kind=kind.value, src=src.value, dst=dst.value) for kind, moves in TRANSFERS.items() for src, dst in moves
@@ -170,11 +208,14 @@ def _allowed_transfers() -> Q:
     return reduce(or_, pairs)
 
 
-class Entry(models.Model):
-    """One transfer of points between two buckets of one account.
+class Entry(AppendOnlyModel):
+    """One transfer of points between two buckets of one account. A wrong one is corrected by another."""
 
-    It is never changed or deleted: ``save`` of a stored entry and ``delete`` raise ``LedgerError``.
-    """
+    SEALED = (
+        "account_id", "seq", "kind", "src", "dst", "amount", "key", "purchase", "lot_id", "hold_id", "refund_ref",
+        "version_id", "actor", "reason_code", "at",
+    )  # fmt: skip
+    """What the seal of an account covers of each entry: everything."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
     seq = models.BigIntegerField()
@@ -194,8 +235,6 @@ class Entry(models.Model):
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk; null is the system")
     reason_code = models.CharField(max_length=40, blank=True, default="")
 
-    objects = AppendOnly.as_manager()
-
     class Meta:
         verbose_name_plural = "entries"
         constraints = [
@@ -211,14 +250,6 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.seq} {self.kind} {self.amount}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise LedgerError("entries never change; write a correcting one")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise LedgerError("entries are never deleted; write a correcting one")
 
 
 class EntryNote(models.Model):

@@ -1,7 +1,8 @@
 """How the points moved, month by month.
 
-The buckets of the ledger are the columns. Outstanding points are in four of them, and whatever enters or leaves these
-four comes from one of the others. So opening + movements = closing by construction.
+The buckets of the ledger are the columns. Outstanding points are in three of them, and whatever enters or leaves these
+three comes from one of the others. So opening + movements = closing by construction. What members owe has a column of
+its own and is never deducted: one member's debt does not lower what the shop owes to another.
 """
 
 from collections import Counter, defaultdict
@@ -18,8 +19,10 @@ from .buckets import Bucket, EntryKind
 from .models import Entry
 from .point_values import all_point_values, month_in_nepal, of_site, value_at
 
-OUTSTANDING = (Bucket.PENDING, Bucket.AVAILABLE, Bucket.HELD, Bucket.OWED)
-"""The buckets with points that the shop still has to honour; ``OWED`` is negative by what members owe."""
+OUTSTANDING = (Bucket.PENDING, Bucket.AVAILABLE, Bucket.HELD)
+"""The buckets with points that the shop still has to honour."""
+BALANCES = (*OUTSTANDING, Bucket.OWED)
+"""The buckets whose closing points are shown; ``OWED`` is negative by what members owe."""
 COLUMN_OF_SOURCE = {
     Bucket.ISSUED: "earned",
     Bucket.REDEEMED: "restored",
@@ -27,11 +30,12 @@ COLUMN_OF_SOURCE = {
     Bucket.EXPIRED: "expired",
     Bucket.REVERSED: "clawed_back",
     Bucket.WRITTEN_OFF: "written_off",
+    Bucket.OWED: "debts",
 }
-"""The column for points that come from each other bucket. Forgiven points move from one of these buckets to another:
-clawed back and written off at once, so that nothing outstanding moves."""
+"""The column for points that come from each other bucket. Points that are forgiven or owed move from one of these
+buckets to another: clawed back and written off at once, say, so that nothing outstanding moves."""
 COLUMN_OF_DESTINATION = {**COLUMN_OF_SOURCE, Bucket.REDEEMED: "redeemed"}
-MOVEMENT_COLUMNS = ("earned", "restored", "adjusted", "redeemed", "expired", "clawed_back", "written_off")
+MOVEMENT_COLUMNS = ("earned", "restored", "adjusted", "redeemed", "debts", "expired", "clawed_back", "written_off")
 
 _Moved = tuple[int, str, str, int]
 _MOMENT = timedelta(microseconds=1)
@@ -49,6 +53,8 @@ class MonthlyMovement:
     restored: int = 0
     adjusted: int = 0
     redeemed: int = 0
+    debts: int = 0
+    """What members owe newly (it was redeemed or clawed back and never outstanding), less what they repaid."""
     expired: int = 0
     clawed_back: int = 0
     written_off: int = 0
@@ -105,7 +111,7 @@ def total(months: list[MonthlyMovement]) -> MonthlyMovement:
     """Return the sum of at least one month."""
     first, last = months[0], months[-1]
     sums = {name: sum(getattr(month, name) for month in months) for name in MOVEMENT_COLUMNS}
-    buckets = {name: getattr(last, name) for name in OUTSTANDING}
+    buckets = {name: getattr(last, name) for name in BALANCES}
     return MonthlyMovement(
         since=first.since, until=last.until, opening=first.opening, gross=last.gross, **sums, **buckets
     )  # fmt: skip
@@ -146,8 +152,8 @@ def _outstanding(balance: "Counter[str]") -> int:
 
 
 def _buckets(balances: dict[int, "Counter[str]"]) -> dict[str, int]:
-    """The points of each outstanding bucket over all programmes; debts are positive here."""
-    sums = {bucket.value: sum(balance[bucket] for balance in balances.values()) for bucket in OUTSTANDING}
+    """The points of each bucket of ``BALANCES`` over all programmes; debts are positive here."""
+    sums = {bucket.value: sum(balance[bucket] for balance in balances.values()) for bucket in BALANCES}
     return {**sums, Bucket.OWED.value: -sums[Bucket.OWED.value]}
 
 

@@ -8,6 +8,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from loyalink_khalti.money import Points
+
+from .append_only import AppendOnlyModel
 from .models import Account
 from .program import Program, ProgramVersion
 
@@ -65,7 +68,12 @@ class OrderAward(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.proportional + self.fixed} for {self.purchase}"
+        return f"{self.points} for {self.purchase}"
+
+    @property
+    def points(self) -> Points:
+        """Return what the purchase earned, before any refund."""
+        return Points(self.proportional + self.fixed)
 
 
 class OrderRedemption(models.Model):
@@ -100,9 +108,11 @@ class OrderRedemption(models.Model):
         return f"{self.points} by {self.purchase}"
 
 
-class RefundApplied(models.Model):
+class RefundApplied(AppendOnlyModel):
     """A refund of a purchase that has been applied to its points, once."""
 
+    CHANGEABLE = ("purchase",)
+    """It gets another name when its purchase is placed a second time (``reopening``)."""
     purchase = models.CharField(max_length=192)
     refund_ref = models.CharField(max_length=128)
     amount = models.BigIntegerField(help_text="paisa of the subtotal, by this refund")

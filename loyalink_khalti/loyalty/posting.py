@@ -14,19 +14,21 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from loyalink_khalti.errors import LedgerConflict
+from loyalink_khalti.errors import AccountMerged, LedgerConflict
 from loyalink_khalti.money import Points
 
 from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind
 from .models import Account, Entry, Hold, IdempotencyKey, Lot
 from .orders import OrderAward
-from .program import current_version
+from .program import current_version, first_seal, seal
 from .rules import Rules, Tier, TierBasis
 
+ERASED = "erased"
+"""The reason code of entries that an erasure makes."""
 _CACHED = {Bucket.AVAILABLE: "available", Bucket.PENDING: "pending", Bucket.HELD: "held"}
 _SAVED = [
-    "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "merged_lifetime_earned", "seq",
-    "tier", "below_tier_since",
+    "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "merged_lifetime_earned",
+    "merged_lifetime_redeemed", "seq", "seal", "sealed_seq", "tier", "below_tier_since",
 ]  # fmt: skip
 
 
@@ -54,7 +56,10 @@ class Posting:
     @classmethod
     def read(cls, accounts: QuerySet[Account], **cause: Any) -> "Posting":
         """Read an account that the caller has locked by a write of its own."""
-        return cls(account=accounts.select_related("program").get(), **cause)
+        account = accounts.select_related("program").get()
+        if account.sealed_seq < account.seq:  # the version before this one has written entries without a seal
+            account.extend_seal()
+        return cls(account=account, **cause)
 
     def transfer(
         self, kind: EntryKind, src: Bucket, dst: Bucket, points: int, *, key: str, lot: Lot | None = None,
@@ -72,13 +77,14 @@ class Posting:
         account.lifetime_earned += EARNED_SIGN.get(kind, 0) * points
         account.lifetime_redeemed += REDEEMED_SIGN.get(kind, 0) * points
         account.seq += 1
-        self.entries.append(
-            Entry(
-                account=account, seq=account.seq, kind=kind, src=src, dst=dst, amount=points, key=key,
-                purchase=self.purchase, lot=lot, hold=hold, refund_ref=self.refund_ref,
-                version_id=self.version_id, actor=self.actor, reason_code=self.reason,
-            )
+        entry = Entry(
+            account=account, seq=account.seq, kind=kind, src=src, dst=dst, amount=points, key=key,
+            purchase=self.purchase, lot=lot, hold=hold, refund_ref=self.refund_ref,
+            version_id=self.version_id, actor=self.actor, reason_code=self.reason,
         )  # fmt: skip
+        before = account.seal or first_seal(account.program_id, account.member_id)
+        account.seal, account.sealed_seq = seal(before, [getattr(entry, name) for name in Entry.SEALED]), account.seq
+        self.entries.append(entry)
 
     def credit(
         self, kind: EntryKind, src: Bucket, points: int, *, key: str, available_at: datetime,
@@ -145,8 +151,26 @@ class Posting:
         Lot.objects.filter(pk__in=[lot.pk for lot in lots]).update(remaining=0)
         return Points(expired)
 
+    def write_off(self) -> None:
+        """Write off all points and debts of an erased member. They are void, also those that arrive later."""
+        account = self.account
+        if not (account.pending or account.available or account.owed):
+            return
+        void = Posting(account=account, entries=self.entries, reason=ERASED)  # without the purchase and the actor
+        for src, dst, points in (
+            (Bucket.PENDING, Bucket.WRITTEN_OFF, account.pending),
+            (Bucket.AVAILABLE, Bucket.WRITTEN_OFF, account.available),
+            (Bucket.WRITTEN_OFF, Bucket.OWED, account.owed),
+        ):
+            key = f"write_off:{account.pk}:{account.seq + 1}"
+            void.transfer(EntryKind.WRITE_OFF, src, dst, points, key=key)
+        lots = Lot.objects.filter(account=account).exclude(pending=0, remaining=0)
+        lots.update(pending=0, remaining=0)
+
     def post(self) -> None:
-        """Write the entries and the balances."""
+        """Write the entries and the balances; on the account of an erased member all points are written off."""
+        if self.account.member_id is None and self.account.successor_id is None:
+            self.write_off()
         Entry.objects.bulk_create(self.entries)
         self.entries.clear()
         self.account.save(update_fields=_SAVED)
@@ -174,16 +198,19 @@ def due_for_activation(now: datetime) -> Q:
 YEAR = timedelta(days=365)
 
 
-def find_account(site_key: str, member_id: str) -> Account | None:
-    """Return the account that has a member's points, also after a merge; None for a member without points."""
-    own = own_account(site_key, member_id)
-    return None if own is None else surviving_account(own)
-
-
 def own_account(site_key: str, member_id: str) -> Account | None:
-    """Return the account with the member's own id, even if it was merged into another."""
+    """Return the account with the member's own id, for all that the member sees and does; None without points.
+
+    It may have been merged into another: then it has no points, and the member cannot see those of the other one.
+    """
     own = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
     return own.select_related("program").first()
+
+
+def find_account(site_key: str, member_id: str) -> Account | None:
+    """Return the account that has a member's points, also after a merge, for staff and for old orders only."""
+    own = own_account(site_key, member_id)
+    return None if own is None else surviving_account(own)
 
 
 def surviving_account(account: Account) -> Account:
@@ -194,7 +221,7 @@ def surviving_account(account: Account) -> Account:
 
 
 def open_account(site_key: str, member_id: str) -> Account:
-    """Return a member's account; create it if there is none."""
+    """Return the account that has a member's points; create it if there is none."""
     found = find_account(site_key, member_id)
     if found is not None:
         return found
@@ -203,12 +230,48 @@ def open_account(site_key: str, member_id: str) -> Account:
 
 
 def lock_account(site_key: str, member_id: str, **cause: Any) -> Posting:
-    """Lock the account that has a member's points; create it if there is none. Usually two statements."""
+    """Lock a member's own account; create it if there is none. Usually two statements.
+
+    Raises ``AccountMerged`` where it was merged into another.
+    """
+    posting = _lock_own(site_key, member_id, **cause) or _lock_new(site_key, member_id, **cause)
+    if posting.account.has_ended:
+        raise AccountMerged("the account was merged into another one")
+    return posting
+
+
+def lock_account_of_order(site_key: str, member_id: str, *, began_at: datetime, **cause: Any) -> Posting | None:
+    """Lock the account that gets what an order earns: that which its member had when the order began.
+
+    After a merge that is the account that stays; after an erasure the erased one. None where the order began on an
+    account that had ended before: it earns nothing.
+    """
+    posting = _lock_own(site_key, member_id, **cause)
+    if posting is None or posting.account.joined_at > began_at:  # the member had another account then, or none
+        program_id = posting.account.program_id if posting else current_version(site_key).program_id
+        erased = IdempotencyKey.objects.filter(scope=erased_scope(program_id), key=cause["purchase"]).first()
+        if erased is not None:
+            return Posting.lock(erased.result["account"], **cause)
+    if posting is None:
+        return _lock_new(site_key, member_id, **cause)
+    account = posting.account
+    if account.successor_id is None:
+        return posting
+    return Posting.lock(account.pk, **cause) if account.merged_at is None or began_at <= account.merged_at else None
+
+
+def _lock_own(site_key: str, member_id: str, **cause: Any) -> Posting | None:
     own = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
-    if not own.update(last_activity_at=timezone.now()):
-        return Posting.lock(open_account(site_key, member_id).pk, **cause)
-    posting = Posting.read(own, **cause)
-    return Posting.lock(posting.account.successor_id, **cause) if posting.account.successor_id else posting
+    return Posting.read(own, **cause) if own.update(last_activity_at=timezone.now()) else None
+
+
+def _lock_new(site_key: str, member_id: str, **cause: Any) -> Posting:
+    return Posting.lock(open_account(site_key, member_id).pk, follow_merge=False, **cause)
+
+
+def erased_scope(program_id: int) -> str:
+    """Return the scope of the keys that name, by purchase, the account of a member who is erased."""
+    return f"{program_id}:{ERASED}"
 
 
 def overdue_points(account: Account) -> Points:
@@ -244,9 +307,7 @@ def tier_points(account: Account, rules: Rules, now: datetime) -> Points:
     """
     if rules.tier_basis is TierBasis.LIFETIME:
         return Points(account.lifetime_earned + account.merged_lifetime_earned)
-    awards = OrderAward.objects.filter(
-        Q(account=account) | Q(account__successor=account), awarded_at__gt=now - YEAR
-    )  # fmt: skip
+    awards = OrderAward.objects.filter(account__in=account.with_merged(), awarded_at__gt=now - YEAR)
     kept = F("proportional") + F("fixed") - F("points_clawed_back")
     return Points(awards.aggregate(points=Sum(kept))["points"] or 0)
 
@@ -259,7 +320,7 @@ def update_tier(posting: Posting, rules: Rules) -> bool:
     """
     account, now = posting.account, timezone.now()
     earned = rules.tier_for(tier_points(account, rules, now))
-    held = _held_tier(account, rules)
+    held = held_tier(account, rules)
     before = (account.tier, account.below_tier_since)
     if earned.threshold >= held.threshold:
         account.tier, account.below_tier_since = _stored_name(earned, rules), None
@@ -275,6 +336,6 @@ def _stored_name(tier: Tier, rules: Rules) -> str:
     return "" if tier.threshold == rules.tiers[0].threshold else tier.name
 
 
-def _held_tier(account: Account, rules: Rules) -> Tier:
+def held_tier(account: Account, rules: Rules) -> Tier:
     """The tier of the account under these rules; the lowest where they have no tier of its name any more."""
     return next((tier for tier in rules.tiers if tier.name == account.tier), rules.tiers[0])

@@ -11,7 +11,7 @@ from loyalink_khalti.nepal import day_of
 from loyalink_khalti.ports import Line
 
 from .earning import OrderSnapshot
-from .models import Account
+from .models import Account, Lot
 from .posting import overdue_points
 from .program import current_version
 from .redeemable import nearest_redeemable, points_fit, points_value
@@ -71,6 +71,29 @@ def preview_merge(account: Account, into: Account) -> AccountPreview:
         pending=Points(account.pending + into.pending),
         repaid=Points(repaid),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasurePreview:
+    """What erasing a member writes off, and what the members get back who were merged into them; whole points."""
+
+    points: Points
+    owed: Points
+    reopened: tuple[tuple[Account, Points], ...]
+
+
+def preview_erasure(account: Account) -> ErasurePreview:
+    """Return what erasing the member of ``account`` would do to points; nothing where it was merged into another."""
+    if account.has_ended:
+        return ErasurePreview(points=Points(0), owed=Points(0), reopened=())
+    filled = Lot.objects.filter(account=account).exclude(pending=0, remaining=0)
+    left, reopened = {lot.pk: lot for lot in filled}, []
+    for merged in account.merged.exclude(member_id=None).order_by("pk"):
+        sources = set(merged.lots.values_list("source", flat=True))
+        own = [left.pop(pk) for pk, lot in list(left.items()) if lot.source in sources]
+        reopened.append((merged, Points(sum(lot.pending + lot.remaining for lot in own))))
+    points = sum(lot.pending + lot.remaining for lot in left.values())
+    return ErasurePreview(points=Points(points), owed=Points(account.owed), reopened=tuple(reopened))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

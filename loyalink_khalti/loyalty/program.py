@@ -1,8 +1,12 @@
 """Loyalty programmes and the versions of their rules."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
@@ -12,6 +16,7 @@ from django.utils import timezone
 from loyalink_khalti.money import Rounding
 from loyalink_khalti.ports import Line
 
+from .append_only import AppendOnlyModel
 from .rules import CampaignRule, Rules
 
 
@@ -21,6 +26,8 @@ class Program(models.Model):
     site_key = models.CharField(max_length=255)
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
+    seal = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="digest of the versions")
+    sealed_number = models.PositiveIntegerField(default=0, db_default=0, help_text="the newest version in the seal")
 
     class Meta:
         constraints = [
@@ -31,7 +38,7 @@ class Program(models.Model):
         return self.site_key
 
 
-class ProgramVersion(models.Model):
+class ProgramVersion(AppendOnlyModel):
     """The rules from a moment on. A version never changes; the next one replaces it."""
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="versions")
@@ -51,6 +58,33 @@ class ProgramVersion(models.Model):
     @property
     def rules(self) -> Rules:
         return Rules.from_json(self.stored)
+
+    def next_seal(self, before: str) -> str:
+        """Return the seal of the programme after this version."""
+        return seal(before, [self.program_id, self.number, self.stored, self.actor, self.created_at])
+
+
+def seal(before: str, values: Iterable[Any]) -> str:
+    """Return the seal of a row of ``values`` that comes after the one with the seal ``before``: a digest of both."""
+    return sha256(json.dumps([before, *values], sort_keys=True, default=_in_utc).encode()).hexdigest()
+
+
+def first_seal(program_id: int, member_id: str | None) -> str:
+    """Return what the seal of an account's first entry comes after: whose account it is."""
+    return seal("", [program_id, member_id])
+
+
+def _in_utc(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat()
+
+
+def seal_versions(program: Program) -> None:
+    """Extend the seal of a programme to its newest version. The audit finds a version that is changed later."""
+    number, newest = program.sealed_number, program.seal
+    for version in program.versions.filter(number__gt=number).order_by("number"):
+        number, newest = version.number, version.next_seal(newest)
+    unchanged = Program.objects.filter(pk=program.pk, sealed_number=program.sealed_number, seal=program.seal)
+    unchanged.update(sealed_number=number, seal=newest)
 
 
 class FormerTag(models.Model):
@@ -143,14 +177,16 @@ def revise_rules(site_key: str, revise: Callable[[Rules], Rules], *, actor: str 
     """Set the rules that ``revise`` makes of the current ones, under a lock, so that no change in between is lost."""
     with transaction.atomic():
         before = current_version(site_key)
-        Program.objects.select_for_update().get(pk=before.program_id)
+        program = Program.objects.select_for_update().get(pk=before.program_id)
         before = current_version(site_key)
         rules = revise(before.rules)
         if before.rules == rules:
             return before
-        return ProgramVersion.objects.create(
+        version = ProgramVersion.objects.create(
             program=before.program, number=before.number + 1, stored=rules.to_json(), actor=actor
         )
+        seal_versions(program)
+        return version
 
 
 def set_campaigns(
@@ -173,5 +209,6 @@ def _create_default(site_key: str) -> ProgramVersion:
     with transaction.atomic():
         program, _ = Program.objects.get_or_create(site_key=site_key, active=True)
         ProgramVersion.objects.get_or_create(program=program, number=1, defaults={"stored": Rules().to_json()})
+        seal_versions(program)
     newest = ProgramVersion.objects.select_related("program").filter(program=program).order_by("-number")
     return newest[0]

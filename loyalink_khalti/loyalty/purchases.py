@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from loyalink_khalti.errors import AccountBlocked, InsufficientPoints, LedgerConflict
+from loyalink_khalti.errors import AccountBlocked, AccountMerged, InsufficientPoints, LedgerConflict
 from loyalink_khalti.money import Paisa, Points
 
 from .buckets import Bucket, EntryKind, HoldState
@@ -19,7 +19,9 @@ from .posting import (
     due_for_activation,
     find_account,
     lock_account,
+    lock_account_of_order,
     overdue_lots,
+    own_account,
     surviving_account,
     update_tier,
 )
@@ -35,9 +37,9 @@ def hold(
     """Reserve whole points for a purchase; return its hold, the earlier one where they are held or captured.
 
     Points that were released can be held again. ``occasion`` names the hold where an earlier one was set aside. The
-    caller has locked the purchase. Raises ``InsufficientPoints``
-    where fewer are available, ``AccountBlocked`` for a blocked account, and ``LedgerConflict`` where the purchase
-    holds another number of points or those of another member.
+    caller has locked the purchase. Raises ``InsufficientPoints`` where fewer are available, ``AccountBlocked`` for a
+    blocked account, ``AccountMerged`` for one that has ended, and ``LedgerConflict`` where the purchase holds another
+    number of points or those of another member.
     """
     earlier = list(Hold.objects.filter(purchase=purchase).select_related("account"))
     for one in earlier:
@@ -106,15 +108,19 @@ def late_capture(
 ) -> Points:
     """Redeem points for a purchase that is fulfilled after its release; return how many.
 
-    Available points come first, and the member owes the rest. ``value`` is what they took off, in paisa. Raises
-    ``LedgerConflict`` where points are still held, or where another number was redeemed before.
+    Available points come first, and the member owes the rest. They are those of the account that held points for it
+    before, also after a merge. ``value`` is what they took off, in paisa. The caller has locked the purchase. Raises
+    ``LedgerConflict`` where points are still held, or where another number was redeemed before, and ``AccountMerged``
+    for an account that has ended.
     """
     version_id = version_id or current_version(site_key).pk
-    posting = lock_account(site_key, member_id, purchase=purchase, version_id=version_id)
+    cause: dict[str, Any] = {"purchase": purchase, "version_id": version_id}
+    before = _newest_hold(purchase)
+    posting = Posting.lock(before.account_id, **cause) if before else lock_account(site_key, member_id, **cause)
     earlier = OrderRedemption.objects.filter(purchase=purchase).first()
     if earlier is not None:
         return Points(_same(earlier, earlier.points == points).points)
-    if Hold.objects.filter(purchase=purchase, state=HoldState.ACTIVE).exists():
+    if before is not None and before.state == HoldState.ACTIVE:
         raise LedgerConflict(f"points are held for {purchase}: capture them")
     posting.expire_due()
     from_lots = min(points, posting.account.available)
@@ -147,10 +153,12 @@ def _lock_with_points(version: ProgramVersion, member_id: str, points: Points, p
     ready = own.filter(~Exists(overdue_lots(OuterRef("pk"), now)), available__gte=points, blocked=False)
     if ready.update(last_activity_at=now):
         return Posting.read(own, **cause)
-    account = find_account(version.program.site_key, member_id)
+    account = own_account(version.program.site_key, member_id)
     if account is None:
         raise InsufficientPoints(f"0 points available, {points} requested")
-    posting = Posting.lock(account.pk, **cause)
+    posting = Posting.lock(account.pk, follow_merge=False, **cause)
+    if posting.account.has_ended:
+        raise AccountMerged("the account was merged into another one")
     posting.expire_due()
     if posting.account.blocked:
         raise AccountBlocked("the account is blocked")
@@ -208,13 +216,17 @@ def award(
 ) -> Points:
     """Award what a purchase earns under the rules that its customer was shown; return the whole points, once.
 
-    A refund that came before the award is applied to it. ``occasion`` names the award where an earlier one of the same
-    purchase was withdrawn. Raises ``LedgerConflict`` where the purchase was awarded
-    before on another basis or to another member.
+    0 where the member's account had ended by a merge before the order began (``order.at``); an older order earns for
+    the account that stays. A refund that came before the award is applied to it. ``occasion`` names the award where an
+    earlier one of the same purchase was withdrawn. Raises ``LedgerConflict`` where the purchase was awarded before on
+    another basis or to another member.
     """
     version = get_version(version_id) if version_id else current_version(site_key)
-    rules = version.rules
-    posting = lock_account(site_key, member_id, purchase=purchase, version_id=version.pk)
+    rules, cause = version.rules, {"purchase": purchase, "version_id": version.pk}
+    posting = lock_account_of_order(site_key, member_id, began_at=order.at, **cause)
+    if posting is None:
+        earlier = OrderAward.objects.filter(program=version.program, purchase=purchase).first()
+        return earlier.points if earlier else Points(0)
     account = posting.account
     earned = order.earned(rules, tier=account.tier, history=order_history(account, rules, purchase=purchase))
     row = _award_row(version, earned, program=account.program, purchase=purchase, account=account)
@@ -286,4 +298,4 @@ def _awarded_before(row: OrderAward, order: OrderSnapshot) -> Points:
     basis = order.earned(earlier.version.rules).basis  # by the earlier rules: they may have changed since
     if basis != earlier.basis or surviving_account(earlier.account) != row.account:
         raise LedgerConflict(f"awarded before with other figures: {earlier}")
-    return Points(earlier.proportional + earlier.fixed)
+    return earlier.points

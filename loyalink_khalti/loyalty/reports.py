@@ -58,10 +58,11 @@ class ReasonTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Liability:
-    """The outstanding points now, and ``gross``, what they are worth in paisa."""
+    """The outstanding points now, and ``gross``, what they are worth in paisa. What members owe is not deducted."""
 
     members: int
     points: int
+    owed: int
     gross: Paisa
 
 
@@ -140,15 +141,17 @@ def liability(*, site_key: str | None = None) -> Liability:
         .values_list("program_id")
         .annotate(
             members=Count("pk", filter=Q(member_id__isnull=False, successor=None)),
-            points=Sum(F("pending") + F("available") + F("held") - F("owed")),
+            points=Sum(F("pending") + F("available") + F("held")),
+            debts=Sum("owed"),
         )
         .order_by()
     )
     found = list(rows)
     return Liability(
-        members=sum(members for _pk, members, _points in found),
-        points=sum(points for _pk, _members, points in found),
-        gross=Paisa(sum(value_at(values, pk, now, points) for pk, _members, points in found)),
+        members=sum(members for _pk, members, _points, _owed in found),
+        points=sum(points for _pk, _members, points, _owed in found),
+        owed=sum(owed for _pk, _members, _points, owed in found),
+        gross=Paisa(sum(value_at(values, pk, now, points) for pk, _members, points, _owed in found)),
     )
 
 

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Points
 
+from .members import erased_with_points, settle_erased
 from .models import Account, Lot
 from .posting import Posting, due_for_activation, update_tier
-from .program import current_version
+from .program import Program, current_version, seal_versions
 from .purchases import activate
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class SweepResult:
 def count_due() -> int:
     """Return how many accounts ``sweep`` visits, for a progress bar."""
     due = sum(ids().distinct().count() for ids in (_to_activate, _to_expire))
-    return due + _with_tier().count()
+    return due + sum(accounts.count() for accounts in (_with_tier(), erased_with_points(), _unsealed()))
 
 
 def sweep() -> Iterator[SweepResult]:
@@ -46,6 +47,14 @@ def sweep() -> Iterator[SweepResult]:
     for action, ids, work in (("activated", _to_activate, activate), ("expired", _to_expire, expire)):
         for account_id in in_batches(ids):
             yield _sweep_one(account_id, action, work)
+    for account_id in list(erased_with_points().values_list("pk", flat=True)):
+        yield _sweep_one(account_id, "written off", settle_erased)
+    for program in Program.objects.order_by("pk"):
+        seal_versions(program)
+    for account_id in _unsealed().values_list("pk", flat=True).iterator(chunk_size=BATCH):
+        result = _sweep_one(account_id, "sealed", _seal)
+        if result.action == FAILED:
+            yield result
     for account_id in _with_tier().values_list("pk", flat=True).iterator(chunk_size=BATCH):
         result = _sweep_one(account_id, "changed tier", lambda pk: Points(int(refresh_tier(pk))))
         if result.points or result.action == FAILED:
@@ -79,6 +88,11 @@ def refresh_tier(account_id: int) -> bool:
     return changed
 
 
+def _seal(account_id: int) -> Points:
+    Posting.lock(account_id, follow_merge=False).post()
+    return Points(0)
+
+
 def in_batches(ids: Callable[[], "QuerySet[Lot, int]"]) -> Iterator[int]:
     """Yield the accounts of lots that are due, a batch at a time; accounts that are done are due no more."""
     last = 0
@@ -94,6 +108,11 @@ def _to_activate() -> QuerySet[Lot, int]:
 def _to_expire() -> QuerySet[Lot, int]:
     due = Lot.objects.filter(remaining__gt=0, expires_at__lte=timezone.now())
     return due.values_list("account_id", flat=True)
+
+
+def _unsealed() -> QuerySet[Account]:
+    """Accounts with entries that the version before this one has written."""
+    return Account.objects.filter(sealed_seq__lt=F("seq")).order_by("pk")
 
 
 def _with_tier() -> QuerySet[Account]:

@@ -175,9 +175,9 @@ def test_the_movement_report_shows_points_and_liability_by_month(
     assert "From 1 March 2025 to 25 February 2026" in page
     assert "Outstanding 350 points at the end" in page
     assert "Liability Rs 35.00" in page
-    assert "February 2026 300 0 0 50 0 0 0 0 350 Rs 35.00 Rs 35.00" in page
-    assert "January 2026 0 400 0 0 −100 0 0 0 300 Rs 30.00 Rs 30.00 25.0 % 0.0 %" in page
-    assert "Total 0 400 0 50 −100 0 0 0 350 Rs 35.00 Rs 35.00 25.0 % 0.0 %" in page
+    assert "February 2026 300 0 0 50 0 0 0 0 0 350 Rs 35.00 Rs 35.00" in page
+    assert "January 2026 0 400 0 0 −100 0 0 0 0 300 Rs 30.00 Rs 30.00 25.0 % 0.0 %" in page
+    assert "Total 0 400 0 50 −100 0 0 0 0 350 Rs 35.00 Rs 35.00 25.0 % 0.0 %" in page
 
 
 def test_the_expected_breakage_is_deducted_from_the_liability(browser: Client, reader: None, activity: None) -> None:
@@ -195,7 +195,7 @@ def test_a_report_covers_the_chosen_days_and_says_so(browser: Client, reader: No
 
     assert "From 16 January 2026 to 10 February 2026" in page
     assert "16–31 January 2026 0 400" in page
-    assert "1–10 February 2026 300 0 0 0 0 0 0 0 300" in page
+    assert "1–10 February 2026 300 0 0 0 0 0 0 0 0 300" in page
 
 
 @pytest.mark.parametrize("since", ["0001-01-01", "nonsense", "9999-12-31", "2026-03-01"])

@@ -24,6 +24,7 @@ from .conftest import (
     check_ledger,
     hold,
     late_capture,
+    order_of,
     refund,
     release,
     set_rules,
@@ -148,11 +149,14 @@ def test_concurrent_merges_in_a_circle_lose_no_points(transactional_db: None) ->
 def test_points_earned_during_a_merge_are_not_lost(transactional_db: None) -> None:
     adjust(70, "7", member_id="7")
     adjust(80, "8", member_id="8")
+    order = order_of(10_000)  # they all began before the merge
 
     def some(index: int) -> object:
         if index == 4:
             return ledger.merge(site_key=SITE, member_id="7", into="8")
-        return in_transaction(lambda: award(10_000, f"shop:{index}", member_id="7"))
+        return in_transaction(
+            lambda: ledger.award(site_key=SITE, member_id="7", purchase=f"shop:{index}", order=order)
+        )  # fmt: skip
 
     done = at_once(10, some)
 
@@ -258,3 +262,41 @@ def test_concurrent_verbs_of_all_kinds_leave_a_ledger_that_adds_up(account_with_
 
     assert not [each for each in done if isinstance(each, Exception)]
     assert balances() == (100 + 6 * 10 - 6 - 6 * 5, 0, 30)
+
+
+def test_a_member_is_erased_or_points_are_held_never_both(transactional_db: None) -> None:
+    """M8"""
+    adjust(100, "opening")
+
+    def some(index: int) -> object:
+        if index == 2:
+            return ledger.erase(site_key=SITE, member_id="7")
+        return in_transaction(lambda: hold(10, f"shop:{index}"))
+
+    done = at_once(5, some)
+
+    assert not [each for each in done if isinstance(each, Exception) and not isinstance(each, LedgerError)]
+    account = Account.objects.get()
+    erased = account.member_id is None
+    assert erased == (account.held == 0)
+    assert account.available == 0 if erased else account.available == 60
+    check_ledger()
+
+
+def test_awards_that_meet_an_erasure_are_written_off_or_belong_to_the_erased_account(transactional_db: None) -> None:
+    """M8"""
+    adjust(100, "opening")
+    order, purchases = order_of(10_000), [f"shop:{number}" for number in range(6)]
+
+    def some(index: int) -> object:
+        if index == 2:
+            return ledger.erase(site_key=SITE, member_id="7", purchases=purchases)
+        award = {"site_key": SITE, "member_id": "7", "purchase": purchases[index], "order": order}
+        return in_transaction(lambda: ledger.award(**award))  # type: ignore[arg-type]
+
+    done = at_once(6, some)
+
+    assert not [each for each in done if isinstance(each, Exception)]
+    account = Account.objects.get()
+    assert (account.member_id, account.available, account.lifetime_earned) == (None, 0, 50)
+    check_ledger()

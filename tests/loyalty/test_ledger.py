@@ -334,7 +334,6 @@ def test_entries_cannot_be_changed_or_deleted(account: Account) -> None:
     assert balances() == (100, 0, 0)
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="tests empty an SQLite database by DELETE")
 @pytest.mark.parametrize(
     "change", ["UPDATE loyalink_khalti_entry SET amount = 1", "DELETE FROM loyalink_khalti_entry"]
 )

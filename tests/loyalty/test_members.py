@@ -16,6 +16,7 @@ from .conftest import (
     award,
     balances,
     check_ledger,
+    entry_kinds,
     hold,
     redeem,
     refund,
@@ -54,14 +55,15 @@ def test_a_key_belongs_to_its_site() -> None:
     assert sorted(Account.objects.values_list("available", flat=True)) == [50, 70]
 
 
-def test_erasing_a_member_keeps_the_figures() -> None:
-    """F15, L05"""
+def test_erasing_a_member_keeps_the_history_and_writes_the_points_off() -> None:
+    """F15, L05, M8"""
     ledger.adjust(site_key=SITE, member_id=MEMBER, points=50, key="1", reason="goodwill", note="Sita called")
 
     assert ledger.erase(site_key=SITE, member_id=MEMBER)
 
     account = Account.objects.get()
-    assert (account.member_id, account.available, EntryNote.objects.count()) == (None, 50, 0)
+    assert (account.member_id, account.available, EntryNote.objects.count()) == (None, 0, 0)
+    assert entry_kinds() == [("adjust", 50), ("write_off", 50)]
     assert not ledger.erase(site_key=SITE, member_id=MEMBER)
     check_ledger()
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from loyalink_khalti.errors import AccountBlocked, LedgerError
+from loyalink_khalti.errors import AccountBlocked, AccountMerged, LedgerError
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.loyalty.ledger import points_card
+from loyalink_khalti.loyalty.ledger import OrderSnapshot, points_card
 from loyalink_khalti.loyalty.models import Account, Entry, Lot
 from loyalink_khalti.money import Paisa
 
@@ -19,7 +19,7 @@ from .conftest import (
     hold,
     late_capture,
     nepal,
-    redeem,
+    order_of,
     refund,
     release,
     set_rules,
@@ -138,17 +138,53 @@ def test_accounts_with_held_points_are_not_merged() -> None:
     assert owes("8") == (301, 0, 0)
 
 
-def test_later_purchases_of_a_merged_member_belong_to_the_account_that_stays() -> None:
-    adjust(300, member_id="7")
+def test_a_member_whose_account_has_ended_neither_sees_nor_uses_the_points_of_the_other() -> None:
+    """M6"""
+    award(100_000, "shop:1", member_id="7")
+    adjust(300, member_id="8")
     merge("7", "8")
 
-    award(100_000, "shop:9", member_id="7")
-    redeem(200, "shop:10")
-    adjust(1, "later", member_id="7")
-    late_capture(5, "shop:11")
+    for verb in (lambda: hold(100, "shop:10"), lambda: late_capture(5, "shop:11")):
+        with pytest.raises(AccountMerged):
+            verb()
 
-    assert (owes("7"), owes("8")) == ((0, 0, 0), (196, 0, 0))
-    assert points_card(SITE, "7").available == 196
+    card = points_card(SITE, "7")
+    assert (card.available, card.pending, card.owed, card.points_value) == (0, 0, 0, 0)
+    assert card.merged_at is not None
+    assert [entry.purchase for entry in card.entries] == ["", "shop:1"]  # its own history alone
+    assert (points_card(SITE, "8").available, points_card(SITE, "8").merged_at) == (400, None)
+    assert ledger.award_signup_bonus(site_key=SITE, member_id="7") == 0
+    assert owes("8") == (400, 0, 0)
+
+
+def test_an_order_that_began_before_the_merge_earns_for_the_account_that_stays_and_a_later_one_nothing() -> None:
+    """M6"""
+    with time_machine.travel(NOW, tick=False) as clock:
+        adjust(1, member_id="7")
+        older = order_of(100_000)
+        clock.shift(timedelta(hours=1))
+        merge("7", "8")
+        clock.shift(timedelta(hours=1))
+
+        def award_of(order: OrderSnapshot, purchase: str) -> int:
+            return ledger.award(site_key=SITE, member_id="7", purchase=purchase, order=order)
+
+        assert [award_of(older, "shop:1"), award_of(older, "shop:1")] == [100, 100]
+        assert [award_of(order_of(100_000), "shop:2"), award_of(order_of(100_000), "shop:2")] == [0, 0]
+    assert (owes("7"), owes("8")) == ((0, 0, 0), (101, 0, 0))
+
+
+def test_points_of_a_released_older_order_are_redeemed_late_by_the_account_that_has_them() -> None:
+    """M6: staff fulfil what was paid after its release."""
+    adjust(300, member_id="7")
+    hold(200, "shop:1")
+    release("shop:1")
+    merge("7", "8")
+
+    with pytest.raises(AccountMerged):
+        hold(200, "shop:1")
+    assert late_capture(200, "shop:1") == 200
+    assert owes("8") == (100, 0, 0)
 
 
 def test_a_repeated_award_has_the_same_answer_after_a_merge() -> None:

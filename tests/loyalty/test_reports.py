@@ -48,7 +48,7 @@ def at(*moment: int) -> time_machine.travel:
 
 def balance() -> int:
     """Return the outstanding points by the accounts."""
-    points = F("pending") + F("available") + F("held") - F("owed")
+    points = F("pending") + F("available") + F("held")
     return Account.objects.aggregate(points=Sum(points))["points"] or 0
 
 
@@ -80,6 +80,8 @@ def history(account: Account) -> None:
         not_made("shop:1", 100_000, 400_000)
         adjust(25, "of another", member_id="8")
         ledger.merge(site_key=SITE, member_id="8", into=MEMBER)
+        adjust(15, "of one who leaves", member_id="9")
+        ledger.erase(site_key=SITE, member_id="9")  # 15 written off
         set_rules(valid_months=1, pending_days=7, minimum_points=Points(1), increment=Points(10))
         award(70_000, "shop:3")  # 70 pending
     with at(2026, 3, 1, 12):
@@ -105,11 +107,11 @@ def test_a_history_with_every_kind_of_entry_adds_up_month_by_month(history: None
         for month in months
     ]
     assert figures == [
-        # month, opening, earned, restored, adjusted, redeemed, expired, clawed back, written off, closing
-        (1, 0, 400, 60, 50, -120, 0, 0, 0, 390),
-        (2, 390, 70, 0, -5, 0, 0, -100, 0, 355),
-        (3, 355, 0, 0, 0, -100, -260, 0, 0, -5),
-        (4, -5, 30, 0, 0, -20, 0, -10, 5, 0),
+        # month, opening, earned, restored, adjusted, redeemed, debts, expired, clawed back, written off, closing
+        (1, 0, 400, 60, 50, -120, 0, 0, 0, 0, 390),
+        (2, 390, 70, 0, 10, 0, 0, 0, -100, -15, 355),
+        (3, 355, 0, 0, 0, -100, 5, -260, 0, 0, 0),
+        (4, 0, 30, 0, 0, -20, -5, 0, -10, 5, 0),
     ]
     assert months[-1].closing == balance()
 
@@ -145,7 +147,7 @@ class LedgerWithReports(Ledger):
         months = reports.movements(since=date(2026, 1, 1), until=until)
         assert [month.opening for month in months[1:]] == [month.closing for month in months[:-1]]
         for month in months:
-            assert month.closing == month.pending + month.available + month.held - month.owed
+            assert month.closing == month.pending + month.available + month.held
         assert (months[-1].closing if months else 0) == balance()
         ages = reports.ageing()
         sums = Account.objects.aggregate(available=Sum("available"), pending=Sum("pending"))
@@ -299,7 +301,8 @@ def test_each_site_has_its_own_figures_and_point_value(two_sites: None) -> None:
     assert reports.sites() == ["branch", "default"]
 
 
-def test_erased_and_merged_accounts_are_no_members_but_their_points_count(account: Account) -> None:
+def test_an_erased_member_is_no_liability_and_a_merged_one_no_member(account: Account) -> None:
+    """M8"""
     adjust(10, "1", member_id="8")
     adjust(20, "2", member_id="9")
     ledger.erase(site_key=SITE, member_id="8")
@@ -307,7 +310,35 @@ def test_erased_and_merged_accounts_are_no_members_but_their_points_count(accoun
 
     now = reports.liability()
 
-    assert (now.members, now.points) == (1, 30)
+    assert (now.members, now.points) == (1, 20)
+
+
+def test_a_debt_of_one_member_does_not_lower_what_the_shop_owes_another(account: Account) -> None:
+    """M19"""
+    with at(2026, 1, 10, 12):
+        set_rules(redeem_points=Points(10), redeem_value=Paisa(100))
+        late_capture(1_000, "shop:1")  # owes 1,000
+        adjust(1_000, "other", member_id="8")
+
+        now = reports.liability()
+        (month,) = reports.movements(since=JANUARY, until=date(2026, 1, 31))
+
+    assert (now.points, now.owed, now.gross) == (1_000, 1_000, 10_000)
+    assert (month.closing, month.owed, month.gross, month.net(10)) == (1_000, 1_000, 10_000, 9_000)
+    assert (month.redeemed, month.debts, month.adjusted) == (-1_000, 1_000, 1_000)
+
+
+def test_a_debt_is_netted_where_the_two_accounts_become_one(account: Account) -> None:
+    """M19"""
+    with at(2026, 1, 10, 12):
+        late_capture(300, "shop:1")
+        adjust(1_000, "other", member_id="8")
+        ledger.merge(site_key=SITE, member_id="8", into=MEMBER)
+
+        now = reports.liability()
+        (month,) = reports.movements(since=JANUARY, until=date(2026, 1, 31))
+
+    assert (now.points, now.owed, month.closing, month.debts) == (700, 0, 700, 0)
 
 
 def test_no_report_needs_more_queries_for_more_rows(history: None, two_sites: None) -> None:

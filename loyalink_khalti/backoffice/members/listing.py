@@ -37,7 +37,7 @@ EXPORT_COLUMNS = {
     "account.held": _("Reserved"),
     "account.owed": _("Owed"),
     "earned": _("Earned"),
-    "account.lifetime_redeemed": _("Used"),
+    "redeemed": _("Used"),
     "tier": _("Tier"),
     "account.joined_at": _("Member since"),
     "account.last_activity_at": _("Last activity"),

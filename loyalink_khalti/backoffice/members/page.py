@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
+from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +16,7 @@ from loyalink_khalti import flow
 from loyalink_khalti.backoffice.links import member_url, order_url, payment_url
 from loyalink_khalti.flow import Contact, HeldPoints, held_points, newest_payments, purchases_of
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.loyalty.ledger import CardEntry, available_lots, balance_card, card_entry
+from loyalink_khalti.loyalty.ledger import CardEntry, available_lots, balance_card, card_entry, newest_entries
 from loyalink_khalti.loyalty.models import Account, Entry, Lot
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
@@ -120,15 +121,19 @@ class MemberPage(MemberView):
 
 
 class HistoryPaginator(WagtailPaginator):
-    """Page through the entries, the newest first, without counting them: an account numbers its entries."""
+    """Page through the entries, the newest first, without counting them: an account numbers its entries.
+
+    Those of accounts that were merged into it belong to it too.
+    """
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        super().__init__(account.entries.order_by("-seq").select_related("note"), ENTRIES_PER_PAGE)
+        super().__init__(newest_entries(account).select_related("note"), ENTRIES_PER_PAGE)
 
     @cached_property
     def count(self) -> int:
-        return int(self.account.seq)
+        accounts = Account.objects.filter(pk__in=self.account.with_merged())
+        return int(accounts.aggregate(entries=Sum("seq"))["entries"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,10 +183,13 @@ class PurchaseRow:
 
 
 def purchase_rows(account: Account, *, with_payments: bool) -> list[PurchaseRow]:
-    """Return the newest purchases of a member; ``with_payments`` for users who may see payments."""
+    """Return a member's newest purchases, also those before a merge; ``with_payments`` for users who may see them."""
+    accounts = Account.objects.filter(pk__in=account.with_merged(), member_id__isnull=False)
+    members = list(accounts.values_list("member_id", flat=True))
     if account.member_id is None:
         return []
-    mine = Purchase.objects.filter(member_id=account.member_id, site_key=account.program.site_key)
+    theirs = Q(member_id__in=members) | Q(claimed_by__in=members)
+    mine = Purchase.objects.filter(theirs, site_key=account.program.site_key)
     purchases = list(mine.order_by("-created_at")[:PURCHASES_SHOWN])
     payments = newest_payments(purchases) if with_payments else {}
     return [

@@ -12,11 +12,14 @@ from wagtail.admin import messages
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotEraseData, LedgerError, SelfDealing
+from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.data_export import stream_json
 
 from . import log
 from .base import MemberView
+from .queries import contact_of, display_name
 
 
 class ExportView(MemberView):
@@ -84,7 +87,7 @@ class EraseView(MemberView):
             form.add_error(None, _("This is not possible yet: %(reason)s. Nothing was changed.") % {"reason": exc})
             return self._render(form)
         log.record(self.account, log.ERASED, accounts=erased.accounts, purchases=erased.purchases)
-        messages.success(request, _("The personal data is erased and the points are void."))
+        messages.success(request, _("The personal data is erased and the points are written off."))
         return self.redirect_to_member()
 
     @property
@@ -96,4 +99,10 @@ class EraseView(MemberView):
         return self.redirect_to_member()
 
     def _render(self, form: EraseForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form))
+        preview = ledger.preview_erasure(self.account)
+        reopened = [{"display_name": self._name_of(account), "points": points} for account, points in preview.reopened]
+        erasure = {"points": preview.points, "owed": preview.owed, "reopened": reopened}
+        return self.render_to_response(self.get_context_data(form=form, erasure=erasure))
+
+    def _name_of(self, account: Account) -> str:
+        return display_name(account, contact_of(account))

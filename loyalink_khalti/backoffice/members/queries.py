@@ -49,7 +49,11 @@ class MemberRow:
 
     @property
     def earned(self) -> int:
-        return int(self.account.lifetime_earned + self.account.merged_lifetime_earned)
+        return self.account.earned_in_all
+
+    @property
+    def redeemed(self) -> int:
+        return self.account.redeemed_in_all
 
     @property
     def tags(self) -> list[str]:

@@ -54,7 +54,8 @@ class MovementReport(Report):
     paginate_by = None
     description = _(
         "Points added and removed in each month, in Nepal time, and the liability for the outstanding points by the"
-        " rules of its last day. Opening plus all movements equals closing. Choose days to see another year."
+        " rules of its last day. Opening plus all movements equals closing. Debts are points that members owe newly,"
+        " less those that they repaid; they never lower the points of others. Choose days to see another year."
     )
     empty_message = _("When the first points are earned, each month is listed here with its movements and liability.")
 
@@ -67,6 +68,7 @@ class MovementReport(Report):
             NumberColumn("restored", _("Returned")),
             NumberColumn("adjusted", _("Adjusted")),
             NumberColumn("redeemed", _("Used")),
+            NumberColumn("debts", _("Debts")),
             NumberColumn("expired", _("Expired")),
             NumberColumn("clawed_back", _("Reversed")),
             NumberColumn("written_off", _("Written off")),
@@ -131,7 +133,7 @@ class MovementReport(Report):
             Figure(label=_("Outstanding"), value=format_number(newest.closing), note=_("points at the end")),
             Figure(label=_("Pending"), value=format_number(newest.pending), note=_("of these, not available yet")),
             Figure(label=_("Reserved"), value=format_number(newest.held), note=_("of these, for unpaid orders")),
-            Figure(label=_("Owed"), value=format_number(newest.owed), note=_("by members, deducted")),
+            Figure(label=_("Owed"), value=format_number(newest.owed), note=_("by members, not deducted")),
         ]
 
     def _liabilities(self, newest: reports.MonthlyMovement) -> list[Figure]:

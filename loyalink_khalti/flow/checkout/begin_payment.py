@@ -14,6 +14,7 @@ from loyalink_khalti import conf
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
     AccountBlocked,
+    AccountMerged,
     CannotPay,
     InsufficientPoints,
     KhaltiError,
@@ -91,7 +92,7 @@ def begin_payment(freeze: Callable[[], Cart], *, browser_session: str = "", netw
 def hold_points(purchase: Purchase) -> None:
     """Hold the points that a purchase redeems, in the caller's transaction.
 
-    Raises ``CannotPay`` where the member has fewer points or their account is blocked.
+    Raises ``CannotPay`` where the member has fewer points, or their account is blocked or has ended by a merge.
     """
     if not purchase.points_redeemed or not purchase.member_id:
         return
@@ -105,6 +106,8 @@ def hold_points(purchase: Purchase) -> None:
         )
     except InsufficientPoints as exc:
         raise CannotPay(_("You no longer have that many points. Please choose again how many to use.")) from exc
+    except AccountMerged as exc:
+        raise CannotPay(_("Your points were moved to another account. Log in with that one to use them.")) from exc
     except AccountBlocked as exc:
         raise CannotPay(_("Your points are blocked. Please contact the shop.")) from exc
 

@@ -36,6 +36,8 @@ class Quote:
     """Points that the member can use."""
     points_blocked: bool = False
     """Whether the account is blocked, so that ``points_balance`` is 0."""
+    account_merged: bool = False
+    """Whether the account was merged into another: it has no points, and this purchase earns none."""
     redeemable: Points
     """The most points that this purchase can redeem, 0 where none fit."""
     minimum: Points
@@ -67,8 +69,8 @@ def quote(
     """
     total = Paisa(subtotal + shipping)
     rules = ledger.current_version(site_key).rules
-    account = ledger.find_account(site_key, member_id) if member_id else None
-    balance = _balance(account)
+    account = ledger.own_account(site_key, member_id) if member_id else None
+    balance, merged = _balance(account), account is not None and account.has_ended
     minimum_due = KHALTI_MINIMUM if method in (None, PaymentMethod.KHALTI, PaymentMethod.POINTS) else Paisa(0)
     if points:
         _check_points(rules, points, total=total, balance=balance, minimum_due=minimum_due, member_id=member_id)
@@ -77,11 +79,11 @@ def quote(
     order = OrderSnapshot(
         lines=lines, shipping=shipping, discount=discount, points_value=points_value, at=timezone.now()
     )
-    history = ledger.order_history(account, rules)
     return Quote(
-        points_earned=order.earned(rules, tier=account.tier if account else "", history=history).points,
+        points_earned=Points(0) if merged else _earned(order, rules, account),
         points_balance=balance,
-        points_blocked=account is not None and account.blocked,
+        points_blocked=account is not None and account.blocked and not merged,
+        account_merged=merged,
         redeemable=ledger.max_redeemable(rules, total=total, balance=balance, minimum_due=minimum_due),
         minimum=rules.minimum_points,
         increment=rules.increment,
@@ -100,12 +102,19 @@ def points_for_lines(*, site_key: str, member_id: str | None, lines: Sequence[Li
     For product pages, where there is no basket yet.
     """
     rules = ledger.current_version(site_key).rules
-    account = ledger.find_account(site_key, member_id) if member_id else None
+    account = ledger.own_account(site_key, member_id) if member_id else None
+    if account is not None and account.has_ended:
+        return [Points(0) for _line in lines]
     tier, at, nothing = account.tier if account else "", timezone.now(), Paisa(0)
     alone = [
         OrderSnapshot(lines=[line], shipping=nothing, discount=nothing, points_value=nothing, at=at) for line in lines
     ]
     return [order.earned(rules, tier=tier).points for order in alone]
+
+
+def _earned(order: OrderSnapshot, rules: Rules, account: Account | None) -> Points:
+    history = ledger.order_history(account, rules)
+    return order.earned(rules, tier=account.tier if account else "", history=history).points
 
 
 def _balance(account: Account | None) -> Points:

@@ -120,7 +120,7 @@ def held_message() -> str:
 
 def _active_member_id(account: Account) -> str:
     if account.member_id is None:
-        raise CannotAdjust(_("This member was erased. Their points are void."))
+        raise CannotAdjust(_("This member was erased. Their points were written off."))
     if account.successor_id is not None:
         raise CannotAdjust(_("This member was merged into another member. Open that member instead."))
     if not account.program.active:

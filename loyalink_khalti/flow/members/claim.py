@@ -144,7 +144,9 @@ def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
         return Points(purchase.earned)
     if purchase.claimed_by:
         raise CannotClaim(_("The points of this order have already been claimed."))
-    account = ledger.find_account(purchase.site_key, member_id)
+    account = ledger.own_account(purchase.site_key, member_id)
+    if account is not None and account.has_ended:
+        raise CannotClaim(_("Your points were moved to another account. Log in with that one to claim these."))
     if account is not None and account.blocked:
         raise CannotClaim(_("Your points are blocked. Please contact the shop."))
     purchase.claimed_by, purchase.claimed_at = member_id, timezone.now()

@@ -91,10 +91,10 @@ def erase_personal_data(subject: DataSubject, *, site_key: str | None = None, ac
 
     Removes name, e-mail address, phone and the options of lines from each purchase's Cart, the notes of staff from its
     flags and refunds, the texts of its received money, and the browser session; the points account loses its member
-    and is blocked.
-    ``member_id`` and ``claimed_by`` of purchases stay: they mean nothing once the shop has deleted its user. All of it
-    is one transaction. Raises ``CannotEraseData`` while a payment or a refund is unfinished or a surplus is not
-    refunded, and ``LedgerError`` while points are held, and then nothing is changed; and ``InsideTransaction``.
+    and is blocked, and its points are written off, also those that a purchase or a refund adds later. ``member_id``
+    and ``claimed_by`` of purchases stay: they mean nothing once the shop has deleted its user. All of it is one
+    transaction. Raises ``CannotEraseData`` while a payment or a refund is unfinished or a surplus is not refunded, and
+    ``LedgerError`` while points are held, and then nothing is changed; and ``InsideTransaction``.
     ``actor`` is the pk of the member of staff who does it: ``SelfDealing`` for their own account.
     """
     forbid_transaction("erase_personal_data")
@@ -144,7 +144,16 @@ def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
     member_id = subject.member_id
     if not member_id:
         return 0
-    return sum(ledger.erase(site_key=key, member_id=member_id) for key in member_sites(member_id, site_key))
+    return sum(
+        ledger.erase(site_key=key, member_id=member_id, purchases=_may_earn(member_id, key))
+        for key in member_sites(member_id, site_key)
+    )
+
+
+def _may_earn(member_id: str, site_key: str) -> list[str]:
+    """The keys of a member's purchases that have earned nothing yet: cash on delivery, say, or a payment expired."""
+    theirs = Purchase.objects.filter(Q(member_id=member_id) | Q(claimed_by=member_id), site_key=site_key, earned=0)
+    return [purchase.key for purchase in theirs.only("shop", "ref")]
 
 
 def _erase_purchases(pks: list[int]) -> int:

@@ -74,8 +74,4 @@ def _moved_by(actor: str | None, entries: "QuerySet[Entry]") -> int:
 
 def _with_merged(accounts: Sequence[Account]) -> set[int]:
     """Return the keys of accounts and of all that were merged into them."""
-    family = frontier = {account.pk for account in accounts}
-    while frontier:
-        frontier = set(Account.objects.filter(successor__in=frontier).values_list("pk", flat=True)) - family
-        family = family | frontier
-    return family
+    return {pk for account in accounts for pk in account.with_merged()}

@@ -95,8 +95,8 @@ def _account_rows() -> Iterator[dict[str, Any]]:
             "pending": account.pending,
             "held": account.held,
             "owed": account.owed,
-            "lifetime_earned": account.lifetime_earned,
-            "lifetime_redeemed": account.lifetime_redeemed,
+            "lifetime_earned": account.earned_in_all,
+            "lifetime_redeemed": account.redeemed_in_all,
             "tier": each.tier,
         }
 

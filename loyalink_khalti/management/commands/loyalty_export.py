@@ -48,8 +48,8 @@ class Command(BaseCommand):
                     account.pending,
                     account.held,
                     account.owed,
-                    account.lifetime_earned + account.merged_lifetime_earned,
-                    account.lifetime_redeemed,
+                    account.earned_in_all,
+                    account.redeemed_in_all,
                     safe_cell(each.tier),
                     "yes" if account.blocked else "no",
                 ]

@@ -75,7 +75,7 @@ def test_typing_the_e_mail_address_erases_the_personal_data(admin: MemberDesk, s
 
     assert "Erased member" in page_text(page)
     sita.refresh_from_db()
-    assert (sita.member_id, sita.available) == (None, 1001)
+    assert (sita.member_id, sita.available) == (None, 0)
     assert not EntryNote.objects.exists()
     assert Purchase.objects.get().cart["customer"]["email"] == ""
     assert logged_actions() == [("hari", "erase_member", {"accounts": 1, "purchases": 1})]

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from loyalink_khalti.hosts.oscar.catalogue.blocks import ProductBlock, ProductChooserBlock, ProductsBlock
 from loyalink_khalti.hosts.oscar.catalogue.cards import cards
 from loyalink_khalti.hosts.oscar.pricing import category_tags
-from loyalink_khalti.loyalty import ledger, program
+from loyalink_khalti.loyalty import append_only, ledger, program
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Rules, Tier
 from loyalink_khalti.money import Points
@@ -123,7 +124,8 @@ def test_no_points_are_shown_while_earning_is_paused(catalogue: Store, guest_req
 
 def test_broken_rules_remove_nothing_but_the_points_from_the_page(catalogue: Store, guest_request: Any) -> None:
     ledger.current_version("default")
-    program.ProgramVersion.objects.update(stored=[])
+    with append_only.lifted(connection):
+        QuerySet(program.ProgramVersion).update(stored=[])
 
     assert (
         text_of(html_of(ProductBlock(), {"product": catalogue.notebook.pk}, guest_request))

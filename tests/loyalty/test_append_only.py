@@ -1,0 +1,230 @@
+"""Rows that are written once: the database refuses every change, and the audit finds one made all the same."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import QuerySet
+
+from loyalink_khalti.errors import LedgerError
+from loyalink_khalti.loyalty import append_only, audit, ledger
+from loyalink_khalti.loyalty.append_only import AppendOnlyModel
+from loyalink_khalti.loyalty.models import Account, Entry, EntryNote
+from loyalink_khalti.loyalty.orders import RefundApplied
+from loyalink_khalti.loyalty.program import Program, ProgramVersion
+from loyalink_khalti.money import Points
+
+from .conftest import MEMBER, SITE, adjust, award, nepal, refund, set_rules, sweep
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+CHANGED: dict[type[AppendOnlyModel], tuple[str, Any]] = {
+    Entry: ("amount", 999),
+    ProgramVersion: ("stored", {"points": 1000}),
+    RefundApplied: ("amount", 1),
+}
+
+
+@pytest.fixture
+def rows(account: Account) -> list[models.Model]:
+    """One row of every model that is written once: an entry, a version of the rules, an applied refund."""
+    set_rules(redeem_points=Points(1))
+    award(100_000)
+    refund(10_000, 100_000)
+    adjust(50, member_id="8")
+    return [model.objects.order_by("pk").first() for model in CHANGED]
+
+
+def copy_of(row: models.Model, **changed: Any) -> models.Model:
+    """An object like a stored one, as if it were new."""
+    values = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    return type(row)(**{**values, **changed})
+
+
+def sql(statement: str, *values: Any) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def all_rows() -> list[dict[str, Any]]:
+    return [row for model in CHANGED for row in model.objects.order_by("pk").values()]
+
+
+def attempts(row: Any) -> dict[str, Callable[[], object]]:
+    """Every way to change a stored row."""
+    model, table = type(row), row._meta.db_table
+    name, value = CHANGED[model]
+    upsert = {"update_conflicts": True, "update_fields": [name], "unique_fields": ["id"]}
+    past_the_manager: QuerySet[Any] = QuerySet(model)
+    columns = ", ".join(f'"{field.column}"' for field in row._meta.concrete_fields)
+    found = {
+        "save of an old pk": lambda: copy_of(row, **{name: value}).save(),
+        "save of a stored row": row.save,
+        "save_base": lambda: copy_of(row, **{name: value}).save_base(),
+        "delete": row.delete,
+        "update": lambda: model.objects.filter(pk=row.pk).update(**{name: value}),
+        "update_or_create": lambda: model.objects.update_or_create(pk=row.pk, defaults={name: value}),
+        "upsert": lambda: model.objects.bulk_create([copy_of(row, **{name: value})], **upsert),
+        "update past the manager": lambda: past_the_manager.filter(pk=row.pk).update(**{name: value}),
+        "delete past the manager": lambda: past_the_manager.filter(pk=row.pk)._raw_delete(using="default"),  # type: ignore[attr-defined]  # Django's own
+        "UPDATE": lambda: sql(f'UPDATE {table} SET "{name}" = "{name}" WHERE id = %s', row.pk),
+        "DELETE": lambda: sql(f"DELETE FROM {table} WHERE id = %s", row.pk),
+        "ON CONFLICT": lambda: sql(
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table} WHERE id = %s"
+            f' ON CONFLICT (id) DO UPDATE SET "{name}" = excluded."{name}"',
+            row.pk,
+        ),
+    }
+    if connection.vendor == "sqlite":
+        copied = columns.replace('"id"', "id + 1000")  # the same unique keys with another pk
+        found["INSERT OR REPLACE of a pk"] = lambda: sql(
+            f"INSERT OR REPLACE INTO {table} ({columns}) SELECT {columns} FROM {table} WHERE id = %s", row.pk
+        )
+        found["INSERT OR REPLACE of a key"] = lambda: sql(
+            f"INSERT OR REPLACE INTO {table} ({columns}) SELECT {copied} FROM {table} WHERE id = %s", row.pk
+        )
+        found["UPDATE OR IGNORE"] = lambda: sql(
+            f'UPDATE OR IGNORE {table} SET "{name}" = "{name}" WHERE id = %s', row.pk
+        )
+    return found
+
+
+def test_no_way_to_change_a_row_that_is_written_once_changes_it(rows: list[Any]) -> None:
+    """M24"""
+    before = all_rows()
+
+    for row in rows:
+        for name, attempt in attempts(row).items():
+            with pytest.raises((LedgerError, IntegrityError)), transaction.atomic():
+                attempt()
+            assert all_rows() == before, (name, row)
+    assert not list(audit.violations())
+
+
+def test_a_note_is_no_entry_and_can_be_erased(account: Account) -> None:
+    ledger.adjust(site_key=SITE, member_id=MEMBER, points=5, key="1", reason="goodwill", note="Sita called")
+
+    EntryNote.objects.all().delete()
+
+    assert not list(audit.violations())
+
+
+def found() -> set[tuple[str, str]]:
+    return {(subject, invariant) for subject, invariant, _detail in audit.violations()}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("amount", 101),
+        ("kind", "merge_in"),
+        ("at", nepal(2020, 1, 1)),
+        ("purchase", "shop:2"),
+        ("key", "award:shop:2"),
+        ("refund_ref", "r9"),
+        ("actor", "1"),
+        ("reason_code", "goodwill"),
+        ("lot", None),
+        ("version", None),
+    ],
+)
+def test_a_changed_field_of_an_entry_is_found(field: str, value: object, rows: list[Any]) -> None:
+    """M24: also where the triggers were dropped."""
+    earned = Entry.objects.get(kind="earn")
+    swapped = {"kind": "merge_in", "src": "adjusted", "dst": "available"} if field == "kind" else {field: value}
+
+    with append_only.lifted(connection):
+        QuerySet(Entry).filter(pk=earned.pk).update(**swapped)
+
+    assert (f"account {earned.account_id}", "L14") in found()
+
+
+def test_an_entry_moved_to_another_member_is_found(rows: list[Any]) -> None:
+    """M24"""
+    other = Account.objects.get(member_id="8")
+    entry = Entry.objects.order_by("seq").last()
+    assert entry is not None
+
+    with append_only.lifted(connection):
+        QuerySet(Entry).filter(pk=entry.pk).update(account=other, seq=other.seq + 1)
+
+    assert {(f"account {pk}", "L14") for pk in (entry.account_id, other.pk)} & found()
+
+
+def test_an_account_given_to_another_member_is_found(rows: list[Any]) -> None:
+    """M24: the seal names the member."""
+    Account.objects.filter(member_id=MEMBER).update(member_id="somebody else")
+
+    assert found() == {(f"account {Account.objects.get(member_id='somebody else').pk}", "L14")}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("stored", {"points": 1000}), ("created_at", nepal(2020, 1, 1)), ("actor", "1"), ("number", 7)],
+)
+def test_a_changed_version_of_the_rules_is_found(field: str, value: object, rows: list[Any]) -> None:
+    """M24"""
+    with append_only.lifted(connection):
+        QuerySet(ProgramVersion).filter(number=1).update(**{field: value})
+
+    assert ("programme default", "L14") in found()
+
+
+def test_a_missing_trigger_is_found_and_created_by_migrate(rows: list[Any]) -> None:
+    """M24"""
+    if connection.vendor == "postgresql":
+        sql(f"DROP TRIGGER loyalink_entries_append_only ON {Entry._meta.db_table}")
+    else:
+        sql("DROP TRIGGER loyalink_append_only_entry_delete")
+    missing = found()
+
+    call_command("migrate", verbosity=0)
+
+    assert (missing, found()) == ({(f"table {Entry._meta.db_table}", "L14")}, set())
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no disabled triggers")
+def test_a_disabled_trigger_is_found(rows: list[Any]) -> None:
+    sql(f"ALTER TABLE {Entry._meta.db_table} DISABLE TRIGGER USER")
+
+    assert found() == {(f"table {Entry._meta.db_table}", "L14")}
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite rebuilds a table to change a column")
+def test_the_triggers_survive_a_migration_that_rebuilds_their_table(rows: list[Any]) -> None:
+    old = Entry._meta.get_field("reason_code")
+    new = models.CharField(max_length=41, blank=True, default="")
+    new.set_attributes_from_name("reason_code")
+    with connection.constraint_checks_disabled(), connection.schema_editor() as editor:
+        editor.alter_field(Entry, old, new)
+    lost = found()
+
+    call_command("migrate", verbosity=0)
+
+    assert (lost, found()) == ({(f"table {Entry._meta.db_table}", "L14")}, set())
+
+
+def test_flush_empties_the_tables_for_a_test_of_a_shop(rows: list[Any]) -> None:
+    """Django calls it after every test with ``transaction=True``."""
+    call_command("flush", interactive=False, verbosity=0)
+
+    assert all_rows() == []
+    adjust(5)
+    with pytest.raises(IntegrityError):
+        sql(f"DELETE FROM {Entry._meta.db_table}")
+
+
+def test_entries_of_the_version_before_are_sealed_by_the_sweep_or_the_next_entry(rows: list[Any]) -> None:
+    """While two versions run side by side the older one writes entries without a seal."""
+    Account.objects.update(seal="", sealed_seq=0)
+    Program.objects.update(seal="", sealed_number=0)
+    assert not found()
+
+    adjust(1, "next", member_id="8")
+    sweep()
+
+    assert not Account.objects.filter(seal="").exists()
+    assert not Program.objects.filter(seal="").exists()
+    assert not found()
