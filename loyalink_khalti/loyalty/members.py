@@ -104,7 +104,7 @@ def _forbid_holds(account: Account) -> None:
 def erase(*, site_key: str, member_id: str, purchases: Iterable[str] = ()) -> bool:
     """Erase the member's id and all notes from an account, and write its points off; return whether there was one.
 
-    The history stays, without a name. ``purchases`` are the member's that may still earn: what they earn is written
+    The history stays, without a name. ``purchases`` are the member's, by their keys: what they earn later is written
     off too. Members who were merged into this one and are not erased have accounts of their own again, with what is
     left of their points. Where this member was merged into another, the points are the other's and stay there. Raises
     ``LedgerError`` while points are held for a payment.

@@ -296,6 +296,7 @@ def _awarded_before(row: OrderAward, order: OrderSnapshot) -> Points:
     awards = OrderAward.objects.select_related("account", "version")
     earlier = awards.get(program=row.program, purchase=row.purchase)
     basis = order.earned(earlier.version.rules).basis  # by the earlier rules: they may have changed since
-    if basis != earlier.basis or surviving_account(earlier.account) != row.account:
+    survivor = surviving_account(earlier.account)
+    if basis != earlier.basis or (survivor != row.account and not survivor.is_void):
         raise LedgerConflict(f"awarded before with other figures: {earlier}")
     return earlier.points

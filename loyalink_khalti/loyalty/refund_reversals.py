@@ -15,14 +15,17 @@ from loyalink_khalti.money import Points
 from .buckets import Bucket, EntryKind, HoldState
 from .models import Allocation, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
-from .posting import Posting, update_tier
-from .program import current_version
+from .posting import Posting
 from .refunds import (
+    EARNED,
+    REDEEMED,
     ClawedBack,
     RefundedParts,
     RefundedPoints,
-    account_of,
     clawed_back_in_all,
+    different_postings,
+    finish,
+    lock_accounts,
     moved_by,
     refunded_parts,
     restored_in_all,
@@ -35,8 +38,7 @@ def reverse_refund(*, purchase: str, refund_ref: str, parts: RefundedParts) -> R
     ``parts`` is what is refunded in all without the refund that is taken back. The caller has locked the purchase.
     Points that the member has used meanwhile are owed. Raises ``LedgerConflict`` where more would be refunded.
     """
-    account = account_of(purchase)
-    posting = Posting.lock(account.pk, purchase=purchase, refund_ref=refund_ref) if account else None
+    postings = lock_accounts(purchase, refund_ref)
     earlier = RefundApplied.objects.filter(purchase=purchase, refund_ref=refund_ref).first()
     if earlier is not None:
         return moved_by(earlier)
@@ -48,9 +50,8 @@ def reverse_refund(*, purchase: str, refund_ref: str, parts: RefundedParts) -> R
         purchase=purchase, refund_ref=refund_ref, cumulative=parts.refunded_subtotal,
         shipping_cumulative=parts.refunded_shipping, amount=parts.refunded_subtotal - before.refunded_subtotal,
     )  # fmt: skip
-    if posting is not None:
-        moved = _reverse(posting, parts)
-        row.points_restored, row.points_clawed_back = -moved.points_restored, -moved.points_clawed_back
+    moved = _reverse(postings, purchase, parts)
+    row.points_restored, row.points_clawed_back = -moved.points_restored, -moved.points_clawed_back
     row.save(force_insert=True)
     return moved_by(row)
 
@@ -69,15 +70,15 @@ def _rows(purchase: str) -> tuple[OrderAward | None, OrderRedemption | None]:
     return award, OrderRedemption.objects.select_related("version").filter(purchase=purchase).first()
 
 
-def _reverse(posting: Posting, parts: RefundedParts) -> RefundedPoints:
+def _reverse(postings: dict[str, Posting], purchase: str, parts: RefundedParts) -> RefundedPoints:
     """Earn again first, so that these points can pay for what is redeemed again; then repay debts."""
-    award, redemption = _rows(posting.purchase)
-    posting.expire_due()
-    earned = _earn_again(posting, award, parts) if award else 0
-    redeemed = _redeem_again(posting, redemption, parts) if redemption else 0
-    posting.repay()
-    update_tier(posting, current_version(posting.account.program.site_key).rules)
-    posting.post()
+    award, redemption = _rows(purchase)
+    different = different_postings(postings)
+    for posting in different:
+        posting.expire_due()
+    earned = _earn_again(postings[EARNED], award, parts) if award else 0
+    redeemed = _redeem_again(postings[REDEEMED], redemption, parts) if redemption else 0
+    finish(different)
     return RefundedPoints(points_restored=Points(redeemed), points_clawed_back=Points(earned))
 
 

@@ -5,12 +5,12 @@ far*, and the ledger moves the difference to what it moved before. So any number
 crosses from one part to the other: points that paid delivery, and points that it earned, follow its refund.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import CharField, F, Value
 from django.utils import timezone
 
 from loyalink_khalti.errors import LedgerConflict
@@ -18,9 +18,9 @@ from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, points_by
 from loyalink_khalti.nepal import day_of, midnight_after
 
 from .buckets import Bucket, EntryKind, HoldState
-from .models import Account, Allocation, Lot
+from .models import Allocation, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
-from .posting import Posting, surviving_account, update_tier
+from .posting import Posting, update_tier
 from .program import current_version
 from .rules import Rules, Shortfall
 
@@ -82,8 +82,7 @@ def refund(
     parts = RefundedParts(
         refunded_subtotal=refunded_so_far, subtotal=subtotal, refunded_shipping=shipping_so_far, shipping=shipping
     )
-    account = account_of(purchase)
-    posting = Posting.lock(account.pk, purchase=purchase, refund_ref=refund_ref) if account else None
+    postings = lock_accounts(purchase, refund_ref)
     row = RefundApplied(
         purchase=purchase, refund_ref=refund_ref, cumulative=refunded_so_far, shipping_cumulative=shipping_so_far
     )
@@ -93,8 +92,7 @@ def refund(
     before = refunded_parts(purchase, subtotal=subtotal, shipping=shipping)
     _check_cumulative(purchase, before, parts)
     row.amount = refunded_so_far - before.refunded_subtotal
-    if posting is not None:
-        row.points_restored, row.points_clawed_back = _apply(posting, parts)
+    row.points_restored, row.points_clawed_back = _apply(postings, purchase, parts)
     try:
         with transaction.atomic():
             row.save(force_insert=True)
@@ -164,13 +162,40 @@ def claw_back(posting: Posting, award: OrderAward, parts: RefundedParts) -> int:
     return points
 
 
-def account_of(purchase: str) -> Account | None:
-    """The account that refunds of a purchase go to; None where it neither redeemed nor earned."""
-    for model in (OrderRedemption, OrderAward):
-        row = model.objects.select_related("account").filter(purchase=purchase).first()
-        if row is not None:
-            return surviving_account(row.account)
-    return None
+REDEEMED, EARNED = "redeemed", "earned"
+"""What an account did with a purchase, for ``lock_accounts``."""
+
+
+def lock_accounts(purchase: str, refund_ref: str) -> dict[str, Posting]:
+    """Lock the account that redeemed and the one that earned; empty where the purchase did neither.
+
+    They are one and the same, unless a member was erased between the two.
+    """
+    rows = [
+        model.objects.filter(purchase=purchase).annotate(part=Value(part, CharField())).values_list("account", "part")
+        for part, model in ((REDEEMED, OrderRedemption), (EARNED, OrderAward))
+    ]
+    parts: dict[str, Posting] = {}
+    locked: dict[int, Posting] = {}
+    for account_id, part in sorted(rows[0].union(rows[1])):
+        if account_id not in locked:
+            posting = Posting.lock(account_id, purchase=purchase, refund_ref=refund_ref)
+            locked[account_id] = locked.setdefault(posting.account.pk, posting)  # two may have been merged since
+        parts[part] = locked[account_id]
+    return parts
+
+
+def different_postings(parts: dict[str, Posting]) -> list[Posting]:
+    """Return the postings of ``lock_accounts``, each once."""
+    return list({id(posting): posting for posting in parts.values()}.values())
+
+
+def finish(postings: Iterable[Posting]) -> None:
+    """Repay debts, update tiers, and write everything."""
+    for posting in postings:
+        posting.repay()
+        update_tier(posting, current_version(posting.account.program.site_key).rules)
+        posting.post()
 
 
 def _applied_before(row: RefundApplied) -> RefundedPoints | None:
@@ -188,16 +213,16 @@ def moved_by(row: RefundApplied) -> RefundedPoints:
     )  # fmt: skip
 
 
-def _apply(posting: Posting, parts: RefundedParts) -> tuple[int, int]:
+def _apply(postings: dict[str, Posting], purchase: str, parts: RefundedParts) -> tuple[int, int]:
     """Restore first, so that restored points can pay for a claw-back; then claw back, and repay debts."""
-    redemption = OrderRedemption.objects.select_related("version").filter(purchase=posting.purchase).first()
-    award = OrderAward.objects.select_related("version").filter(purchase=posting.purchase).first()
-    posting.expire_due()
-    restored = _restore(posting, redemption, parts) if redemption else 0
-    clawed_back = claw_back(posting, award, parts) if award else 0
-    posting.repay()
-    update_tier(posting, current_version(posting.account.program.site_key).rules)
-    posting.post()
+    redemption = OrderRedemption.objects.select_related("version").filter(purchase=purchase).first()
+    award = OrderAward.objects.select_related("version").filter(purchase=purchase).first()
+    different = different_postings(postings)
+    for posting in different:
+        posting.expire_due()
+    restored = _restore(postings[REDEEMED], redemption, parts) if redemption else 0
+    clawed_back = claw_back(postings[EARNED], award, parts) if award else 0
+    finish(different)
     return restored, clawed_back
 
 

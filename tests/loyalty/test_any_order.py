@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from loyalink_khalti.errors import AccountBlocked, InsufficientPoints, LedgerConflict, LedgerError
-from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty import ledger, reports
 from loyalink_khalti.loyalty.buckets import Bucket, HoldState
 from loyalink_khalti.loyalty.ledger import OrderSnapshot, points_value
 from loyalink_khalti.loyalty.models import Account, Allocation, Entry, Hold, Lot
@@ -25,12 +25,12 @@ from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption, RefundAp
 from loyalink_khalti.loyalty.rules import CampaignRule, Rules, Shortfall, Tier, TierBasis
 from loyalink_khalti.money import Paisa, Points, Rounding
 
-from .conftest import SITE, adjust, check_ledger, line, nepal, sweep
+from .conftest import SITE, adjust, check_ledger, line, nepal, order_of, sweep
 
 pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
 
 NOW = nepal(2026, 2, 25, 12)
-MEMBERS = ("1", "2", "3")
+MEMBERS = ("1", "2", "3", "4")
 SALE = CampaignRule(
     name="Dashain", starts_at=NOW, ends_at=NOW + timedelta(days=60), multiplier=Fraction(3, 2), addition=Points(25)
 )
@@ -72,6 +72,7 @@ class Order:
     points: int = 0
     state: str = "open"
     snapshot: OrderSnapshot | None = None
+    began: datetime = NOW
     parts: list[tuple[int, int]] = field(default_factory=list)
     """What was refunded of products and delivery in all, after each refund."""
 
@@ -103,7 +104,8 @@ VERBS = {
     "let_time_pass": 4,
     "run_the_sweep": 2,
     "set_blocked": 1,
-    "merge": 1,
+    "merge": 3,
+    "erase": 1,
 }
 """The verbs, and how often each one is chosen."""
 STATES = {
@@ -200,7 +202,8 @@ class Ledger(RuleBasedStateMachine):
     def buy(self, member: str, subtotal: int, number: int, points: int, **more: Any) -> None:
         """Make a whole purchase, or only begin it."""
         shipping = points * 100 if number % 3 else 0
-        order = Order(f"shop:{len(self.orders)}", member, subtotal, shipping, ledger.current_version(SITE).pk)
+        version = ledger.current_version(SITE).pk
+        order = Order(f"shop:{len(self.orders)}", member, subtotal, shipping, version, began=timezone.now())
         self.orders.append(order)
         if number % 4:
             self.hold(order, points)
@@ -270,7 +273,7 @@ class Ledger(RuleBasedStateMachine):
             shipping=Paisa(order.shipping),
             discount=Paisa(0),
             points_value=Paisa(value),
-            at=timezone.now(),
+            at=order.began,
         )
 
         def verb() -> Points:
@@ -316,9 +319,31 @@ class Ledger(RuleBasedStateMachine):
 
     def merge(self, member: str, number: int, **_: Any) -> None:
         into = MEMBERS[number % len(MEMBERS)]
+        before = outstanding()
         stays = self.attempt(lambda: ledger.merge(site_key=SITE, member_id=member, into=into), LedgerError)
         if stays is not None:
             self.again(lambda: ledger.merge(site_key=SITE, member_id=member, into=into), stays)
+            assert outstanding() == before
+            check_tier(Account.objects.get(pk=stays.pk))
+
+    def erase(self, member: str, **_: Any) -> None:
+        purchases = [order.purchase for order in self.orders if order.member == member]
+        account = ledger.own_account(SITE, member)
+        preview = ledger.preview_erasure(account) if account else None
+        before, debts = outstanding(), sum(Account.objects.values_list("owed", flat=True))
+
+        def verb() -> bool:
+            return ledger.erase(site_key=SITE, member_id=member, purchases=purchases)
+
+        if not self.attempt(verb, LedgerError) or account is None or preview is None:
+            return
+        assert outstanding() == before - preview.points + preview.owed
+        assert sum(Account.objects.values_list("owed", flat=True)) == debts - preview.owed
+        assert ledger.own_account(SITE, member) is None
+        for merged, points in preview.reopened:  # each has an account of their own again, with what was left
+            reopened = Account.objects.get(pk=merged.pk)
+            assert (reopened.successor_id, reopened.available + reopened.pending) == (None, points)
+        self.again(verb, False)
 
     # Invariants
 
@@ -351,6 +376,40 @@ class Ledger(RuleBasedStateMachine):
             assert allocation.points_restored == 0 or allocation.hold.state == HoldState.CAPTURED
 
     @invariant()
+    def what_belongs_to_an_account_counts_once(self) -> None:
+        """M6, M7, M8: ended and erased accounts have nothing, the others all that was merged into them."""
+        accounts = {account.pk: account for account in Account.objects.all()}
+        sums: dict[int, Counter[str]] = {pk: Counter() for pk in accounts}
+        for entry in Entry.objects.all():
+            survivor = accounts[entry.account_id]
+            while survivor.successor_id is not None:
+                survivor = accounts[survivor.successor_id]
+                assert survivor.member_id is not None or survivor.successor_id is not None
+            sums[survivor.pk][entry.kind] += entry.amount
+        for account in accounts.values():
+            own = (account.available, account.pending, account.held, account.owed)
+            if account.successor_id is not None or account.member_id is None:
+                assert own == (0, 0, 0, 0)
+                continue
+            card, counted = ledger.points_card(SITE, account.member_id), sums[account.pk]
+            rules = ledger.current_version(SITE).rules
+            assert card.lifetime_earned == counted["earn"] - counted["claw_back"] - counted["forgive"]
+            assert card.lifetime_redeemed == counted["capture"] + counted["late_capture"] - counted["restore"]
+            assert order_of(9_000).earned(rules, tier=card.tier) == order_of(9_000).earned(rules, tier=account.tier)
+        for member in MEMBERS:
+            ended = ledger.own_account(SITE, member)
+            if ended is not None and ended.successor_id is not None:
+                card = ledger.points_card(SITE, member)
+                assert (card.available, card.pending, card.held, card.owed, card.expiring) == (0, 0, 0, 0, ())
+
+    @invariant()
+    def the_liability_nets_no_debt(self) -> None:
+        """M19"""
+        now = reports.liability()
+        parts = Account.objects.values_list("available", "pending", "held")
+        assert (now.points, now.owed) == (sum(map(sum, parts)), sum(Account.objects.values_list("owed", flat=True)))
+
+    @invariant()
     def orders_restore_and_claw_back_by_their_own_rules(self) -> None:
         """6, 8 and 9, by other arithmetic than the ledger's."""
         awards = {award.purchase: award for award in OrderAward.objects.select_related("version")}
@@ -363,6 +422,27 @@ class Ledger(RuleBasedStateMachine):
                 assert award.version_id == order.version
                 assert award.points_clawed_back == clawed_back_in_all(award, order)
             assert RefundApplied.objects.filter(purchase=order.purchase).count() == len(order.parts)
+
+
+def outstanding() -> int:
+    """Return all points less all debts."""
+    balances = Account.objects.values_list("available", "pending", "held", "owed")
+    return sum(available + pending + held - owed for available, pending, held, owed in balances)
+
+
+def check_tier(account: Account) -> None:
+    """Check the tier of an account that was just computed, by other arithmetic than the ledger's."""
+    rules, since = ledger.current_version(SITE).rules, timezone.now() - timedelta(days=365)
+    accounts, pks = list(Account.objects.all()), {account.pk}
+    for _ in accounts:
+        pks |= {each.pk for each in accounts if each.successor_id in pks}
+    awards = [award for award in OrderAward.objects.filter(account__in=pks) if award.awarded_at > since]
+    points = sum(award.proportional + award.fixed - award.points_clawed_back for award in awards)
+    if rules.tier_basis is TierBasis.LIFETIME:
+        points = sum(each.lifetime_earned for each in accounts if each.pk in pks)
+    due = rules.tier_for(points)
+    held = next((tier for tier in rules.tiers if tier.name == account.tier), rules.tiers[0])
+    assert held == due or (rules.tier_grace_days and held.threshold > due.threshold)
 
 
 def part(total: int, so_far: int, whole: int, mode: Rounding) -> int:
@@ -413,12 +493,12 @@ def run(examples: int, steps: int) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.django_db
 def test_every_invariant_holds_for_any_sequence_of_verbs() -> None:
-    """I5"""
-    run(examples=16, steps=25)
+    """I5, M6, M7, M8, M19"""
+    run(examples=10, steps=40)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.django_db
 def test_thousands_of_steps_keep_every_invariant() -> None:
-    run(examples=80, steps=50)
+    run(examples=100, steps=40)

@@ -78,7 +78,7 @@ class _Erased(LogFormatter):
             "accounts": ngettext("%(number)s account", "%(number)s accounts", accounts) % {"number": accounts},
             "purchases": ngettext("%(number)s purchase", "%(number)s purchases", purchases) % {"number": purchases},
         }
-        return _("Erased personal data (%(accounts)s, %(purchases)s): the points are void") % counts
+        return _("Erased personal data (%(accounts)s, %(purchases)s): the points are written off") % counts
 
 
 class _Checked(LogFormatter):

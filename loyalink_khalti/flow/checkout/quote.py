@@ -70,7 +70,7 @@ def quote(
     total = Paisa(subtotal + shipping)
     rules = ledger.current_version(site_key).rules
     account = ledger.own_account(site_key, member_id) if member_id else None
-    balance, merged = _balance(account), account is not None and account.has_ended
+    balance, merged = _balance(account), account is not None and account.successor_id is not None
     minimum_due = KHALTI_MINIMUM if method in (None, PaymentMethod.KHALTI, PaymentMethod.POINTS) else Paisa(0)
     if points:
         _check_points(rules, points, total=total, balance=balance, minimum_due=minimum_due, member_id=member_id)
@@ -103,7 +103,7 @@ def points_for_lines(*, site_key: str, member_id: str | None, lines: Sequence[Li
     """
     rules = ledger.current_version(site_key).rules
     account = ledger.own_account(site_key, member_id) if member_id else None
-    if account is not None and account.has_ended:
+    if account is not None and account.successor_id is not None:
         return [Points(0) for _line in lines]
     tier, at, nothing = account.tier if account else "", timezone.now(), Paisa(0)
     alone = [

@@ -145,14 +145,14 @@ def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
     if not member_id:
         return 0
     return sum(
-        ledger.erase(site_key=key, member_id=member_id, purchases=_may_earn(member_id, key))
+        ledger.erase(site_key=key, member_id=member_id, purchases=_purchase_keys(member_id, key))
         for key in member_sites(member_id, site_key)
     )
 
 
-def _may_earn(member_id: str, site_key: str) -> list[str]:
-    """The keys of a member's purchases that have earned nothing yet: cash on delivery, say, or a payment expired."""
-    theirs = Purchase.objects.filter(Q(member_id=member_id) | Q(claimed_by=member_id), site_key=site_key, earned=0)
+def _purchase_keys(member_id: str, site_key: str) -> list[str]:
+    """The keys of a member's purchases: cash on delivery, say, is received and earns later."""
+    theirs = Purchase.objects.filter(Q(member_id=member_id) | Q(claimed_by=member_id), site_key=site_key)
     return [purchase.key for purchase in theirs.only("shop", "ref")]
 
 

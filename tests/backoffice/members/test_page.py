@@ -213,3 +213,19 @@ def test_owed_points_are_shown(admin: MemberDesk, shop: FakeShop, owe: Callable[
     owe(account, 40)
 
     assert balances(admin.member(account))["Owed"] == "40"
+
+
+def test_the_page_shows_the_history_and_the_purchases_of_merged_members_too(
+    admin: MemberDesk, sita: Account, shop: FakeShop
+) -> None:
+    """M7"""
+    gita = member(customer("Gita"), 10)
+    flow.place_order(shop.freeze(shop.cart(member_id=gita.member_id)), method=PaymentMethod.COD)
+    ledger.merge(site_key=SITE, member_id=str(gita.member_id), into=str(sita.member_id))
+
+    kept, ended = admin.member(sita), admin.member(gita)
+
+    signed = [row[2] for row in table(kept, "history")]
+    assert sorted(signed) == sorted(["+10", "−10", "+10", "+1,000"])
+    assert "N-order-1" in page_text(kept.select_one("#purchases-section"))
+    assert sorted(row[2] for row in table(ended, "history")) == ["+10", "−10"]

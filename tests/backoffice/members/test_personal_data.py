@@ -9,7 +9,7 @@ from wagtail.models import ModelLogEntry
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.members.personal_data import EraseForm
-from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty import ledger, reports
 from loyalink_khalti.loyalty.models import Account, EntryNote
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Customer, PaymentMethod
@@ -89,7 +89,7 @@ def test_the_log_does_not_name_the_erased_member(admin: MemberDesk, sita: Accoun
     page = admin.client.get("/admin/reports/site-history/").content.decode()
 
     assert ModelLogEntry.objects.filter(content_type__model="account").count() == 2
-    assert "Erased personal data (1 account, 0 purchases): the points are void" in page
+    assert "Erased personal data (1 account, 0 purchases): the points are written off" in page
     for name in ("Sita", "Maharjan", "sita@", "rude"):
         assert name not in page
 
@@ -156,3 +156,32 @@ def test_every_action_needs_a_csrf_token(admin: MemberDesk, sita: Account) -> No
     assert statuses == [403] * 4
     sita.refresh_from_db()
     assert not sita.blocked
+
+
+def test_the_form_shows_what_is_written_off_and_whose_account_opens_again(
+    admin: MemberDesk, sita: Account, shop: FakeShop
+) -> None:
+    """M8"""
+    ram = member(customer("Ram", "Shrestha"), 300)
+    ledger.merge(site_key=SITE, member_id=str(ram.member_id), into=str(sita.member_id))
+
+    form = page_text(admin.member(sita, "erase"))
+    admin.submit(sita, "erase", confirmation="sita@example.com")
+
+    assert "Points that are written off: 1,000. Owed points that are written off: 0." in form
+    assert "Ram Shrestha was merged into this member." in form
+    assert "what is left of the points that they brought: 300." in form
+    ram.refresh_from_db()
+    assert (ram.available, ram.has_ended) == (300, False)
+
+
+def test_cash_that_arrives_after_the_erasure_earns_nothing_for_anybody(sita: Account, shop: FakeShop) -> None:
+    """M8"""
+    purchase = flow.place_order(shop.freeze(shop.cart(member_id=sita.member_id)), method=PaymentMethod.COD)
+    flow.erase_personal_data(flow.member_subject(str(sita.member_id)))
+
+    flow.mark_received(purchase, actor="1")
+
+    assert list(Account.objects.values_list("member_id", "available")) == [(None, 0)]
+    assert reports.liability().points == 0
+    assert flow.audit()["ok"], flow.audit()["violations"]

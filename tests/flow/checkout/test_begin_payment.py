@@ -16,6 +16,7 @@ from django.utils import timezone
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotPay, InsideTransaction
 from loyalink_khalti.flow import Resolution
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
@@ -461,3 +462,15 @@ def test_the_first_customers_of_a_new_shop_may_pay_at_once(shop: FakeShop, khalt
 
     assert [getattr(payment, "state", payment) for payment in payments] == ["initiated"] * 10
     assert Credentials.objects.filter(retired_at=None).count() == 1
+
+
+def test_a_member_whose_account_has_ended_cannot_pay_with_the_points_of_the_other(
+    shop: FakeShop, khalti: Khalti, account: Account
+) -> None:
+    """M6"""
+    ledger.merge(site_key="default", member_id="7", into="8")
+
+    with pytest.raises(CannotPay, match="moved to another account"):
+        flow.begin_payment(shop.freeze(shop.cart(member_id="7", points_redeemed=Points(500))))
+
+    assert Account.objects.get(member_id="8").available == 1000

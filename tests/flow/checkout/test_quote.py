@@ -6,12 +6,16 @@ import pytest
 
 from loyalink_khalti import flow
 from loyalink_khalti.flow import PointsDoNotFit, Quote
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Line, PaymentMethod
 from loyalink_khalti.testing import FakeShop
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
+
+
+LINES = (Line(sku="pen", title="Pen", quantity=1, unit=Paisa(50_000), total=Paisa(50_000)),)
 
 
 def quote(subtotal: int, points: int = 0, *, member_id: str | None = "7", shipping: int = 0, **more: Any) -> Quote:
@@ -121,3 +125,19 @@ def test_a_quote_writes_nothing(account: Account, django_assert_max_num_queries:
         quote(250_000, 500)
 
     assert all(query["sql"].startswith("SELECT") for query in queries.captured_queries)
+
+
+def test_a_member_whose_account_has_ended_is_offered_no_points_and_earns_none(account: Account) -> None:
+    """M6"""
+    ledger.merge(site_key="default", member_id="7", into="8")
+
+    quoted, alone = quote(250_000), flow.points_for_lines(site_key="default", member_id="7", lines=LINES)
+
+    assert (quoted.points_balance, quoted.redeemable, quoted.points_earned) == (0, 0, 0)
+    assert (quoted.account_merged, quoted.points_blocked, alone) == (True, False, [0])
+    with pytest.raises(PointsDoNotFit):
+        quote(250_000, 100)
+    assert (quote(250_000, member_id="8").points_balance, quote(250_000, member_id="8").account_merged) == (
+        1000,
+        False,
+    )

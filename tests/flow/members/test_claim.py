@@ -380,3 +380,13 @@ def test_an_account_with_another_address_reads_why_it_cannot_claim(shop: FakeSho
     assert [answer.status_code for answer in answers] == [400, 400]
     assert "another e-mail address" in answers[1].content.decode()
     assert "ram@example.com" not in answers[0].content.decode()
+
+
+def test_a_member_whose_account_has_ended_claims_nothing(shop: FakeShop) -> None:
+    """M6"""
+    purchase = paid_order(shop)
+    ledger.merge(site_key="default", member_id="7", into="8")
+
+    with pytest.raises(CannotClaim, match="moved to another account"):
+        claim(purchase)
+    assert (claim(purchase, member_id="8"), available("8")) == (250, 250)

@@ -9,7 +9,7 @@ from loyalink_khalti.backoffice.models import LoyaltySettings
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Customer, Store, only_order, payment_of, text
+from .conftest import Customer, Store, new_member, only_order, payment_of, text
 
 
 def test_the_points_card_shows_balance_tier_and_history(store: Store, sita: Customer, khalti: Simulator) -> None:
@@ -92,3 +92,24 @@ def test_a_programme_without_a_name_is_called_points(store: Store, sita: Custome
 
 def test_a_guest_is_asked_to_log_in(store: Store, guest: Customer) -> None:
     assert guest.browser.get("/shop/accounts/points/")["Location"].startswith("/shop/accounts/login/")
+
+
+def test_a_customer_whose_account_was_merged_is_told_so_and_uses_no_points_of_the_other(
+    store: Store, sita: Customer
+) -> None:
+    """M6: Gita's points were moved to Sita."""
+    gita = new_member("gita@example.com", points=500)
+    ledger.merge(site_key="default", member_id=str(gita.user.pk), into=str(sita.user.pk))
+
+    card, others = text(gita.browser.get("/shop/accounts/points/")), text(sita.browser.get("/shop/accounts/points/"))
+    gita.add(store.notebook)
+    checkout = text(gita.go_to_payment())
+
+    assert "points were moved to another account on" in card
+    assert "new orders with this account earn no points" in card
+    assert "1,700" not in card
+    assert "points available" not in card
+    assert "Your points were moved to another account. Log in with that one" in checkout
+    assert "You will earn" not in checkout
+    assert "1,700 points available" in others
+    assert "moved to another account" not in re.sub("History.*", "", others)

@@ -29,6 +29,6 @@ def empty(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0023_merged_and_erased_accounts")]
+    dependencies = [("loyalink_khalti", "0025_merged_and_erased_accounts")]
 
     operations = [migrations.RunPython(fill_in, empty)]
