@@ -34,7 +34,7 @@ def rows(account: Account) -> list[models.Model]:
     award(100_000)
     refund(10_000, 100_000)
     adjust(50, member_id="8")
-    return [model.objects.order_by("pk").first() for model in CHANGED]
+    return [model.objects.order_by("pk")[0] for model in CHANGED]
 
 
 def copy_of(row: models.Model, **changed: Any) -> models.Model:
@@ -49,7 +49,7 @@ def sql(statement: str, *values: Any) -> None:
 
 
 def all_rows() -> list[dict[str, Any]]:
-    return [row for model in CHANGED for row in model.objects.order_by("pk").values()]
+    return [dict(row) for model in CHANGED for row in model.objects.order_by("pk").values()]
 
 
 def attempts(row: Any) -> dict[str, Callable[[], object]]:
@@ -68,7 +68,7 @@ def attempts(row: Any) -> dict[str, Callable[[], object]]:
         "update_or_create": lambda: model.objects.update_or_create(pk=row.pk, defaults={name: value}),
         "upsert": lambda: model.objects.bulk_create([copy_of(row, **{name: value})], **upsert),
         "update past the manager": lambda: past_the_manager.filter(pk=row.pk).update(**{name: value}),
-        "delete past the manager": lambda: past_the_manager.filter(pk=row.pk)._raw_delete(using="default"),  # type: ignore[attr-defined]  # Django's own
+        "delete past the manager": lambda: past_the_manager.filter(pk=row.pk)._raw_delete(using="default"),
         "UPDATE": lambda: sql(f'UPDATE {table} SET "{name}" = "{name}" WHERE id = %s', row.pk),
         "DELETE": lambda: sql(f"DELETE FROM {table} WHERE id = %s", row.pk),
         "ON CONFLICT": lambda: sql(
