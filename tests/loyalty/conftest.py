@@ -211,6 +211,7 @@ def _check_account(account: Account) -> None:
     for number, entry in enumerate(account.entries.order_by("seq"), 1):
         assert entry.seq == number
         forgiven += entry.amount if entry.kind == EntryKind.FORGIVE else 0
+        forgiven -= entry.amount if (entry.kind, entry.dst) == (EntryKind.EARN_AGAIN, Bucket.WRITTEN_OFF) else 0
         buckets[entry.src] -= entry.amount
         buckets[entry.dst] += entry.amount
     lots = account.lots.aggregate(remaining=Sum("remaining"), pending=Sum("pending"))
