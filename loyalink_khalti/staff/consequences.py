@@ -47,7 +47,7 @@ def recorded_refund(payment: Payment, *, amount: Paisa, shipping: Paisa) -> list
     quote = flow.quote_recorded_refund(payment, amount=amount, shipping=shipping)
     counted = {"amount": npr(amount), "refunded": npr(Paisa(payment.refunded + amount))}
     sentences = [
-        _("%(amount)s count as refunded, %(refunded)s in all. No money moves: it is refunded already.") % counted
+        _("%(amount)s counts as refunded, %(refunded)s in all. No money moves: it is refunded already.") % counted
     ]
     if quote is None:
         return [*sentences, _("The payment placed no order, so no points and no stock move.")]
@@ -84,13 +84,13 @@ def _place(payment: Payment) -> str:
 def _accept(payment: Payment) -> str:
     captured = npr(Paisa(payment.captured)) if payment.captured is not None else _("an unknown amount")
     amounts = {"captured": captured, "amount": npr(Paisa(payment.amount))}
-    return _("%(captured)s captured by Khalti are accepted for %(amount)s due, and the order is placed.") % amounts
+    return _("Khalti captured %(captured)s. It is accepted for the %(amount)s due, and the order is placed.") % amounts
 
 
 def _points_used(payment: Payment) -> Iterator[str]:
     points = payment.purchase.points_redeemed
     if points:
-        yield _("%(points)s points are used; the member owes what they no longer have.") % {
+        yield _("Points used: %(points)s; the member owes what they no longer have.") % {
             "points": group_digits(points)
         }
 

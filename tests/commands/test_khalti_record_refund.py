@@ -31,7 +31,7 @@ def test_it_says_what_it_would_do_and_records_nothing_without_yes(run: Run, paid
     """M3"""
     said = run("khalti_record_refund", name, "--rupees", "200", *WHO)
 
-    assert said.startswith("Rs 200.00 count as refunded, Rs 200.00 in all.")
+    assert said.startswith("Rs 200.00 counts as refunded, Rs 200.00 in all.")
     assert said.endswith("Nothing was changed: add --yes.\n")
     assert Refund.objects.count() == 0
 

@@ -62,7 +62,7 @@ class ReceivedCorrected(LogFormatter):
 
 class OrderPlacedAgain(LogFormatter):
     label: Any = gettext_lazy("Place an order again")
-    message: Any = gettext_lazy("Placed again: its payment has arrived after it was cancelled")
+    message: Any = gettext_lazy("Placed again: its payment arrived after it was cancelled")
 
 
 class RefundRecorded(LogFormatter):

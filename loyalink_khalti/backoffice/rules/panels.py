@@ -152,8 +152,8 @@ STAFF = MultiFieldPanel(
             ),
             help_text=_(
                 "Empty: no limit; 0: nothing without the permission. A merge counts with the points that it moves; a "
-                "day is the last 24 hours. The permission is “Can adjust more points than the limit …”. Their own "
-                "account is not for staff to adjust, whatever their permission."
+                "day is the last 24 hours. The permission is “Can adjust more points than the limit …”. Staff "
+                "cannot adjust their own account, whatever their permissions."
             ),
         ),
     ],

@@ -85,7 +85,7 @@ def request_claim_mail(token: str, *, member_id: str, email: str) -> None:
     if not cache.add(key, member_id, MAIL_INTERVAL.total_seconds()):
         if cache.get(key) == member_id:  # a second click
             return
-        raise CannotClaim(_("A mail about this order was sent a moment ago. Please try again in ten minutes."))
+        raise CannotClaim(_("An e-mail about this order was sent a moment ago. Please try again in ten minutes."))
     outbox.post(f"{_HERE}.send_claim_mail", purchase_id=purchase.pk, member_id=member_id)
 
 
@@ -119,7 +119,7 @@ def claim_points(token: str, *, member_id: str, email: str, is_verified: bool = 
     forbid_transaction("claim_points")
     link = _Link.read(token)
     if not (is_verified or link.verifies(member_id, email)):
-        raise CannotClaim(_("Please open the link in the mail that we sent to the address of this order."))
+        raise CannotClaim(_("Please open the link in the e-mail that we sent to the address of this order."))
     return in_one_block(lambda: _claim(link.purchase_id, member_id=member_id, email=email))
 
 

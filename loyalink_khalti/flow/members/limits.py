@@ -57,7 +57,7 @@ def adjust_limit_obstacle(
 
 
 def _day_message(text: str, limit: Points, used: int) -> str:
-    left = _("Left for the next hours: %(left)s. Ask a colleague with permission for more.")
+    left = _("Left now: %(left)s. Ask a colleague with permission for more.")
     return f"{text} {left}" % {"limit": group_digits(limit), "left": group_digits(max(limit - used, 0))}
 
 

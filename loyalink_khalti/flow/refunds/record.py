@@ -202,7 +202,7 @@ def check_refund_day(payment: Payment, made_on: date) -> None:
 
 def _check(purchase: Purchase, payment: Payment, *, amount: Paisa, shipping: Paisa) -> None:
     if payment.state not in CAPTURED or not payment.captured:
-        raise CannotRefund(_("Khalti has captured no money of this payment, so nothing can be refunded of it."))
+        raise CannotRefund(_("Khalti has captured no money for this payment, so there is nothing to refund."))
     if amount <= 0 or shipping < 0:
         raise CannotRefund(_("Enter an amount of more than 0."))
     left = Paisa(payment.captured - payment.refunded)
@@ -213,7 +213,7 @@ def _check(purchase: Purchase, payment: Payment, *, amount: Paisa, shipping: Pai
             "refunded": npr(Paisa(payment.refunded)),
         }
         raise CannotRefund(
-            _("Only %(left)s can be refunded: Khalti captured %(captured)s, and %(refunded)s are refunded here.")
+            _("Only %(left)s can be refunded: Khalti captured %(captured)s, and %(refunded)s is refunded here.")
             % values
         )
     if shipping > amount:

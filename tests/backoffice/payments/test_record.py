@@ -35,14 +35,14 @@ def test_the_form_says_that_khalti_reports_no_second_partial_refund(desk: Desk, 
     text = page_text(desk.open(RECORD, paid.pk))
 
     assert "neither its amount nor a second part" in text
-    assert "Rs 2,450.00 of this payment are left" in text
+    assert "Rs 2,450.00 of this payment is left" in text
 
 
 def test_the_preview_says_what_follows_and_records_nothing(desk: Desk, paid: Payment) -> None:
     """M3"""
     page = desk.post(RECORD, paid.pk, **{**form(), "confirm": ""} | {"key": ""})
 
-    assert "Rs 980.00 count as refunded, Rs 980.00 in all. No money moves" in page_text(page)
+    assert "Rs 980.00 counts as refunded, Rs 980.00 in all. No money moves" in page_text(page)
     assert "Points returned: 200. Points reversed: 98." in page_text(page)
     assert Refund.objects.count() == 0
 

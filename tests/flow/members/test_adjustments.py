@@ -202,7 +202,7 @@ def test_what_a_merge_has_moved_counts_for_the_next_deed(account: Account, limit
     limit(**{which: 100})
     adjustments.merge_members(create_account("8", 60), into=account, actor=MAYA)
 
-    with pytest.raises(AdjustmentLimitExceeded, match="Left for the next hours: 40"):
+    with pytest.raises(AdjustmentLimitExceeded, match="Left now: 40"):
         adjustments.merge_members(create_account("9", 60), into=account, actor=MAYA)
 
     assert (exceeds(account, 40), exceeds(account, 41)) == (False, True)

@@ -270,7 +270,7 @@ def test_a_forwarded_link_and_a_typed_address_claim_nothing(shop: FakeShop) -> N
     """P2: the profile says the buyer's address, which was never verified."""
     purchase = paid_order(shop)
 
-    with pytest.raises(CannotClaim, match="open the link in the mail"):
+    with pytest.raises(CannotClaim, match="open the link in the e-mail"):
         flow.claim_points(token_of(purchase), member_id="8", email=EMAIL)
 
     assert not flow.quote_claim(token_of(purchase), member_id="8", email=EMAIL).is_verified
@@ -340,8 +340,8 @@ def test_an_address_that_is_not_verified_is_mailed_and_its_link_claims(shop: Fak
     second = mailed_link()
     confirm, claimed = sita.get(second), sita.post(second)
 
-    assert "Send the mail" in page.content.decode()
-    assert f"sent a mail to <strong>{EMAIL}</strong>" in asked.content.decode()
+    assert "Send the e-mail" in page.content.decode()
+    assert f"sent an e-mail to <strong>{EMAIL}</strong>" in asked.content.decode()
     assert "Claim the points" in confirm.content.decode()
     assert "<strong>250</strong> points are added to your account" in claimed.content.decode()
     assert Account.objects.get().available == 250

@@ -177,7 +177,7 @@ def test_cancelling_and_refunding_are_logged_too(order: Any, staff: Client) -> N
     assert logged() == [
         "Cancelled before it was paid",
         f"Received Rs 450.00 on {day}",
-        "Placed again: its payment has arrived after it was cancelled",
+        "Placed again: its payment arrived after it was cancelled",
         "Refund of Rs 450.00: Refunded",
     ]
 
