@@ -18,6 +18,15 @@ from .refresh import REFRESHED
 from .release import RELEASED
 from .resolution import RESOLVED
 
+OUTCOMES: dict[Outcome, Any] = {
+    Outcome.PAID: gettext_lazy("Paid"),
+    Outcome.FLAGGED: gettext_lazy("Needs review"),
+    Outcome.CANCELLED: gettext_lazy("Cancelled"),
+    Outcome.EXPIRED: gettext_lazy("Expired"),
+    Outcome.FAILED: gettext_lazy("Failed"),
+}
+"""What became of a payment that staff have released, where Khalti has answered."""
+
 
 class StatusRefreshed(LogFormatter):
     label: Any = gettext_lazy("Refresh the status of a payment")
@@ -96,7 +105,7 @@ class ReservationReleased(LogFormatter):
         outcome = log_entry.data["outcome"]
         if outcome == Outcome.CONFIRMING:
             return _("Release of a payment at Khalti: nothing was changed, Khalti did not confirm that it is unpaid")
-        return _("Release of a payment at Khalti: %(outcome)s") % {"outcome": outcome}
+        return _("Release of a payment at Khalti: %(outcome)s") % {"outcome": _label(OUTCOMES, outcome)}
 
 
 def register(actions: LogActionRegistry) -> None:

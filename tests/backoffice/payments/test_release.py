@@ -54,7 +54,7 @@ def test_a_payment_at_khalti_is_looked_up_and_then_released(
     assert "Released: the products are for sale again." in answer
     assert (states_of(waiting), len(khalti.looked_up)) == (("released", "released"), 1)
     assert shop.customer_was_present == [False]
-    assert logged()[0] == ("loyalink_khalti.release", "Release of a payment at Khalti: cancelled", "maya")
+    assert logged()[0] == ("loyalink_khalti.release", "Release of a payment at Khalti: Cancelled", "maya")
 
 
 def test_a_payment_that_khalti_reports_as_paid_is_placed_and_not_released(
