@@ -161,6 +161,7 @@ def test_staff_do_not_erase_their_own_account_and_its_debt(maya: User, ram: User
 
 
 def test_staff_do_not_refund_their_own_order(maya: User, ram: User, shop: FakeShop, khalti: Khalti) -> None:
+    """M5"""
     payment = paid(shop, khalti, member_id=str(maya.pk))
 
     with pytest.raises(SelfDealing, match=REFUSED):
@@ -211,6 +212,7 @@ def test_a_deleted_user_is_still_known_by_their_account(maya: User) -> None:
 
 
 def test_staff_do_not_mark_their_own_order_as_received(maya: User, ram: User, shop: FakeShop) -> None:
+    """M5"""
     purchase = cash_order(shop, member_id=str(maya.pk))
 
     with pytest.raises(SelfDealing, match=REFUSED):
@@ -225,6 +227,7 @@ def test_staff_do_not_mark_their_own_order_as_received(maya: User, ram: User, sh
 def test_staff_do_not_resolve_a_flag_of_their_own_payment(
     maya: User, ram: User, shop: FakeShop, khalti: Khalti, resolution: str
 ) -> None:
+    """M5"""
     payment = flow.begin_payment(shop.freeze(shop.cart(member_id=str(maya.pk))))
     khalti.pay(payment.pidx, total_amount=1_000)
     flow.verify_payment(payment)
