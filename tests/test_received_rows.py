@@ -45,7 +45,7 @@ def migrate_again() -> Callable[[], None]:
 def test_every_order_that_was_marked_as_paid_has_its_row_and_the_audit_agrees(
     shop: FakeShop, account: Account, migrate_again: Callable[[], None]
 ) -> None:
-    """M25: the meaning of existing rows."""
+    """M25, M25g: the meaning of existing rows."""
     cart = shop.cart(member_id=account.member_id, points_redeemed=Points(500))
     paid = flow.place_order(shop.freeze(cart), method=PaymentMethod.COD)
     unpaid = flow.place_order(shop.freeze(shop.cart("order-2")), method=PaymentMethod.COD)

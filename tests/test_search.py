@@ -91,6 +91,7 @@ def test_a_phone_number_is_found_however_it_is_typed(accounts: None, typed: str,
     ],
 )
 def test_rows_that_an_earlier_version_indexed_are_found(db: None, stored: str, typed: str) -> None:
+    """M17"""
     program = Program.objects.create(site_key="default")
     Account.objects.create(program=program, member_id="1", search_text=stored)
 

@@ -184,6 +184,7 @@ def test_only_the_allowed_roles_open_a_url(
 def test_lists_are_exported_with_the_permission_only(
     url_args: dict[str, tuple[Any, ...]], browsers: dict[str, Client], name: str
 ) -> None:
+    """P4"""
     viewer = Desk(staff.staff_user("viewer", "view_payment", "view_account", "view_entry")).client
     url = reverse(name)
 

@@ -77,7 +77,7 @@ def test_without_the_permission_neither_key_nor_server_changes(
     browser: Client, page: str, form: Form, live: KhaltiSettings, saved_key: Credentials, without_permission: None,
     alerts: None, posted: Form,
 ) -> None:  # fmt: skip
-    """M21: also where the permission was removed after the form was shown; nothing else of the form is saved then."""
+    """M21, M5: also where the permission was removed after the form was shown; nothing is saved then."""
     response = browser.post(page, form | {"environment": "live", "title": "Stolen"} | posted)
 
     assert NO_PERMISSION in page_text(response)
@@ -90,6 +90,7 @@ def test_without_the_permission_neither_key_nor_server_changes(
 def test_without_the_permission_the_other_settings_can_be_changed(
     browser: Client, page: str, form: Form, live: KhaltiSettings, saved_key: Credentials, without_permission: None
 ) -> None:
+    """M21"""
     del form["environment"], form["secret_key"]
     shown = page_text(browser.get(page))
     browser.post(page, form | {"title": "Khalti wallet"})
@@ -102,6 +103,7 @@ def test_without_the_permission_the_other_settings_can_be_changed(
 def test_a_form_without_the_fields_does_not_undo_a_colleagues_change(
     browser: Client, page: str, form: Form, live: KhaltiSettings, without_permission: None
 ) -> None:
+    """M21"""
     del form["environment"], form["secret_key"]
     browser.get(page)
     KhaltiSettings.objects.update(environment=conf.TEST)
@@ -113,6 +115,7 @@ def test_a_form_without_the_fields_does_not_undo_a_colleagues_change(
 def test_a_new_key_is_mailed_with_who_when_and_which_fingerprint(
     browser: Client, page: str, form: Form, live: KhaltiSettings, saved_key: Credentials, alerts: None
 ) -> None:
+    """M21"""
     browser.post(page, form | {"environment": "live", "secret_key": OTHER})
 
     (message,) = mails()
@@ -134,6 +137,7 @@ def test_the_same_key_again_is_no_change(
 def test_another_server_is_mailed_and_logged_once(
     browser: Client, page: str, form: Form, live: KhaltiSettings, alerts: None, editor: User
 ) -> None:
+    """M21"""
     browser.post(page, form | {"environment": "test"})
 
     (message,) = mails()
@@ -146,6 +150,7 @@ def test_another_server_is_mailed_and_logged_once(
 def test_a_removed_key_is_mailed(
     browser: Client, page: str, form: Form, live: KhaltiSettings, saved_key: Credentials, alerts: None
 ) -> None:
+    """M21"""
     browser.post(page, form | {"environment": "live", "remove_key": "on"})
 
     (message,) = mails()
@@ -172,6 +177,7 @@ def test_another_key_of_the_deployment_is_mailed_when_it_is_first_used(site: Sit
 def test_the_dashboard_shows_a_change_for_some_days(
     browser: Client, page: str, form: Form, live: KhaltiSettings, saved_key: Credentials, permission: str
 ) -> None:
+    """M21"""
     browser.post(page, form | {"environment": "live", "secret_key": OTHER})
 
     shown = home("vera", permission)

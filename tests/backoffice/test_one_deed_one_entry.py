@@ -69,7 +69,7 @@ def paid(shop: FakeShop, khalti: Khalti, **cart: Any) -> Payment:
 def test_an_adjustment_a_block_and_a_merge_are_one_entry_each_however_often_they_are_sent(
     desk: Desk, sita: Account
 ) -> None:
-    """M5: a merge had one entry for each of the two members."""
+    """M5, M5a: a merge had one entry for each of the two members."""
     ram = member(User.objects.create(username="ram", email="ram@example.com"), 300)
     form = adjustment(step="confirm")
     for _click in range(2):
@@ -81,6 +81,7 @@ def test_an_adjustment_a_block_and_a_merge_are_one_entry_each_however_often_they
 
 
 def test_a_refund_and_a_resolved_flag_are_one_entry_each(desk: Desk, shop: FakeShop, khalti: Khalti) -> None:
+    """M5a"""
     payment = paid(shop, khalti)
     refund = {"amount": "10", "key": "one", "seen_refund": "0", "confirm": "1"}
     other = flow.begin_payment(shop.freeze(shop.cart("order-2")))

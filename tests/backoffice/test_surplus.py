@@ -48,7 +48,7 @@ def text_of(browser: Client, url: str) -> str:
 
 
 def test_an_order_with_a_surplus_is_in_the_list_to_review_and_its_spreadsheet(browser: Client, reader: User) -> None:
-    """M25."""
+    """M25, M25b."""
     order("SS-1", 100_000)
     order("SS-2", 100_000, 55_000)
     url = reverse("loyalink_khalti_report_review")
@@ -117,7 +117,7 @@ def test_each_site_has_its_own() -> None:
 
 
 def test_the_dashboard_says_that_money_waits_to_be_refunded(browser: Client, reader: User, site: Any) -> None:
-    """M25."""
+    """M25, M25b."""
     polling.record_run(polling.RECONCILE)
     order("SS-1", 100_000)
     before = text_of(browser, reverse("wagtailadmin_home"))

@@ -69,6 +69,7 @@ def test_two_sites_with_one_host_name_are_a_warning(deploy, messages):
 
 @pytest.mark.django_db
 def test_two_sites_that_share_one_key_since_an_earlier_version_are_a_warning(deploy, messages):
+    """M11"""
     one, two = another_site("kids.example"), another_site("twins.example")
     before = messages(databases=["default"])
     SiteKey.objects.filter(site_pk__in=[one.pk, two.pk]).update(key="kids.example")

@@ -59,6 +59,7 @@ def test_members_named_by_address_or_pk_get_points(run: Run, file: Make, user: A
 
 
 def test_the_same_file_again_changes_nothing_and_lists_its_rows(run: Run, file: Make, user: Any) -> None:
+    """M10"""
     path = file("member,points", "sita@example.com,100")
     run("loyalty_import", path)
 
@@ -110,6 +111,7 @@ def test_a_row_is_known_by_its_contents_in_whatever_file_it_is(
 
 
 def test_a_file_that_is_half_repeated_adds_its_new_rows_only(run: Run, file: Make, user: Any, ram: Any) -> None:
+    """M10"""
     run("loyalty_import", file("member,points", "sita@example.com,100"))
 
     printed = run("loyalty_import", file("member,points", "ram@example.com,30", "sita@example.com,100"))
@@ -122,6 +124,7 @@ def test_a_file_that_is_half_repeated_adds_its_new_rows_only(run: Run, file: Mak
 
 
 def test_another_row_for_a_member_of_the_same_batch_is_added_and_named(run: Run, file: Make, user: Any) -> None:
+    """M10"""
     run("loyalty_import", file("member,points", "sita@example.com,100"))
 
     printed = run("loyalty_import", file("member,points", "sita@example.com,120"))
@@ -134,6 +137,7 @@ def test_another_row_for_a_member_of_the_same_batch_is_added_and_named(run: Run,
 
 
 def test_another_batch_may_contain_the_same_row(run: Run, file: Make, user: Any) -> None:
+    """M10"""
     path = file("member,points", "sita@example.com,100")
     run("loyalty_import", path, "--batch", "March")
     run("loyalty_import", path, "--batch", "april")
@@ -143,7 +147,7 @@ def test_another_batch_may_contain_the_same_row(run: Run, file: Make, user: Any)
 
 
 def test_again_adds_repeated_rows_once_more_and_once_only(run: Run, file: Make, user: Any, ram: Any) -> None:
-    """The same name again changes nothing, also for a row that was new when it was first given."""
+    """M10: The same name again changes nothing, also for a row that was new when it was first given."""
     path = file("member,points", "sita@example.com,100")
     run("loyalty_import", path)
     path = file("member,points", "sita@example.com,100", "ram@example.com,30")
@@ -158,6 +162,7 @@ def test_again_adds_repeated_rows_once_more_and_once_only(run: Run, file: Make, 
 
 
 def test_again_without_a_name_is_once_more_a_day(run: Run, file: Make, user: Any) -> None:
+    """M10"""
     path = file("member,points", "sita@example.com,100")
     for day in (1, 1, 2):
         with time_machine.travel(nepal(2026, 3, day), tick=False):
@@ -174,6 +179,7 @@ def test_a_name_that_cannot_be_a_key_is_refused(options: tuple[str, str], file: 
 
 
 def test_a_row_of_a_member_who_was_merged_is_known(run: Run, file: Make, user: Any, ram: Any) -> None:
+    """M10"""
     path = file("member,points", "sita@example.com,100")
     run("loyalty_import", path)
     ledger.merge(site_key="default", member_id=str(user.pk), into=str(ram.pk))

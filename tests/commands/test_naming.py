@@ -35,6 +35,7 @@ def test_a_deleted_site_is_named_by_its_key(books: Site) -> None:
 
 
 def test_a_name_that_could_be_two_sites_is_refused(books: Site) -> None:
+    """M11"""
     new = Site.objects.create(hostname="books.example", root_page=books.root_page)
 
     with pytest.raises(CommandError, match=r"'books\.example' can be 2 sites"):
@@ -44,6 +45,7 @@ def test_a_name_that_could_be_two_sites_is_refused(books: Site) -> None:
 
 
 def test_default_is_refused_once_another_site_is_the_default(books: Site) -> None:
+    """M11"""
     Site.objects.update(is_default_site=False)
     Site.objects.filter(pk=books.pk).update(is_default_site=True)
 

@@ -58,6 +58,7 @@ def test_a_new_site_has_a_key_that_none_of_its_names_is(default: Site, books: Si
 
 
 def test_members_keep_points_and_rules_when_the_host_name_changes(books: Site) -> None:
+    """M11"""
     add_points("books.example", 500)
     rules = replace(ledger.current_version(key_at("books.example")).rules, first_order_bonus=Points(50))
     ledger.set_rules(key_at("books.example"), rules)
@@ -71,6 +72,7 @@ def test_members_keep_points_and_rules_when_the_host_name_changes(books: Site) -
 
 
 def test_members_keep_their_points_when_another_site_becomes_the_default(default: Site, books: Site) -> None:
+    """M11"""
     default.hostname = "shop.example"
     default.save()
     add_points("shop.example", 300)
@@ -82,6 +84,7 @@ def test_members_keep_their_points_when_another_site_becomes_the_default(default
 
 
 def test_a_site_with_the_former_name_of_another_has_nothing_of_it(default: Site, books: Site) -> None:
+    """M11"""
     add_points("books.example", 500)
     books.hostname = "kitab.example"
     books.save()
@@ -92,6 +95,7 @@ def test_a_site_with_the_former_name_of_another_has_nothing_of_it(default: Site,
 
 
 def test_a_site_that_is_deleted_and_created_again_starts_anew(default: Site, books: Site) -> None:
+    """M11"""
     add_points("books.example", 500)
     former = conf.site_key_of(books)
     pk = books.pk
@@ -106,6 +110,7 @@ def test_a_site_that_is_deleted_and_created_again_starts_anew(default: Site, boo
 
 
 def test_the_settings_of_a_site_follow_its_key(default: Site, books: Site, deploy: Deploy) -> None:
+    """M11"""
     KhaltiSettings.objects.create(site=books, title="Books", refund_limit=5000)
     LoyaltySettings.objects.create(site=books, name="Book points", adjust_limit=10)
     key = conf.site_key_of(books)
@@ -122,7 +127,7 @@ def test_the_settings_of_a_site_follow_its_key(default: Site, books: Site, deplo
 def test_a_deleted_site_has_the_address_of_the_default_site_and_no_refund_within_a_limit(
     default: Site, books: Site, deploy: Deploy
 ) -> None:
-    """Payments of then are still completed, and mails have a link that works."""
+    """M11: Payments of then are still completed, and mails have a link that works."""
     key = conf.site_key_of(books)
     KhaltiSettings.objects.create(site=books, refund_limit=5000)
     books.delete()

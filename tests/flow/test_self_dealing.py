@@ -140,6 +140,7 @@ def test_an_account_of_the_same_mailbox_is_the_actors_too(maya: User, ram: User)
 
 
 def test_staff_do_not_unblock_their_own_account(maya: User, ram: User) -> None:
+    """M5"""
     account = account_of(maya)
     ledger.set_blocked(site_key="default", member_id=str(maya.pk), blocked=True)
 
@@ -204,6 +205,7 @@ def test_an_actor_whose_user_was_deleted_refunds_no_guest(maya: User, shop: Fake
 
 
 def test_a_deleted_user_is_still_known_by_their_account(maya: User) -> None:
+    """M5"""
     account, actor = account_of(maya), str(maya.pk)
     maya.delete()
 
@@ -290,7 +292,7 @@ def test_a_deed_of_a_colleague_is_not_mailed(maya: User, ram: User, allowed: Non
 
 @pytest.mark.parametrize("value", ["False", "no", 1, None])
 def test_only_true_allows_it(maya: User, allowed: None, settings: Any, value: object) -> None:
-    """A guard that cannot read its input refuses."""
+    """M5: A guard that cannot read its input refuses."""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "ALLOW_SELF_DEALING": value}
 
     with pytest.raises(SelfDealing):
@@ -318,6 +320,7 @@ def test_every_page_that_shows_a_refusal_shows_this_one(maya: User, kind: type[E
     ],
 )
 def test_addresses_of_one_mailbox_are_one(one: str, other: str, same: bool) -> None:
+    """M5"""
     assert (bool(flow.mailbox_of(one)) and flow.mailbox_of(one) == flow.mailbox_of(other)) is same
 
 

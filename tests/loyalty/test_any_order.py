@@ -501,4 +501,5 @@ def test_every_invariant_holds_for_any_sequence_of_verbs() -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.django_db
 def test_thousands_of_steps_keep_every_invariant() -> None:
+    """I5"""
     run(examples=100, steps=40)

@@ -131,7 +131,7 @@ def found() -> set[tuple[str, str]]:
     ],
 )
 def test_a_changed_field_of_an_entry_is_found(field: str, value: object, rows: list[Any]) -> None:
-    """M24: also where the triggers were dropped."""
+    """M24, M24a: also where the triggers were dropped."""
     earned = Entry.objects.get(kind="earn")
     swapped = {"kind": "merge_in", "src": "adjusted", "dst": "available"} if field == "kind" else {field: value}
 
@@ -142,7 +142,7 @@ def test_a_changed_field_of_an_entry_is_found(field: str, value: object, rows: l
 
 
 def test_an_entry_moved_to_another_member_is_found(rows: list[Any]) -> None:
-    """M24"""
+    """M24, M24a"""
     other = Account.objects.get(member_id="8")
     entry = Entry.objects.order_by("seq").last()
     assert entry is not None
@@ -154,7 +154,7 @@ def test_an_entry_moved_to_another_member_is_found(rows: list[Any]) -> None:
 
 
 def test_an_account_given_to_another_member_is_found(rows: list[Any]) -> None:
-    """M24: the seal names the member."""
+    """M24, M24a: the seal names the member."""
     Account.objects.filter(member_id=MEMBER).update(member_id="somebody else")
 
     assert found() == {(f"account {Account.objects.get(member_id='somebody else').pk}", "L14")}
@@ -165,7 +165,7 @@ def test_an_account_given_to_another_member_is_found(rows: list[Any]) -> None:
     [("stored", {"points": 1000}), ("created_at", nepal(2020, 1, 1)), ("actor", "1"), ("number", 7)],
 )
 def test_a_changed_version_of_the_rules_is_found(field: str, value: object, rows: list[Any]) -> None:
-    """M24"""
+    """M24, M24a"""
     with append_only.lifted(connection):
         QuerySet(ProgramVersion).filter(number=1).update(**{field: value})
 
@@ -173,7 +173,7 @@ def test_a_changed_version_of_the_rules_is_found(field: str, value: object, rows
 
 
 def test_a_missing_trigger_is_found_and_created_by_migrate(rows: list[Any]) -> None:
-    """M24"""
+    """M24, M24a"""
     if connection.vendor == "postgresql":
         sql(f"DROP TRIGGER loyalink_entries_append_only ON {Entry._meta.db_table}")
     else:
@@ -194,6 +194,7 @@ def test_a_disabled_trigger_is_found(rows: list[Any]) -> None:
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite rebuilds a table to change a column")
 def test_the_triggers_survive_a_migration_that_rebuilds_their_table(rows: list[Any]) -> None:
+    """M24b"""
     old = Entry._meta.get_field("reason_code")
     new = models.CharField(max_length=41, blank=True, default="")
     new.set_attributes_from_name("reason_code")
@@ -207,7 +208,7 @@ def test_the_triggers_survive_a_migration_that_rebuilds_their_table(rows: list[A
 
 
 def test_flush_empties_the_tables_for_a_test_of_a_shop(rows: list[Any]) -> None:
-    """Django calls it after every test with ``transaction=True``."""
+    """M24b: Django calls it after every test with ``transaction=True``."""
     call_command("flush", interactive=False, verbosity=0)
 
     assert all_rows() == []

@@ -72,6 +72,7 @@ def earned(
     ],
 )
 def test_an_order_earns_points(subtotal: int, chosen: dict[str, Any], points: int) -> None:
+    """M18"""
     assert earned(subtotal, **chosen).points == points
 
 

@@ -150,7 +150,7 @@ def test_erasing_waits_while_points_are_held() -> None:
 
 
 def test_a_member_who_was_merged_into_an_erased_one_has_what_is_left_of_their_points() -> None:
-    """M8"""
+    """M8, M8a"""
     with time_machine.travel(NOW, tick=False) as clock:
         award(100_000, "shop:a", member_id="a")
         clock.shift(timedelta(days=1))
@@ -176,7 +176,7 @@ def test_a_member_who_was_merged_into_an_erased_one_has_what_is_left_of_their_po
 
 
 def test_a_merge_of_merges_parts_where_the_erased_member_was() -> None:
-    """M8: a into b into c, and c is erased."""
+    """M8, M8a: a into b into c, and c is erased."""
     for number, member_id in enumerate("abc", 1):
         adjust(100 * number, member_id, member_id=member_id)
     merge("a", "b")
@@ -193,7 +193,7 @@ def test_a_merge_of_merges_parts_where_the_erased_member_was() -> None:
 
 
 def test_erasing_a_member_in_the_middle_of_a_merge_of_merges_loses_nothing() -> None:
-    """M8: a into b into c, and b is erased."""
+    """M8, M8a: a into b into c, and b is erased."""
     award(100_000, "shop:a", member_id="a")
     redeem(40, "shop:a2", member_id="a")
     merge("a", "b")
@@ -208,7 +208,7 @@ def test_erasing_a_member_in_the_middle_of_a_merge_of_merges_loses_nothing() -> 
 
 
 def test_an_erased_member_who_was_merged_gets_nothing_back() -> None:
-    """M8: a into b, and both are erased."""
+    """M8, M8a: a into b, and both are erased."""
     adjust(100, "a", member_id="a")
     merge("a", "b")
     erase("a")
@@ -232,7 +232,7 @@ def test_a_block_is_not_lifted_by_erasing_the_account_that_was_merged_into() -> 
 
 
 def test_points_of_members_erased_before_this_version_are_written_off_by_the_sweep() -> None:
-    """M8"""
+    """M8, M8b"""
     adjust(100, "a", member_id="a")
     adjust(50, "b", member_id="b")
     merge("a", "b")

@@ -338,7 +338,7 @@ def test_entries_cannot_be_changed_or_deleted(account: Account) -> None:
     "change", ["UPDATE loyalink_khalti_entry SET amount = 1", "DELETE FROM loyalink_khalti_entry"]
 )
 def test_sql_cannot_change_an_entry(change: str, account: Account) -> None:
-    """F11: I6"""
+    """F11, M24: I6"""
     adjust(100)
 
     with pytest.raises(IntegrityError, match="never change"), transaction.atomic(), connection.cursor() as cursor:

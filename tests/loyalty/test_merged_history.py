@@ -72,7 +72,7 @@ def test_points_that_merged_accounts_earned_leave_the_rolling_year_on_their_own_
 
 
 def test_a_tier_that_only_the_current_rules_would_give_is_not_shown_before_it_multiplies(account: Account) -> None:
-    """M7"""
+    """M7, M7a"""
     award(300_000)
     set_rules(tiers=(TIERS[0], Tier(name="Gold", threshold=Points(200), multiplier=Fraction(2))))
 
@@ -131,6 +131,7 @@ def test_a_total_that_does_not_count_a_merged_account_is_found(account: Account)
 
 @pytest.mark.parametrize(("first", "second"), [(True, False), (False, True), (True, True)])
 def test_a_block_survives_a_merge(first: bool, second: bool) -> None:
+    """M7b"""
     for member_id, blocked in (("a", first), ("b", second)):
         adjust(100, member_id, member_id=member_id)
         ledger.set_blocked(site_key=SITE, member_id=member_id, blocked=blocked)

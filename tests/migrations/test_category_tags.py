@@ -65,6 +65,7 @@ def points(rules: Rules, *tags: str) -> int:
 def test_rules_and_campaigns_get_the_tags_of_their_categories_in_a_new_version(
     tags: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """M12"""
     models = migrate_to_before(SCHEMA)
     old = store_rules(models, **OLD_RULES)
     stored = ProgramVersion.objects.values_list("stored", flat=True).get(pk=old)
@@ -88,7 +89,7 @@ def test_rules_and_campaigns_get_the_tags_of_their_categories_in_a_new_version(
 
 
 def test_old_and_new_carts_earn_alike_under_old_and_new_rules(tags: dict[str, str]) -> None:
-    """A Cart without a version of the rules is awarded by the current ones, a claimed order by its old ones."""
+    """M12: A Cart without a version of the rules is awarded by the current ones, a claimed order by its old ones."""
     old_pk = store_rules(migrate_to_before(SCHEMA), **OLD_RULES)
     migrate()
     old, new = ProgramVersion.objects.get(pk=old_pk).rules, ledger.current_version("default").rules
@@ -103,6 +104,7 @@ def test_old_and_new_carts_earn_alike_under_old_and_new_rules(tags: dict[str, st
 
 
 def test_a_slug_that_is_edited_after_the_migration_still_means_what_it_meant(tags: dict[str, str]) -> None:
+    """M12"""
     old_pk = store_rules(migrate_to_before(SCHEMA), **OLD_RULES)
     migrate()
     Category = get_model("catalogue", "Category")
@@ -123,6 +125,7 @@ def test_carts_and_rules_of_one_version_read_no_table_of_former_tags(
 
 
 def test_the_migration_can_be_reversed(tags: dict[str, str]) -> None:
+    """M12"""
     store_rules(migrate_to_before(SCHEMA), **OLD_RULES)
     migrate()
 
@@ -134,6 +137,7 @@ def test_the_migration_can_be_reversed(tags: dict[str, str]) -> None:
 
 
 def test_without_a_shop_that_has_former_tags_nothing_changes(tags: dict[str, str], settings: Any) -> None:
+    """M12"""
     old_pk = store_rules(migrate_to_before(SCHEMA), **OLD_RULES)
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "SHOPS": {}}
 

@@ -30,6 +30,7 @@ def raised(models: Any, site_key: str, reason: str, *, number: int) -> list[int]
 
 
 def test_open_flags_without_money_become_one_for_each_site_and_reason() -> None:
+    """D4"""
     models = migrate_to_before("flags_of_a_site")
     limits = raised(models, "default", "merchant_limit", number=3)
     others = raised(models, "other", "merchant_limit", number=1)

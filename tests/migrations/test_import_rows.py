@@ -53,6 +53,7 @@ def imported(models: Any, number: int, member: str, points: int, *, expires: Any
 def test_rows_that_were_imported_by_their_file_are_known_by_their_contents(
     django_user_model: Any, tmp_path: Path, capsys: Any
 ) -> None:
+    """M10"""
     sita, ram, gita = (
         django_user_model.objects.create_user(username=name, email=f"{name}@example.com")
         for name in ("sita", "ram", "gita")
@@ -84,6 +85,7 @@ def test_rows_that_were_imported_by_their_file_are_known_by_their_contents(
 def test_a_row_with_other_figures_is_not_mistaken_for_one_of_an_earlier_file(
     django_user_model: Any, tmp_path: Path
 ) -> None:
+    """M10"""
     sita = django_user_model.objects.create_user(username="sita", email="sita@example.com")
     imported(migrate_to_before("import_rows_by_contents"), 1, str(sita.pk), 1200, expires=nepal(2027, 4, 1))
 

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 
 def test_sites_keep_the_points_that_were_stored_under_their_names() -> None:
+    """M11"""
     default = Site.objects.get(is_default_site=True)
     names = ("books.example", 80), ("twin.example", 80), ("twin.example", 8080), ("empty.example", 80)
     books, twin, other_twin, empty = (

@@ -85,6 +85,7 @@ def test_a_mobile_number_is_its_ten_digits_however_it_is_typed(typed):
 
 @pytest.mark.parametrize("typed", ["984123456", "+91 98412 34567", "01-4412345", "9841234567 x5", "9841234567\n1"])
 def test_a_number_that_is_no_nepali_mobile_is_refused(typed):
+    """M17"""
     with pytest.raises(ValidationError):
         MobileField(required=False).clean(typed)
     assert MobileField(required=False).clean("") == ""

@@ -191,6 +191,7 @@ def test_clients_that_never_finish_their_request_hold_no_thread_of_the_shop(ngin
 
 
 def test_an_endless_request_line_is_refused_by_both_at_little_cost(store: Store, nginx: Nginx) -> None:
+    """D5"""
     before = processor_seconds(store)
     with nginx.connect() as client:
         client.sendall(b"GET /" + b"a" * 20_000)

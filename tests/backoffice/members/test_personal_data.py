@@ -161,7 +161,7 @@ def test_every_action_needs_a_csrf_token(admin: MemberDesk, sita: Account) -> No
 def test_the_form_shows_what_is_written_off_and_whose_account_opens_again(
     admin: MemberDesk, sita: Account, shop: FakeShop
 ) -> None:
-    """M8"""
+    """M8, M8a"""
     ram = member(customer("Ram", "Shrestha"), 300)
     ledger.merge(site_key=SITE, member_id=str(ram.member_id), into=str(sita.member_id))
 

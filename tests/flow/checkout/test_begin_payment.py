@@ -184,6 +184,7 @@ def test_a_resolved_flag_of_the_site_is_raised_anew(shop: FakeShop, khalti: Khal
 
 
 def test_refusals_at_once_raise_one_flag_of_the_site(shop: FakeShop, khalti: Khalti) -> None:
+    """D4"""
     khalti.next_initiate = [refusal(return_url=["Enter a valid URL."]) for _try in range(6)]
 
     at_once(6, lambda number: flow.begin_payment(shop.freeze(shop.cart(f"order-{number}"))))

@@ -86,6 +86,7 @@ def test_each_part_keeps_its_day_its_reference_and_who_recorded_it(purchase: Pur
 
 
 def test_what_exceeds_the_amount_due_is_a_surplus_and_earns_nothing(account: Account, purchase: Purchase) -> None:
+    """M25c"""
     receive(purchase, 100_000)
     receive(purchase, 200_000)
 
@@ -122,7 +123,7 @@ def test_marking_the_rest_as_received_records_what_is_left(account: Account, pur
 def test_if_the_shop_cannot_record_the_money_it_is_a_surplus_until_it_can(
     shop: FakeShop, account: Account, purchase: Purchase, retry: Any
 ) -> None:
-    """The order was deleted meanwhile, for example."""
+    """M25f: The order was deleted meanwhile, for example."""
     shop.fail("record_received", LookupError("no such order"))
 
     failed = receive(purchase, DUE)
@@ -138,6 +139,7 @@ def test_if_the_shop_cannot_record_the_money_it_is_a_surplus_until_it_can(
 
 
 def test_a_form_that_is_sent_ten_times_at_once_is_one_row(account: Account, purchase: Purchase) -> None:
+    """M25e"""
     results = at_once(10, lambda _index: receive(purchase, DUE, key="form"))
 
     assert ReceivedMoney.objects.count() == 1
@@ -156,6 +158,7 @@ def test_a_form_that_is_sent_again_with_other_figures_is_refused(purchase: Purch
 
 
 def test_of_two_people_who_record_the_same_transfer_the_second_sees_the_first(purchase: Purchase) -> None:
+    """M25e"""
     seen = newest_pk(purchase)
 
     results = at_once(2, lambda index: receive(purchase, DUE, key=f"form of {index}", seen=seen))
@@ -165,6 +168,7 @@ def test_of_two_people_who_record_the_same_transfer_the_second_sees_the_first(pu
 
 
 def test_different_parts_at_once_all_count(account: Account, purchase: Purchase) -> None:
+    """M25"""
     at_once(5, lambda index: receive(purchase, 49_000, key=f"part {index}"))
 
     assert (money_of(purchase), points(account)[0], ReceivedMoney.objects.count()) == ((DUE, 0), 745, 5)
@@ -222,7 +226,7 @@ def test_every_verb_commits_by_itself(purchase: Purchase) -> None:
 def test_a_transfer_that_arrives_after_the_cancellation_places_the_order_again(
     shop: FakeShop, account: Account, purchase: Purchase
 ) -> None:
-    """M25."""
+    """M25, M25a."""
     cancel(purchase)
     assert (points(account)[0], shop.left("pen")) == (1000, 1)
 
@@ -236,6 +240,7 @@ def test_a_transfer_that_arrives_after_the_cancellation_places_the_order_again(
 
 
 def test_it_is_placed_again_once_the_last_part_has_arrived(shop: FakeShop, purchase: Purchase) -> None:
+    """M25a"""
     cancel(purchase)
     receive(purchase, 100_000)
     assert money_of(purchase) == (0, 100_000)
@@ -248,6 +253,7 @@ def test_it_is_placed_again_once_the_last_part_has_arrived(shop: FakeShop, purch
 def test_an_order_that_was_placed_again_can_be_refunded_like_any_other(
     shop: FakeShop, account: Account, purchase: Purchase
 ) -> None:
+    """M25a"""
     cancel(purchase)
     receive(purchase, DUE)
 
@@ -261,7 +267,7 @@ def test_an_order_that_was_placed_again_can_be_refunded_like_any_other(
 def test_if_the_stock_is_gone_the_money_is_on_record_as_a_surplus(
     shop: FakeShop, account: Account, purchase: Purchase
 ) -> None:
-    """M25."""
+    """M25, M25b."""
     cancel(purchase)
     shop.stock(pen=0)
 
@@ -275,6 +281,7 @@ def test_if_the_stock_is_gone_the_money_is_on_record_as_a_surplus(
 def test_once_there_is_stock_again_staff_can_place_the_order_after_all(
     shop: FakeShop, account: Account, purchase: Purchase
 ) -> None:
+    """M25b"""
     cancel(purchase)
     shop.stock(pen=0)
     receive(purchase, DUE)
@@ -289,6 +296,7 @@ def test_once_there_is_stock_again_staff_can_place_the_order_after_all(
 def test_if_the_points_that_it_used_are_gone_it_is_not_placed_again(
     shop: FakeShop, account: Account, purchase: Purchase
 ) -> None:
+    """M25b"""
     cancel(purchase)
     ledger.adjust(site_key="default", member_id="7", points=-900, key="gone", reason="correction")
 
@@ -302,6 +310,7 @@ def test_if_the_points_that_it_used_are_gone_it_is_not_placed_again(
 def test_received_and_cancelled_at_once_ends_as_one_order_with_its_money(
     shop: FakeShop, account: Account, purchase: Purchase
 ) -> None:
+    """M25e"""
     at_once(6, lambda index: receive(purchase, DUE, key="form") if index % 2 else cancel(purchase))
 
     assert is_sound()
@@ -347,6 +356,7 @@ def test_a_surplus_is_refunded_by_hand_once_and_the_order_stays(shop: FakeShop, 
 
 @pytest.mark.parametrize("amount", [0, -1, 55_001])
 def test_no_more_than_the_surplus_is_refunded(purchase: Purchase, amount: int) -> None:
+    """M25c"""
     receive(purchase, 300_000)
 
     with pytest.raises(CannotRefund):
@@ -376,6 +386,7 @@ def test_after_a_surplus_was_refunded_an_order_is_not_placed_again_with_that_mon
 def test_a_wrong_entry_is_reversed_and_the_order_awaits_its_money_and_its_points_again(
     shop: FakeShop, account: Account, purchase: Purchase
 ) -> None:
+    """M25d"""
     entry = receive(purchase, DUE).entry
     assert entry is not None
 
@@ -391,6 +402,7 @@ def test_a_wrong_entry_is_reversed_and_the_order_awaits_its_money_and_its_points
 def test_an_order_that_is_paid_again_after_a_correction_earns_the_same_points_again(
     account: Account, purchase: Purchase
 ) -> None:
+    """M25d"""
     for count in range(3):
         entry = receive(purchase, DUE).entry
         assert entry is not None
@@ -407,6 +419,7 @@ def test_an_order_that_is_paid_again_after_a_correction_earns_the_same_points_ag
 
 
 def test_points_that_are_still_pending_are_reversed_and_awarded_again(shop: FakeShop, account: Account) -> None:
+    """M25d"""
     ledger.set_rules("default", replace(ledger.current_version("default").rules, pending_days=14))
     purchase = flow.place_order(shop.freeze(shop.cart(member_id=account.member_id)), method=PaymentMethod.COD)
     seen = []
@@ -450,6 +463,7 @@ def test_a_correction_lowers_a_surplus_first(account: Account, purchase: Purchas
 
 
 def test_money_that_was_refunded_cannot_be_corrected_away(purchase: Purchase) -> None:
+    """M25d"""
     entry = receive(purchase, 300_000).entry
     assert entry is not None
     flow.refund_order(purchase, subtotal=Paisa(10_000), shipping=Paisa(0), key="part", actor="1")
@@ -529,6 +543,7 @@ def test_rows_are_never_changed_or_deleted(purchase: Purchase) -> None:
     ],
 )
 def test_sql_cannot_change_a_row_either(purchase: Purchase, statement: str) -> None:
+    """M25d"""
     receive(purchase, 100_000)
 
     with pytest.raises((IntegrityError, DatabaseError)), transaction.atomic(), connection.cursor() as cursor:
@@ -548,7 +563,7 @@ def test_texts_can_be_erased(purchase: Purchase) -> None:
 
 
 def test_money_that_the_version_before_has_marked_has_its_row_at_the_next_step(purchase: Purchase) -> None:
-    """A worker of the version before this table may mark an order as paid after the migration."""
+    """M25g: A worker of the version before this table may mark an order as paid after the migration."""
     at = timezone.now()
     Purchase.objects.filter(pk=purchase.pk).update(received_at=at, received_by="3")
 

@@ -59,6 +59,7 @@ def test_one_network_leaves_four_fifths_of_the_stock_for_sale(order: Begin, shop
 def test_one_browser_session_leaves_four_fifths_of_the_stock_on_whatever_networks(
     order: Begin, shop: FakeShop, khalti: Khalti, settings: Any
 ) -> None:
+    """D1"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "LIVE_PAYMENTS_PER_BROWSER": 100}
     shop.stock(pen=20)
     for number in range(4):
@@ -81,6 +82,7 @@ def test_of_one_unit_one_network_may_reserve_the_one(order: Begin, shop: FakeSho
 
 
 def test_the_last_unit_is_for_sale_again_once_the_payment_link_has_expired(shop: FakeShop, khalti: Khalti) -> None:
+    """D1"""
     shop.stock(pen=1)
     payment = by_khalti(shop, "order-1", 1, network="mobile")
     khalti.says(payment.pidx, "Expired")

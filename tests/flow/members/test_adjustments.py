@@ -76,6 +76,7 @@ def test_added_and_deducted_points_count_alike(
 
 @pytest.mark.parametrize("which", ["points", "per_deed", "per_actor"])
 def test_a_limit_of_zero_allows_nothing(account: Account, limit: Limit, which: str) -> None:
+    """M5"""
     limit(**{which: 0})
 
     assert exceeds(account, 1)
@@ -109,6 +110,7 @@ def test_the_adjustments_of_one_actor_to_all_members_add_up(account: Account, li
 
 
 def test_a_limit_at_once_counts_no_earlier_deed(account: Account, limit: Limit) -> None:
+    """M5"""
     limit(per_deed=100)
     adjust(account, 100)
 
@@ -199,6 +201,7 @@ def test_a_merge_counts_with_the_points_that_it_moves(account: Account, limit: L
 
 @pytest.mark.parametrize("which", ["points", "per_actor"])
 def test_what_a_merge_has_moved_counts_for_the_next_deed(account: Account, limit: Limit, which: str) -> None:
+    """M5"""
     limit(**{which: 100})
     adjustments.merge_members(create_account("8", 60), into=account, actor=MAYA)
 
@@ -237,6 +240,7 @@ def test_entries_that_are_older_than_a_day_do_not_reopen_the_limit(
 
 
 def test_debt_that_a_merge_moves_counts(account: Account, limit: Limit) -> None:
+    """M5"""
     limit(100)
     debtor = create_account("8", 10)
     Account.objects.filter(pk=debtor.pk).update(available=0, owed=101)

@@ -153,6 +153,7 @@ def test_a_refund_with_an_earlier_time_counts_where_it_was_written(
 
 
 def test_a_day_limit_of_zero_allows_no_refund_of_money(paid: Payment, day_limit: None) -> None:
+    """M5"""
     KhaltiSettings.objects.update(refund_limit_per_actor=0)
 
     with pytest.raises(RefundLimitExceeded):

@@ -66,6 +66,7 @@ def test_a_refund_keeps_the_number_masked_and_as_a_keyed_hash(
 def test_the_hash_needs_the_shops_key_and_survives_its_rotation(
     purchase: Purchase, khalti: Khalti, settings: Any
 ) -> None:
+    """M22"""
     khalti.next_refund.append(ASKS)
     refund(purchase, "first")
     made, key = refund(purchase, "second", MOBILE), settings.SECRET_KEY
@@ -94,6 +95,7 @@ def test_a_number_is_refused_before_khalti_has_asked_for_one(purchase: Purchase,
 
 
 def test_another_refusal_asks_for_no_number(purchase: Purchase, khalti: Khalti) -> None:
+    """M22"""
     khalti.next_refund.append((400, {}, '{"detail": "Insufficient balance."}'))
     refund(purchase, "first")
 
@@ -103,6 +105,7 @@ def test_another_refusal_asks_for_no_number(purchase: Purchase, khalti: Khalti) 
 
 
 def test_the_form_offers_the_field_once_khalti_has_asked(purchase: Purchase, khalti: Khalti) -> None:
+    """M22"""
     before = "mobile" in RefundForm(purchase=purchase).fields
     khalti.next_refund.append(ASKS)
     refund(purchase, "first")
@@ -135,6 +138,7 @@ def test_a_refund_without_a_number_keeps_none(purchase: Purchase) -> None:
 
 
 def test_erasing_the_customer_erases_the_number(purchase: Purchase, khalti: Khalti) -> None:
+    """M22"""
     khalti.next_refund.append(ASKS)
     refund(purchase, "first")
     refund(purchase, "second", MOBILE)

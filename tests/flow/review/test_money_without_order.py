@@ -56,7 +56,7 @@ def closed(late: Payment) -> Payment:
 
 
 def test_money_of_a_closed_flag_is_counted_by_report_list_health_and_audit_alike(closed: Payment) -> None:
-    """M1"""
+    """M1, I17"""
     counted = money_without_order(payments_without_order())
 
     assert (counted.payments, counted.refundable) == (1, 245_000)
@@ -172,7 +172,7 @@ def test_a_payment_that_never_expires_has_one_flag_however_often_it_is_looked_up
 def test_a_refund_that_khalti_reports_and_nothing_records_breaks_an_invariant(
     payment: Payment, khalti: Khalti
 ) -> None:
-    """M3"""
+    """M3, I18"""
     khalti.pay(payment.pidx)
     flow.verify_payment(payment)
     khalti.says(payment.pidx, "Partially Refunded", refunded=True, transaction_id=f"T-{payment.pidx}")

@@ -58,6 +58,7 @@ def points_for(product: Any) -> int:
 def test_a_multiplier_of_one_category_is_none_of_another_with_the_same_name_and_slug(
     store: Store, notebooks_blue: Any, lokta_blue: Any, sita: Customer, khalti: Simulator
 ) -> None:
+    """M12"""
     store.notebook.categories.set([notebooks_blue])
     set_rules(multipliers=((tag(lokta_blue), Fraction(5)),))
     payment = payment_of(sita.buy(store.notebook))
@@ -71,7 +72,7 @@ def test_a_multiplier_of_one_category_is_none_of_another_with_the_same_name_and_
 
 
 def test_excluding_betel_excludes_no_pens(store: Store) -> None:
-    """Both have one slug where slugs are ASCII."""
+    """M12: Both have one slug where slugs are ASCII."""
     pens, betel = (Category.add_root(name=name, slug="pn") for name in ("पेन", "पान"))
     store.notebook.categories.set([pens])
     set_rules(excluded_tags=(tag(betel),))
@@ -82,6 +83,7 @@ def test_excluding_betel_excludes_no_pens(store: Store) -> None:
 def test_an_edited_slug_or_name_and_a_place_in_the_tree_change_no_rule(
     store: Store, notebooks_blue: Any, lokta_blue: Any
 ) -> None:
+    """M12"""
     store.notebook.categories.set([notebooks_blue])
     set_rules(excluded_tags=(tag(notebooks_blue),))
 
@@ -96,6 +98,7 @@ def test_an_edited_slug_or_name_and_a_place_in_the_tree_change_no_rule(
 def test_a_category_that_moves_below_an_excluded_one_earns_nothing(
     store: Store, notebooks_blue: Any, lokta_blue: Any
 ) -> None:
+    """M12"""
     store.notebook.categories.set([notebooks_blue])
     set_rules(excluded_tags=(tag(lokta_blue),))
     before = points_for(store.notebook)
@@ -106,6 +109,7 @@ def test_a_category_that_moves_below_an_excluded_one_earns_nothing(
 
 
 def test_a_product_in_no_category_is_excluded_by_none(store: Store, lokta_blue: Any) -> None:
+    """M12"""
     store.notebook.categories.clear()
     set_rules(excluded_tags=(tag(lokta_blue),), multipliers=())
 
@@ -113,6 +117,7 @@ def test_a_product_in_no_category_is_excluded_by_none(store: Store, lokta_blue: 
 
 
 def test_two_categories_with_one_path_are_told_apart_by_their_numbers(store: Store) -> None:
+    """M12"""
     one, two = (Category.add_root(name="Gifts", slug="gifts") for _time in range(2))
 
     names = OscarShop().categories()
@@ -123,6 +128,7 @@ def test_two_categories_with_one_path_are_told_apart_by_their_numbers(store: Sto
 def test_a_rule_and_a_campaign_name_the_category_that_is_gone(
     store: Store, lokta_blue: Any, admin_client: Any, admin_user: Any
 ) -> None:
+    """M12"""
     gone = tag(lokta_blue)
     page = reverse(
         "wagtailsettings:edit", args=("loyalink_khalti", "loyaltysettings", Site.objects.get(is_default_site=True).pk)

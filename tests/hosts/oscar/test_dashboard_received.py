@@ -120,6 +120,7 @@ def test_each_step_needs_the_permission(order: Any, staff: Client, step: str) ->
 
 
 def test_a_surplus_is_refunded_by_those_who_may_refund(order: Any, staff: Client) -> None:
+    """M23"""
     receive(staff, order, amount="500", more="on")
 
     answer = colleague(permissions.RECORD_RECEIVED).post(order_page(order), {"received": "refund"})
@@ -136,6 +137,7 @@ def test_the_default_groups_may_record_money(sita: Customer, order: Any, group: 
 
 
 def test_a_permission_that_was_just_removed_counts_at_once(order: Any) -> None:
+    """M23"""
     clerk = colleague(permissions.RECORD_RECEIVED)
     form = form_with(clerk.get(order_page(order)), "received", "record")
     get_user_model().objects.get(username="clerk").user_permissions.clear()
@@ -240,6 +242,7 @@ def test_what_cannot_be_right_is_refused_in_words_and_the_form_stays(
 
 
 def test_more_than_is_left_to_pay_needs_a_second_look(order: Any, staff: Client) -> None:
+    """M25c"""
     page = receive(staff, order, amount="4500")
     assert "Rs 450.00 is left to pay, and this is Rs 4,050.00 more" in text(page)
     assert not ReceivedMoney.objects.exists()
@@ -253,6 +256,7 @@ def test_more_than_is_left_to_pay_needs_a_second_look(order: Any, staff: Client)
 
 
 def test_the_surplus_is_refunded_by_hand_once(order: Any, staff: Client) -> None:
+    """M25c"""
     receive(staff, order, amount="500", more="on")
     form = form_with(staff.get(order_page(order)), "received", "refund")
 
@@ -266,6 +270,7 @@ def test_the_surplus_is_refunded_by_hand_once(order: Any, staff: Client) -> None
 
 
 def test_the_limit_for_refunds_holds_for_a_surplus_too(order: Any, staff: Client, site_limit: None) -> None:
+    """M25c"""
     receive(staff, order, amount="500", more="on")
     clerk = colleague(permissions.REFUND, permissions.RECORD_RECEIVED)
     form = form_with(clerk.get(order_page(order)), "received", "refund")
@@ -279,6 +284,7 @@ def test_the_limit_for_refunds_holds_for_a_surplus_too(order: Any, staff: Client
 def test_the_limit_for_refunds_holds_when_a_partly_paid_order_is_cancelled(
     order: Any, staff: Client, site_limit: None
 ) -> None:
+    """M26"""
     receive(staff, order, amount="150")
     clerk = colleague(permissions.REFUND)
 
@@ -301,6 +307,7 @@ def test_a_transfer_after_the_cancellation_in_parts_counts_up_to_the_amount_due(
 
 
 def test_of_two_open_pages_the_second_is_told_that_the_first_has_recorded(order: Any, staff: Client) -> None:
+    """M25e"""
     first, second = (form_with(staff.get(order_page(order)), "received", "record") for _page in range(2))
     staff.post(order_page(order), first)
 
@@ -313,7 +320,7 @@ def test_of_two_open_pages_the_second_is_told_that_the_first_has_recorded(order:
 def test_a_transfer_after_the_cancellation_places_the_order_again(
     store: Store, sita: Customer, order: Any, staff: Client
 ) -> None:
-    """M25."""
+    """M25, M25a."""
     cancel(staff, order)
     assert (state_of(order), available(sita), store.stock(store.notebook)) == (("Cancelled", 0, 0), 1200, 20)
     mail.outbox.clear()
@@ -330,7 +337,7 @@ def test_a_transfer_after_the_cancellation_places_the_order_again(
 def test_if_the_product_is_sold_out_the_money_waits_for_a_refund_or_for_stock(
     store: Store, sita: Customer, order: Any, staff: Client
 ) -> None:
-    """M25."""
+    """M25, M25b."""
     cancel(staff, order)
     store.notebook.stockrecords.update(num_in_stock=0)
 
@@ -349,6 +356,7 @@ def test_if_the_product_is_sold_out_the_money_waits_for_a_refund_or_for_stock(
 def test_an_order_that_was_placed_again_by_mistake_can_be_corrected_and_cancelled_again(
     store: Store, sita: Customer, order: Any, staff: Client
 ) -> None:
+    """M25a"""
     cancel(staff, order)
     receive(staff, order)
     press(staff, order, "reverse", reason="It was for another order.")
@@ -429,6 +437,7 @@ def test_the_day_is_kept(order: Any, staff: Client) -> None:
 
 
 def test_an_order_that_is_deleted_meanwhile_has_no_page(order: Any, staff: Client) -> None:
+    """M25f"""
     form = form_with(staff.get(order_page(order)), "received", "record")
     order.delete()
 

@@ -59,7 +59,7 @@ def anyone(request: pytest.FixtureRequest, store: Store) -> Customer:
 
 @pytest.mark.timeout(120)
 def test_twenty_clicks_at_once_begin_one_payment_at_khalti(store: Store, anyone: Customer, khalti: Simulator) -> None:
-    """A20"""
+    """A20, D3"""
     anyone.add(store.notebook)
     anyone.go_to_payment()
     anyone.choose()

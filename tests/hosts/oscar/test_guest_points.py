@@ -47,7 +47,7 @@ def order_mail() -> Any:
 def test_a_guest_claims_the_points_of_an_order_from_its_mail(
     store: Store, guest: Customer, khalti: Simulator, claims: None
 ) -> None:
-    """J04"""
+    """J04, P2"""
     payment = payment_of(guest.buy(store.notebook))
     khalti.pay(payment.pidx or "")
     guest.return_from_khalti(payment)

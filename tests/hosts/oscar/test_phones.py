@@ -39,6 +39,7 @@ def sent(phone: str) -> str | None:
 def test_only_a_nepali_mobile_is_stored_as_one_and_sent_to_khalti(
     typed: str, stored: str, at_khalti: str | None, store: Store, guest: Customer
 ) -> None:
+    """M17"""
     guest.phone = typed
 
     guest.buy(store.notebook)
@@ -51,7 +52,7 @@ def test_only_a_nepali_mobile_is_stored_as_one_and_sent_to_khalti(
 
 @pytest.mark.django_db(transaction=True)
 def test_phones_that_were_stored_without_their_country_are_corrected(store: Store, guest: Customer) -> None:
-    """Rows as the version before the migration stored them; the order has the number as it was typed."""
+    """M17: Rows as the version before the migration stored them; the order has the number as it was typed."""
     numbers = {}
     for name, typed in (("foreign", FOREIGN), ("landline", LANDLINE), ("mobile", "9841234567"), ("erased", FOREIGN)):
         customer = Customer(f"{name}@example.com")

@@ -36,6 +36,7 @@ def methods(settings: Any, khalti: Simulator) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_fresh_browsers_and_addresses_of_one_network_leave_four_fifths_for_sale(store: Store, method: str) -> None:
+    """D1"""
     for number in range(8):
         guest = from_network(Customer(f"maya+{number}@example.com"), f"203.0.113.{number + 1}")
         buy(guest, store.notebook, 1 + number % 2, method)
@@ -47,6 +48,7 @@ def test_fresh_browsers_and_addresses_of_one_network_leave_four_fifths_for_sale(
 def test_the_customer_reads_how_many_can_be_ordered_and_keeps_the_basket(
     store: Store, guest: Customer, method: str
 ) -> None:
+    """D1"""
     answer = buy(guest, store.notebook, 5, method)
     page = text(guest.browser.get(answer["Location"]))
 
@@ -57,6 +59,7 @@ def test_the_customer_reads_how_many_can_be_ordered_and_keeps_the_basket(
 
 
 def test_another_network_buys_what_one_network_may_not(store: Store) -> None:
+    """D1"""
     rare = store.add("Rare ink", "INK-1", rupees="900.00", stock=2)
     first = from_network(Customer("first@example.com"), "203.0.113.1")
     second = from_network(Customer("second@example.com"), "203.0.113.2")
@@ -69,6 +72,7 @@ def test_another_network_buys_what_one_network_may_not(store: Store) -> None:
 
 
 def test_an_order_that_staff_move_on_from_pending_is_not_counted_any_more(store: Store, staff: Client) -> None:
+    """D1"""
     first = from_network(Customer("first@example.com"), "203.0.113.1")
     buy(first, store.notebook, 4, "cod")
     number = Order.objects.get().number
