@@ -44,12 +44,13 @@ def test_a_network_is_a_prefix(address: str, expected: str, settings: Any) -> No
 def test_only_the_entries_of_trusted_proxies_are_believed(
     proxies: int, address: str, forwarded: str, expected: str, settings: Any
 ) -> None:
+    """D1"""
     assert network(settings, proxies, address, forwarded) == expected
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.5", ""])
 def test_behind_a_proxy_of_which_the_settings_do_not_say_the_network_is_unknown(address: str, settings: Any) -> None:
-    """Otherwise all customers of the shop would count as one."""
+    """D1: Otherwise all customers of the shop would count as one."""
     assert network(settings, None, address, "203.0.113.9") == ""
 
 

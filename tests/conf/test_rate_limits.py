@@ -55,6 +55,7 @@ def test_a_window_lasts_as_long_as_the_limit_says_whatever_the_caches_default_ti
 
 
 def test_another_process_counts_on(alias: str) -> None:
+    """D4"""
     hits(3, "one")
 
     rate_limits._limiter.cache_clear()
@@ -63,6 +64,7 @@ def test_another_process_counts_on(alias: str) -> None:
 
 
 def test_a_cache_that_fails_limits_nothing(caplog: pytest.LogCaptureFixture, settings: Any) -> None:
+    """D4"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "CACHE": "no such cache"}
 
     assert hits(5, "one") == [0] * 5

@@ -145,6 +145,7 @@ def last_network() -> str:
 def test_a_purchase_behind_nginx_ends_on_the_thank_you_page_and_no_log_has_the_query(
     store: Store, nginx: Nginx
 ) -> None:
+    """D5"""
     guest = nginx.browser()
     back = guest.pay(order(guest, email="behind@example.com").url, follow=False).url
     assert back.startswith(nginx.url)
@@ -179,7 +180,7 @@ def test_an_address_that_the_client_writes_is_replaced(store: Store, nginx: Ngin
     ids=["header", "body"],
 )
 def test_clients_that_never_finish_their_request_hold_no_thread_of_the_shop(nginx: Nginx, sent: bytes) -> None:
-    """Ten times as many as gunicorn has threads."""
+    """D5: Ten times as many as gunicorn has threads."""
     with ExitStack() as stack:
         for _client in range(SLOW_CLIENTS):
             stack.enter_context(nginx.connect()).sendall(sent)
@@ -203,6 +204,8 @@ def test_an_endless_request_line_is_refused_by_both_at_little_cost(store: Store,
 
 
 def test_more_orders_at_once_than_one_network_may_place_are_answered_with_429(store: Store, nginx: Nginx) -> None:
+    """D5"""
+
     def place(_click: int) -> int:
         url = f"{nginx.url}/shop/checkout/preview/"
         return requests.post(url, data={"action": "place_order"}, verify=False, timeout=60).status_code

@@ -27,6 +27,7 @@ def cod(urls: None, shop: FakeShop) -> Purchase:
 
 
 def test_the_report_shows_who_has_reserved_what(desk: Desk, waiting: Payment, cod: Purchase) -> None:
+    """D1"""
     text = page_text(desk.open(LIST))
 
     assert "Unpaid orders 2 Rs 4,950.00" in text
@@ -44,6 +45,7 @@ def test_what_is_paid_or_cancelled_is_not_in_the_report(desk: Desk, paid: Paymen
 def test_a_payment_at_khalti_is_looked_up_and_then_released(
     desk: Desk, waiting: Payment, khalti: Khalti, shop: FakeShop
 ) -> None:
+    """D1"""
     question = page_text(desk.open(RELEASE, waiting.purchase_id))
     before = states_of(waiting), len(khalti.looked_up)
 
@@ -69,6 +71,7 @@ def test_a_payment_that_khalti_reports_as_paid_is_placed_and_not_released(
 
 
 def test_without_khaltis_word_nothing_is_released(desk: Desk, waiting: Payment, khalti: Khalti) -> None:
+    """D1"""
     khalti.next_lookup = [(503, {}, "")]
 
     answer = page_text(desk.post(RELEASE, waiting.purchase_id))
@@ -89,6 +92,7 @@ def test_a_released_payment_that_is_paid_all_the_same_is_a_payment_to_review(
 
 
 def test_an_order_paid_on_delivery_is_cancelled_with_its_stock_once(desk: Desk, cod: Purchase, shop: FakeShop) -> None:
+    """D1"""
     question = page_text(desk.open(RELEASE, cod.pk))
 
     answers = [page_text(desk.post(RELEASE, cod.pk)) for _click in range(2)]
@@ -111,6 +115,7 @@ def test_an_order_paid_on_delivery_is_cancelled_with_its_stock_once(desk: Desk, 
 def test_releasing_needs_the_permission_for_what_it_does(
     granted: str, purchase: str, status: int, waiting: Payment, cod: Purchase, begin: Callable[..., Any]
 ) -> None:
+    """D1"""
     client = Desk(staff_user("ram", "view_payment", granted)).client
     pk = waiting.purchase_id if purchase == "khalti" else cod.pk
 

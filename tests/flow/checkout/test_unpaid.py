@@ -143,6 +143,7 @@ def test_a_product_without_stock_figures_is_not_limited(shop: FakeShop, khalti: 
 def test_one_network_reserves_no_more_value_than_the_setting(
     order: Begin, shop: FakeShop, khalti: Khalti, settings: Any
 ) -> None:
+    """D1"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "UNPAID_RUPEES_PER_NETWORK": 1000}
     order(shop, "order-1", 12, network="mobile")
 
@@ -193,6 +194,7 @@ def test_orders_at_once_cannot_pass_the_limit_together(order: Begin, shop: FakeS
 def test_orders_at_once_of_different_products_cannot_pass_the_value_together(
     shop: FakeShop, khalti: Khalti, settings: Any
 ) -> None:
+    """D1"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "UNPAID_RUPEES_PER_NETWORK": 1000}
 
     outcomes = at_once(6, lambda number: by_cod(shop, f"order-{number}", 10, network="mobile"))
