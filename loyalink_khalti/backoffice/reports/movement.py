@@ -54,7 +54,7 @@ class MovementReport(Report):
     paginate_by = None
     description = _(
         "Points added and removed in each month, in Nepal time, and the liability for the outstanding points by the"
-        " rules of its last day. Opening plus all movements equals closing. Debts are points that members owe newly,"
+        " rules of its last day. Opening plus all movements equals closing. Debts are points that members newly owe,"
         " less those that they repaid; they never lower the points of others. Choose days to see another year."
     )
     empty_message = _("When the first points are earned, each month is listed here with its movements and liability.")
