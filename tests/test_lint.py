@@ -53,9 +53,6 @@ pytestmark = [pytest.mark.lint, pytest.mark.timeout(600)]
 
 def run(*command):
     done = start(*command)
-    if "INTERNAL ERROR" in done.stderr:  # mypy 2.4 can fail on its own cache after modules have moved
-        shutil.rmtree(ROOT / ".mypy_cache", ignore_errors=True)
-        done = start(*command)
     assert done.returncode == 0, f"{' '.join(command[:3])}\n{done.stdout}{done.stderr}"
 
 
@@ -72,7 +69,10 @@ def test_the_code_is_formatted():
 
 
 def test_the_types_are_strict_and_right():
-    run("mypy", "loyalink_khalti", "sandbox")
+    if start("mypy", "loyalink_khalti", "sandbox").returncode != 0:
+        # With a cache of older code mypy 2.4 can crash, or take one manager for another: a new one decides.
+        shutil.rmtree(ROOT / ".mypy_cache", ignore_errors=True)
+        run("mypy", "loyalink_khalti", "sandbox")
 
 
 def test_imports_go_down_only():
