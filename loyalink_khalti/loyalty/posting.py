@@ -262,7 +262,12 @@ def lock_account_of_order(site_key: str, member_id: str, *, began_at: datetime, 
 
 def _lock_own(site_key: str, member_id: str, **cause: Any) -> Posting | None:
     own = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
-    return Posting.read(own, **cause) if own.update(last_activity_at=timezone.now()) else None
+    if not own.update(last_activity_at=timezone.now()):
+        return None
+    try:
+        return Posting.read(own, **cause)
+    except Account.DoesNotExist:  # erased while the UPDATE waited: PostgreSQL had found it by the site before
+        return None
 
 
 def _lock_new(site_key: str, member_id: str, **cause: Any) -> Posting:
