@@ -41,7 +41,7 @@ class LoyalinkKhaltiConfig(AppConfig):
 
 def _migrated(*, using: str, **_signal: Any) -> None:
     """Create the triggers of the rows that are written once: SQLite drops them when a migration rebuilds a table."""
-    from .loyalty import append_only  # its models load after this module
+    from . import append_only  # its models load after this module
 
     append_only.install(connections[using])
 

@@ -24,7 +24,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
 
-from loyalink_khalti.loyalty import append_only
+from loyalink_khalti import append_only
 from tests import postgres
 
 CACHE = Path(sys.prefix) / "test-databases"

@@ -12,9 +12,10 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyalink_khalti.append_only import AppendOnlyModel
+from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.search import SearchTextField
 
-from .append_only import AppendOnlyModel
 from .buckets import TRANSFERS, Bucket, EntryKind, HoldState
 from .program import Program, ProgramVersion, first_seal, seal
 
@@ -211,6 +212,7 @@ def _allowed_transfers() -> Q:
 class Entry(AppendOnlyModel):
     """One transfer of points between two buckets of one account. A wrong one is corrected by another."""
 
+    REFUSAL = LedgerError
     SEALED = (
         "account_id", "seq", "kind", "src", "dst", "amount", "key", "purchase", "lot_id", "hold_id", "refund_ref",
         "version_id", "actor", "reason_code", "at",

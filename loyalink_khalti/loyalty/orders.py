@@ -8,9 +8,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from loyalink_khalti.append_only import AppendOnlyModel
+from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Points
 
-from .append_only import AppendOnlyModel
 from .models import Account
 from .program import Program, ProgramVersion
 
@@ -113,6 +114,7 @@ class RefundApplied(AppendOnlyModel):
 
     CHANGEABLE = ("purchase",)
     """It gets another name when its purchase is placed a second time (``reopening``)."""
+    REFUSAL = LedgerError
     purchase = models.CharField(max_length=192)
     refund_ref = models.CharField(max_length=128)
     amount = models.BigIntegerField(help_text="paisa of the subtotal, by this refund")

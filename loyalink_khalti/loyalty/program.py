@@ -13,10 +13,11 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
+from loyalink_khalti.append_only import AppendOnlyModel
+from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Rounding
 from loyalink_khalti.ports import Line
 
-from .append_only import AppendOnlyModel
 from .rules import CampaignRule, Rules
 
 
@@ -41,6 +42,7 @@ class Program(models.Model):
 class ProgramVersion(AppendOnlyModel):
     """The rules from a moment on. A version never changes; the next one replaces it."""
 
+    REFUSAL = LedgerError
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     stored = models.JSONField()

@@ -1,6 +1,7 @@
 """Refuse every DELETE of a row of received money, and every UPDATE of more than its texts, on both databases.
 
-The texts, reference and reason, may name a customer: they are emptied when personal data is erased.
+The texts, reference and reason, may name a customer: they are emptied when personal data is erased. After ``migrate``
+the triggers of ``append_only`` replace these, and may have done so before this is reversed.
 """
 
 from django.db import migrations
@@ -17,7 +18,7 @@ CREATE TRIGGER loyalink_received_append_only BEFORE UPDATE OF {COLUMNS} OR DELET
 FOR EACH ROW EXECUTE FUNCTION loyalink_received_append_only();
 """
 POSTGRESQL_BACK = f"""
-DROP TRIGGER loyalink_received_append_only ON {TABLE};
+DROP TRIGGER IF EXISTS loyalink_received_append_only ON {TABLE};
 DROP FUNCTION loyalink_received_append_only();
 """
 SQLITE = (

@@ -14,7 +14,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from loyalink_khalti.errors import LoyalinkError
+from loyalink_khalti.append_only import AppendOnly, AppendOnlyModel, refuse
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import KATHMANDU, day_of, midnight, midnight_after
 
@@ -24,7 +24,7 @@ from .states import RefundKind, RefundState
 from .without_order import MoneyWithoutOrder
 
 
-class ReceivedMoneyQuerySet(QuerySet["ReceivedMoney"]):
+class ReceivedMoneyQuerySet(AppendOnly["ReceivedMoney"]):
     """Rows that are written once: changes raise ``LoyalinkError``, except for the texts of an erased customer."""
 
     def erase_texts(self) -> int:
@@ -33,21 +33,14 @@ class ReceivedMoneyQuerySet(QuerySet["ReceivedMoney"]):
         return super(ReceivedMoneyQuerySet, named).update(reference="", reason="")
 
     def update(self, **kwargs: Any) -> NoReturn:
-        raise LoyalinkError("received money never changes; write a row that reverses it")
-
-    def delete(self) -> NoReturn:
-        raise LoyalinkError("received money is never deleted; write a row that reverses it")
-
-    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise LoyalinkError("received money never changes; write a row that reverses it")
+        refuse(self.model)
 
 
-class ReceivedMoney(models.Model):
-    """Cash or a bank transfer that has arrived for a purchase, all of it or a part; or the reversal of such a row.
+class ReceivedMoney(AppendOnlyModel):
+    """Cash or a bank transfer that has arrived for a purchase, all of it or a part; or the reversal of such a row."""
 
-    The database refuses changes and deletions, too.
-    """
-
+    CHANGEABLE = ("reference", "reason")
+    """They may name a customer: ``erase_texts`` empties them."""
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="received_money")
     amount = models.BigIntegerField(help_text="paisa; negative where it reverses another row")
     received_on = models.DateField(help_text="the day on which the money arrived, in Nepal")
@@ -60,7 +53,7 @@ class ReceivedMoney(models.Model):
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
     recorded_at = models.DateTimeField(default=timezone.now)
 
-    objects = ReceivedMoneyQuerySet.as_manager()
+    objects = ReceivedMoneyQuerySet.as_manager()  # type: ignore[misc,unused-ignore]  # mypy says it in some orders of files only
 
     class Meta:
         verbose_name = _("received money")
@@ -77,14 +70,6 @@ class ReceivedMoney(models.Model):
 
     def __str__(self) -> str:
         return f"{npr(Paisa(self.amount))} for {self.purchase_id} on {self.received_on}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise LoyalinkError("received money never changes; write a row that reverses it")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise LoyalinkError("received money is never deleted; write a row that reverses it")
 
 
 def rows(purchase: Purchase) -> list[ReceivedMoney]:

@@ -8,8 +8,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from loyalink_khalti import append_only
 from loyalink_khalti.flow import audit
-from loyalink_khalti.loyalty import append_only, ledger
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry, Hold, Lot
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
 from loyalink_khalti.money import Paisa, Points

@@ -1,6 +1,8 @@
 """Rows that are written once: the database refuses every change, and the audit finds one made all the same."""
 
 from collections.abc import Callable
+from datetime import date
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -8,13 +10,16 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import QuerySet
 
-from loyalink_khalti.errors import LedgerError
-from loyalink_khalti.loyalty import append_only, audit, ledger
-from loyalink_khalti.loyalty.append_only import AppendOnlyModel
+from loyalink_khalti import append_only, flow
+from loyalink_khalti.append_only import AppendOnlyModel
+from loyalink_khalti.errors import LedgerError, LoyalinkError
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Entry, EntryNote
 from loyalink_khalti.loyalty.orders import RefundApplied
 from loyalink_khalti.loyalty.program import Program, ProgramVersion
 from loyalink_khalti.money import Points
+from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.payments.received import ReceivedMoney
 
 from .conftest import MEMBER, SITE, adjust, award, nepal, refund, set_rules, sweep
 
@@ -24,17 +29,28 @@ CHANGED: dict[type[AppendOnlyModel], tuple[str, Any]] = {
     Entry: ("amount", 999),
     ProgramVersion: ("stored", {"points": 1000}),
     RefundApplied: ("amount", 1),
+    ReceivedMoney: ("amount", 1),
 }
 
 
 @pytest.fixture
 def rows(account: Account) -> list[models.Model]:
-    """One row of every model that is written once: an entry, a version of the rules, an applied refund."""
+    """One row of every model that is written once: an entry, rules, an applied refund, received money."""
     set_rules(redeem_points=Points(1))
     award(100_000)
     refund(10_000, 100_000)
     adjust(50, member_id="8")
+    purchase = Purchase.objects.create(
+        shop="oscar", ref="5", number="5", origin="5", site_key=SITE, language="en", method="bank_transfer",
+        cart={}, total=100_000, amount_due=100_000,
+    )  # fmt: skip
+    ReceivedMoney.objects.create(purchase=purchase, amount=70_000, received_on=date(2026, 2, 20), key="form")
     return [model.objects.order_by("pk")[0] for model in CHANGED]
+
+
+def refusal(model: type[AppendOnlyModel]) -> type[LoyalinkError]:
+    """What Python raises: nothing of received money is an error of the ledger."""
+    return LoyalinkError if model is ReceivedMoney else LedgerError
 
 
 def copy_of(row: models.Model, **changed: Any) -> models.Model:
@@ -97,10 +113,10 @@ def test_no_way_to_change_a_row_that_is_written_once_changes_it(rows: list[Any])
 
     for row in rows:
         for name, attempt in attempts(row).items():
-            with pytest.raises((LedgerError, IntegrityError)), transaction.atomic():
+            with pytest.raises((refusal(type(row)), IntegrityError)), transaction.atomic():
                 attempt()
             assert all_rows() == before, (name, row)
-    assert not list(audit.violations())
+    assert not found()
 
 
 def test_a_note_is_no_entry_and_can_be_erased(account: Account) -> None:
@@ -108,11 +124,12 @@ def test_a_note_is_no_entry_and_can_be_erased(account: Account) -> None:
 
     EntryNote.objects.all().delete()
 
-    assert not list(audit.violations())
+    assert not found()
 
 
 def found() -> set[tuple[str, str]]:
-    return {(subject, invariant) for subject, invariant, _detail in audit.violations()}
+    """What the audit finds in the ledger, and tables without triggers."""
+    return {(each.subject, each.invariant) for each in flow.audit_violations() if each.invariant.startswith("L")}
 
 
 @pytest.mark.parametrize(
@@ -172,17 +189,73 @@ def test_a_changed_version_of_the_rules_is_found(field: str, value: object, rows
     assert ("programme default", "L14") in found()
 
 
-def test_a_missing_trigger_is_found_and_created_by_migrate(rows: list[Any]) -> None:
+@pytest.mark.parametrize("model", CHANGED)
+def test_a_missing_trigger_is_found_and_created_by_migrate(model: type[AppendOnlyModel], rows: list[Any]) -> None:
     """M24, M24a"""
+    name = f"loyalink_append_only_{model._meta.model_name}"
     if connection.vendor == "postgresql":
-        sql(f"DROP TRIGGER loyalink_entries_append_only ON {Entry._meta.db_table}")
+        name = "loyalink_entries_append_only" if model is Entry else name
+        sql(f"DROP TRIGGER {name} ON {model._meta.db_table}")
     else:
-        sql("DROP TRIGGER loyalink_append_only_entry_delete")
+        sql(f"DROP TRIGGER {name}_delete")
     missing = found()
 
     call_command("migrate", verbosity=0)
 
-    assert (missing, found()) == ({(f"table {Entry._meta.db_table}", "L14")}, set())
+    assert (missing, found()) == ({(f"table {model._meta.db_table}", "L14")}, set())
+
+
+def triggers_on(model: type[models.Model]) -> list[str]:
+    """The names of all triggers on a table, from whatever package."""
+    sql_ = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s"
+    if connection.vendor == "postgresql":
+        sql_ = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = %s::regclass"
+    with connection.cursor() as cursor:
+        cursor.execute(sql_, [model._meta.db_table])
+        return sorted(name for (name,) in cursor.fetchall())
+
+
+def test_the_triggers_of_an_earlier_migration_are_replaced_and_not_doubled(rows: list[Any]) -> None:
+    """M24, M24b: those of migration 0008 know only the columns of received money at that time."""
+    now = triggers_on(ReceivedMoney)
+    migration = import_module("loyalink_khalti.migrations.0008_received_money_append_only")
+    with connection.schema_editor() as editor:
+        migration.allow(None, editor)
+        migration.refuse(None, editor)
+    doubled = triggers_on(ReceivedMoney)
+
+    call_command("migrate", verbosity=0)
+
+    assert (len(doubled) > len(now), triggers_on(ReceivedMoney), found()) == (True, now, set())
+
+
+def test_a_column_that_a_migration_adds_is_guarded_too(rows: list[Any]) -> None:
+    """M24, M24b: received money was changed in its new column on PostgreSQL."""
+    field = models.IntegerField(null=True)
+    field.set_attributes_from_name("added")
+    with connection.schema_editor() as editor:
+        editor.add_field(ReceivedMoney, field)
+    unguarded, table = found(), ReceivedMoney._meta.db_table
+    try:
+        call_command("migrate", verbosity=0)
+
+        assert (unguarded, found()) == ({(f"table {table}", "L14")}, set())
+        with pytest.raises(IntegrityError):
+            sql(f"UPDATE {table} SET added = 1")
+    finally:
+        with append_only.lifted(connection), connection.schema_editor() as editor:
+            editor.remove_field(ReceivedMoney, field)
+
+
+def test_only_the_texts_of_received_money_can_be_emptied(rows: list[Any]) -> None:
+    past_the_manager: QuerySet[Any] = QuerySet(ReceivedMoney)
+    past_the_manager.update(reference="from Sita", reason="Sita called")
+
+    assert ReceivedMoney.objects.all().erase_texts() == 1
+
+    with pytest.raises(LoyalinkError):
+        ReceivedMoney.objects.update(reference="from Ram")
+    assert ReceivedMoney.objects.values_list("reference", "reason", "amount").get() == ("", "", 70_000)
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no disabled triggers")
@@ -193,18 +266,21 @@ def test_a_disabled_trigger_is_found(rows: list[Any]) -> None:
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite rebuilds a table to change a column")
-def test_the_triggers_survive_a_migration_that_rebuilds_their_table(rows: list[Any]) -> None:
-    """M24b"""
-    old = Entry._meta.get_field("reason_code")
-    new = models.CharField(max_length=41, blank=True, default="")
-    new.set_attributes_from_name("reason_code")
+@pytest.mark.parametrize(("model", "name"), [(Entry, "reason_code"), (ReceivedMoney, "reference")])
+def test_the_triggers_survive_a_migration_that_rebuilds_their_table(
+    model: type[AppendOnlyModel], name: str, rows: list[Any]
+) -> None:
+    """M24b: those of received money were lost."""
+    old: Any = model._meta.get_field(name)
+    new = models.CharField(max_length=old.max_length + 1, blank=True, default="")
+    new.set_attributes_from_name(name)
     with connection.constraint_checks_disabled(), connection.schema_editor() as editor:
-        editor.alter_field(Entry, old, new)
+        editor.alter_field(model, old, new)
     lost = found()
 
     call_command("migrate", verbosity=0)
 
-    assert (lost, found()) == ({(f"table {Entry._meta.db_table}", "L14")}, set())
+    assert (lost, found()) == ({(f"table {model._meta.db_table}", "L14")}, set())
 
 
 def test_flush_empties_the_tables_for_a_test_of_a_shop(rows: list[Any]) -> None:

@@ -9,8 +9,9 @@ from django.db.models import F, QuerySet
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loyalink_khalti import append_only
 from loyalink_khalti.errors import LedgerConflict
-from loyalink_khalti.loyalty import append_only, ledger
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from loyalink_khalti.loyalty.refunds import RefundedParts

@@ -1,6 +1,7 @@
 """Check every invariant that the database can show: payments, the shop's orders and the points must agree.
 
-Numbers in ``invariant``: I… are those of money, L… those of the ledger. Everything is an iterator that reads rows in
+Numbers in ``invariant``: I… are those of money, L… those of the ledger (L14 of
+all rows that are written once). Everything is an iterator that reads rows in
 chunks, so that memory does not grow with the history.
 """
 
@@ -8,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q
 
 from loyalink_khalti import conf
+from loyalink_khalti.append_only import unguarded_tables
 from loyalink_khalti.flow.members.directory import CHUNK, chunked, member_accounts, member_emails
 from loyalink_khalti.flow.review.options import Resolution
 from loyalink_khalti.khalti.wire import Status
@@ -65,6 +68,9 @@ def audit_violations() -> Iterator[Violation]:
         yield _violation(*finding)
     for subject, invariant, detail in ledger_audit.violations():
         yield _violation(invariant, subject, detail)
+    for table in unguarded_tables(connection):
+        detail = "its triggers against changes are missing; migrate creates them"
+        yield _violation("L14", f"table {table}", detail)
 
 
 # The rows

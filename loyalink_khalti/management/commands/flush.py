@@ -21,7 +21,7 @@ class Command(flush.Command):
 
 @contextmanager
 def _without_triggers(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Drop the triggers of this package on SQLite for a while, also those of received money."""
+    """Drop the triggers of this package on SQLite for a while."""
     triggers: dict[str, str] = {}
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":

@@ -11,10 +11,11 @@ from django.db.models import QuerySet
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
+from loyalink_khalti import append_only
 from loyalink_khalti.hosts.oscar.catalogue.blocks import ProductBlock, ProductChooserBlock, ProductsBlock
 from loyalink_khalti.hosts.oscar.catalogue.cards import cards
 from loyalink_khalti.hosts.oscar.pricing import category_tags
-from loyalink_khalti.loyalty import append_only, ledger, program
+from loyalink_khalti.loyalty import ledger, program
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Rules, Tier
 from loyalink_khalti.money import Points
