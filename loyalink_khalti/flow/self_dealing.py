@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from loyalink_khalti import conf, outbox
 from loyalink_khalti.errors import SelfDealing
+from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Purchase
 
@@ -147,17 +148,9 @@ def _merged_with(members: set[str]) -> set[str]:
     """Return the members of every account that a merge has joined with one of theirs, whichever of the two ended."""
     found: set[str] = set()
     for chunk in chunked(sorted(members)):
-        found |= _joined(set(Account.objects.filter(member_id__in=chunk).values_list("pk", flat=True)))
+        accounts = Account.objects.filter(member_id__in=chunk)
+        joined = accounts.filter(Q(successor__isnull=False) | Q(merged__isnull=False)).distinct()
+        pks = {pk for account in joined for pk in ledger.surviving_account(account).with_merged()}
+        of_accounts = Account.objects.filter(pk__in=pks).values_list("member_id", flat=True)
+        found.update(member for member in of_accounts if member)
     return found
-
-
-def _joined(accounts: set[int]) -> set[str]:
-    family = frontier = accounts
-    while frontier:
-        joined = Account.objects.filter(Q(successor__in=frontier) | Q(merged__in=frontier))
-        frontier = set(joined.values_list("pk", flat=True)) - family
-        family = family | frontier
-    if family == accounts:  # nothing was ever merged: their own ids are known
-        return set()
-    members = Account.objects.filter(pk__in=family).values_list("member_id", flat=True)
-    return {member for member in members if member}

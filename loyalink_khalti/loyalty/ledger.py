@@ -24,7 +24,7 @@ from .card import CardEntry, ExpiringPoints, PointsCard, balance_card, card_entr
 from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
 from .members import erase, merge, personal_data
-from .posting import available_lots, find_account, open_account, overdue_points, own_account
+from .posting import available_lots, find_account, open_account, overdue_points, own_account, surviving_account
 from .preview import (
     AccountPreview,
     ErasurePreview,
@@ -121,6 +121,7 @@ __all__ = [
     "set_blocked",
     "set_campaigns",
     "set_rules",
+    "surviving_account",
     "sweep",
     "was_adjusted",
     "withdraw_award",
