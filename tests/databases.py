@@ -44,6 +44,9 @@ class Database(Protocol):
     def restore(self, snapshot: str = MIGRATED) -> None:
         """Replace all rows by those of ``snapshot``. Open connections are closed."""
 
+    def distrust_statistics(self) -> None:
+        """Compare every table at the next ``restore``: a TRUNCATE leaves no statistics."""
+
     def keep(self, target: Path) -> None:
         """Move the database into the cache. It cannot be used afterwards."""
 
@@ -73,6 +76,9 @@ class SQLiteFile:
         old = Path(connection.settings_dict["NAME"])
         self._use(self._folder / snapshot)
         old.unlink(missing_ok=True)
+
+    def distrust_statistics(self) -> None:
+        """Do nothing: the whole file is replaced."""
 
     def keep(self, target: Path) -> None:
         connections.close_all()
@@ -114,6 +120,9 @@ class PostgresDatabase:
         chosen = CHANGED_TABLES if only_changed else ALL_TABLES
         restore = RESTORE.replace("TABLES", chosen).replace("SNAPSHOT", snapshot)
         self._cluster.execute(TERMINATE_CLIENTS, "SET session_replication_role = replica", restore, *FORGET_CHANGES)
+
+    def distrust_statistics(self) -> None:
+        self._cluster.has_restarted = True
 
     def keep(self, target: Path) -> None:
         connections.close_all()

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
+from loyalink_khalti import append_only
 from tests.cutting import Cut, Way, fork, wait_for
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
@@ -26,6 +27,7 @@ INSIDE = random.Random("B11").sample(range(12, 100), 20)
 def migrate(to: str | None, *, fake_initial: bool = False) -> None:
     """Migrate to ``to``, as ``manage.py migrate`` does, without creating permissions."""
     MigrationExecutor(connection).migrate([(OURS, to)], fake_initial=fake_initial)
+    append_only.install(connection)
 
 
 def latest() -> str:

@@ -82,6 +82,7 @@ def test_the_default_groups_get_the_permission_if_they_still_exist(
 
 
 def test_its_table_can_be_removed_and_created_again() -> None:
+    """M24d"""
     names = sorted(
         each for app, each in MigrationExecutor(connection).loader.disk_migrations if app == "loyalink_khalti"
     )

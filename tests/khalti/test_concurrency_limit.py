@@ -17,10 +17,10 @@ def test_a_call_without_a_free_slot_is_refused_at_once() -> None:
 
 
 def test_a_call_with_a_timeout_gets_the_slot_that_becomes_free() -> None:
-    limit, taken, release = ConcurrencyLimit(1), threading.Event(), threading.Event()
+    limit, taken, release = ConcurrencyLimit(2), threading.Event(), threading.Event()
 
     def hold() -> None:
-        with limit.slot(timeout=0.0):
+        with limit.slot(timeout=0.0), limit.slot(timeout=0.0):
             taken.set()
             release.wait(10)
 
@@ -35,6 +35,14 @@ def test_a_call_with_a_timeout_gets_the_slot_that_becomes_free() -> None:
     holder.join()
 
     assert got_it
+
+
+def test_beside_a_single_slot_no_call_waits() -> None:
+    """D3: a thread that waits is blocked too, and of two threads one stays free."""
+    limit = ConcurrencyLimit(1)
+
+    with limit.slot(timeout=0.0), pytest.raises(KhaltiNotCalled), limit.slot(timeout=60.0):
+        pass
 
 
 @pytest.mark.parametrize("end", [KhaltiUnreachable("no answer"), ValueError("wrong"), KeyboardInterrupt()])
