@@ -1,6 +1,6 @@
 """Rows that are written once: the database refuses every change, and the audit finds one made all the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from importlib import import_module
 from typing import Any
@@ -47,6 +47,13 @@ def rows(account: Account) -> list[models.Model]:
     )  # fmt: skip
     ReceivedMoney.objects.create(purchase=purchase, amount=70_000, received_on=date(2026, 2, 20), key="form")
     return [model.objects.order_by("pk")[0] for model in CHANGED]
+
+
+@pytest.fixture(autouse=True)
+def _guarded(transactional_db: None) -> Iterator[None]:
+    """The triggers are those of every test again at the end: on PostgreSQL the next test uses the same tables."""
+    yield
+    append_only.install(connection)
 
 
 def refusal(model: type[AppendOnlyModel]) -> type[LoyalinkError]:
