@@ -27,7 +27,7 @@ from loyalink_khalti.money import Paisa, Points, Rounding
 
 from .conftest import SITE, adjust, check_ledger, line, nepal, order_of, sweep
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = pytest.mark.money
 
 NOW = nepal(2026, 2, 25, 12)
 MEMBERS = ("1", "2", "3", "4")
