@@ -29,7 +29,7 @@
         └── LedgerConflict              the idempotency key was used before with other figures
 
 ``SelfDealing`` is a ``CannotAdjust``, ``CannotRefund``, ``CannotRecord`` and ``CannotResolve`` in one: staff may do
-nothing for their own account or order, and each page that shows why a deed is refused shows this, too.
+nothing for their own account or order, and each page that shows why an action is refused shows this, too.
 
 "No answer" and "no" differ: after ``KhaltiUnreachable`` the call may have succeeded, so conclude nothing from it.
 """
@@ -152,7 +152,7 @@ class AdjustmentLimitExceeded(CannotAdjust):
 
 
 class SelfDealing(CannotAdjust, CannotRefund, CannotRecord, CannotResolve, CannotEraseData):
-    """The deed is for the actor's own account or order; ``str()`` is a sentence for staff. Nothing has changed."""
+    """The action is for the actor's own account or order; ``str()`` is a sentence for staff. Nothing has changed."""
 
 
 class InsufficientPoints(LedgerError):

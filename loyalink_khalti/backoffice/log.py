@@ -54,7 +54,7 @@ class RefundLimitChanged(DataFormatter):
     label: Any = gettext_lazy("Change the refund limit")
     labels: ClassVar[dict[str, Any]] = {
         "refund_limit_per_actor": gettext_lazy("Change the refund limit per colleague and day"),
-        "adjust_limit_per_deed": gettext_lazy("Change the adjustment limit at once"),
+        "adjust_limit_per_action": gettext_lazy("Change the adjustment limit at once"),
         "adjust_limit_per_actor": gettext_lazy("Change the adjustment limit per colleague and day"),
     }
     """The labels of the limits that have one of their own, by field."""

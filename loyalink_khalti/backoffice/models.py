@@ -78,7 +78,7 @@ class LoyaltySettings(BaseSiteSetting):
         _("adjustment limit"), null=True, blank=True, validators=[MinValueValidator(0)]
     )
     """Points that staff may adjust per member in a day without a further permission; null for no limit."""
-    adjust_limit_per_deed = models.BigIntegerField(
+    adjust_limit_per_action = models.BigIntegerField(
         _("adjustment limit at once"), null=True, blank=True, validators=[MinValueValidator(0)]
     )
     """Points that one adjustment or merge may move without a further permission; null for no limit."""

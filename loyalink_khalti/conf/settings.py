@@ -274,7 +274,7 @@ class RefundLimits:
 class AdjustLimits:
     """What one member of staff may adjust or merge without a further permission, in points; None: no limit."""
 
-    per_deed: Points | None = None
+    per_action: Points | None = None
     per_member: Points | None = None
     """Of one member, in a day."""
     per_actor: Points | None = None
@@ -296,7 +296,7 @@ def adjust_limits(site_key: str, *, lock: bool = False) -> AdjustLimits:
     """Return the limits that editors have set for adjustments and merges; ``lock`` and deleted sites as above."""
     saved = _settings_of("LoyaltySettings", site_key, lock=lock)
     if saved is None:
-        return AdjustLimits(per_deed=Points(0)) if sites.is_deleted(site_key) else AdjustLimits()
+        return AdjustLimits(per_action=Points(0)) if sites.is_deleted(site_key) else AdjustLimits()
     return AdjustLimits(
-        per_deed=saved.adjust_limit_per_deed, per_member=saved.adjust_limit, per_actor=saved.adjust_limit_per_actor
+        per_action=saved.adjust_limit_per_action, per_member=saved.adjust_limit, per_actor=saved.adjust_limit_per_actor
     )

@@ -55,7 +55,7 @@ from loyalink_khalti.flow.checkout.received import (
     reverse_received,
 )
 
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing, mailbox_of, self_dealing_obstacle
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, mailbox_of, self_dealing_obstacle
 from loyalink_khalti.flow.refunds.limits import refund_limit_obstacle
 from loyalink_khalti.flow.refunds.order import (
     RefundQuote,
@@ -132,7 +132,6 @@ from loyalink_khalti.flow.transactions import is_database_failure
 __all__ = [
     "Contact",
     "DataSubject",
-    "Deed",
     "ErasedRows",
     "Health",
     "HeldPoints",
@@ -151,6 +150,7 @@ __all__ = [
     "RefundQuote",
     "ReservedTooMuch",
     "Resolution",
+    "StaffAction",
     "Violation",
     "adjust_points",
     "adjustment_obstacle",

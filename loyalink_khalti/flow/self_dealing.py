@@ -1,7 +1,7 @@
 """No self-dealing: staff move no points and no money to their own account or order, whatever their permissions.
 
-Each deed of staff asks ``forbid_self_dealing`` under its locks, once it is known to be new. An account or an order is
-the actor's own if it belongs to their user, to an account that was merged with theirs, or to somebody with their
+Each action of staff asks ``forbid_self_dealing`` under its locks, once it is known to be new. An account or an order
+is the actor's own if it belongs to their user, to an account that was merged with theirs, or to somebody with their
 mailbox: a guest's order counts, and so does a second account. A shop of one person sets ``ALLOW_SELF_DEALING``; then
 each use is logged and mailed.
 """
@@ -34,7 +34,7 @@ _DOTLESS = frozenset({"gmail.com", "googlemail.com"})
 """Domains whose mailboxes are the same with and without dots: https://support.google.com/mail/answer/7436150."""
 
 
-class Deed(StrEnum):
+class StaffAction(StrEnum):
     """What staff do with somebody's points or money."""
 
     ADJUST = "adjust"
@@ -48,28 +48,28 @@ class Deed(StrEnum):
     RESOLVE = "resolve"
 
 
-_LABELS: dict[Deed, Promise] = {
-    Deed.ADJUST: gettext_lazy("Adjust points"),
-    Deed.MERGE: gettext_lazy("Merge members"),
-    Deed.BLOCK: gettext_lazy("Block or unblock a member"),
-    Deed.ERASE: gettext_lazy("Erase personal data"),
-    Deed.IMPORT: gettext_lazy("Import points"),
-    Deed.REFUND: gettext_lazy("Refund"),
-    Deed.RECORD_REFUND: gettext_lazy("Record a refund"),
-    Deed.RECEIVE: gettext_lazy("Record a received payment"),
-    Deed.RESOLVE: gettext_lazy("Resolve a flag"),
+_LABELS: dict[StaffAction, Promise] = {
+    StaffAction.ADJUST: gettext_lazy("Adjust points"),
+    StaffAction.MERGE: gettext_lazy("Merge members"),
+    StaffAction.BLOCK: gettext_lazy("Block or unblock a member"),
+    StaffAction.ERASE: gettext_lazy("Erase personal data"),
+    StaffAction.IMPORT: gettext_lazy("Import points"),
+    StaffAction.REFUND: gettext_lazy("Refund"),
+    StaffAction.RECORD_REFUND: gettext_lazy("Record a refund"),
+    StaffAction.RECEIVE: gettext_lazy("Record a received payment"),
+    StaffAction.RESOLVE: gettext_lazy("Resolve a flag"),
 }
 
 
 def forbid_self_dealing(
-    actor: str | None, deed: Deed, *, members: Iterable[str | None] = (), purchase: Purchase | None = None
+    actor: str | None, action: StaffAction, *, members: Iterable[str | None] = (), purchase: Purchase | None = None
 ) -> None:
-    """Refuse a deed for the actor's own account or order, also of a superuser.
+    """Refuse an action for the actor's own account or order, also of a superuser.
 
-    ``actor`` is the user's pk as text; None is the system, or a customer for themselves, and passes. The deed is about
-    the accounts of ``members`` (users' pks as text), or about a purchase. Call it once, in the transaction of the
-    deed: with ``ALLOW_SELF_DEALING`` it allows the deed, and logs and mails it. Raises ``SelfDealing`` with a sentence
-    for staff, also where the order is a guest's and the actor's user no longer exists.
+    ``actor`` is the user's pk as text; None is the system, or a customer for themselves, and passes. The action is
+    about the accounts of ``members`` (users' pks as text), or about a purchase. Call it once, in the transaction of
+    the action: with ``ALLOW_SELF_DEALING`` it allows the action, and logs and mails it. Raises ``SelfDealing`` with a
+    sentence for staff, also where the order is a guest's and the actor's user no longer exists.
     """
     members = list(members)
     if not _is_own(actor, members, purchase):
@@ -77,20 +77,25 @@ def forbid_self_dealing(
     if not _is_allowed():
         raise SelfDealing(_refusal())
     about = (purchase.number or str(purchase)) if purchase is not None else ", ".join(filter(None, members))
-    log.warning("user %s did this for themselves: %s, %s", actor, deed, about)
-    outbox.post(_MAIL, actor=actor, deed=deed.value, about=about, at=timezone.now().isoformat())
+    log.warning("user %s did this for themselves: %s, %s", actor, action, about)
+    outbox.post(_MAIL, actor=actor, action=action.value, about=about, at=timezone.now().isoformat())
 
 
 def self_dealing_obstacle(
     actor: str | None, *, members: Iterable[str | None] = (), purchase: Purchase | None = None
 ) -> str:
-    """Return why ``forbid_self_dealing`` would refuse a deed, for a page that offers it; "" if it would not."""
+    """Return why ``forbid_self_dealing`` would refuse an action, for a page that offers it; "" if it would not."""
     return "" if _is_allowed() or not _is_own(actor, list(members), purchase) else _refusal()
 
 
-def mail_self_dealing(actor: str, deed: str, about: str, at: str, message_id: int) -> None:
-    """E-mail ``ALERTS_TO`` about a deed that ``ALLOW_SELF_DEALING`` allowed; the outbox calls this at least once."""
-    context = {"actor": login_name(actor), "deed": _LABELS[Deed(deed)], "about": about, "at": parse_datetime(at)}
+def mail_self_dealing(actor: str, action: str, about: str, at: str, message_id: int) -> None:
+    """E-mail ``ALERTS_TO`` about an action that ``ALLOW_SELF_DEALING`` allowed; the outbox may call this twice."""
+    context = {
+        "actor": login_name(actor),
+        "action": _LABELS[StaffAction(action)],
+        "about": about,
+        "at": parse_datetime(at),
+    }
     mail_alert("self_dealing", context, message_id)
 
 

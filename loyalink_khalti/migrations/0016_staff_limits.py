@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='loyaltysettings',
-            name='adjust_limit_per_deed',
+            name='adjust_limit_per_action',
             field=models.BigIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(0)], verbose_name='adjustment limit at once'),
         ),
         migrations.AddIndex(

@@ -133,7 +133,7 @@ def test_a_deleted_site_has_the_address_of_the_default_site_and_no_refund_within
     books.delete()
 
     assert conf.site_url(key) == default.root_url
-    assert (conf.refund_limits(key).per_order, conf.adjust_limits(key).per_deed) == (0, 0)
+    assert (conf.refund_limits(key).per_order, conf.adjust_limits(key).per_action) == (0, 0)
 
     default.delete()
 

@@ -283,7 +283,7 @@ def test_a_shop_of_one_person_allows_it_and_each_use_is_logged_and_mailed_once(
     ]
 
 
-def test_a_deed_of_a_colleague_is_not_mailed(maya: User, ram: User, allowed: None) -> None:
+def test_a_action_of_a_colleague_is_not_mailed(maya: User, ram: User, allowed: None) -> None:
     adjust(account_of(maya), ram)
     outbox.deliver()
 
@@ -302,7 +302,7 @@ def test_only_true_allows_it(maya: User, allowed: None, settings: Any, value: ob
 @pytest.mark.parametrize("kind", [CannotAdjust, CannotEraseData, CannotRecord, CannotRefund, CannotResolve])
 def test_every_page_that_shows_a_refusal_shows_this_one(maya: User, kind: type[Exception]) -> None:
     with pytest.raises(kind):
-        flow.forbid_self_dealing(str(maya.pk), flow.Deed.RECORD_REFUND, members=[str(maya.pk)])
+        flow.forbid_self_dealing(str(maya.pk), flow.StaffAction.RECORD_REFUND, members=[str(maya.pk)])
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_addresses_of_one_mailbox_are_one(one: str, other: str, same: bool) -> N
 
 
 def test_the_question_of_a_page_changes_nothing(maya: User, ram: User, allowed: None, settings: Any) -> None:
-    """The same rule, asked before the deed: it is neither logged nor mailed."""
+    """The same rule, asked before the action: it is neither logged nor mailed."""
     members = [str(maya.pk)]
     while_allowed = flow.self_dealing_obstacle(str(maya.pk), members=members)
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "ALLOW_SELF_DEALING": False}

@@ -10,7 +10,7 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.ports import Outcome
-from loyalink_khalti.staff import deeds
+from loyalink_khalti.staff import action_log
 from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
 
 from .record import RECORDED, REVERSED
@@ -112,11 +112,11 @@ def register(actions: LogActionRegistry) -> None:
     """Register the log actions of this package with Wagtail."""
     for action, formatter in {
         REFRESHED: StatusRefreshed,
-        deeds.REFUNDED: PaymentRefunded,
-        deeds.CANCELLED: OrderCancelled,
-        deeds.RECEIVED: MoneyReceived,
-        deeds.RECEIVED_CORRECTED: ReceivedCorrected,
-        deeds.PLACED_AGAIN: OrderPlacedAgain,
+        action_log.REFUNDED: PaymentRefunded,
+        action_log.CANCELLED: OrderCancelled,
+        action_log.RECEIVED: MoneyReceived,
+        action_log.RECEIVED_CORRECTED: ReceivedCorrected,
+        action_log.PLACED_AGAIN: OrderPlacedAgain,
         RECORDED: RefundRecorded,
         REVERSED: RefundReversed,
         RESOLVED: FlagResolved,

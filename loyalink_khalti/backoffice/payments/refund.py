@@ -15,7 +15,7 @@ from loyalink_khalti.backoffice.access import forbidden
 from loyalink_khalti.errors import LoyalinkError, RefundLimitExceeded
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.staff import permissions
-from loyalink_khalti.staff.deeds import log_refund
+from loyalink_khalti.staff.action_log import log_refund
 from loyalink_khalti.staff.labels import refund_message
 from loyalink_khalti.staff.refund_form import RefundForm, full_refund_initial, new_key, refund_limit_error
 

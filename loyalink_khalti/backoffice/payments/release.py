@@ -20,7 +20,7 @@ from loyalink_khalti.backoffice.access import PermissionRequired
 from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Outcome
-from loyalink_khalti.staff import deeds, permissions
+from loyalink_khalti.staff import action_log, permissions
 from loyalink_khalti.staff.labels import refund_message
 from loyalink_khalti.staff.refund_form import RefundRequest, cancel_key
 
@@ -93,7 +93,7 @@ class ReleaseView(PermissionRequired, WagtailAdminTemplateMixin, TemplateView):
         except LoyalinkError as exc:
             return self._back("error", str(exc))
         if not refund.is_repeated:
-            deeds.log_refund(refund, user=request.user, action=deeds.CANCELLED)
+            action_log.log_refund(refund, user=request.user, action=action_log.CANCELLED)
         return self._back(*refund_message(refund, cancelled=True))
 
     def _is_unpaid(self) -> bool:

@@ -28,7 +28,7 @@ from .fields import CategoryMultiplierFormSet, RuleFields, TierFormSet, keep_unc
 
 RULES_CHANGED = "loyalink_khalti.change_rules"
 """Log action."""
-ADJUST_LIMITS = ("adjust_limit_per_deed", "adjust_limit", "adjust_limit_per_actor")
+ADJUST_LIMITS = ("adjust_limit_per_action", "adjust_limit", "adjust_limit_per_actor")
 RULE_NAMES = tuple(RuleFields.base_fields)
 RELATED = {"excluded_tags": ("multipliers",)}
 """An error of a rule may also come from these rules."""
@@ -52,7 +52,7 @@ class LoyaltySettingsForm(GuardedForm, RuleFields):
 
     guarded = dict.fromkeys(ADJUST_LIMITS, permissions.ADJUST_BEYOND_LIMIT)
     log_actions = dict.fromkeys(ADJUST_LIMITS, ADJUST_LIMIT_CHANGED)
-    adjust_limit_per_deed = WholeNumberField(
+    adjust_limit_per_action = WholeNumberField(
         label=gettext_lazy("Adjustment limit at once"), required=False, placeholder=gettext_lazy("any number of")
     )
     adjust_limit = WholeNumberField(

@@ -124,7 +124,7 @@ TEXTS = MultiFieldPanel(
 STAFF = MultiFieldPanel(
     [
         LimitSentence(
-            _("Staff may add or deduct {adjust_limit_per_deed} points at once. More needs a permission."),
+            _("Staff may add or deduct {adjust_limit_per_action} points at once. More needs a permission."),
             read_only=_(
                 "Staff may add or deduct up to %(limit)s points at once. Only staff who may exceed the limit can "
                 "change it."

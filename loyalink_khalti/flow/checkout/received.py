@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotRecord, CannotRefund, LedgerError, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
 from loyalink_khalti.flow.verification.apply import award_points
 from loyalink_khalti.loyalty import ledger
@@ -73,7 +73,7 @@ def record_received(
         if earlier is not None:
             return _recorded_before(locked, earlier, (amount, received_on, reference, None))
         _check_entry(locked, amount, received_on, seen)
-        forbid_self_dealing(actor, Deed.RECEIVE, purchase=locked)
+        forbid_self_dealing(actor, StaffAction.RECEIVE, purchase=locked)
         return _record(
             locked, amount=amount, received_on=received_on, reference=reference, key=key, actor=actor
         )  # fmt: skip
@@ -95,7 +95,7 @@ def mark_received(purchase: Purchase, *, actor: str) -> ReceivedResult:
             return ReceivedResult(purchase=locked, is_new=False)
         if refunds.has_any(locked):
             raise CannotRecord(_("This order was cancelled. Record the amount that has arrived."))
-        forbid_self_dealing(actor, Deed.RECEIVE, purchase=locked)
+        forbid_self_dealing(actor, StaffAction.RECEIVE, purchase=locked)
         key = f"{locked.pk}:rest:{received.newest_pk(locked)}"
         left = received.due(locked)
         if not left:  # a surplus could not pay for the order when it arrived
@@ -124,7 +124,7 @@ def reverse_received(entry: ReceivedMoney, *, reason: str, key: str, actor: str)
         earlier = getattr(row, "reversed_by", None)
         if earlier is not None:
             return ReceivedResult(purchase=purchase, entry=earlier, is_new=False)
-        forbid_self_dealing(actor, Deed.RECEIVE, purchase=purchase)
+        forbid_self_dealing(actor, StaffAction.RECEIVE, purchase=purchase)
         reversing = ReceivedMoney.objects.create(
             purchase=purchase, amount=-row.amount, received_on=day_of(timezone.now()), reverses=row,
             reason=reason.strip(), key=key, actor=actor,
@@ -147,7 +147,7 @@ def apply_received(purchase: Purchase, *, actor: str) -> ReceivedResult:
 
     def work() -> ReceivedResult:
         locked = _lock(purchase.pk)
-        forbid_self_dealing(actor, Deed.RECEIVE, purchase=locked)
+        forbid_self_dealing(actor, StaffAction.RECEIVE, purchase=locked)
         return _apply(locked, actor=actor)
 
     return in_one_block(work)
@@ -172,7 +172,7 @@ def refund_surplus(purchase: Purchase, *, amount: Paisa, key: str, actor: str, e
         if not 0 < amount <= locked.surplus:
             left = {"left": npr(Paisa(locked.surplus))}
             raise CannotRefund(_("Only %(left)s was received beyond what the order needs.") % left)
-        forbid_self_dealing(actor, Deed.REFUND, purchase=locked)
+        forbid_self_dealing(actor, StaffAction.REFUND, purchase=locked)
         if enforce_limit:
             enforce_refund_limit(locked, amount, actor=actor)
         now = timezone.now()

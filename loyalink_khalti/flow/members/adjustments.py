@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotAdjust, InsufficientPoints
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing, self_dealing_obstacle
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Points
@@ -45,7 +45,7 @@ def adjust_points(
     member_id = _active_member_id(account)
     is_new = not ledger.was_adjusted(account, key)
     if is_new:
-        forbid_self_dealing(actor, Deed.ADJUST, members=[member_id])
+        forbid_self_dealing(actor, StaffAction.ADJUST, members=[member_id])
     if is_new and limits is not None:
         enforce_adjust_limits(limits, [account], points, actor)
     try:
@@ -67,7 +67,7 @@ def set_blocked(account: Account, *, blocked: bool, actor: str | None) -> bool:
     account = _lock(account)
     member_id = _active_member_id(account)
     if account.blocked != blocked:
-        forbid_self_dealing(actor, Deed.BLOCK, members=[member_id])
+        forbid_self_dealing(actor, StaffAction.BLOCK, members=[member_id])
     return ledger.set_blocked(site_key=account.program.site_key, member_id=member_id, blocked=blocked)
 
 
@@ -91,7 +91,7 @@ def merge_members(account: Account, *, into: Account, actor: str | None, may_exc
     ending, staying = _active_member_id(account), _active_member_id(into)
     if account.held:
         raise CannotAdjust(held_message())
-    forbid_self_dealing(actor, Deed.MERGE, members=[ending, staying])
+    forbid_self_dealing(actor, StaffAction.MERGE, members=[ending, staying])
     if limits is not None:
         moved = account.available + account.pending + account.owed
         enforce_adjust_limits(limits, [account, into], moved, actor)

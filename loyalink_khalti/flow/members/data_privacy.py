@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotEraseData
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
@@ -103,7 +103,9 @@ def erase_personal_data(subject: DataSubject, *, site_key: str | None = None, ac
 
 def _erase(subject: DataSubject, site_key: str | None, actor: str | None) -> ErasedRows:
     """Check under the locks of the purchases: a released payment can still be paid at the last moment."""
-    forbid_self_dealing(actor, Deed.ERASE, members=[subject.member_id])  # a debt of points would end with the account
+    forbid_self_dealing(
+        actor, StaffAction.ERASE, members=[subject.member_id]
+    )  # a debt of points would end with the account
     purchases = _purchases_of(subject, site_key)
     pks = list(purchases.select_for_update().values_list("pk", flat=True))
     _refuse_unfinished(purchases)

@@ -1,4 +1,4 @@
-"""How many points one member of staff may move: in one deed, of one member in a day, and of all members in a day.
+"""How many points one member of staff may move: in one action, of one member in a day, and of all members in a day.
 
 An adjustment counts with the points that it adds or deducts, a merge with those that it brings to the account that
 stays. A day is the last 24 hours, not a date, so that midnight begins no second limit.
@@ -24,9 +24,9 @@ LIMIT_PERIOD = timedelta(hours=24)
 def enforce_adjust_limits(
     limits: conf.AdjustLimits, accounts: Sequence[Account], points: int, actor: str | None
 ) -> None:
-    """Raise ``AdjustmentLimitExceeded``, with a message for staff, where a deed of ``points`` exceeds a limit.
+    """Raise ``AdjustmentLimitExceeded``, with a message for staff, where an action of ``points`` exceeds a limit.
 
-    Read ``limits`` with ``lock`` first, before the accounts are locked: of two deeds at the same moment the second
+    Read ``limits`` with ``lock`` first, before the accounts are locked: of two actions at the same moment the second
     then counts the first.
     """
     if obstacle := adjust_limit_obstacle(limits, accounts, points, actor):
@@ -36,11 +36,11 @@ def enforce_adjust_limits(
 def adjust_limit_obstacle(
     limits: conf.AdjustLimits, accounts: Sequence[Account], points: int, actor: str | None
 ) -> str:
-    """Return which limit a deed of ``points`` on these accounts exceeds, as a message for staff; "" for none."""
+    """Return which limit an action of ``points`` on these accounts exceeds, as a message for staff; "" for none."""
     points = abs(points)
-    if limits.per_deed is not None and points > limits.per_deed:
+    if limits.per_action is not None and points > limits.per_action:
         text = _("You may adjust up to %(limit)s points at once. Ask a colleague with permission for more.")
-        return text % {"limit": group_digits(limits.per_deed)}
+        return text % {"limit": group_digits(limits.per_action)}
     if limits.per_member is not None:
         used = _moved_by(actor, Entry.objects.filter(account__in=_with_merged(accounts)))
         if used + points > limits.per_member:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotRefund, ShopCannot
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty.ledger import preview_refund, refund_rounding
 from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, npr
@@ -236,7 +236,7 @@ def _request(
             raise CannotRefund(_("This form was sent before with other amounts. Please open the page again."))
         earlier.is_repeated = True
         return earlier
-    forbid_self_dealing(actor, Deed.REFUND, purchase=purchase)
+    forbid_self_dealing(actor, StaffAction.REFUND, purchase=purchase)
     if cancels and not refunds.is_awaiting_money(purchase):
         raise CannotRefund(_("This order is paid. Refund it instead."))
     _check_no_other(purchase, seen_refund)

@@ -4,7 +4,7 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.errors import CannotRefund
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import flags, refunds, transitions
@@ -38,7 +38,7 @@ def _request(payment: Payment, *, actor: str, mobile: str, enforce_limit: bool) 
     made = refunds.of_payment(locked)
     if made and (made[0].state != RefundState.DONE or locked.state == PaymentState.REFUNDED):  # a second click
         return made[0]
-    forbid_self_dealing(actor, Deed.REFUND, purchase=purchase)
+    forbid_self_dealing(actor, StaffAction.REFUND, purchase=purchase)
     if locked.state not in REFUNDABLE or locked.fulfilled_at is not None:
         raise CannotRefund(
             _("This payment cannot be refunded by itself: it paid for an order, or it brought no money.")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.errors import CannotRefund
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.money import Paisa, npr
@@ -65,7 +65,7 @@ def record_refund(
             return _same(earlier, locked, amount)
         if seen_refund is not None and seen_refund != refunds.newest_pk(purchase):
             raise CannotRefund(stale_form_message())
-        forbid_self_dealing(actor, Deed.RECORD_REFUND, purchase=purchase)
+        forbid_self_dealing(actor, StaffAction.RECORD_REFUND, purchase=purchase)
         check_refund_day(locked, made_on)
         if enforce_limit:
             enforce_refund_limit(purchase, amount, actor=actor)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotRefund, LedgerError, SelfDealing, ShopCannot
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Status
@@ -58,7 +58,7 @@ def reverse_refund(refund: Refund, *, actor: str, reason: str, seen_refund: int 
         if earlier is not None:
             earlier.is_repeated = True
             return earlier
-        forbid_self_dealing(actor, Deed.RECORD_REFUND, purchase=purchase)
+        forbid_self_dealing(actor, StaffAction.RECORD_REFUND, purchase=purchase)
         if seen_refund is not None and seen_refund != refunds.newest_pk(purchase):
             raise CannotRefund(_("Another refund was made in the meantime. Please check what is left to refund."))
         return reverse_locked(purchase, payments, refund.pk, note=note, actor=actor)

@@ -21,7 +21,7 @@ from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import record_locked, record_made
 from loyalink_khalti.flow.refunds.reversal import refuse_if_khalti_shows_it, reverse_locked
-from loyalink_khalti.flow.self_dealing import Deed, forbid_self_dealing, self_dealing_obstacle
+from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint, release_purchase
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
@@ -176,7 +176,7 @@ def _lock(request: Request) -> Review:
     if request.resolution not in (options := resolution_options(flag)):
         raise CannotResolve(_not_an_option(options, payment))
     if request.resolution is not Resolution.REFUND:  # ``refund_payment`` asks by itself
-        forbid_self_dealing(request.actor, Deed.RESOLVE, purchase=purchase)
+        forbid_self_dealing(request.actor, StaffAction.RESOLVE, purchase=purchase)
     return Review(flag=flag, purchase=purchase, payments=payments, payment=payment, request=request)
 
 

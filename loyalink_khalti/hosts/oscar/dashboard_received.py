@@ -13,7 +13,7 @@ from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER
-from loyalink_khalti.staff import deeds, permissions, received_form
+from loyalink_khalti.staff import action_log, permissions, received_form
 
 from . import orders
 from .dashboard_refunds import can_refund
@@ -83,14 +83,14 @@ class ReceivedMixin:
             purchase, amount=amount, key=key, actor=self._actor, enforce_limit=not may_exceed
         )  # fmt: skip
         if not refund.is_repeated:
-            deeds.log_refund(refund, user=self.request.user)
+            action_log.log_refund(refund, user=self.request.user)
             self._note(_("Refunded outside Khalti: %(amount)s.") % {"amount": npr(amount)})
         messages.success(self.request, _("Recorded. Hand %(amount)s to the customer.") % {"amount": npr(amount)})
         return self._reload_received()
 
     def _report(self, result: flow.ReceivedResult, done: str) -> HttpResponse:
         """Log what was done, and say what it has changed."""
-        deeds.log_received(result, user=self.request.user)
+        action_log.log_received(result, user=self.request.user)
         if result.is_placed_again:
             self._note(_("Placed again: its payment has arrived."))
         money = received_form.summary(result.purchase)

@@ -11,7 +11,7 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.staff import deeds, labels, permissions, refund_form
+from loyalink_khalti.staff import action_log, labels, permissions, refund_form
 
 from . import orders
 
@@ -47,7 +47,7 @@ def cancel_order(request: HttpRequest, order: Any) -> bool:
         messages.error(request, str(exc))
         return True
     if not refund.is_repeated:
-        deeds.log_refund(refund, user=request.user, action=deeds.CANCELLED)
+        action_log.log_refund(refund, user=request.user, action=action_log.CANCELLED)
         order.notes.create(user=request.user, note_type="System", message=_("Cancelled."))
     messages.success(request, labels.refund_message(refund, cancelled=True)[1])
     return True
@@ -96,7 +96,7 @@ class RefundMixin:
             messages.error(request, str(exc))
         else:
             if not refund.is_repeated:
-                deeds.log_refund(refund, user=request.user)
+                action_log.log_refund(refund, user=request.user)
             self._add_message(refund)
         return self._reload(fragment="refund")
 

@@ -68,7 +68,9 @@ class Command(BaseCommand):
         lines: list[tuple[int, str]] = []
         try:
             with transaction.atomic():
-                flow.forbid_self_dealing(actor, flow.Deed.IMPORT, members=[row.member_id for row in balances.rows])
+                flow.forbid_self_dealing(
+                    actor, flow.StaffAction.IMPORT, members=[row.member_id for row in balances.rows]
+                )
                 rows = ledger.import_points(balances.rows, actor=actor, **source)
                 for each in with_progress(rows, total=total, stream=self.stderr, label="rows"):
                     done += each.is_new

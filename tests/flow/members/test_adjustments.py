@@ -39,9 +39,9 @@ def account(clock: Clock) -> Account:
 
 @pytest.fixture
 def limit() -> Limit:
-    def set_to(points: int | None = None, *, per_deed: int | None = None, per_actor: int | None = None) -> None:
+    def set_to(points: int | None = None, *, per_action: int | None = None, per_actor: int | None = None) -> None:
         site = Site.objects.get_or_create(is_default_site=True, defaults={"root_page_id": 1})[0]
-        limits = {"adjust_limit": points, "adjust_limit_per_deed": per_deed, "adjust_limit_per_actor": per_actor}
+        limits = {"adjust_limit": points, "adjust_limit_per_action": per_action, "adjust_limit_per_actor": per_actor}
         LoyaltySettings.objects.update_or_create(site=site, defaults=limits)
 
     return set_to
@@ -65,7 +65,7 @@ def test_without_a_limit_nothing_exceeds_it(account: Account, limit: Limit) -> N
 
 
 @pytest.mark.parametrize(("points", "exceeded"), [(100, False), (-100, False), (101, True), (-101, True)])
-@pytest.mark.parametrize("which", ["points", "per_deed", "per_actor"])
+@pytest.mark.parametrize("which", ["points", "per_action", "per_actor"])
 def test_added_and_deducted_points_count_alike(
     account: Account, limit: Limit, which: str, points: int, exceeded: bool
 ) -> None:
@@ -74,7 +74,7 @@ def test_added_and_deducted_points_count_alike(
     assert exceeds(account, points) is exceeded
 
 
-@pytest.mark.parametrize("which", ["points", "per_deed", "per_actor"])
+@pytest.mark.parametrize("which", ["points", "per_action", "per_actor"])
 def test_a_limit_of_zero_allows_nothing(account: Account, limit: Limit, which: str) -> None:
     """M5"""
     limit(**{which: 0})
@@ -109,9 +109,9 @@ def test_the_adjustments_of_one_actor_to_all_members_add_up(account: Account, li
     assert (exceeds(account, 40), exceeds(account, 41), exceeds(account, 41, "5")) == (False, True, False)
 
 
-def test_a_limit_at_once_counts_no_earlier_deed(account: Account, limit: Limit) -> None:
+def test_a_limit_at_once_counts_no_earlier_action(account: Account, limit: Limit) -> None:
     """M5"""
-    limit(per_deed=100)
+    limit(per_action=100)
     adjust(account, 100)
 
     assert (exceeds(account, 100), exceeds(account, 101)) == (False, True)
@@ -129,7 +129,7 @@ def test_after_a_day_the_count_starts_again(account: Account, limit: Limit, cloc
 
 
 def test_midnight_begins_no_second_limit(account: Account, limit: Limit, clock: Clock) -> None:
-    """M5: splitting a deed over two dates does not double the limit."""
+    """M5: splitting an action over two dates does not double the limit."""
     limit(100, per_actor=100)
     clock.move_to(datetime(2026, 3, 1, 23, 59, tzinfo=KATHMANDU))
     adjust(account, 100)
@@ -185,7 +185,7 @@ def test_adjustments_of_a_merged_member_count(account: Account, limit: Limit) ->
     assert (exceeds(account, 41), exceeds(account, 40)) == (True, False)
 
 
-@pytest.mark.parametrize("which", ["points", "per_deed", "per_actor"])
+@pytest.mark.parametrize("which", ["points", "per_action", "per_actor"])
 def test_a_merge_counts_with_the_points_that_it_moves(account: Account, limit: Limit, which: str) -> None:
     """M5: with a limit of 100 points, 1,200 were merged into another account."""
     limit(**{which: 100})
@@ -200,7 +200,7 @@ def test_a_merge_counts_with_the_points_that_it_moves(account: Account, limit: L
 
 
 @pytest.mark.parametrize("which", ["points", "per_actor"])
-def test_what_a_merge_has_moved_counts_for_the_next_deed(account: Account, limit: Limit, which: str) -> None:
+def test_what_a_merge_has_moved_counts_for_the_next_action(account: Account, limit: Limit, which: str) -> None:
     """M5"""
     limit(**{which: 100})
     adjustments.merge_members(create_account("8", 60), into=account, actor=MAYA)

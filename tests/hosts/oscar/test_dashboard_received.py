@@ -89,7 +89,7 @@ def audit_passes() -> bool:
     return True
 
 
-# M23: a permission of its own, and one entry of the log for each deed
+# M23: a permission of its own, and one entry of the log for each action
 
 
 def test_staff_who_may_only_view_orders_cannot_record_money(sita: Customer, order: Any) -> None:
@@ -149,7 +149,7 @@ def test_a_permission_that_was_just_removed_counts_at_once(order: Any) -> None:
     assert not ReceivedMoney.objects.exists()
 
 
-def test_each_deed_is_logged_once_however_often_its_form_is_sent(order: Any, staff: Client) -> None:
+def test_each_action_is_logged_once_however_often_its_form_is_sent(order: Any, staff: Client) -> None:
     """M23."""
     form = form_with(staff.get(order_page(order)), "received", "record")
     for _click in range(3):

@@ -1,4 +1,4 @@
-"""One deed of staff is one entry in the site history, and none is for their own account (M5, M5a)."""
+"""One action of staff is one entry in the site history, and none is for their own account (M5, M5a)."""
 
 from typing import Any
 from uuid import uuid4

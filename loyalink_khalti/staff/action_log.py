@@ -1,4 +1,4 @@
-"""What staff do with money, in Wagtail's site history, whatever the back office: one entry for each deed.
+"""What staff do with money, in Wagtail's site history, whatever the back office: one entry for each action.
 
 An entry has figures and codes alone: no name, no reference of a bank, no reason. ``backoffice.payments.log`` has the
 texts.
