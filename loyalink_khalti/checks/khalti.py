@@ -9,6 +9,7 @@ from loyalink_khalti import conf
 from loyalink_khalti.conf.sites import SiteKey
 from loyalink_khalti.khalti import credentials
 from loyalink_khalti.payments.models import Credentials
+from loyalink_khalti.payments.states import HOLDING
 
 from .registration import Messages, check, database_check, error, warning
 
@@ -82,15 +83,32 @@ def keys(alias: str) -> Messages:
         try:
             conf.secret_of(row)
         except ImproperlyConfigured as exc:
-            yield error(
-                4,
-                f"The secret key {row.fingerprint} of site {row.site_key!r} is unreadable: {exc}.",
-                "Append the Fernet key that encrypted it to LOYALINK_FERNET_KEYS, or enter the secret key again"
-                " in Wagtail under Settings, Khalti.",
-            )
+            yield from _unreadable(row, exc)
     if not conf.get("KHALTI_SECRET_KEY") and not stored.filter(retired_at=None).exists():
         yield warning(
             3,
             "There is no secret key, so the checkout does not offer Khalti.",
             "Enter one in Wagtail under Settings, Khalti, or set KHALTI_SECRET_KEY in the environment.",
+        )
+
+
+def _unreadable(row: Credentials, exc: ImproperlyConfigured) -> Messages:
+    """An error, unless the site's current key stands in for this one: then a warning while payments of it are open."""
+    text = f"The secret key {row.fingerprint} of site {row.site_key!r} is unreadable: {exc}."
+    try:
+        conf.client_for(row)
+    except ImproperlyConfigured:
+        yield error(
+            4,
+            text,
+            "Append the Fernet key that encrypted it to LOYALINK_FERNET_KEYS, or enter the secret key again"
+            " in Wagtail under Settings, Khalti.",
+        )
+        return
+    if row.payments.filter(state__in=HOLDING).exists():
+        yield warning(
+            45,
+            f"{text} Its open payments are looked up with the site's current key.",
+            "Append the Fernet key that encrypted it to LOYALINK_FERNET_KEYS. If it is lost: khalti_flags lists the"
+            " payments that the current key does not find; record what Khalti's dashboard shows of them.",
         )

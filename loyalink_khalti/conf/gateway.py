@@ -19,7 +19,7 @@ from loyalink_khalti.khalti.transport import Transport
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.credentials import Credentials
 
-from .keys import NoKeyInThisProcess, current_secret, secret_key_info, secret_of
+from .keys import NoKeyInThisProcess, secret_key_info, secret_of, stand_in
 from .settings import (
     base_url,
     deadline,
@@ -103,26 +103,32 @@ def _unavailable_reason(site_key: str, environment: str, *, enabled: bool) -> st
 def client_for(row: Credentials, caller: Caller = Caller.PAGE) -> tuple[Khalti, bool]:
     """Return a client with the secret key that opened a payment, and whether that key still exists.
 
-    If the key is gone (an environment variable has changed), the client has the site's current key of the same
-    environment. Raises ``ImproperlyConfigured`` without any key: ``NoKeyInThisProcess`` where the settings of this
-    process are missing, ``SecretKeyUnreadable`` when the key cannot be decrypted.
+    If the key is gone (an environment variable has changed) or cannot be decrypted any more, the client has the site's
+    current key of the same environment and server. Raises ``ImproperlyConfigured`` without any key, and
+    ``NoKeyInThisProcess`` (``SecretKeyUnreadable`` is one) where another process may have it.
     """
-    secret = secret_of(row)
+    unreadable: NoKeyInThisProcess | None = None
+    try:
+        secret = secret_of(row)
+    except NoKeyInThisProcess as exc:
+        secret, unreadable = None, exc
     if secret is not None:
         # A simulator may have moved to today's KHALTI_BASE_URL. Khalti's own servers do not move.
         moved = is_simulated() and not is_khalti_server(row.base_url)
         return _client(base_url(row.environment) if moved else row.base_url, secret, caller), True
-    current = current_secret(row.site_key, row.environment)
-    if current is None and not row.ciphertext:
+    current = stand_in(row)
+    if current is not None:
+        return client_with_key(row.environment, current, caller), False
+    if unreadable is not None:
+        raise unreadable
+    if not row.ciphertext:
         raise NoKeyInThisProcess("KHALTI_SECRET_KEY is not set, and the site has no key of its own")
-    if current is None:
-        raise ImproperlyConfigured(f"the Khalti key {row.fingerprint} is gone, and the site has no other key")
-    return client_with_key(row.environment, current, caller), False
+    raise ImproperlyConfigured(f"the Khalti key {row.fingerprint} is gone, and the site has no other key")
 
 
 def replacement_client(row: Credentials, caller: Caller) -> Khalti | None:
     """Return a client with the key that has replaced one that Khalti rejects; None when none has."""
-    current = current_secret(row.site_key, row.environment)
+    current = stand_in(row)
     if current is None or current.fingerprint == row.fingerprint:
         return None
     return client_with_key(row.environment, current, caller)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from loyalink_khalti.khalti.credentials import Secret
 from loyalink_khalti.payments.credentials import Credentials
 
-from .settings import base_url, environment_of, get, khalti_settings
+from .settings import base_url, environment_of, get, is_khalti_server, khalti_settings
 
 EDITORS, DEPLOYMENT = "editors", "deployment"
 """The source of a key: the site's settings in Wagtail, or the environment and ``LOYALINK_KHALTI``."""
@@ -26,12 +26,12 @@ deployment_key_replaced = Signal()
 """
 
 
-class SecretKeyUnreadable(ImproperlyConfigured):
-    """The stored secret key cannot be decrypted with ``LOYALINK_FERNET_KEYS``."""
-
-
 class NoKeyInThisProcess(ImproperlyConfigured):
     """This process has no key at all, as under cron without the server's environment. It says nothing of a payment."""
+
+
+class SecretKeyUnreadable(NoKeyInThisProcess):
+    """A stored secret key cannot be decrypted with this process's ``LOYALINK_FERNET_KEYS``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,17 @@ def current_secret(site_key: str, environment: str) -> Secret | None:
     """Return a site's current key for an environment, or None without one. Raises ``SecretKeyUnreadable``."""
     current = _current(site_key, environment)
     return secret_of(current) if current is not None and current.ciphertext else deployment_secret()
+
+
+def stand_in(row: Credentials) -> Secret | None:
+    """Return the key that looks up the payments of a row whose own key is gone; None without one.
+
+    It is the site's current key of the same environment, for the same server: Khalti's servers do not know each
+    other's payments, and a simulator knows none of Khalti's. Raises ``SecretKeyUnreadable``.
+    """
+    server = base_url(row.environment)
+    is_same_server = server == row.base_url or not (is_khalti_server(server) or is_khalti_server(row.base_url))
+    return current_secret(row.site_key, row.environment) if is_same_server else None
 
 
 def save_secret_key(site_key: str, environment: str, secret: Secret) -> Credentials:
@@ -188,15 +199,28 @@ def _replace(site_key: str, environment: str, *, fingerprint: str, ciphertext: b
 
 
 def secret_of(row: Credentials) -> Secret | None:
-    """Return the key of a row; None when it came from the deployment and is gone. Raises ``SecretKeyUnreadable``."""
+    """Return the key of a row; None when it came from the deployment and is gone. Raises ``SecretKeyUnreadable``.
+
+    A key is known by its fingerprint: one that cannot be read may be the deployment's, or have been entered again.
+    """
+    unreadable: NoKeyInThisProcess | None = None
     if row.ciphertext:
-        return _decrypted(row)
+        try:
+            return _decrypted(row)
+        except NoKeyInThisProcess as exc:
+            unreadable = exc
     secret = deployment_secret()
     if secret is not None and secret.fingerprint == row.fingerprint:
         return secret
-    # The same key may have been entered in the site's settings since.
-    same = Credentials.objects.filter(fingerprint=row.fingerprint).exclude(ciphertext=b"").order_by("-pk").first()
-    return _decrypted(same) if same else None
+    same = Credentials.objects.filter(fingerprint=row.fingerprint).exclude(ciphertext=b"")
+    for other in same.order_by("-pk"):
+        try:
+            return _decrypted(other)
+        except NoKeyInThisProcess as exc:
+            unreadable = unreadable or exc
+    if unreadable is not None:
+        raise unreadable
+    return None
 
 
 def _decrypted(row: Credentials) -> Secret:
