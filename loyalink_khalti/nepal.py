@@ -1,10 +1,11 @@
-"""Nepal's clock, days and months, and how Nepal groups digits. Pure functions, without Django.
+"""Nepal's clock, days and months, its digit groups, and where its script may be cut. Pure functions, without Django.
 
 Days and months are those of Kathmandu (UTC+05:45). Moments are aware datetimes.
 """
 
 import calendar
 import re
+import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,9 @@ KATHMANDU = ZoneInfo("Asia/Kathmandu")
 # As phonenumbers 9.0 has them: with the country code or the trunk prefix, or without.
 _MOBILE = re.compile(r"(?:(?:\+|00)?977|0)?(9(?:6[0-3]|7[0-24-6]|8[0-24-68])[0-9]{7})")
 _ASCII_DIGITS = str.maketrans("०१२३४५६७८९", "0123456789")
+_JOINER, _NON_JOINER = "\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"
+_VIRAMA = 9  # Unicode's combining class of the signs that join a consonant to the next one
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 
 def day_of(moment: datetime) -> date:
@@ -66,3 +70,25 @@ def nepali_mobile(typed: str) -> str:
     """
     found = _MOBILE.fullmatch(re.sub(r"[\s().-]", "", ascii_digits(typed)))
     return found[1] if found else ""
+
+
+def shorten(text: str, most: int) -> str:
+    """Return at most ``most`` characters of ``text``, with "…" where some are left out.
+
+    What people read as one character stays whole: in Devanagari a consonant with its vowel signs, and a conjunct
+    (क्ष); elsewhere a letter with its accents. (Unicode Standard Annex 29, extended grapheme clusters.)
+    """
+    if len(text) <= most:
+        return text
+    end = max(most - 1, 0)
+    while end and _continues(text, end):
+        end -= 1
+    return f"{text[:end].rstrip(' ,;:-–—')}…"[:most]
+
+
+def _continues(text: str, index: int) -> bool:
+    """Return whether the character at ``index`` belongs to the one before it."""
+    before, after = text[index - 1], text[index]
+    if unicodedata.category(after).startswith("M") or after in {_JOINER, _NON_JOINER} or ord(after) in _SKIN_TONES:
+        return True
+    return before == _JOINER or (unicodedata.combining(before) == _VIRAMA and after.isalpha())

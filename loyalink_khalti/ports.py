@@ -111,7 +111,7 @@ class Cart:
     site_key: str
     language: str
     name: str
-    """The ``purchase_order_name`` that Khalti's page shows."""
+    """The ``purchase_order_name`` that Khalti's page shows, of which it gets 100 characters."""
     lines: tuple[Line, ...]
     shipping: Paisa
     discount: Paisa

@@ -1,4 +1,4 @@
-"""Nepal's days, months and digit groups."""
+"""Nepal's days, months and digit groups, and where its script may be cut."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -14,6 +14,7 @@ from loyalink_khalti.nepal import (
     last_of_month,
     midnight,
     midnight_after,
+    shorten,
 )
 
 days = st.dates(date(2000, 1, 1), date(2100, 1, 1))
@@ -66,3 +67,31 @@ def test_digits_are_grouped_by_three_and_then_by_two(number: int, text: str) -> 
 def test_grouping_only_adds_commas(number: int) -> None:
     assert int(group_digits(number).replace(",", "")) == number
     assert not group_digits(number).startswith(",")
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "kept"),
+    [
+        ("Saraswati", 9, "Saraswati"),
+        ("Saraswati Stationery", 11, "Saraswati…"),
+        ("सरस्वती", 7, "सरस्वती"),
+        ("सरस्वती स्टेशनरी", 7, "सरस्व…"),
+        ("क्षेत्र", 3, "…"),
+        ("क्षेत्रपाटी", 6, "क्षे…"),
+        ("Cafe\u0301 Asan", 5, "Caf…"),
+        ("👩\u200d🎓👩\u200d🎓", 5, "👩\u200d🎓…"),
+        ("text", 0, ""),
+    ],
+)
+def test_a_text_is_shortened_by_whole_characters(text: str, most: int, kept: str) -> None:
+    """H9: a vowel sign or half of a conjunct alone is no character to people."""
+    assert shorten(text, most) == kept
+
+
+@given(st.text(), st.integers(0, 30))
+def test_a_shortened_text_is_never_too_long_and_begins_as_the_text_does(text: str, most: int) -> None:
+    """H9"""
+    short = shorten(text, most)
+
+    assert len(short) <= most
+    assert text.startswith(short.removesuffix("…"))

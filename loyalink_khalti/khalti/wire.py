@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from loyalink_khalti.errors import KhaltiUnreadable
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.nepal import nepali_mobile
+from loyalink_khalti.nepal import nepali_mobile, shorten
 
 MAX_ID = 64  # characters; every id seen so far has 22
 MAX_NAME = 100  # characters; Khalti documents no limit
@@ -226,9 +226,12 @@ def _datetime(wire: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def _one_line(text: str) -> str:
-    """Return at most ``MAX_NAME`` characters on one line, without control characters and lone surrogates."""
+    """Return at most ``MAX_NAME`` characters on one line, without control characters and lone surrogates.
+
+    What people read as one character is not cut in two.
+    """
     line = "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in {"Cc", "Cs"})
-    return line[:MAX_NAME].strip()
+    return shorten(line, MAX_NAME).strip()
 
 
 def _unreadable(name: str) -> KhaltiUnreadable:

@@ -17,7 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
+from loyalink_khalti.khalti.wire import MAX_NAME
 from loyalink_khalti.money import Points
+from loyalink_khalti.nepal import shorten
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.ports import Outcome, PaymentMethod, ReleaseReason
@@ -36,6 +38,15 @@ def new_order_number(prefix: str, *, is_taken: Callable[[str], bool]) -> str:
         number = prefix + "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(2))
         if not is_taken(number):
             return number
+
+
+def order_name(shop_name: str, number: str) -> str:
+    """Return what Khalti's page shows of an order: "Saraswati Stationery, SS-7K2MA-9QXDT".
+
+    Khalti gets ``MAX_NAME`` characters, so a long name of the shop is shortened and the number stays whole.
+    """
+    name = shorten(" ".join(shop_name.split()), max(MAX_NAME - len(number) - 2, 0))
+    return f"{name}, {number}" if name else number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

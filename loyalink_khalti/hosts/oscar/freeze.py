@@ -19,7 +19,7 @@ from phonenumbers import PhoneNumberType, number_type
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotPay
-from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number
+from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number, order_name
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, Customer, Line
 
@@ -172,7 +172,7 @@ class Freeze:
             origin=str(self.basket_id),
             site_key=conf.site_key(self.request),
             language=get_language() or settings.LANGUAGE_CODE,
-            name=f"{settings.OSCAR_SHOP_NAME}, {order.number}",
+            name=order_name(str(settings.OSCAR_SHOP_NAME), order.number),
             lines=lines,
             shipping=costs.shipping,
             discount=costs.discount,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number
+from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number, order_name
 from loyalink_khalti.ports import PaymentMethod
 
 
@@ -21,6 +21,21 @@ def test_an_order_number_that_is_taken_is_not_used_again() -> None:
     number = new_order_number("", is_taken=lambda number: not tried.append(number) and len(tried) < 3)  # type: ignore[func-returns-value]
 
     assert (len(tried), tried[-1]) == (3, number)
+
+
+@pytest.mark.parametrize(
+    ("shop_name", "name"),
+    [
+        ("Saraswati Stationery", "Saraswati Stationery, SS-7K2MA-9QXDT"),
+        (" ", "SS-7K2MA-9QXDT"),
+        ("x" * 84, "x" * 84 + ", SS-7K2MA-9QXDT"),
+        ("x" * 85, "x" * 83 + "…, SS-7K2MA-9QXDT"),
+        ("न" * 82 + "कीनकी", "न" * 82 + "…, SS-7K2MA-9QXDT"),
+    ],
+)
+def test_a_long_name_of_the_shop_leaves_the_order_number_whole(shop_name: str, name: str) -> None:
+    """H9: Khalti's page shows 100 characters, and the customer needs the number."""
+    assert order_name(shop_name, "SS-7K2MA-9QXDT") == name
 
 
 @pytest.mark.parametrize(
