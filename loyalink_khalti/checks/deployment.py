@@ -110,13 +110,29 @@ def shared_cache() -> Messages:
         )
 
 
+@check(comes_first=True)
+def types() -> Messages:
+    for name, description in conf.wrong_types():
+        if not name:
+            yield error(46, f"LOYALINK_KHALTI must be {description}.", "LOYALINK_KHALTI = {…}: see configuration.md.")
+            continue
+        value = type(conf.get(name)).__name__ if name in conf.SECRETS else repr(conf.get(name))
+        yield error(
+            46,
+            f'LOYALINK_KHALTI["{name}"] must be {description}, not {value}.',
+            f'"{name}": {conf.DEFAULTS[name]!r} is the default.',
+        )
+
+
 @check()
 def unknown_settings() -> Messages:
-    for name in conf.unknown_settings():
-        yield warning(
+    for name, nearest in conf.unknown_settings():
+        yield error(
             16,
             f"LOYALINK_KHALTI has no setting {name!r}.",
-            f"Remove it. The settings are {', '.join(sorted(conf.DEFAULTS))}.",
+            f"Did you mean {nearest!r}?"
+            if nearest
+            else f"Remove it. The settings are {', '.join(sorted(conf.DEFAULTS))}, and those of hosts in SHOPS.",
         )
 
 

@@ -65,19 +65,19 @@ from .settings import (
     site_keys,
     site_url,
     test_payments_allowed,
-    unknown_settings,
 )
+from .shapes import SECRETS, nearest, unknown_settings, wrong_types
 from .sites import DEFAULT_SITE, deleted_sites
 
 __all__ = [
-    "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SERVERS", "STAFF",
-    "TEST", "AdjustLimits", "Caller", "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts", "RefundLimits",
+    "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SECRETS", "SERVERS",
+    "STAFF", "TEST", "AdjustLimits", "Caller", "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts", "RefundLimits",
     "RotationResult", "SecretKeyInfo", "SecretKeyUnreadable", "adjust_limit", "adjust_limits", "alerts_to",
     "base_url", "client_for", "client_network", "client_with_key", "credentials", "current_secret", "deadline",
     "deleted_sites", "deployment_key_replaced", "deployment_secret", "email_is_verified", "environment_of",
     "fernet", "get", "host_settings", "is_remembered", "is_simulated", "is_test_mode", "khalti_options",
-    "khalti_settings", "max_concurrent_calls", "page_slot", "program_texts", "refund_limit", "refund_limits",
-    "remember", "remove_secret_key", "replacement_client", "rotate_secret_keys", "save_secret_key",
+    "khalti_settings", "max_concurrent_calls", "nearest", "page_slot", "program_texts", "refund_limit",
+    "refund_limits", "remember", "remove_secret_key", "replacement_client", "rotate_secret_keys", "save_secret_key",
     "seconds_to_wait", "secret_key_info", "secret_of", "shop", "shops", "site_key", "site_key_of", "site_keys",
-    "site_url", "slot_timeout", "test_payments_allowed", "unknown_settings",
+    "site_url", "slot_timeout", "test_payments_allowed", "unknown_settings", "wrong_types",
 ]  # fmt: skip

@@ -64,7 +64,9 @@ _ENVIRONMENT = {
 def get(name: str) -> Any:
     """Return one setting from ``LOYALINK_KHALTI``, else from the environment, else its default."""
     configured = _configured()
-    value = configured.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or configured.get(name, DEFAULTS[name])
+    value = configured.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or configured.get(name)
+    if value is None:  # as `os.environ.get("SITE_URL")` has it in a shop's settings
+        return DEFAULTS[name]
     if name == "FERNET_KEYS" and isinstance(value, str):
         return [key.strip() for key in value.split(",") if key.strip()]
     return value
@@ -72,11 +74,6 @@ def get(name: str) -> Any:
 
 def _configured() -> dict[str, Any]:
     return cast(dict[str, Any], getattr(settings, "LOYALINK_KHALTI", {}))
-
-
-def unknown_settings() -> list[str]:
-    """Return the keys of ``LOYALINK_KHALTI`` that neither this package nor a host in ``SHOPS`` reads."""
-    return sorted(set(_configured()) - set(DEFAULTS) - {name.upper() for name in get("SHOPS")})
 
 
 def deadline() -> float:

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.core import checks
 from django.db import connection, router
 from django.utils import timezone
 
 from loyalink_khalti import conf
+from loyalink_khalti.checks import deployment
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Payment, Purchase
 
@@ -98,18 +100,98 @@ def test_an_invalid_deadline(deploy, messages, value):
     assert "DEADLINE" in messages()["E015"]
 
 
-@pytest.mark.parametrize("number", [-1, "2", 0.5, None])
+@pytest.mark.parametrize("number", [-1, "2", 0.5])
 def test_an_invalid_number_of_concurrent_calls(deploy, messages, number):
     deploy(MAX_CONCURRENT_CALLS=number)
 
     assert "MAX_CONCURRENT_CALLS" in messages()["E015"]
 
 
-def test_an_unknown_setting(deploy, messages):
-    deploy(SECRET_KEY=KEY)
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("SITEURL", "Did you mean 'SITE_URL'?"),
+        ("site_url", "Did you mean 'SITE_URL'?"),
+        ("SHOP", "Did you mean 'SHOPS'?"),
+        ("ALLOW_TEST_PAYMENT", "Did you mean 'ALLOW_TEST_PAYMENTS'?"),
+        ("oscar", "Did you mean 'OSCAR'?"),
+        ("SECRET_KEY", "Did you mean 'KHALTI_SECRET_KEY'?"),
+        ("COLOUR", "The settings are ALERTS_TO, "),
+        (7, "The settings are ALERTS_TO, "),
+    ],
+)
+def test_an_unknown_setting_is_an_error_with_the_nearest_name(deploy, settings, name, hint):
+    """H7"""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, name: KEY}
 
-    assert "'SECRET_KEY'" in messages()["W016"]
-    assert KEY not in messages()["W016"]
+    found = [each for each in checks.run_checks() if str(each.id).startswith("loyalink_khalti.")]
+
+    assert [each.id for each in found] == ["loyalink_khalti.E016"]
+    assert str(name) in found[0].msg
+    assert hint in found[0].hint
+    assert KEY not in f"{found[0].msg} {found[0].hint}"
+
+
+def test_the_settings_of_a_host_that_is_not_in_shops_are_unknown(deploy, messages):
+    """H7"""
+    deploy(SHOPS={}, OSCAR={"METHODS": ["khalti"]})
+
+    assert "'OSCAR'" in messages()["E016"]
+
+
+TYPES = {
+    "SHOPS": ["oscar", ["oscar"], {"oscar": None}, {"oscar": 7}, {"": "path.to.Shop"}, {7: "path.to.Shop"}, 7],
+    "SITE_URL": [7, ["https://shop.example"], b"https://shop.example", True],
+    "ALERTS_TO": [7, ["shopkeeper"], "shopkeeper", [("Sita", "sita@shop.example")], {"sita@shop.example": 1}],
+    "KHALTI_SECRET_KEY": [b"key", 7, ["key"]],
+    "KHALTI_BASE_URL": [7, ["https://khalti.com/api/v2/"]],
+    "FERNET_KEYS": [7, [b"key"], {"key": "key"}],
+    "CACHE": [7, {"BACKEND": "…"}],
+    "GUEST_CLAIMS": ["false", 1, "True"],
+    "ALLOW_SELF_DEALING": ["no", 1],
+    "ALLOW_TEST_PAYMENTS": ["0", 1],
+    "EMAIL_IS_VERIFIED": [7, len],
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in TYPES for value in TYPES[name]])
+def test_a_setting_of_a_wrong_type_is_one_error_that_says_what_it_must_be(deploy, messages, name, value):
+    """H7"""
+    deploy(**{name: value})
+
+    found = messages(databases=["default"])
+
+    assert set(found) == {"E046"}
+    assert f'["{name}"] must be ' in found["E046"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("KHALTI_SECRET_KEY", b"live_secret"), ("FERNET_KEYS", [b"live_secret"])])
+def test_an_error_about_a_secret_does_not_show_it(deploy, messages, name, value):
+    deploy(**{name: value})
+
+    assert "live_secret" not in messages()["E046"]
+
+
+@pytest.mark.parametrize("value", [[], "SITE_URL", 7, None])
+def test_settings_that_are_no_dict_are_one_error(deploy, messages, settings, value):
+    """H7"""
+    settings.LOYALINK_KHALTI = value
+
+    assert set(messages()) == {"E046"}
+
+
+@pytest.mark.parametrize("name", sorted({*conf.DEFAULTS} - {"TRUSTED_PROXIES", "SHOPS"}))
+def test_a_setting_of_none_is_not_set(deploy, settings, name):
+    """H7: as os.environ.get() has it, in a shop's settings."""
+    deploy(**{name: None})
+
+    assert conf.get(name) == conf.DEFAULTS[name]
+
+
+def test_every_setting_has_a_type_or_a_least_value():
+    """H7"""
+    assert {*TYPES, *deployment.MINIMUMS, "TRUSTED_PROXIES"} == {*conf.DEFAULTS}
 
 
 @pytest.mark.django_db

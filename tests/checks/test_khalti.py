@@ -61,9 +61,11 @@ def test_the_test_environment_of_a_site_is_an_error_unless_it_is_a_staging_serve
 
     assert set(in_production) == {"E043"}
     assert set(on_staging) == {"W044"}
-    assert set(messages(databases=["default"])) == {"E043"}
+    assert set(messages(databases=["default"])) == {"E046"}  # a text allows nothing
+    assert not conf.test_payments_allowed()
 
     settings.DEBUG = True
+    deploy(KHALTI_BASE_URL="")
     assert messages(databases=["default"]) == {}
 
 

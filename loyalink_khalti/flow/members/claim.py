@@ -55,7 +55,7 @@ class ClaimQuote:
 
 def claim_path(purchase: Purchase) -> str:
     """Return the path at which a guest claims the points of an order; "" where there are none to claim."""
-    if not conf.get("GUEST_CLAIMS") or purchase.claimed_by or _has_no_buyer(purchase) or _obstacle(purchase):
+    if conf.get("GUEST_CLAIMS") is not True or purchase.claimed_by or _has_no_buyer(purchase) or _obstacle(purchase):
         return ""
     return _path(signing.dumps(purchase.pk, salt=_SALT))
 
@@ -157,7 +157,7 @@ def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
 
 
 def _check(purchase: Purchase, *, email: str) -> None:
-    if not conf.get("GUEST_CLAIMS"):
+    if conf.get("GUEST_CLAIMS") is not True:
         raise CannotClaim(_("This shop does not let guests claim points."))
     if _has_no_buyer(purchase):
         raise InvalidClaimLink

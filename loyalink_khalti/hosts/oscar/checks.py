@@ -6,14 +6,17 @@ from contextlib import suppress
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from oscar.core.loading import get_class
 
 from . import events
-from .settings import CURRENCY, Options, options
+from .settings import CURRENCY, METHODS, Options, faults, options
 
+_OPTIONS_HINT = (
+    f'LOYALINK_KHALTI["OSCAR"] = {{"METHODS": {[str(method) for method in METHODS]}}}, for example; see'
+    " docs/configuration.md."
+)
 BYPASSED = "loyalink_khalti.W042"
 _APPS = "loyalink_khalti.hosts.oscar.apps"
 _REPLACED = {
@@ -51,11 +54,9 @@ def messages() -> Iterator[checks.CheckMessage]:
     if settings.OSCAR_DEFAULT_CURRENCY != CURRENCY:
         text = f"The shop sells in {settings.OSCAR_DEFAULT_CURRENCY}; Khalti takes {CURRENCY}."
         yield checks.Error(text, hint=f'OSCAR_DEFAULT_CURRENCY = "{CURRENCY}"', id="loyalink_khalti.E009")
-    try:
-        chosen = options()
-    except ImproperlyConfigured as exc:
-        yield checks.Error(str(exc), hint="docs/configuration.md lists the keys.", id="loyalink_khalti.E027")
-        chosen = Options()
+    for fault in faults():
+        yield checks.Error(fault, hint=_OPTIONS_HINT, id="loyalink_khalti.E027")
+    chosen = options()
     yield from _statuses(chosen)
     yield from _replaced_apps()
     yield from _order_of_apps()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from loyalink_khalti.hosts.oscar import checks
+from loyalink_khalti.hosts.oscar.settings import options
 
 
 def found() -> list[str]:
@@ -15,11 +16,54 @@ def test_the_sandbox_has_no_message() -> None:
     assert found() == []
 
 
-@pytest.mark.parametrize("wrong", [{"HELDD": "Waiting"}, {"METHODS": ["barter"]}, {"METHODS": []}])
-def test_an_unknown_setting_is_an_error(settings: Any, wrong: dict[str, Any]) -> None:
+WRONG = [
+    ({"METHODS": ["khaltii"]}, "'khaltii' is no payment method. Did you mean 'khalti'?"),
+    ({"METHODS": ["khalti", "barter"]}, "'barter' is no payment method: they are bank_transfer, cod, khalti."),
+    ({"METHODS": []}, '["METHODS"] must be a list of payment methods, ["khalti", "cod"], not [].'),
+    ({"METHODS": "khalti"}, 'must be a list of payment methods, ["khalti", "cod"], not \'khalti\'.'),
+    ({"METHODS": None}, "must be a list of payment methods"),
+    ({"METHODS": [1]}, "must be a list of payment methods"),
+    ({"HELDD": "Waiting"}, "has no key 'HELDD'. Did you mean 'HELD'?"),
+    ({"held": "Awaiting payment"}, "has no key 'held'. Did you mean 'HELD'?"),
+    ({7: "x"}, "has no key 7: they are "),
+    ({"PAID": None}, '["PAID"] must be the name of an order status, not None.'),
+    ({"PAID": ""}, '["PAID"] must be the name of an order status'),
+    ({"CANCELLED": ["Cancelled"]}, '["CANCELLED"] must be the name of an order status'),
+    ({"OWN_METHODS": ["fonepay"]}, '["OWN_METHODS"] must be a dict of codes and titles'),
+    ({"OWN_METHODS": {"fonepay": 7}}, '["OWN_METHODS"] must be a dict of codes and titles'),
+    ({"OWN_METHODS": {"cod": "Cash"}}, "['cod'] is a method of ours"),
+    ({"TEXTS": {"bank_transfers": "Nabil"}}, "'bank_transfers' is no payment method. Did you mean 'bank_transfer'?"),
+    ({"TEXTS": "Nabil"}, '["TEXTS"] must be a dict of payment methods and texts'),
+    ({"NUMBER_PREFIX": 7}, '["NUMBER_PREFIX"] must be text in quotation marks'),
+    ("khalti", 'LOYALINK_KHALTI["OSCAR"] must be a dict'),
+    (None, 'LOYALINK_KHALTI["OSCAR"] must be a dict'),
+]
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), WRONG, ids=[str(wrong) for wrong, _sentence in WRONG])
+def test_a_setting_of_the_host_that_cannot_be_used_is_one_error_that_says_what_is_meant(
+    settings: Any, wrong: Any, sentence: str
+) -> None:
+    """H7"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "OSCAR": wrong}
 
-    assert found() == ["E027"]
+    messages = list(checks.messages())
+
+    assert [str(message.id) for message in messages] == ["loyalink_khalti.E027"]
+    assert sentence in messages[0].msg
+    assert messages[0].hint
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), WRONG, ids=[str(wrong) for wrong, _sentence in WRONG])
+def test_what_cannot_be_used_has_its_default_so_that_no_checkout_fails(
+    settings: Any, wrong: Any, sentence: str
+) -> None:
+    """H7: servers such as gunicorn run no checks."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "OSCAR": wrong}
+
+    assert options().methods == ("khalti",)
+    assert (options().held, options().paid, options().cancelled) == ("Awaiting payment", "Paid", "Cancelled")
+    assert options().offered == ("khalti",)
 
 
 @pytest.mark.parametrize("status", ["Paid", "Refunded", "Awaiting payment"])

@@ -35,6 +35,21 @@ def test_a_member_sees_the_points_earned_and_the_points_to_use(at_payment: Custo
     assert "Test mode: no money moves" in page
 
 
+@pytest.mark.parametrize("methods", [["khaltii", "khalti"], ["khaltii"], "khalti"])
+def test_a_misspelt_method_stops_no_checkout(
+    store: Store, guest: Customer, khalti: Simulator, settings: Settings, methods: Any
+) -> None:
+    """H7: a server such as gunicorn runs no checks."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "OSCAR": {"METHODS": methods}}
+
+    payment = payment_of(guest.buy(store.notebook))
+    khalti.pay(payment.pidx or "")
+    page = guest.return_from_khalti(payment)
+
+    assert page.redirect_chain[-1][0] == "/shop/checkout/thank-you/"
+    assert Order.objects.get().status == "Paid"
+
+
 def test_a_guest_sees_what_a_member_would_earn_and_no_field_for_points(store: Store, guest: Customer) -> None:
     guest.add(store.notebook)
 
