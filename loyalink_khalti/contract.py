@@ -25,6 +25,7 @@ class ShopContract:
     shop        your Shop
     cart        a Cart that redeems no points and that your own freeze has just made in the test's database
     sell_out    a function that sells to others all that is left of the Cart's products
+    delete_order  a function that deletes the Cart's order in the database, past whatever refuses that
     """
 
     def test_a_cart_survives_serialisation(self, cart: Cart) -> None:
@@ -189,6 +190,46 @@ class ShopContract:
                 shop.reverse_refund(cart.ref, key="refund:1")
 
         assert shop.get_order(cart.ref).refunded == 2
+
+    def test_an_order_that_was_deleted_is_known_to_be_missing(
+        self, shop: Shop, cart: Cart, delete_order: Callable[[], None]
+    ) -> None:
+        """R3"""
+        before = list(shop.missing_orders([cart.ref, "no such order"]))
+        delete_order()
+
+        assert before == ["no such order"]
+        assert list(shop.missing_orders([cart.ref])) == [cart.ref]
+        with pytest.raises(LookupError):
+            shop.get_order(cart.ref)
+
+    def test_an_order_that_was_deleted_can_neither_be_placed_nor_paid(
+        self, shop: Shop, cart: Cart, delete_order: Callable[[], None]
+    ) -> None:
+        """R3: the money is refunded then."""
+        delete_order()
+
+        with pytest.raises(ShopCannot) as placing, transaction.atomic():
+            shop.confirm(cart.ref, paid=paid_for(cart))
+        with pytest.raises(ShopCannot) as paying, transaction.atomic():
+            shop.record_received(cart.ref, received=cart.total)
+
+        assert (placing.value.reason, paying.value.reason) == ("order_missing", "order_missing")
+
+    def test_an_order_that_was_deleted_holds_nothing_up(
+        self, shop: Shop, cart: Cart, delete_order: Callable[[], None]
+    ) -> None:
+        """R3: what it reserved is released, and its money can be refunded, however often."""
+        lines = tuple((line.key, line.quantity) for line in cart.lines)
+        delete_order()
+
+        for _call in range(2):
+            with transaction.atomic():
+                shop.release(cart.ref, release_reason=ReleaseReason.CANCELLED_IN_SHOP, customer_present=True)
+                shop.refund(cart.ref, subtotal=cart.subtotal, shipping=cart.shipping, lines=lines, key="refund:1")
+                shop.reverse_refund(cart.ref, key="refund:1")
+
+        assert cart.ref not in {order.ref for order in shop.placed_orders()}
 
     @pytest.mark.parametrize("outcome", Outcome)
     def test_the_customers_page_is_a_path_of_the_shop(self, shop: Shop, cart: Cart, outcome: Outcome) -> None:

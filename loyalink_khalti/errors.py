@@ -131,7 +131,7 @@ class InsideTransaction(LoyalinkError):
 
 
 class ShopCannot(LoyalinkError):
-    """The shop cannot do what the flow needs; ``reason`` is a reason of a Flag (``sold_out``, ``host_failed``)."""
+    """The shop cannot do what the flow needs; ``reason`` is a reason of a Flag (``sold_out``, ``order_missing``)."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)

@@ -196,25 +196,35 @@ class Shop(Protocol):
         A later call with an amount records the payment of an order that was placed unpaid (cash on delivery, bank
         transfer). A purchase that was released takes its stock again under lock, and so does an order that was
         cancelled before it was paid, in a call with an amount. Raises ``ShopCannot("sold_out")`` when that is
-        impossible.
+        impossible, and ``ShopCannot("order_missing")`` for an order that was deleted.
         """
 
     def record_received(self, ref: str, *, received: Paisa) -> None:
         """Record what was received so far, in paisa, for an order that was placed unpaid; less after a correction.
 
-        The order is paid when that is its total, and unpaid again when it no longer is.
+        The order is paid when that is its total, and unpaid again when it no longer is. Raises
+        ``ShopCannot("order_missing")`` for an order that was deleted.
         """
 
     def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
-        """Release the stock and return the basket to the customer, who is at the shop now if ``customer_present``."""
+        """Release the stock and return the basket to the customer, who is at the shop now if ``customer_present``.
+
+        Of an order that was deleted, release what it has left behind: its stock and its basket.
+        """
 
     def refund(
         self, ref: str, *, subtotal: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
-        """Record a refund of products and shipping, in paisa, and restock ``lines``: (``Line.key``, quantity)."""
+        """Record a refund of products and shipping, in paisa, and restock ``lines``: (``Line.key``, quantity).
+
+        Of an order that was deleted there is nothing to record: the money goes back all the same.
+        """
 
     def reverse_refund(self, ref: str, *, key: str) -> None:
-        """Take back the record of the refund ``key``, which was not made; the stock stays as it is."""
+        """Take back the record of the refund ``key``, which was not made; the stock stays as it is.
+
+        Of an order that was deleted there is none.
+        """
 
     def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
         """Return the path of the host's page for this outcome, or "" for the flow's status page."""
@@ -227,6 +237,9 @@ class Shop(Protocol):
 
     def still_reserved(self, refs: Collection[str]) -> Iterable[str]:
         """Return those of the unpaid placed orders ``refs`` that only reserve stock: neither shipped nor cancelled."""
+
+    def missing_orders(self, refs: Collection[str]) -> Iterable[str]:
+        """Return those of ``refs`` whose order does not exist any more, whatever its status was."""
 
     def staff_page(self, ref: str) -> str:
         """Return the path of an order in the host's back office, of all orders for ``ref`` "", or "" without one."""

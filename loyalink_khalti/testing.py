@@ -81,6 +81,10 @@ class FakeShop:
         """Return how many can still be sold."""
         return int(self._read(f"stock {sku}"))
 
+    def delete_order(self, ref: str) -> None:
+        """Delete an order and nothing else, as somebody with a database client would."""
+        self._delete(f"purchase {ref}")
+
     def ship(self, ref: str) -> None:
         """Let staff ship a placed order."""
         self._write(f"purchase {ref}", {**self._purchase(ref), "state": "shipped"})
@@ -166,7 +170,10 @@ class FakeShop:
         self._record(ref, purchase, "record_received", received)
 
     def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
-        purchase = self._purchase(ref)
+        purchase = self._read(f"purchase {ref}")
+        if purchase is None:
+            self._release_remains(ref)
+            return
         if purchase["state"] == "held":
             purchase["state"] = "released"
             cart = Cart.from_json(purchase["cart"])
@@ -177,8 +184,8 @@ class FakeShop:
     def refund(
         self, ref: str, *, subtotal: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
-        purchase = self._purchase(ref)
-        if key in purchase.setdefault("refunds", {}):
+        purchase = self._read(f"purchase {ref}")
+        if purchase is None or key in purchase.setdefault("refunds", {}):
             return
         purchase["refunds"][key] = subtotal + shipping
         cart = Cart.from_json(purchase["cart"])
@@ -189,7 +196,7 @@ class FakeShop:
         self._record(ref, purchase, "refund", subtotal, shipping, lines)
 
     def reverse_refund(self, ref: str, *, key: str) -> None:
-        purchase = self._purchase(ref)
+        purchase = self._read(f"purchase {ref}") or {}
         if purchase.get("refunds", {}).pop(key, None) is not None:
             self._record(ref, purchase, "reverse_refund", key)
 
@@ -197,7 +204,9 @@ class FakeShop:
         return f"/fake/{ref}/{outcome}/"
 
     def get_order(self, ref: str) -> HostOrder:
-        purchase = self._purchase(ref)
+        purchase = self._read(f"purchase {ref}")
+        if purchase is None:
+            raise LookupError(f"the shop has no purchase {ref}")
         cart = Cart.from_json(purchase["cart"])
         return HostOrder(
             ref=ref,
@@ -216,6 +225,9 @@ class FakeShop:
     def still_reserved(self, refs: Collection[str]) -> list[str]:
         purchases = {ref: self._read(f"purchase {ref}") or {} for ref in refs}
         return [ref for ref, each in purchases.items() if each.get("state") == "placed" and not each.get("refunds")]
+
+    def missing_orders(self, refs: Collection[str]) -> list[str]:
+        return [ref for ref in refs if self._read(f"purchase {ref}") is None]
 
     def staff_page(self, ref: str) -> str:
         return f"/fake/orders/{ref}"
@@ -248,8 +260,18 @@ class FakeShop:
     def _purchase(self, ref: str) -> Any:
         purchase = self._read(f"purchase {ref}")
         if purchase is None:
-            raise LookupError(f"the shop has no purchase {ref}")
+            raise ShopCannot("order_missing", f"The shop has no order {ref}.")
         return purchase
+
+    def _release_remains(self, ref: str) -> None:
+        """Release the stock and the basket of an order that was deleted, once."""
+        from loyalink_khalti.payments.models import Purchase  # not before the apps are ready
+
+        stored = Purchase.objects.filter(shop="fake", ref=ref).values_list("cart", flat=True).first()
+        cart = Cart.from_json(stored) if stored else None
+        if cart is not None and self._read(f"basket {cart.origin}") == ref:
+            self._restock((line.sku, line.quantity) for line in cart.lines)
+            self._delete(f"basket {cart.origin}")
 
     def _record(self, ref: str, purchase: Any, verb: str, *arguments: Any) -> None:
         purchase["calls"].append([verb, *arguments])

@@ -24,4 +24,5 @@ REASONS: dict[FlagReason, Promise] = {
     FlagReason.MERCHANT_LIMIT: _("The amount is above what Khalti lets this shop accept."),
     FlagReason.INITIATE_REFUSED: _("Khalti refused to create a payment."),
     FlagReason.MONEY_WITHOUT_ORDER: _("Khalti captured this money, and no order was placed for it."),
+    FlagReason.ORDER_MISSING: _("Paid, but the order was deleted in the shop, so it cannot be placed."),
 }

@@ -159,6 +159,7 @@ class FlagReason(StrEnum):
     MERCHANT_LIMIT = "merchant_limit"
     INITIATE_REFUSED = "initiate_refused"
     MONEY_WITHOUT_ORDER = "money_without_order"
+    ORDER_MISSING = "order_missing"
 
 
 WITHOUT_MONEY = frozenset({FlagReason.MERCHANT_LIMIT, FlagReason.INITIATE_REFUSED})
@@ -180,6 +181,7 @@ NOT_PLACED = frozenset(
         FlagReason.SOLD_OUT,
         FlagReason.HOST_FAILED,
         FlagReason.MONEY_WITHOUT_ORDER,
+        FlagReason.ORDER_MISSING,
     }
 )
 """The money is there, and the order was not placed automatically."""

@@ -17,6 +17,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from loyalink_khalti import conf, flow, tasks
 from loyalink_khalti.after_response import after_response, body_follows, run_when_closed
 from loyalink_khalti.session_payments import remembered_tokens
+from loyalink_khalti.staff.deletion import DeletionRefused, refused
 from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,10 @@ class PendingPaymentMiddleware:
         if conf.test_payments_allowed() and isinstance(response, HttpResponse):
             _insert_test_banner(request, response)
         return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Say why a row of the shop was not deleted, on whatever page staff asked for it."""
+        return refused(request, exception) if isinstance(exception, DeletionRefused) else None
 
 
 class TokenPageMiddleware:

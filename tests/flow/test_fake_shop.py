@@ -25,3 +25,7 @@ class TestFakeShop(ShopContract):
     @pytest.fixture
     def sell_out(self, shop: FakeShop) -> Callable[[], None]:
         return lambda: shop.stock(pen=0)
+
+    @pytest.fixture
+    def delete_order(self, shop: FakeShop, cart: Cart) -> Callable[[], None]:
+        return lambda: shop.delete_order(cart.ref)

@@ -68,7 +68,9 @@ def _options_by_state(flag: Flag, payment: Payment) -> tuple[Resolution, ...]:
         no_money = reason in NO_MONEY_SHOWN or reason is FlagReason.UNKNOWN_STATUS
         return (Resolution.ACCEPT, Resolution.REFUND, *((Resolution.RELEASE,) if no_money else ()))
     if payment.state == PaymentState.PAID:
-        return _FOR_PAID[PurchaseState(payment.purchase.state)]
+        ways_out = _FOR_PAID[PurchaseState(payment.purchase.state)]
+        is_missing = reason is FlagReason.ORDER_MISSING
+        return tuple(each for each in ways_out if not (is_missing and each is Resolution.PLACE_ORDER))
     if payment.state == PaymentState.INITIATED and reason in NOT_FOUND:
         return (Resolution.RELEASE, Resolution.CLOSE)
     if payment.state in NET_POSITIVE:

@@ -92,6 +92,10 @@ class HostCheckout(ABC):
     def basket_page(self, request: HttpRequest, message: str) -> HttpResponse:
         """Show the basket with a message, after its payment was released."""
 
+    def has_basket(self, purchase: Purchase) -> bool:
+        """Return whether the basket of a released purchase still exists."""
+        return True
+
     @abstractmethod
     def reopen_basket(self, request: HttpRequest, purchase: Purchase) -> None:
         """Make the basket of a released purchase the current one of this browser session again."""
@@ -153,12 +157,15 @@ class PaymentReturnView(TokenView):
                 return self.checkout.order_page(request, purchase)
             if purchase.state == PurchaseState.RELEASED and payment.outcome is not Outcome.FLAGGED:
                 self.checkout.reopen_basket(request, purchase)
-                return self.checkout.basket_page(request, release_message(payment))
+                has_basket = self.checkout.has_basket(purchase)
+                return self.checkout.basket_page(request, release_message(payment, has_basket=has_basket))
         return redirect("loyalink_khalti:status", token)
 
 
-def release_message(payment: Payment) -> str:
+def release_message(payment: Payment, *, has_basket: bool = True) -> str:
     """Return what to say to the customer whose payment was released."""
+    if not has_basket:
+        return _("Nothing was paid. Your basket does not exist any more: please choose the products again.")
     match payment.release_reason:
         case ReleaseReason.CANCELLED:
             return _("You cancelled the payment at Khalti. Nothing was paid; your basket is unchanged.")

@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 
 def call_hooks(number: str) -> None:
     """Call the hooks of a placed order whose customer has not returned. Called by the outbox."""
-    order = get_model("order", "Order").objects.select_related("user", "basket").get(number=number)
+    order = get_model("order", "Order").objects.select_related("user", "basket").filter(number=number).first()
+    if order is None:  # deleted since
+        return
     purchase = Purchase.objects.get(shop=SHOP, ref=number)
     with translation.override(purchase.language):
         try:

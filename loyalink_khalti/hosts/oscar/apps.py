@@ -29,7 +29,7 @@ class CheckoutConfig(OscarCheckoutConfig):
         super().ready()
         from . import checkout, payment_page
 
-        _register_wagtail_hooks()
+        _connect()
         self.payment_method_view = payment_page.PaymentMethodView
         self.payment_details_view = checkout.PaymentDetailsView
         self.thankyou_view = checkout.ThankYouView
@@ -51,8 +51,9 @@ class CustomerConfig(OscarCustomerConfig):
         super().ready()
         from oscar.apps.customer.signals import user_registered
 
-        from . import account
+        from . import account, deleted_orders
 
+        deleted_orders.protect()
         user_registered.connect(account.award_bonus_on_registration, dispatch_uid="loyalink_khalti.signup_bonus")
         self.order_history_view = account.OrderHistoryView
         self.order_detail_view = account.OrderDetailView
@@ -73,7 +74,7 @@ class OrdersDashboardConfig(OscarOrdersDashboardConfig):
         super().ready()
         from . import dashboard, dashboard_index
 
-        _register_wagtail_hooks()
+        _connect()
         self.order_list_view = dashboard.OrderListView
         self.order_detail_view = dashboard.OrderDetailView
         self.order_stats_view = dashboard_index.OrderStatsView
@@ -99,8 +100,11 @@ class SearchConfig(OscarSearchConfig):
         catalogue.category_view = search.ProductCategoryView
 
 
-def _register_wagtail_hooks() -> None:
-    """Bring the products into Wagtail's admin and its pages into Oscar's menu, if Wagtail is installed."""
+def _connect() -> None:
+    """Protect orders from deletion; bring products into Wagtail's admin and its pages into Oscar's menu."""
+    from . import deleted_orders
+
+    deleted_orders.protect()
     if apps.is_installed("wagtail.admin"):
         from . import wagtail_hooks  # noqa: F401 - registers the hooks
 

@@ -55,7 +55,9 @@ class OscarCheckout(HostCheckout):
 
     def page_after(self, view: Any, purchase: Purchase) -> HttpResponse:
         """Return the page of a placed order; the first time the one to which the shop's own hooks lead."""
-        request, order = view.request, get_model("order", "Order").objects.get(number=purchase.ref)
+        request, order = view.request, get_model("order", "Order").objects.filter(number=purchase.ref).first()
+        if order is None:
+            return self._page_without_order(request, purchase)
         response = events.call_hooks_once(view, order)
         if response is not None:
             return response
@@ -63,11 +65,22 @@ class OscarCheckout(HostCheckout):
         request.session["checkout_order_id"] = order.pk
         return redirect("checkout:thank-you")
 
+    def _page_without_order(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
+        """Return the receipt of an order that was deleted in the shop; without a payment at Khalti, a message."""
+        payment = purchase.payments.order_by("-pk").first()
+        if payment is not None:
+            return redirect("loyalink_khalti:status", payment.token)
+        message = _("Order %(number)s is not found in the shop any more. Please contact the shop.")
+        return _redirect_with_error(request, message % {"number": purchase.ref}, "basket:summary")
+
     def basket_page(self, request: Any, message: str) -> HttpResponse:
-        if request.basket.is_empty and request.user.is_authenticated:
+        if request.basket.is_empty and request.user.is_authenticated and _has_saved_basket(request.user):
             message = _("The payment was not completed. Your products are in your saved basket.")
         messages.warning(request, message)
         return redirect("basket:summary")
+
+    def has_basket(self, purchase: Purchase) -> bool:
+        return bool(get_model("basket", "Basket").objects.filter(pk=purchase.origin).exists())
 
     def reopen_basket(self, request: Any, purchase: Purchase) -> None:
         """Make the basket of a released purchase this browser's basket again, with what was added since.
@@ -223,6 +236,10 @@ class ThankYouView(OscarThankYouView):
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = cast(dict[str, Any], super().get_context_data(*args, **kwargs))
         return context | {"receipt": receipt_for(SHOP, context["order"].number)}
+
+
+def _has_saved_basket(user: Any) -> bool:
+    return bool(get_model("basket", "Basket").saved.filter(owner=user).exists())
 
 
 def offered_methods(request: HttpRequest, khalti_unavailable_reason: str) -> list[Any]:

@@ -186,6 +186,8 @@ def _key(number: str) -> str:
 def order_placed(number: str) -> None:
     """Send Oscar's signal, as ``OrderCreator`` would, and update the member's address book."""
     order = _order(number)
+    if order is None:
+        return
     view = details_view()()
     for address in (order.shipping_address, order.billing_address):
         if order.user and address:
@@ -197,6 +199,8 @@ def order_placed(number: str) -> None:
 def status_changed(number: str, before: str, after: str) -> None:
     """Send Oscar's signal, as ``set_status`` would."""
     order = _order(number)
+    if order is None:
+        return
     _send(order_status_changed, order, order=order, old_status=before, new_status=after)
 
 
@@ -212,7 +216,7 @@ def send_order_mail(number: str) -> None:
     A shop's own ``send_order_placed_email_for_user`` sends it in our place, with our context.
     """
     order = _order(number)
-    if not order.email or sends_own_mail(details_view()):
+    if order is None or not order.email or sends_own_mail(details_view()):
         return  # the member has been deleted since, or the shop's view sends a mail of its own
     purchase = Purchase.objects.get(shop=SHOP, ref=number)
     with translation.override(purchase.language):
@@ -265,7 +269,9 @@ def _order_page(order: Any) -> str:
 
 
 def _order(number: str) -> Any:
-    return get_model("order", "Order").objects.select_related("user", "shipping_address").get(number=number)
+    """Return an order, None if it was deleted since: then there is nothing to send any more."""
+    orders = get_model("order", "Order").objects.select_related("user", "shipping_address")
+    return orders.filter(number=number).first()
 
 
 def _send(signal: Any, sender: Any, **payload: Any) -> None:

@@ -4,13 +4,18 @@ from collections import Counter
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from loyalink_khalti import outbox
+from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 
 from .settings import SHOP, options
+
+MISSING = "order_missing"
+"""Why an order that was deleted can be neither placed nor paid: the reason of a Flag."""
 
 
 def placed(orders: "QuerySet[Any] | None" = None) -> "QuerySet[Any]":
@@ -51,12 +56,22 @@ def placed_purchase_of(order: Any) -> Purchase | None:
 
 
 def lock(number: str) -> tuple[Any, Any]:
-    """Lock an order's basket, then the order. Return both; the basket is None if it has been deleted."""
-    order = get_model("order", "Order")
-    baskets = get_model("basket", "Basket").objects
-    basket_id = order.objects.values_list("basket_id", flat=True).get(number=number)
-    basket = baskets.select_for_update().filter(pk=basket_id).first() if basket_id else None
-    return order.objects.select_for_update(of=("self",)).get(number=number), basket
+    """Lock an order's basket, then the order. Return both; the basket is None if it has been deleted.
+
+    Raises ``ShopCannot("order_missing")`` if the order has been deleted.
+    """
+    rows = get_model("order", "Order").objects.filter(number=number)
+    basket_id = rows.values_list("basket_id", flat=True).first()
+    basket = lock_basket(basket_id) if basket_id else None
+    order = rows.select_for_update(of=("self",)).first()
+    if order is None:
+        raise ShopCannot(MISSING, _("Order %(number)s was deleted in the shop.") % {"number": number})
+    return order, basket
+
+
+def lock_basket(pk: int | str) -> Any:
+    """Lock a basket and return it; None if it has been deleted."""
+    return get_model("basket", "Basket").objects.select_for_update().filter(pk=pk).first()
 
 
 def set_status(order: Any, status: str, **fields: Any) -> None:

@@ -188,6 +188,15 @@ def record_promotions(order: Any, basket: Any, vouchers: list[Any], shipping_met
         _use(voucher, order)
 
 
+def release_unrecorded(quantities: "Counter[int]", vouchers: Iterable[Any] = ()) -> None:
+    """Cancel reservations of stock rows, by pk, and the use of coupons, of which the order's own record is deleted."""
+    rows = lock_stock(quantities)
+    _change_allocations({pk: -quantities[pk] for pk, row in rows.items() if row.can_track_allocations})
+    pks = [voucher.pk for voucher in vouchers]
+    _lock_promotions(vouchers=pks, offers=[])
+    get_model("voucher", "Voucher").objects.filter(pk__in=pks).update(num_orders=Greatest(F("num_orders") - 1, 0))
+
+
 def _release_promotions(order: Any) -> None:
     """Stop counting the discounts of a released order: its coupons can be used again.
 

@@ -18,7 +18,7 @@ from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, Outcome, Paid, ReleaseReason
 
-from . import events, freeze, orders, payment_sources, pricing, reservations
+from . import deleted_orders, events, freeze, orders, payment_sources, pricing, reservations
 from .settings import SHOP, options
 
 _EVENTS = "loyalink_khalti.hosts.oscar.events"
@@ -53,13 +53,18 @@ class OscarShop:
         _set_received(order, received)
 
     def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
-        order, basket = orders.lock(ref)
+        try:
+            order, basket = orders.lock(ref)
+        except ShopCannot:
+            deleted_orders.release(ref, customer_present=customer_present)
+            return
         if order.status != options().held:
             if orders.is_placed(order):
                 raise ShopCannot("host_failed", f"order {ref} is placed and cannot be released")
             return
         others = orders.lock_other_baskets(basket)
         reservations.release(order)
+        deleted_orders.release_lines(order, basket)
         orders.set_status(order, options().cancelled)
         order.notes.create(note_type=order.notes.model.SYSTEM, message=f"Released unpaid ({release_reason}).")
         orders.reopen_basket(order, basket, others, customer_present=customer_present)
@@ -67,7 +72,10 @@ class OscarShop:
     def refund(
         self, ref: str, *, subtotal: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
     ) -> None:
-        order, _basket = orders.lock(ref)
+        try:
+            order, _basket = orders.lock(ref)
+        except ShopCannot:  # it was deleted: there is nothing to record it on
+            return
         is_unpaid = not payment_sources.is_paid(order)
         is_cancelled = is_unpaid and order.status == options().cancelled
         if is_cancelled or not payment_sources.record_refund(order, Paisa(subtotal + shipping), key=key):
@@ -82,7 +90,10 @@ class OscarShop:
             orders.set_status(order, options().refunded)
 
     def reverse_refund(self, ref: str, *, key: str) -> None:
-        order, _basket = orders.lock(ref)
+        try:
+            order, _basket = orders.lock(ref)
+        except ShopCannot:
+            return
         if not payment_sources.reverse_refund(order, key=key):
             return
         payment_sources.record_points_returned(order, _points_value_returned(ref))
@@ -105,6 +116,10 @@ class OscarShop:
         """Return the orders that staff have not moved on from the status "Pending"."""
         pending = get_model("order", "Order").objects.filter(status=options().pending, number__in=list(refs))
         return list(pending.values_list("number", flat=True))
+
+    def missing_orders(self, refs: Collection[str]) -> Iterable[str]:
+        found = get_model("order", "Order").objects.filter(number__in=list(refs))
+        return set(refs).difference(found.values_list("number", flat=True))
 
     def staff_page(self, ref: str) -> str:
         return reverse("dashboard:order-detail", args=[ref]) if ref else reverse("dashboard:index")

@@ -12,7 +12,7 @@ from oscar.core.loading import get_model
 from wagtail import hooks
 from wagtail.admin.admin_url_finder import register_admin_url_finder
 
-from . import navigation
+from . import deleted_orders, navigation
 from .catalogue.chooser import ProductURLFinder, product_chooser
 
 
@@ -23,3 +23,4 @@ def products() -> Any:
 register_admin_url_finder(get_model("catalogue", "Product"), ProductURLFinder)
 hooks.register("register_admin_viewset", products)
 navigation.add_menu_entry()
+deleted_orders.protect()

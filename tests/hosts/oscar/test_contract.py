@@ -8,7 +8,8 @@ from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.ports import Cart
 from loyalink_khalti.testing import ShopContract
 
-from .conftest import Customer, Store, only_purchase
+from .conftest import Customer, Store, only_order, only_purchase
+from .deletion import delete_in_sql
 
 pytestmark = pytest.mark.money
 
@@ -26,3 +27,7 @@ class TestOscarShop(ShopContract):
     @pytest.fixture
     def sell_out(self, store: Store) -> Callable[[], None]:
         return lambda: store.notebook.stockrecords.update(num_in_stock=0)
+
+    @pytest.fixture
+    def delete_order(self, cart: Cart) -> Callable[[], None]:
+        return lambda: delete_in_sql(only_order())

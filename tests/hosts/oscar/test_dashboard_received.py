@@ -33,6 +33,7 @@ from .conftest import (
     receive,
     text,
 )
+from .deletion import delete_in_sql
 
 pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
 
@@ -439,7 +440,7 @@ def test_the_day_is_kept(order: Any, staff: Client) -> None:
 def test_an_order_that_is_deleted_meanwhile_has_no_page(order: Any, staff: Client) -> None:
     """M25f"""
     form = form_with(staff.get(order_page(order)), "received", "record")
-    order.delete()
+    delete_in_sql(order)
 
     assert staff.post(order_page(order), form).status_code == 404
     assert not ReceivedMoney.objects.exists()
