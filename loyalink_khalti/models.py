@@ -11,6 +11,7 @@ from .payments.flag_entries import FlagEntry
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
 from .payments.polling import LastRun
 from .payments.received import ReceivedMoney
+from .payments.unmatched import UnmatchedPayment
 
 __all__ = [
     "Account",
@@ -40,4 +41,5 @@ __all__ = [
     "Refund",
     "RefundApplied",
     "SiteKey",
+    "UnmatchedPayment",
 ]

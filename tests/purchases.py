@@ -119,6 +119,10 @@ class Khalti:
         """The customer has paid."""
         self.says(pidx, "Completed", **{"transaction_id": f"T-{pidx}", "fee": 30, **changes})
 
+    def knows(self, pidx: str, amount: int) -> None:
+        """A payment exists at Khalti that the shop's database does not have; ``amount`` in paisa."""
+        self._amounts[pidx] = amount
+
     def answer(self, pidx: str, /, status: str = "Initiated", **changes: Any) -> dict[str, Any]:
         """Lookup's answer about a payment."""
         answer = {
@@ -142,6 +146,8 @@ class Khalti:
     def _lookup(self, request: PreparedRequest) -> Reply:
         pidx = json.loads(request.body or "{}")["pidx"]
         self.looked_up.append(pidx)
+        if pidx not in self._amounts:
+            return 404, {}, json.dumps({"detail": "Not found.", "error_key": "validation_error"})
         answer = self.answer(pidx, **self._says.get(pidx, {}))
         self.while_looking_up()
         return self._reply(self.next_lookup, answer, 400 if answer["status"] in {"Expired", "User canceled"} else 200)

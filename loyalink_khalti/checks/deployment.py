@@ -21,6 +21,8 @@ MINIMUMS = {
     "ATTEMPTS_PER_HOUR_AND_BROWSER": 1,
     "ATTEMPTS_PER_HOUR_AND_NETWORK": 1,
     "UNKNOWN_TOKENS_PER_MINUTE": 1,
+    "UNMATCHED_PER_HOUR": 0,
+    "UNMATCHED_PER_HOUR_AND_NETWORK": 0,
 }
 """The settings that are numbers, and the least value of each."""
 _NOT_SHARED = ("LocMemCache", "DummyCache")

@@ -18,6 +18,8 @@ The story of a purchase, in the order in which its verbs are called::
     reverse_refund    a refund that was recorded and not made is taken back, by another row
     refresh_payment   staff look up one payment now
     resolve_flag      staff decide what no rule decides: place the order, accept, refund, close; and may answer again
+    keep_return       a return with a pidx that no payment here has is kept; the reconciler looks it up
+    attach_unmatched  staff make such money a payment of an order (or refund_unmatched, or dismiss_unmatched)
 
     reconcile         look up every payment whose customer did not return
     notify_expiring   notify members whose points expire soon
@@ -45,6 +47,7 @@ from loyalink_khalti.flow.checkout.begin_payment import PaymentPending, begin_pa
 from loyalink_khalti.flow.checkout.unpaid import ReservedTooMuch, live_payment_of, pending_payment, unpaid_purchases
 from loyalink_khalti.flow.verification.verify import cancel_payment, verify_payment
 from loyalink_khalti.flow.verification.refresh import RefreshResult, refresh_payment
+from loyalink_khalti.flow.verification.unmatched import keep_return, look_up_unmatched
 from loyalink_khalti.flow.checkout.place_order import place_order
 from loyalink_khalti.flow.checkout.received import (
     ReceivedResult,
@@ -70,6 +73,14 @@ from loyalink_khalti.flow.refunds.record import check_refund_day, quote_recorded
 from loyalink_khalti.flow.refunds.reversal import is_reversible, quote_reversal, reverse_refund
 from loyalink_khalti.flow.review.options import Resolution, refund_in_question, resolution_options
 from loyalink_khalti.flow.review.resolve import resolve_flag
+from loyalink_khalti.flow.review.unmatched import (
+    attach_obstacle,
+    attach_unmatched,
+    dismiss_unmatched,
+    purchases_named,
+    refund_unmatched,
+    reopen_unmatched,
+)
 
 from loyalink_khalti.loyalty.ledger import PointsCard, points_card
 from loyalink_khalti.flow.members.adjustments import (
@@ -159,6 +170,8 @@ __all__ = [
     "alert_replaced_key",
     "apply_received",
     "apply_refund",
+    "attach_obstacle",
+    "attach_unmatched",
     "audit",
     "audit_rows",
     "audit_violations",
@@ -171,6 +184,7 @@ __all__ = [
     "claim_points",
     "claimable_points",
     "contacts",
+    "dismiss_unmatched",
     "erase_personal_data",
     "export_personal_data",
     "find_members",
@@ -183,8 +197,10 @@ __all__ = [
     "index_members",
     "is_database_failure",
     "is_reversible",
+    "keep_return",
     "khalti_unavailable_reason",
     "live_payment_of",
+    "look_up_unmatched",
     "mailbox_of",
     "mark_received",
     "member_accounts",
@@ -200,6 +216,7 @@ __all__ = [
     "points_card",
     "points_for_lines",
     "points_value_restored",
+    "purchases_named",
     "purchases_of",
     "quote",
     "quote_claim",
@@ -216,7 +233,9 @@ __all__ = [
     "refund_order",
     "refund_payment",
     "refund_surplus",
+    "refund_unmatched",
     "reindex_member",
+    "reopen_unmatched",
     "request_claim_mail",
     "resolution_options",
     "resolve_flag",

@@ -8,8 +8,9 @@ from loyalink_khalti import flow
 from loyalink_khalti.flow import Resolution
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import group_digits
-from loyalink_khalti.payments.models import Flag, Payment, Refund
+from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import PurchaseState, RefundKind, RefundState
+from loyalink_khalti.payments.unmatched import UnmatchedPayment
 
 
 def consequences(
@@ -72,6 +73,26 @@ def reversed_refund(refund: Refund) -> list[str]:
         _("Points used again: %(used)s. Points earned again: %(earned)s.") % points,
         _("The stock stays as it is: correct it in the shop if items were restocked and did not come back."),
     ]
+
+
+def unmatched_consequences(action: str, row: UnmatchedPayment, purchase: Purchase | None = None) -> list[str]:
+    """Return what staff's action (``attach``, ``refund``, ``not_ours``, ``reopen``) with an unmatched payment does."""
+    amount = {"amount": npr(Paisa(row.amount or 0))}
+    if action == "attach" and purchase is not None:
+        order = {
+            "order": purchase.number or purchase.ref,
+            "customer": purchase.frozen_cart.customer.name or _("guest"),
+        }
+        return [
+            _("%(amount)s at Khalti become a payment of order %(order)s (%(customer)s).") % {**amount, **order},
+            _("Khalti is asked again first. The order is placed if the shop can; otherwise the payment is flagged."),
+            _("This cannot be undone: after it, the money can only be refunded."),
+        ]
+    if action == "refund":
+        return [_("Khalti refunds %(amount)s to the customer. That cannot be undone.") % amount]
+    if action == "reopen":
+        return [_("The payment is to be reviewed again. No money moves.")]
+    return [_("The payment is no longer listed here. No money moves: the other shop has to deal with it.")]
 
 
 def _place(payment: Payment) -> str:

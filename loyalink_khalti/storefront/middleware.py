@@ -20,6 +20,8 @@ from loyalink_khalti.session_payments import remembered_tokens
 from loyalink_khalti.staff.deletion import DeletionRefused, refused
 from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView
 
+from .returned import remember_claim
+
 log = logging.getLogger(__name__)
 
 BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
@@ -105,6 +107,7 @@ def _drop_query(request: HttpRequest) -> None:
         return
     view, _kwargs = _token_view(request)
     if view is not None and view.drops_query:
+        remember_claim(request, request.META["QUERY_STRING"])
         request.META["QUERY_STRING"] = ""
         for name in ("RAW_URI", "REQUEST_URI"):  # gunicorn's; uWSGI's and Apache's
             if name in request.META:

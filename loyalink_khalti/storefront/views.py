@@ -1,16 +1,17 @@
 """The return from Khalti, and the status page that is also the receipt.
 
-No query value is trusted, or even read: the token in the path finds the payment, and the flow looks up at Khalti the
-pidx that is stored for it.
+No query value is trusted: the token in the path finds the payment, and the flow looks up at Khalti the pidx that is
+stored for it. A pidx in the query that is not the payment's is kept for the reconciler and for staff (``returned``).
 """
 
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -21,9 +22,12 @@ from loyalink_khalti.khalti.circuit_breaker import breaker_for
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import PaymentState, PurchaseState
+from loyalink_khalti.payments.unmatched import UnmatchedPayment, of_return_address
 from loyalink_khalti.ports import Outcome
-from loyalink_khalti.session_payments import is_own_payment
-from loyalink_khalti.token_pages import TokenView, UnknownToken
+from loyalink_khalti.session_payments import is_own_payment, network_id
+from loyalink_khalti.token_pages import TokenView, UnknownToken, plain_pages, throttle
+
+from .returned import Returned, claim_of
 
 DETAILS_FOR = timedelta(days=30)
 """How long a receipt shows more than status and reference."""
@@ -67,13 +71,28 @@ class ReturnView(ReadOnlyPaymentView):
     drops_query = True
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        payment = self.payment(token)
+        claim = claim_of(request)
+        try:
+            payment = self.payment(token)
+        except UnknownToken:
+            if claim is None:
+                raise
+            return _unmatched_page(request, claim)
+        if claim is not None and claim.pidx != payment.pidx:
+            is_kept = _keep(request, claim, site_key=payment.purchase.site_key, returned_to=payment)
+            if payment.pidx is None and not is_kept:
+                return _no_record(request, claim, is_kept=False)
         return_url = reverse("loyalink_khalti:return", args=[payment.token])
         dropped = getattr(request, "_loyalink_query_dropped", False)
         if dropped or request.META.get("QUERY_STRING") or request.path != return_url:
             return redirect(return_url)  # at once, so that no history and no referrer keeps what Khalti appended
         outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment))
         return redirect(next_page(payment, outcome))
+
+    def reload_url(self, request: HttpRequest, **url_kwargs: Any) -> str:
+        """Return the path with the pidx: a database that was down may come back without this payment."""
+        claim = claim_of(request)
+        return f"{request.path}?pidx={claim.pidx}" if claim else request.path
 
 
 class StatusView(ReadOnlyPaymentView):
@@ -129,6 +148,28 @@ class CancelView(PaymentView):
         return redirect(next_page(payment, outcome))
 
 
+def _keep(request: HttpRequest, claim: Returned, *, site_key: str, returned_to: Payment | None = None) -> bool:
+    return flow.keep_return(
+        pidx=claim.pidx, site_key=site_key, network=network_id(request), order_id=claim.order_id,
+        returned_to=returned_to,
+    )  # fmt: skip
+
+
+def _unmatched_page(request: HttpRequest, claim: Returned) -> HttpResponse:
+    """Say that the shop has no record of the payment yet, with its number. It depends on the claim alone.
+
+    Whether the pidx is known makes no difference: nobody learns from this page which payments there are.
+    """
+    if wait := throttle.seconds_to_wait(request):
+        return plain_pages.too_many(wait=wait)
+    return _no_record(request, claim, is_kept=_keep(request, claim, site_key=conf.site_key(request)))
+
+
+def _no_record(request: HttpRequest, claim: Returned, *, is_kept: bool) -> HttpResponse:
+    context = {"pidx": claim.pidx, "is_kept": is_kept, "home": get_script_prefix()}
+    return render(request, "loyalink_khalti/unmatched.html", context, status=HTTPStatus.NOT_FOUND)
+
+
 def next_page(payment: Payment, outcome: Outcome) -> str:
     """Return the shop's own page for this outcome, or the receipt if it has none."""
     return _shop_page(payment, outcome) or reverse("loyalink_khalti:status", args=[payment.token])
@@ -152,11 +193,13 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
     is_flagged = outcome is Outcome.FLAGGED
     order_missing = is_own and outcome is Outcome.PAID and _is_missing(purchase)
     open_flags = payment.flags.filter(resolved_at=None).values_list("reason", flat=True) if is_flagged else ()
+    unmatched = _unmatched(payment, outcome)
     return {
         "payment": payment,
+        "unmatched": unmatched,
         "purchase": purchase,
         "cart": purchase.frozen_cart if is_own and show_details else None,
-        "outcome": outcome.value,
+        "outcome": "unmatched" if unmatched else outcome.value,
         "is_own": is_own,
         "show_details": show_details,
         "paid_twice": is_flagged and purchase.state == PurchaseState.PLACED,
@@ -177,6 +220,13 @@ def _is_missing(purchase: Purchase) -> bool:
 
 def _shop_page(payment: Payment, outcome: Outcome) -> str:
     """Return the path of the shop's page for this outcome, "" if the status page shows it."""
-    if outcome in UNRESOLVED:
+    if outcome in UNRESOLVED or not payment.purchase.shop or _unmatched(payment, outcome):
         return ""
     return conf.shop(payment.purchase.shop).customer_page(payment.purchase.ref, outcome, payment.token)
+
+
+def _unmatched(payment: Payment, outcome: Outcome) -> UnmatchedPayment | None:
+    """Return what came back for a payment that failed because Khalti's answer was lost: it may be its money."""
+    if outcome is not Outcome.FAILED or payment.pidx is not None:
+        return None
+    return of_return_address(payment)

@@ -33,6 +33,7 @@ from loyalink_khalti.payments.states import (
     PurchaseState,
     RefundState,
 )
+from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.payments.without_order import has_money_without_order, is_under_review
 from loyalink_khalti.ports import PAID_LATER, HostOrder, PaymentMethod
 
@@ -55,8 +56,11 @@ def audit() -> dict[str, Any]:
 
 
 def audit_rows() -> dict[str, Iterator[dict[str, Any]]]:
-    """Return iterators of payments, accounts and placed orders, ready for JSON; money in paisa."""
-    return {"payments": _payment_rows(), "accounts": _account_rows(), "orders": _order_rows()}
+    """Return iterators of payments, accounts, placed orders and unmatched payments, ready for JSON; money in paisa."""
+    return {
+        "payments": _payment_rows(), "accounts": _account_rows(), "orders": _order_rows(),
+        "unmatched_payments": _unmatched_rows(),
+    }  # fmt: skip
 
 
 def audit_violations() -> Iterator[Violation]:
@@ -120,6 +124,19 @@ def _order_rows() -> Iterator[dict[str, Any]]:
                     "refunded": order.refunded,
                     "status": order.status,
                 }
+
+
+def _unmatched_rows() -> Iterator[dict[str, Any]]:
+    """Money at Khalti that no payment here is; no invariant is broken, but staff must decide."""
+    for row in UnmatchedPayment.objects.to_review().order_by("found_at", "pk").iterator(chunk_size=CHUNK):
+        yield {
+            "pidx": row.pidx,
+            "status": row.status,
+            "amount": row.amount,
+            "transaction_id": row.transaction_id,
+            "order_id_claimed": row.claimed_order_id,
+            "found_at": row.found_at.isoformat() if row.found_at else None,
+        }
 
 
 # The checks

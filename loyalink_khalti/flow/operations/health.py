@@ -11,6 +11,7 @@ from loyalink_khalti.flow.verification.verify import unsent_after
 from loyalink_khalti.payments import polling, received
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import POLLED_FOR_REFUNDS
+from loyalink_khalti.payments.unmatched import unmatched_total
 from loyalink_khalti.payments.without_order import MoneyWithoutOrder, money_without_order, payments_without_order
 
 POLL_OVERDUE_AFTER = timedelta(minutes=15)
@@ -30,6 +31,8 @@ class Health:
     """Captured money that bought nothing and is not refunded, whether its Flags are open or resolved."""
     surplus: MoneyWithoutOrder
     """Money received outside Khalti that bought nothing and is not refunded, with the number of its orders."""
+    unmatched: MoneyWithoutOrder
+    """Money at Khalti that came back to the shop and that no payment here is."""
     last_reconciled_at: datetime | None
     """When ``khalti_reconcile`` last ran; None if it never did."""
     oldest_overdue_at: datetime | None
@@ -47,7 +50,7 @@ class Health:
 
 
 def health() -> Health:
-    """Return the state of the background jobs; six queries, whatever the history."""
+    """Return the state of the background jobs; seven queries, whatever the history."""
     polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
     overdue = polling.due(polled, by=timezone.now() - POLL_OVERDUE_AFTER)
     flags = Flag.objects.filter(resolved_at=None).aggregate(number=Count("pk"), oldest=Min("raised_at"))
@@ -56,6 +59,7 @@ def health() -> Health:
         oldest_flag_at=flags["oldest"],
         without_order=money_without_order(payments_without_order()),
         surplus=received.surplus_total(),
+        unmatched=unmatched_total(),
         last_reconciled_at=polling.last_run(polling.RECONCILE),
         oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
         stuck_messages=outbox.stuck(),

@@ -28,6 +28,7 @@ from loyalink_khalti.flow.review.alerts import schedule_digest
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
 from loyalink_khalti.flow.verification.apply import release_payment
 from loyalink_khalti.flow.verification.external_refunds import look_up_refunds
+from loyalink_khalti.flow.verification.unmatched import look_up_unmatched
 from loyalink_khalti.flow.verification.verify import (
     is_refunding,
     load,
@@ -37,10 +38,11 @@ from loyalink_khalti.flow.verification.verify import (
     unsent_after,
 )
 from loyalink_khalti.khalti import CircuitBreaker
-from loyalink_khalti.payments import polling, refunds
+from loyalink_khalti.payments import polling, refunds, unmatched
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
+from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.ports import Outcome, ReleaseReason
 
 log = logging.getLogger(__name__)
@@ -110,11 +112,19 @@ class ReconcilerPass:
                 recorded_at = time.monotonic()
                 polling.record_run(polling.RECONCILE)
             yield result
+        self._look_up_unmatched()
         outbox.deliver(ignore_back_off=not self._due_only)
         _send_alerts()
         if polling.claim_run(PURGE, every=PURGE_INTERVAL):
             outbox.delete_old()
+            if UnmatchedPayment.objects.exists():
+                unmatched.delete_old()
         polling.record_run(polling.RECONCILE)
+
+    def _look_up_unmatched(self) -> None:
+        """Look up what came back from Khalti and has no payment here; staff get a mail about money that is found."""
+        if UnmatchedPayment.objects.filter(next_lookup_at__isnull=False).exists():
+            look_up_unmatched(due_only=self._due_only)
 
     def results(self) -> Iterator[PassResult]:
         """Look up the payments, and do nothing else."""
@@ -256,6 +266,8 @@ def reconcile_one() -> None:
         if is_free:
             for _result_of_one in ReconcilerPass(due_only=True, most=1, waits=False).results():
                 pass
+            if UnmatchedPayment.objects.filter(next_lookup_at__isnull=False).exists():
+                look_up_unmatched(most=1)
     outbox.deliver(most=MESSAGES_PER_REQUEST)
     _send_alerts()
 

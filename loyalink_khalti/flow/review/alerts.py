@@ -16,6 +16,7 @@ from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import WITHOUT_MONEY, FlagReason
+from loyalink_khalti.payments.unmatched import UnmatchedPayment
 
 ALERT_INTERVAL = timedelta(hours=1)
 """The least time between two e-mails."""
@@ -74,6 +75,19 @@ def mail_alert(template: str, context: dict[str, Any], message_id: int, *, site_
     to, site = conf.alerts_to(), _site_url(site_key)
     if to:
         _mail(template, context | {"site_url": site}, to, name=f"{template}.{message_id}", site=site).send()
+
+
+def mail_unmatched(message_id: int) -> None:
+    """E-mail ``ALERTS_TO`` about money at Khalti that no payment here is; the outbox calls this at least once."""
+    rows = list(UnmatchedPayment.objects.to_review().filter(mailed_at=None).order_by("pk"))
+    if rows:
+        listed = [
+            {"pk": row.pk, "pidx": row.pidx, "amount": npr(Paisa(row.amount or 0)), "at": row.seen_at}
+            for row in rows[:MOST]
+        ]
+        context = {"rows": listed, "number": len(rows), "more": len(rows) - len(listed)}
+        mail_alert("unmatched", context, message_id, site_key=rows[0].site_key)
+    UnmatchedPayment.objects.filter(pk__in=[row.pk for row in rows]).update(mailed_at=timezone.now())
 
 
 def _mail(template: str, context: dict[str, Any], to: list[str], *, name: str, site: str) -> EmailMessage:

@@ -67,6 +67,8 @@ def _options_by_state(flag: Flag, payment: Payment) -> tuple[Resolution, ...]:
     if payment.state == PaymentState.MISMATCHED:
         no_money = reason in NO_MONEY_SHOWN or reason is FlagReason.UNKNOWN_STATUS
         return (Resolution.ACCEPT, Resolution.REFUND, *((Resolution.RELEASE,) if no_money else ()))
+    if payment.state == PaymentState.PAID and not payment.purchase.shop:  # a record of unmatched money
+        return (Resolution.REFUND, Resolution.CLOSE)
     if payment.state == PaymentState.PAID:
         ways_out = _FOR_PAID[PurchaseState(payment.purchase.state)]
         is_missing = reason is FlagReason.ORDER_MISSING

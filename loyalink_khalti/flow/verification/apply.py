@@ -182,6 +182,8 @@ def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> l
     """Return why the order is not placed automatically although the money has arrived."""
     if purchase.state == PurchaseState.PLACED:
         return [FlagReason.SECOND_PAYMENT]
+    if not purchase.shop:  # a record of unmatched money
+        return [FlagReason.MONEY_WITHOUT_ORDER]
     obstacles = []
     if was_released and payment.release_reason == ReleaseReason.CANCELLED_IN_SHOP:
         obstacles.append(FlagReason.PAID_AFTER_CANCEL)

@@ -52,7 +52,10 @@ class Command(BaseCommand):
             ok = False
             line = f"{violation.invariant} {violation.subject}: {violation.detail}"
             self.stdout.write(self.style.ERROR(line))
-        sizes = (count(sum(1 for _ in rows), name.removesuffix("s")) for name, rows in flow.audit_rows().items())
+        sizes = (
+            count(sum(1 for _ in rows), name.removesuffix("s").replace("_", " "))
+            for name, rows in flow.audit_rows().items()
+        )
         result = self.style.SUCCESS("Everything agrees") if ok else self.style.ERROR("Not everything agrees")
         self.stdout.write(f"{result}: {', '.join(sizes)}.")
         return ok
