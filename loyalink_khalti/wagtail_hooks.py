@@ -10,7 +10,7 @@ from wagtail.contrib.settings.models import register_setting
 
 from loyalink_khalti.backoffice import access, home, log, navigation, urls
 from loyalink_khalti.backoffice.campaigns.editors import LoyaltyMenuItem
-from loyalink_khalti.backoffice.links import MemberURLFinder, OrderURLFinder, PaymentURLFinder
+from loyalink_khalti.backoffice.links import MemberURLFinder, OrderURLFinder, PaymentURLFinder, UnmatchedURLFinder
 from loyalink_khalti.backoffice.members import log as members_log
 from loyalink_khalti.backoffice.models import KhaltiSettings, LoyaltySettings
 from loyalink_khalti.backoffice.payments import log as payments_log
@@ -21,6 +21,7 @@ from loyalink_khalti.backoffice.settings import views as settings_views
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.received import ReceivedMoney
+from loyalink_khalti.payments.unmatched import UnmatchedPayment
 
 
 def add_icons(icons: list[str]) -> list[str]:
@@ -60,6 +61,7 @@ hooks.register("register_admin_menu_item", navigation.payments_item)
 register_admin_url_finder(Payment, PaymentURLFinder)
 register_admin_url_finder(ReceivedMoney, OrderURLFinder)
 register_admin_url_finder(Refund, OrderURLFinder)
+register_admin_url_finder(UnmatchedPayment, UnmatchedURLFinder)
 
 # Members and campaigns
 hooks.register("register_admin_menu_item", navigation.loyalty_item)

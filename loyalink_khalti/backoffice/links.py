@@ -16,6 +16,11 @@ def payment_url(pk: int) -> str:
     return _url("loyalink_khalti_payment", pk)
 
 
+def unmatched_url(pk: int) -> str:
+    """Return the URL of an unmatched payment's page."""
+    return _url("loyalink_khalti_unmatched", pk)
+
+
 def member_url(pk: int) -> str:
     """Return the URL of a member's page, by the pk of the account."""
     return _url("loyalink_khalti_member", pk)
@@ -47,6 +52,18 @@ class PaymentURLFinder:
         """Wagtail's name for it; the page has nothing to edit."""
         allowed = self.user is None or permissions.has_permission(self.user, permissions.VIEW_PAYMENTS)
         return payment_url(payment.pk) if allowed else None
+
+
+class UnmatchedURLFinder:
+    """For Wagtail's site history: the page of an unmatched payment, if the user may see it."""
+
+    def __init__(self, user: Any = None) -> None:
+        self.user = user
+
+    def get_edit_url(self, row: Any) -> str | None:
+        """Wagtail's name for it."""
+        allowed = self.user is None or permissions.has_permission(self.user, permissions.VIEW_PAYMENTS)
+        return unmatched_url(row.pk) if allowed else None
 
 
 class OrderURLFinder:

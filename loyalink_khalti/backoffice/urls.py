@@ -19,6 +19,7 @@ from .payments.refresh import RefreshView
 from .payments.refund import RefundView
 from .payments.release import ReleaseView
 from .payments.resolution import ResolveFlagView
+from .payments.unmatched import UnmatchedView
 from .reports.registry import REPORTS
 from .rules.views import RulesExampleView
 from .settings.views import TestKeyView
@@ -36,6 +37,7 @@ def payments_urls() -> list[URLPattern]:
         path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
         path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),
         path(reverse, ReverseRefundView.as_view(), name="loyalink_khalti_refund_reverse"),
+        path("khalti/unmatched/<int:pk>/", UnmatchedView.as_view(), name="loyalink_khalti_unmatched"),
         path("khalti/flags/<int:pk>/resolve/", ResolveFlagView.as_view(), name="loyalink_khalti_flag_resolve"),
     ]
 

@@ -18,6 +18,7 @@ from loyalink_khalti.backoffice.models import Campaign
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.loyalty.models import Account, Hold
 from loyalink_khalti.payments.models import Flag, Payment
+from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.testing import FakeShop
 from tests.backoffice import staff
 from tests.backoffice.payments.conftest import (
@@ -75,6 +76,9 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_campaign_end": EDITORS,
     "loyalink_khalti_campaign_delete": EDITORS,
     "loyalink_khalti_release": STAFF,
+    "loyalink_khalti_unmatched": STAFF,
+    "loyalink_khalti_report_unmatched": STAFF,
+    "loyalink_khalti_report_unmatched_results": STAFF,
     "loyalink_khalti_report_unpaid": STAFF,
     "loyalink_khalti_report_unpaid_results": STAFF,
     "loyalink_khalti_report_review": STAFF,
@@ -118,6 +122,7 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
         "loyalink_khalti_rules_example": (site,),
         "loyalink_khalti_flag_resolve": (Flag.objects.get().pk,),
         "loyalink_khalti_release": (waiting.purchase_id,),
+        "loyalink_khalti_unmatched": (UnmatchedPayment.objects.create(pidx="p" * 22, site_key="default").pk,),
         "loyalink_khalti_refund_reverse": (flagged.pk, 1),
         "loyalink_khalti_member_check_now": (held.account_id, held.pk),
     }

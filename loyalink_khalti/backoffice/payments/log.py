@@ -17,6 +17,7 @@ from .record import RECORDED, REVERSED
 from .refresh import REFRESHED
 from .release import RELEASED
 from .resolution import RESOLVED
+from .unmatched import LABELS, UNMATCHED
 
 OUTCOMES: dict[Outcome, Any] = {
     Outcome.PAID: gettext_lazy("Paid"),
@@ -108,6 +109,15 @@ class ReservationReleased(LogFormatter):
         return _("Release of a payment at Khalti: %(outcome)s") % {"outcome": _label(OUTCOMES, outcome)}
 
 
+class UnmatchedDealtWith(LogFormatter):
+    label: Any = gettext_lazy("Deal with an unmatched payment")
+
+    def format_message(self, log_entry: Any) -> str:
+        data = log_entry.data
+        values = {"amount": npr(Paisa(data["amount"] or 0)), "action": _label(LABELS, data["action"])}
+        return _("Unmatched payment of %(amount)s: %(action)s") % values
+
+
 def register(actions: LogActionRegistry) -> None:
     """Register the log actions of this package with Wagtail."""
     for action, formatter in {
@@ -121,6 +131,7 @@ def register(actions: LogActionRegistry) -> None:
         REVERSED: RefundReversed,
         RESOLVED: FlagResolved,
         RELEASED: ReservationReleased,
+        UNMATCHED: UnmatchedDealtWith,
     }.items():
         actions.register_action(action)(formatter)
 

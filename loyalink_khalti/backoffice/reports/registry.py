@@ -12,10 +12,12 @@ from .base import Report
 from .movement import MovementReport
 from .review import ReviewReport
 from .settlement import SettlementReport
+from .unmatched import UnmatchedReport
 from .unpaid import UnpaidReport
 
 REPORTS: dict[str, type[Report]] = {
     "review": ReviewReport,
+    "unmatched": UnmatchedReport,
     "unpaid": UnpaidReport,
     "settlement": SettlementReport,
     "movement": MovementReport,

@@ -20,9 +20,9 @@ ACTIONS = ("attach", "refund", "not_ours", "reopen")
 
 class Command(BaseCommand):
     help = (
-        "List the unmatched payments: money at Khalti that came back to the shop and that no payment here is. With the "
-        "number of one and an action, attach it to an order, refund it, or record that it belongs to another shop with "
-        "this key. Without --yes it only says what it would do."
+        "List the unmatched payments: money at Khalti that came back to the shop and that no payment here is. With "
+        "the number of one and an action, attach it to an order, refund it, or record that it belongs to another "
+        "shop with this key. Without --yes it only says what it would do."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
