@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('actor', models.CharField(blank=True, help_text="the user's pk", max_length=64, null=True)),
                 ('note', models.TextField(blank=True, default='')),
                 ('credentials', models.ForeignKey(blank=True, help_text='that found it', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalink_khalti.credentials')),
-                ('payment', models.OneToOneField(blank=True, help_text='the payment that it became', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='unmatched', to='loyalink_khalti.payment')),
+                ('payment', models.OneToOneField(blank=True, help_text='the payment that it became', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalink_khalti.payment')),
                 ('returned_to', models.ForeignKey(blank=True, help_text='the payment whose return address it was; null: none here has that address', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalink_khalti.payment')),
             ],
             options={

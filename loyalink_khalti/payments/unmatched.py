@@ -94,7 +94,7 @@ class UnmatchedPayment(models.Model):
     mailed_at = models.DateTimeField(null=True, blank=True)
     # What staff did
     payment = models.OneToOneField(
-        Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="unmatched",
+        Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="+",
         help_text="the payment that it became",
     )  # fmt: skip
     resolved_at = models.DateTimeField(null=True, blank=True)

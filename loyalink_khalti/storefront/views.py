@@ -158,7 +158,7 @@ def _keep(request: HttpRequest, claim: Returned, *, site_key: str, returned_to: 
 def _unmatched_page(request: HttpRequest, claim: Returned) -> HttpResponse:
     """Say that the shop has no record of the payment yet, with its number. It depends on the claim alone.
 
-    Whether the pidx is known makes no difference: nobody learns from this page which payments there are.
+    Whether the pidx is known makes no difference: this page reveals nothing about other payments.
     """
     if wait := throttle.seconds_to_wait(request):
         return plain_pages.too_many(wait=wait)

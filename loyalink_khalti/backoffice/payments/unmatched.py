@@ -173,7 +173,7 @@ class UnmatchedView(PermissionRequired, WagtailAdminTemplateMixin, TemplateView)
 
     def _back(self) -> HttpResponse:
         row = UnmatchedPayment.objects.get(pk=self.row.pk)
-        return HttpResponseRedirect(payment_url(row.payment_id) if row.payment_id else unmatched_url(row.pk))
+        return HttpResponseRedirect(payment_url(row.payment.pk) if row.payment else unmatched_url(row.pk))
 
     def _page(self, form: UnmatchedForm, *, is_preview: bool = False) -> HttpResponse:
         row = self.row
@@ -181,8 +181,8 @@ class UnmatchedView(PermissionRequired, WagtailAdminTemplateMixin, TemplateView)
             form=form, row=row, actions=self.actions, is_preview=is_preview,
             action=LABELS[form.cleaned_data["action"]] if is_preview else "",
             actor=flow.member_emails([row.actor]).get(row.actor, row.actor) if row.actor else "",
-            payment_url=payment_url(row.payment_id) if row.payment_id else "",
-            returned_to_url=payment_url(row.returned_to_id) if row.returned_to_id else "",
+            payment_url=payment_url(row.payment.pk) if row.payment else "",
+            returned_to_url=payment_url(row.returned_to.pk) if row.returned_to else "",
             is_waiting=row.state == UnmatchedState.WAITING,
         )  # fmt: skip
         return self.render_to_response(context)

@@ -40,7 +40,7 @@ class UnmatchedRow:
 
     @property
     def state(self) -> str:
-        return self.row.get_state_display()
+        return str(UnmatchedState(self.row.state).label)
 
     @property
     def status(self) -> str:

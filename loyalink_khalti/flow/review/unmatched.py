@@ -213,7 +213,7 @@ def _attempt_without_pidx(row: UnmatchedPayment, payments: list[Payment], answer
         for payment in payments
         if payment.pidx is None and payment.state == PaymentState.RELEASED and payment.amount == answer.total_amount
     ]
-    return max(empty, key=lambda payment: (payment.pk == row.returned_to_id, payment.pk), default=None)
+    return max(empty, key=lambda payment: (payment == row.returned_to, payment.pk), default=None)
 
 
 def _purchase_to_refund(row: UnmatchedPayment, answer: Lookup) -> tuple[Purchase, list[Payment]]:

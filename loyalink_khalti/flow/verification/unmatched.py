@@ -164,7 +164,7 @@ def ask(row: UnmatchedPayment, *, caller: Caller) -> tuple[Lookup, Credentials]:
     for credentials in _keys(row):
         try:
             client, is_same_key = conf.client_for(credentials, caller)
-            if is_same_key:  # its successor is a key of its own in the list
+            if is_same_key or row.credentials is not None:  # otherwise the successor is in the list, too
                 answer = client.lookup(row.pidx)
                 break
         except KhaltiNotFound as exc:

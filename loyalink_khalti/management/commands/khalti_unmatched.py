@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
     def _show(self, row: UnmatchedPayment) -> None:
         seen = timezone.localtime(row.seen_at)
-        self.stdout.write(f"#{row.pk} {row.pidx}, {npr(Paisa(row.amount or 0))}, {row.get_state_display()}")
+        self.stdout.write(f"#{row.pk} {row.pidx}, {npr(Paisa(row.amount or 0))}, {UnmatchedState(row.state).label}")
         self.stdout.write(f"    came back {seen:%Y-%m-%d %H:%M %Z}; Khalti: {row.status or 'no answer yet'}")
         if row.transaction_id:
             self.stdout.write(f"    transaction {row.transaction_id}")
