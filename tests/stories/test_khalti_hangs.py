@@ -12,8 +12,8 @@ from tests.stories.running_store import Store, open_page
 
 pytestmark = pytest.mark.timeout(400)  # the server's threads are the limit here, with either database
 
-SERVER = {"workers": 2, "threads": 4}
-RETURNS = 24
+SERVER = {"workers": 1, "threads": 4}
+RETURNS = 8
 SAMPLES = 20
 DEADLINE = 10  # seconds, as the settings have it
 SLACK = 0.3  # seconds

@@ -121,6 +121,11 @@ class Customer:
 
     def go_to_payment(self, *, delivery: str = "standard") -> Page:
         """Fill in all pages before the payment page and open it."""
+        self.fill_in(delivery=delivery)
+        return self.browser.get("/shop/checkout/payment-method/")
+
+    def fill_in(self, *, delivery: str = "standard") -> None:
+        """Fill in all pages before the payment page."""
         if not self.user:
             self.browser.post("/shop/checkout/", {"username": self.email, "options": "anonymous"})
         address = {
@@ -133,7 +138,6 @@ class Customer:
         }
         self.browser.post("/shop/checkout/shipping-address/", address)
         self.browser.post("/shop/checkout/shipping-method/", {"method_code": delivery})
-        return self.browser.get("/shop/checkout/payment-method/")
 
     def choose(self, method: str = "khalti", **more: Any) -> Page:
         return self.browser.post("/shop/checkout/payment-method/", {"payment_method": method, **more})
@@ -145,7 +149,7 @@ class Customer:
         """Order products, from the catalogue to "place order"."""
         for product in products:
             self.add(product)
-        self.go_to_payment(**more)
+        self.fill_in(**more)
         chosen = self.choose(method, **({} if points is None else {"points": points}))
         assert chosen.status_code == 302, chosen.content.decode()
         return self.place()
