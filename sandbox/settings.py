@@ -20,6 +20,10 @@ VAR.mkdir(parents=True, exist_ok=True)
 PORT = int(os.environ.get("PORT") or 8000)
 SITE_URL = (os.environ.get("SITE_URL") or f"http://127.0.0.1:{PORT}").rstrip("/")
 SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
+SITE_PATH = urlsplit(SITE_URL).path
+"""The path below which a proxy, or gunicorn by ``SCRIPT_NAME``, serves the store: "/pasal", or "" for none."""
+SITE_ORIGIN = SITE_URL.removesuffix(SITE_PATH)
+FORCE_SCRIPT_NAME = SITE_PATH or None
 
 DEBUG = (os.environ.get("DEBUG") or "1").lower() not in {"0", "false", "no", "off"}
 DEMO_SECRET_KEY = "saraswati-stationery-is-a-demo-and-this-key-is-public"
@@ -66,7 +70,7 @@ def refuse_public_keys() -> None:
 refuse_public_keys()
 ALLOWED_HOSTS = [SITE_HOST, "localhost", ".localhost", "127.0.0.1", "0.0.0.0", "[::1]"]
 ALLOWED_HOSTS += [host for host in (os.environ.get("ALLOWED_HOSTS") or "").split(",") if host]
-CSRF_TRUSTED_ORIGINS = [SITE_URL]
+CSRF_TRUSTED_ORIGINS = [SITE_ORIGIN]
 X_FRAME_OPTIONS = "SAMEORIGIN"  # Wagtail's preview and the mail page show pages of this store in a frame
 SITE_ID = 1
 ROOT_URLCONF = "sandbox.urls"
@@ -220,7 +224,7 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_TEMPLATE = "too_many_logins.html"
 AXES_VERBOSE = False
 LOGIN_URL = "customer:login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_REDIRECT_URL = f"{SITE_PATH}/"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ne", _("Nepali"))]
@@ -231,10 +235,10 @@ TIME_ZONE = "Asia/Kathmandu"
 USE_I18N = True
 USE_TZ = True
 
-STATIC_URL = "/static/"
+STATIC_URL = f"{SITE_PATH}/static/"
 STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [HERE / "static"]
-MEDIA_URL = "/media/"
+MEDIA_URL = f"{SITE_PATH}/media/"
 MEDIA_ROOT = VAR / "media"
 # Files are served from their source folders, so that gunicorn needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
@@ -246,7 +250,7 @@ DEFAULT_FROM_EMAIL = "Saraswati Stationery <shop@saraswati.example>"
 OSCAR_FROM_EMAIL = DEFAULT_FROM_EMAIL
 
 WAGTAIL_SITE_NAME = "Saraswati Stationery"
-WAGTAILADMIN_BASE_URL = SITE_URL
+WAGTAILADMIN_BASE_URL = SITE_ORIGIN
 # The running store makes no request to other servers.
 WAGTAIL_GRAVATAR_PROVIDER_URL = None
 WAGTAIL_ENABLE_UPDATE_CHECK = False

@@ -114,11 +114,17 @@ def _commands(chosen: argparse.Namespace, var: Path) -> Iterator[tuple[str, list
         yield "The simulated Khalti", simulator, f"http://127.0.0.1:{chosen.simulator_port}/healthz"
     address = f"127.0.0.1:{chosen.port}"
     gunicorn = [sys.executable, "-m", "gunicorn", "sandbox.wsgi:application", "--bind", address, *GUNICORN]
-    yield "The store", gunicorn, f"http://{address}/healthz"
+    yield "The store", gunicorn, f"http://{address}{_path()}/healthz"
 
 
 def _environment(chosen: argparse.Namespace) -> dict[str, str]:
-    return {**os.environ, "PORT": str(chosen.port), "KHALTI_BASE_URL": chosen.khalti or _simulated(chosen)}
+    """Return the environment of both processes; gunicorn serves the store below the path of ``SITE_URL``."""
+    more = {"SCRIPT_NAME": _path()} if _path() else {}
+    return {**os.environ, "PORT": str(chosen.port), "KHALTI_BASE_URL": chosen.khalti or _simulated(chosen), **more}
+
+
+def _path() -> str:
+    return urlsplit((os.environ.get("SITE_URL") or "").rstrip("/")).path
 
 
 def _manage(environment: dict[str, str], failure: str, *command: str) -> None:

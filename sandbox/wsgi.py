@@ -11,4 +11,4 @@ from django.conf import settings
 
 # Media files change while the store runs (thumbnails, uploads): each is looked up on request.
 application = WhiteNoise(get_wsgi_application(), autorefresh=True)
-application.add_files(settings.MEDIA_ROOT, prefix=settings.MEDIA_URL)
+application.add_files(settings.MEDIA_ROOT, prefix=settings.MEDIA_URL.removeprefix(settings.SITE_PATH))

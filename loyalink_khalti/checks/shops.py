@@ -4,7 +4,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, Resolver404, URLResolver, get_resolver, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, URLResolver, get_resolver, get_script_prefix, resolve, reverse
 from django.urls.resolvers import LocalePrefixPattern
 from django.utils.module_loading import import_string
 from django.utils.translation import override
@@ -114,7 +114,7 @@ def urls() -> Messages:
         )
         return
     try:
-        namespaces = resolve(page).namespaces
+        namespaces = resolve(f"/{page.removeprefix(get_script_prefix())}").namespaces
     except Resolver404:
         namespaces = []
     if "loyalink_khalti" not in namespaces:

@@ -1,4 +1,4 @@
-"""Checks of the sites: a public address over https, and a host name of its own for each."""
+"""Checks of the sites: a public address over https, the path below which it is served, and a host name for each."""
 
 from collections import defaultdict
 from typing import Any
@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
+from django.core import checks
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from loyalink_khalti import conf
 from loyalink_khalti.conf.sites import SiteKey
@@ -23,12 +25,62 @@ def site_address() -> Messages:
             'LOYALINK_KHALTI["SITE_URL"] = "https://shop.example". With several sites, set the host name and port of'
             ' each in Wagtail, and SILENCED_SYSTEM_CHECKS = ["loyalink_khalti.W012"].',
         )
-    elif urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+    elif not _is_address(url):
         yield error(
             11, f"SITE_URL is not an address: {url!r}.", 'LOYALINK_KHALTI["SITE_URL"] = "https://shop.example"'
         )
     else:
         yield from _plain_http(url)
+        yield from _other_path(urlsplit(url).path.rstrip("/"))
+
+
+def _is_address(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not (parts.query or parts.fragment)
+
+
+def _other_path(path: str) -> Messages:
+    """Report a path in ``SITE_URL`` that is not the one below which the shop is served."""
+    script_name = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    if path and path != script_name:
+        served = (
+            f"below {script_name!r}" if script_name else "at the root of its host, as FORCE_SCRIPT_NAME is not set"
+        )
+        yield error(
+            47,
+            f"SITE_URL has the path {path!r}, but the shop is served {served}: customers return to a page that does"
+            " not exist.",
+            f'FORCE_SCRIPT_NAME = "{path}" if the whole site is served below that path, otherwise'
+            ' LOYALINK_KHALTI["SITE_URL"] = "https://shop.example" without a path.',
+        )
+
+
+@check()
+def script_name() -> Messages:
+    name = settings.FORCE_SCRIPT_NAME
+    if name and not str(name).startswith("/"):
+        yield error(
+            48,
+            f"FORCE_SCRIPT_NAME is {name!r}, so the addresses of all pages are wrong.",
+            f'FORCE_SCRIPT_NAME = "/{str(name).strip("/")}", with a slash at its beginning.',
+        )
+
+
+@check(checks.Tags.security)
+def cookie_paths() -> Messages:
+    try:
+        page = reverse("loyalink_khalti:return", args=["A" * 22])
+    except NoReverseMatch:  # ``urls`` in ``shops`` reports it
+        return
+    for name in ("SESSION_COOKIE_PATH", "CSRF_COOKIE_PATH"):
+        path = str(getattr(settings, name))
+        if not f"{page}/".startswith(path.rstrip("/") + "/"):
+            yield warning(
+                49,
+                f"{name} is {path!r}, so browsers do not send that cookie to {page}: customers who return from Khalti"
+                " appear logged out, or cannot cancel.",
+                f'{name} = "{get_script_prefix()}"',
+            )
 
 
 @database_check

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
+from django.urls import get_script_prefix
 from django.utils.module_loading import import_string
 
 from loyalink_khalti.khalti.credentials import is_khalti_url
@@ -188,17 +190,33 @@ def _wagtail_sites() -> Any:
 
 
 def site_url(site_key: str) -> str:
-    """Return the public address of a site without a trailing slash. It never comes from a request.
+    """Return the public address of a site, with the path below which it is served, without a trailing slash.
 
+    It never comes from a request, except for that path where only the server names it (WSGI's ``SCRIPT_NAME``).
     A deleted site has the address of Wagtail's default site. Raises ``ImproperlyConfigured`` without ``SITE_URL`` and
     without either site in Wagtail.
     """
-    if get("SITE_URL"):
-        return str(get("SITE_URL")).rstrip("/")
-    site = sites.find_site(site_key)
-    if site is None:
-        raise ImproperlyConfigured('set LOYALINK_KHALTI["SITE_URL"], or create a default Site in Wagtail')
-    return str(site.root_url)
+    address = str(get("SITE_URL"))
+    if not address:
+        site = sites.find_site(site_key)
+        if site is None:
+            raise ImproperlyConfigured('set LOYALINK_KHALTI["SITE_URL"], or create a default Site in Wagtail')
+        address = str(site.root_url)
+    address = address.rstrip("/")
+    return address if urlsplit(address).path else address + _script_name()
+
+
+def absolute_url(site_key: str, path: str) -> str:
+    """Return the public address of a page of a site, by the path that Django's ``reverse`` has returned for it.
+
+    Raises ``ImproperlyConfigured`` as ``site_url`` does.
+    """
+    return f"{site_url(site_key)}/{path.removeprefix(get_script_prefix()).removeprefix('/')}"
+
+
+def _script_name() -> str:
+    """Return the path below which the shop is served, "" at the root of its host; in jobs ``FORCE_SCRIPT_NAME``."""
+    return (get_script_prefix().rstrip("/") or settings.FORCE_SCRIPT_NAME or "").rstrip("/")
 
 
 def khalti_settings(site_key: str) -> Any:

@@ -54,7 +54,9 @@ class BrowserSession:
         self.session.trust_env = False
 
     def open(self, path: str, *, follow: bool = True) -> Page:
-        return self._page(self.session.get(urljoin(self.store, path), allow_redirects=follow, timeout=60))
+        """Open an address, or a path of the store ("/shop/")."""
+        address = urljoin(f"{self.store}/", path.removeprefix("/"))
+        return self._page(self.session.get(address, allow_redirects=follow, timeout=60))
 
     def submit(self, page: Page, *fields: str, follow: bool = True, **typed: str) -> Page:
         """Fill in the form that has these fields and send it with its other values."""

@@ -40,11 +40,13 @@ MAIL_TIMEOUT = 5  # seconds
 class Store:
     """A running store, as a test uses it from outside."""
 
-    def __init__(self, khalti: Simulator, folder: Path) -> None:
+    def __init__(self, khalti: Simulator, folder: Path, *, path: str = "") -> None:
+        """``path`` is the one below which gunicorn serves it: "/pasal", or "" for the root of its host."""
         self.khalti = khalti
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.path = path
+        self.url = f"http://127.0.0.1:{self.port}{path}"
         self.variables: dict[str, str] = {}
         """Environment variables that a story sets for the store."""
         self._server: subprocess.Popen[bytes] | None = None
@@ -62,6 +64,7 @@ class Store:
                 "SANDBOX_VAR": str(self.folder),
                 "TRUSTED_PROXIES": "1",  # so that every browser has a network of its own
             }
+            | ({"SITE_URL": self.url, "SCRIPT_NAME": self.path} if self.path else {})
             | self.variables
         )
 
@@ -186,11 +189,11 @@ class Store:
 
 @contextmanager
 def running_store(
-    folder: Path, media: Path, *, workers: int = 2, threads: int = 8, **variables: str
+    folder: Path, media: Path, *, workers: int = 2, threads: int = 8, path: str = "", **variables: str
 ) -> Iterator[Store]:
     """Run the demo store, whose rows are in the database and whose pictures are in ``media``; stop it at the end."""
     with Simulator() as khalti:
-        store = Store(khalti, folder)
+        store = Store(khalti, folder, path=path)
         (folder / "media").symlink_to(media)
         with override_settings(SITE_URL=store.url):
             pages.update_address()

@@ -177,10 +177,9 @@ def _with_email(email: str) -> Q:
 
 def _initiate_request(payment: Payment) -> Initiate:
     cart = payment.purchase.frozen_cart
-    site = conf.site_url(cart.site_key)
     return Initiate(
-        return_url=site + reverse("loyalink_khalti:return", args=[payment.token]),
-        website_url=site + "/",
+        return_url=conf.absolute_url(cart.site_key, reverse("loyalink_khalti:return", args=[payment.token])),
+        website_url=conf.site_url(cart.site_key) + "/",
         amount=Paisa(payment.amount),
         purchase_order_id=payment.purchase_order_id,
         purchase_order_name=cart.name,

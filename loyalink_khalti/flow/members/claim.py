@@ -99,7 +99,7 @@ def send_claim_mail(*, purchase_id: int, member_id: str) -> None:
     context = {
         "order_number": purchase.number,
         "points": claimable_points(purchase),
-        "claim_url": conf.site_url(purchase.site_key) + _path(token),
+        "claim_url": conf.absolute_url(purchase.site_key, _path(token)),
     }
     with translation.override(purchase.language):
         subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", context).split())

@@ -58,10 +58,11 @@ def _digest(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:
         }
         for flag in flags[:MOST]
     ]
-    site = _site_url(flags[0].payment.purchase.site_key)
+    site_key = _site_with_address(flags[0].payment.purchase.site_key)
+    site = conf.site_url(site_key)
     context = {
         "flags": listed, "number": len(flags), "more": len(flags) - len(listed), "site_url": site,
-        "review_url": _review_url(site),
+        "review_url": _review_url(site_key),
     }  # fmt: skip
     # Named after the outbox's message and its first Flag: if it is sent twice, a mail program shows it once.
     return _mail("flags", context, to, name=f"{message_id}.{flags[0].raised_at:%Y%m%d%H%M%S}", site=site)
@@ -72,7 +73,7 @@ def mail_alert(template: str, context: dict[str, Any], message_id: int, *, site_
 
     ``template`` names ``mail/<template>.txt`` and ``mail/<template>_subject.txt``, which also get ``site_url``.
     """
-    to, site = conf.alerts_to(), _site_url(site_key)
+    to, site = conf.alerts_to(), conf.site_url(_site_with_address(site_key))
     if to:
         _mail(template, context | {"site_url": site}, to, name=f"{template}.{message_id}", site=site).send()
 
@@ -98,17 +99,18 @@ def _mail(template: str, context: dict[str, Any], to: list[str], *, name: str, s
     return EmailMessage(subject, body, to=to, headers=headers)
 
 
-def _site_url(site_key: str) -> str:
-    """Return the address of a site or, where it no longer exists, of the default one."""
+def _site_with_address(site_key: str) -> str:
+    """Return the key of a site that has an address: its own or, where the site no longer exists, the default one."""
     try:
-        return conf.site_url(site_key)
+        conf.site_url(site_key)
     except ImproperlyConfigured:
-        return conf.site_url(conf.DEFAULT_SITE)
+        return conf.DEFAULT_SITE
+    return site_key
 
 
-def _review_url(site: str) -> str:
+def _review_url(site_key: str) -> str:
     """Return where staff see all open Flags; "" in a shop without Wagtail's admin."""
     try:
-        return site + reverse("loyalink_khalti_report_review")
+        return conf.absolute_url(site_key, reverse("loyalink_khalti_report_review"))
     except NoReverseMatch:
         return ""

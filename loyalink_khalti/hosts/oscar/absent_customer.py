@@ -39,11 +39,11 @@ def call_hooks(number: str) -> None:
 def _request_for(order: Any, purchase: Purchase) -> HttpRequest:
     """Return a request like the one in which the customer would have seen the order."""
     request: Any = HttpRequest()
-    address = urlsplit(conf.site_url(purchase.site_key))
+    address = urlsplit(conf.absolute_url(purchase.site_key, reverse("checkout:thank-you")))
     port = str(address.port or (443 if address.scheme == "https" else 80))
     request.META |= {"SERVER_NAME": address.hostname or "localhost", "SERVER_PORT": port}
     request.META["wsgi.url_scheme"] = address.scheme
-    request.method, request.path = "GET", reverse("checkout:thank-you")
+    request.method, request.path = "GET", address.path
     request.user = order.user or AnonymousUser()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore()
     request._messages = FallbackStorage(request)

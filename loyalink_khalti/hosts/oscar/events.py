@@ -244,7 +244,6 @@ def _messages_by_staff(dispatcher: Any, order: Any, context: dict[str, Any]) -> 
 
 
 def _mail_context(order: Any, purchase: Purchase) -> dict[str, Any]:
-    site_url = conf.site_url(purchase.site_key)
     claim_path = "" if purchase.member_id else flow.claim_path(purchase)
     return {
         "order": order,
@@ -255,9 +254,9 @@ def _mail_context(order: Any, purchase: Purchase) -> dict[str, Any]:
         "receipt": receipt_of(purchase),
         "address": order.shipping_address.active_address_fields() if order.shipping_address else [],
         "shop_name": settings.OSCAR_SHOP_NAME,
-        "shop_url": site_url,
-        "order_url": site_url + _order_page(order),
-        "claim_url": site_url + claim_path if claim_path else "",
+        "shop_url": conf.site_url(purchase.site_key),
+        "order_url": conf.absolute_url(purchase.site_key, _order_page(order)),
+        "claim_url": conf.absolute_url(purchase.site_key, claim_path) if claim_path else "",
         "claim_points": flow.claimable_points(purchase) if claim_path else 0,
     }
 

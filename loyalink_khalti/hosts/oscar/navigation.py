@@ -10,11 +10,13 @@ It is added at the end automatically. A shop that wants it elsewhere adds it in 
 from typing import Any
 
 from django.conf import settings
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse, set_script_prefix
 from django.utils.translation import gettext_lazy as _
+from oscar.apps.dashboard.nav import default_access_fn
 
 from loyalink_khalti.staff.permissions import VIEW_ENTRIES, VIEW_MEMBERS, VIEW_PAYMENTS, has_permission
 
+_OSCARS_OWN = "oscar.apps.dashboard.nav.default_access_fn"
 _ACCESS_ADMIN = "wagtailadmin.access_admin"
 _PERMISSIONS = {
     "wagtailadmin_home": _ACCESS_ADMIN,
@@ -57,7 +59,23 @@ WAGTAIL: dict[str, Any] = {
 }
 
 
+def can_open_in_dashboard(user: Any, url_name: str | None, url_args: Any = None, url_kwargs: Any = None) -> bool:
+    """Return whether this user may open a page of Oscar's dashboard.
+
+    Oscar's own function (4.2) looks a page up by its address; below a path (``FORCE_SCRIPT_NAME``) it finds none, and
+    the dashboard fails.
+    """
+    prefix = get_script_prefix()
+    set_script_prefix("/")
+    try:
+        return bool(default_access_fn(user, url_name, url_args, url_kwargs))
+    finally:
+        set_script_prefix(prefix)
+
+
 def add_menu_entry() -> None:
-    """Add the entry at the end of Oscar's menu, unless the shop has added it already."""
+    """Add the entry at the end of Oscar's menu, unless the shop has added it; let the menu work below a path."""
+    if settings.OSCAR_DASHBOARD_DEFAULT_ACCESS_FUNCTION == _OSCARS_OWN:
+        settings.OSCAR_DASHBOARD_DEFAULT_ACCESS_FUNCTION = f"{__name__}.{can_open_in_dashboard.__name__}"
     if WAGTAIL not in settings.OSCAR_DASHBOARD_NAVIGATION:
         settings.OSCAR_DASHBOARD_NAVIGATION = [*settings.OSCAR_DASHBOARD_NAVIGATION, WAGTAIL]
