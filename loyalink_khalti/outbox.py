@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from loyalink_khalti.after_response import after_response
+from loyalink_khalti.clock import DatabaseTime, is_in_future, is_over
 from loyalink_khalti.errors import safe_trace
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ CLAIM = timedelta(seconds=30)
 POLL_SECONDS = 0.2
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=6)
+JITTER = 0.1
+LONGEST_DELAY = timedelta(hours=1)
+"""The longest wait of a message that was not tried yet."""
 KEPT_FOR = timedelta(days=30)
 """How long a sent message is kept for inspection."""
 STUCK_AFTER = 5
@@ -60,11 +64,18 @@ class Message(models.Model):
 
 _CLAIMED = Q(sent_at=None, attempts__gt=0, error="")
 """A sender has it until it is due again; a message that failed has an error and only waits for its back-off."""
+_CLAIM_IS_OVER = is_over("due_at", longest=CLAIM)
+_DUE = (
+    is_over("due_at", longest=LONGEST_RETRY * (1 + JITTER))
+    | (_CLAIMED & _CLAIM_IS_OVER)
+    | (Q(attempts=0) & is_over("due_at", longest=LONGEST_DELAY))
+)
+"""A wait that is longer than any that is written was written by a wrong clock."""
 
 
 def post(function: str, **payload: Any) -> Message:
     """Write a message in the caller's transaction; it is sent after commit."""
-    message = Message.objects.create(function=function, payload=payload)
+    message = Message.objects.create(function=function, payload=payload, **_now())
     transaction.on_commit(lambda: after_response(lambda: send(message.pk)), robust=True)
     return message
 
@@ -72,35 +83,36 @@ def post(function: str, **payload: Any) -> Message:
 def post_once(function: str, *, key: str, apart: timedelta = timedelta(0), **payload: Any) -> None:
     """Write a message unless one with this ``key`` is unsent; it is sent ``apart`` from the last one, or later."""
     with transaction.atomic(savepoint=False):
-        message = Message(function=function, key=key, payload=payload)
+        message = Message(function=function, key=key, payload=payload, **_now())
         Message.objects.bulk_create([message], ignore_conflicts=True)
-        _delay(key, apart)  # only now: the unsent one may just have been sent
+        _delay(key, min(apart, LONGEST_DELAY))  # only now: the unsent one may just have been sent
     transaction.on_commit(lambda: after_response(lambda: _send_due(key)), robust=True)
 
 
 def post_later(function: str, *, key: str, delay: timedelta, **payload: Any) -> None:
     """Write a message that a job sends after ``delay``, unless somebody takes it before; ``key`` is of it alone."""
-    Message.objects.create(function=function, key=key, payload=payload, due_at=timezone.now() + delay)
+    due_at = DatabaseTime(min(delay, LONGEST_DELAY))
+    Message.objects.create(function=function, key=key, payload=payload, **{**_now(), "due_at": due_at})
 
 
 def take(key: str) -> bool:
     """Take a message that no sender has, to do its work here; return False if it was taken or sent before."""
     waiting = Message.objects.filter(key=key, sent_at=None, attempts=0)
-    return bool(waiting.update(sent_at=timezone.now()))
+    return bool(waiting.update(sent_at=DatabaseTime()))
 
 
 def deliver(*, ignore_back_off: bool = False, most: int | None = None) -> int:
     """Send the messages that are due, or the first ``most`` of them, and return how many were sent here.
 
-    ``ignore_back_off`` sends those that failed, too, and waits while another sender has a claim, dead or alive.
+    ``ignore_back_off`` sends those that failed, too, and waits while another sender has a claim, dead or alive, for
+    ``CLAIM`` in all: every claim of a dead one is over then.
     """
-    now = timezone.now()
     unsent = Message.objects.filter(sent_at=None)
-    due = Q(due_at__lte=now)
-    unsent = unsent.filter(due | Q(attempts__gt=0) if ignore_back_off else due)
-    sent = 0
+    unsent = unsent.filter(_DUE | Q(attempts__gt=0) if ignore_back_off else _DUE)
+    sent, until = 0, time.monotonic() + CLAIM.total_seconds()
     for pk in list(unsent.order_by("pk").values_list("pk", flat=True)[:most]):
-        while ignore_back_off and Message.objects.filter(_CLAIMED, pk=pk, due_at__gt=timezone.now()).exists():
+        claimed = Message.objects.filter(_CLAIMED, ~_CLAIM_IS_OVER, pk=pk)
+        while ignore_back_off and time.monotonic() < until and claimed.exists():
             time.sleep(POLL_SECONDS)
         sent += send(pk, ignore_back_off=ignore_back_off)
     return sent
@@ -108,24 +120,26 @@ def deliver(*, ignore_back_off: bool = False, most: int | None = None) -> int:
 
 def send(pk: int, *, ignore_back_off: bool = False) -> bool:
     """Send one message unless another sender has it; return whether it was sent here."""
-    now = timezone.now()
-    free = Q(due_at__lte=now)
-    if ignore_back_off:
-        free |= ~_CLAIMED
+    free = _DUE | ~_CLAIMED if ignore_back_off else _DUE
     row = Message.objects.filter(free, pk=pk, sent_at=None)
-    if not row.update(due_at=now + CLAIM, attempts=F("attempts") + 1, error=""):
+    if not row.update(due_at=DatabaseTime(CLAIM), attempts=F("attempts") + 1, error=""):
         return False
     message = Message.objects.get(pk=pk)
     try:
         _call(import_string(message.function), message)
     except Exception as exc:  # noqa: BLE001 - it is tried again
         log.error("outbox: %s failed, attempt %d: %s", message, message.attempts, safe_trace(exc))
-        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - not secret
+        jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not secret
         wait = min(FIRST_RETRY * 2 ** min(message.attempts - 1, 16), LONGEST_RETRY) * jitter
-        Message.objects.filter(pk=pk).update(due_at=timezone.now() + wait, error=type(exc).__name__)
+        Message.objects.filter(pk=pk).update(due_at=DatabaseTime(wait), error=type(exc).__name__)
         return False
-    Message.objects.filter(pk=pk).update(sent_at=timezone.now(), error="")
+    Message.objects.filter(pk=pk).update(sent_at=DatabaseTime(), error="")
     return True
+
+
+def _now() -> dict[str, Any]:
+    """Return the times of a new message, which is due at once."""
+    return {"created_at": DatabaseTime(), "due_at": DatabaseTime()}
 
 
 def stuck() -> int:
@@ -135,19 +149,20 @@ def stuck() -> int:
 
 def delete_old() -> int:
     """Delete the messages that were sent longer than ``KEPT_FOR`` ago, and return how many there were."""
-    return Message.objects.filter(sent_at__lt=timezone.now() - KEPT_FOR).delete()[0]
+    return Message.objects.filter(sent_at__lt=DatabaseTime(-KEPT_FOR)).delete()[0]
 
 
 def _delay(key: str, apart: timedelta) -> None:
     """Make the unsent message with this key due ``apart`` from the last one that was sent."""
-    last = Message.objects.filter(key=key, sent_at__gt=timezone.now() - apart).aggregate(at=Max("sent_at"))["at"]
+    recent = Q(sent_at__gt=DatabaseTime(-apart)) & ~is_in_future("sent_at")
+    last = Message.objects.filter(recent, key=key).aggregate(at=Max("sent_at"))["at"]
     if last is not None:
         unsent = Message.objects.filter(key=key, sent_at=None, attempts=0, due_at__lt=last + apart)
         unsent.update(due_at=last + apart)
 
 
 def _send_due(key: str) -> None:
-    for pk in Message.objects.filter(key=key, sent_at=None, due_at__lte=timezone.now()).values_list("pk", flat=True):
+    for pk in Message.objects.filter(_DUE, key=key, sent_at=None).values_list("pk", flat=True):
         send(pk)
 
 

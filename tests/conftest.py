@@ -7,11 +7,13 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import time_machine
 from django.conf import settings
 from django.contrib.sites.models import Site
 from django.core.cache import cache, caches
@@ -20,9 +22,11 @@ from django.core.signals import setting_changed
 from django.test import TransactionTestCase, override_settings
 from django.test.signals import root_urlconf_changed
 from django.urls import set_urlconf
+from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
 
+from loyalink_khalti.clock import clock_replaced
 from loyalink_khalti.khalti import circuit_breaker
 from tests import databases
 from tests.databases import Database
@@ -155,6 +159,17 @@ def demo_store(
 def forget_cached_rows() -> None:
     cache.clear()
     Site.objects.clear_cache()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database_travels() -> Iterator[None]:
+    """Let ``time_machine.travel`` move the database's time, too; without it the database says what time it is."""
+
+    def travelled_to() -> datetime | None:
+        return timezone.now() if time_machine.escape_hatch.is_travelling() else None
+
+    with clock_replaced(travelled_to):
+        yield
 
 
 @pytest.fixture(autouse=True)

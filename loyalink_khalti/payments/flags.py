@@ -7,8 +7,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.dispatch import Signal
-from django.utils import timezone
 
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.khalti.wire import Lookup, Status
 
 from .models import Flag, Payment
@@ -33,7 +33,7 @@ def raise_site_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str,
 
     The Flag keeps the payment and the evidence of the first. Only a new Flag is mailed.
     """
-    site_key, now = payment.purchase.site_key, timezone.now()
+    site_key, now = payment.purchase.site_key, DatabaseTime()
     open_flag = Flag.objects.filter(site_key=site_key, reason=reason, resolved_at=None)
     if open_flag.update(count=F("count") + 1, last_at=now):
         return
@@ -73,7 +73,7 @@ def resolve_flags(
     flags = Flag.objects.filter(payment=payment, reason__in=list(reasons), resolved_at=None)
     flags = flags.exclude(evidence__has_key="refund")
     fields = {"note": note} if note else {}
-    return flags.update(resolved_at=timezone.now(), resolution=resolution, actor=actor, **fields)
+    return flags.update(resolved_at=DatabaseTime(), resolution=resolution, actor=actor, **fields)
 
 
 def has_unrecorded_partial_refund(payment: Payment) -> bool:

@@ -1,6 +1,7 @@
 """The tables of the money: purchases, payments, refunds and their Flags. All amounts are paisa."""
 
 import secrets
+from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -8,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.ports import Cart, Outcome, PaymentMethod, ReleaseReason
 from loyalink_khalti.search import SearchTextField
@@ -65,6 +67,9 @@ class Purchase(models.Model):
     )
     claimed_at = models.DateTimeField(null=True, blank=True)
     search_text = SearchTextField(help_text="reference, order number, name, e-mail address, phone")
+
+    read_at: datetime | None = None
+    """The database's time when the row was locked (``transitions.lock``); None where that is not known."""
 
     class Meta:
         constraints = [
@@ -124,8 +129,9 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
     """Payments."""
 
     def with_flags(self) -> Self:
-        """Read ``is_flagged``, too: whether a Flag of the payment is open."""
-        return self.annotate(is_flagged=Exists(Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None)))
+        """Read ``is_flagged`` and ``read_at``, too: whether a Flag of the payment is open, and the database's time."""
+        is_flagged = Exists(Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None))
+        return self.annotate(is_flagged=is_flagged, read_at=DatabaseTime())
 
 
 class Payment(models.Model):
@@ -162,7 +168,7 @@ class Payment(models.Model):
     lookup_not_before = models.DateTimeField(null=True, blank=True)
     lookup_count = models.PositiveIntegerField(default=0)
     not_found = models.PositiveIntegerField(default=0)
-    # The reconciler's own back-off: when it polls next (null: now), and how often in a row polling has failed.
+    # The reconciler's own back-off: when it polls next (null: never), and how often in a row polling has failed.
     next_poll_at = models.DateTimeField(null=True, blank=True)
     poll_failures = models.PositiveIntegerField(default=0)
     confirm_attempts = models.PositiveIntegerField(default=0, help_text="how often placing the order failed")
@@ -170,6 +176,8 @@ class Payment(models.Model):
 
     is_flagged: bool = True
     """Whether a Flag is open, where the row was read ``with_flags``; True where that is not known."""
+    read_at: datetime | None = None
+    """The database's time when the row was read ``with_flags``; None where that is not known."""
 
     objects = PaymentQuerySet.as_manager()
 

@@ -1,24 +1,37 @@
-"""Which payments the reconciler polls, when each is polled next, and when jobs last ran."""
+"""Which payments the reconciler polls, when each is polled next, and by whom: leases; and when jobs last ran.
 
+A lease lets one process at a time call lookup for a payment. It lasts for seconds and is taken by one conditional
+UPDATE, so that no lock is held during the call. Customers cannot cause many calls.
+"""
+
+import logging
 import random
-from datetime import UTC, datetime, timedelta
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.utils import timezone
 
-from .models import Payment, Refund
+from loyalink_khalti.clock import NOW, SLACK, DatabaseTime, database_now, is_in_future, is_older, is_over
+from loyalink_khalti.khalti.transport import MAX_RETRY_AFTER
+
+from .models import Payment, Purchase, Refund
 from .states import (
     CAPTURED,
+    LIVE,
     NET_POSITIVE,
     PENDING_REFUNDS,
     POLLED_DAILY,
     POLLED_UNTIL_ENDED,
+    SETTLED,
     WITH_REFUNDS,
     PaymentState,
     PurchaseState,
     RefundState,
 )
+
+log = logging.getLogger(__name__)
 
 RELEASED_FOR = timedelta(days=7)
 """How long after its link expired a released payment is polled: it may have been paid at the last moment."""
@@ -26,8 +39,16 @@ REFUNDS_FOR = timedelta(days=30)
 """How long after it was paid a payment is polled for refunds made in Khalti's dashboard."""
 
 SOONEST, LATEST, DAILY = timedelta(seconds=30), timedelta(hours=6), timedelta(days=1)
-NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-"""The next poll of a payment that cannot change any more; the index on ``next_poll_at`` then finds the few others."""
+JITTER = 0.1
+"""The share by which a wait is made shorter or longer, so that payments of one minute are not polled together."""
+LONGEST_WAIT = DAILY * (1 + JITTER)
+"""The longest wait between two polls: a ``next_poll_at`` further ahead was written by a wrong clock, and is due."""
+LONGEST_LEASE = timedelta(minutes=5)
+"""The longest lease: one that ends later was written by a wrong clock, and counts as none."""
+CUSTOMER_BACK_OFF = (timedelta(seconds=3), timedelta(seconds=10), timedelta(seconds=30))
+"""After the first, the second and any later lookup of a payment: how long customers cause no other one."""
+LONGEST_BACK_OFF = timedelta(seconds=MAX_RETRY_AFTER)
+"""The longest of all: Khalti asks for that much (HTTP 429)."""
 CONFIRM_ATTEMPTS = 10
 """How often placing the order of a paid payment is attempted automatically; after that staff decide."""
 
@@ -56,59 +77,78 @@ def polled(*, unsent_after: timedelta) -> QuerySet[Payment]:
 
     A payment without a payment page is left out until ``unsent_after`` has passed: Khalti may still answer.
     """
-    now = timezone.now()
     unfinished = Refund.objects.filter(UNFINISHED, payment=OuterRef("pk"))
     return Payment.objects.filter(
-        Q(state=PaymentState.CREATED, created_at__lte=now - unsent_after)
+        Q(is_older("created_at", unsent_after), state=PaymentState.CREATED)
         | Q(state__in=POLLED_UNTIL_ENDED)
-        | Q(state=PaymentState.RELEASED, pidx__isnull=False, expires_at__gt=now - RELEASED_FOR)
+        | Q(state=PaymentState.RELEASED, pidx__isnull=False, expires_at__gt=DatabaseTime(-RELEASED_FOR))
         | Q(state=PaymentState.RELEASED, purchase__state=PurchaseState.OPEN)
-        | Q(state__in=NET_POSITIVE, paid_at__gt=now - REFUNDS_FOR)
+        | Q(state__in=NET_POSITIVE, paid_at__gt=DatabaseTime(-REFUNDS_FOR))
         | Q(state__in=WITH_REFUNDS, purchase__state=PurchaseState.OPEN)
         | Q(Exists(unfinished), state__in=CAPTURED)
     ).order_by(F("last_lookup_at").asc(nulls_first=True), "pk")
 
 
-def due(payments: QuerySet[Payment], *, by: datetime | None = None) -> QuerySet[Payment]:
-    """Return those without a lease whose next poll is due, now or ``by`` an earlier time, the most overdue first."""
-    now = timezone.now()
-    by = by or now
-    never_polled = Q(next_poll_at=None, created_at__lte=by)
-    not_leased = Q(leased_until=None) | Q(leased_until__lte=now)
-    rows = payments.filter(never_polled | Q(next_poll_at__lte=by)).filter(not_leased)
-    return rows.order_by(F("next_poll_at").asc(nulls_first=True), "pk")
+def due(payments: QuerySet[Payment], *, overdue_by: timedelta = NOW) -> QuerySet[Payment]:
+    """Return those without a lease whose next poll is due, or overdue by so much, the most overdue first.
+
+    A payment without a ``next_poll_at`` is never due.
+    """
+    is_due = Q(next_poll_at__lte=DatabaseTime(-overdue_by)) | Q(next_poll_at__gt=DatabaseTime(LONGEST_WAIT))
+    return payments.filter(is_due, is_over("leased_until", longest=LONGEST_LEASE)).order_by("next_poll_at", "pk")
 
 
-def next_poll(payment: Payment, state: PaymentState, *, failures: int = 0) -> datetime:
-    """Return when to poll a payment next that is in ``state`` now, with some jitter; ``NEVER`` where it need not be.
+def schedule_unscheduled() -> None:
+    """Let the next pass poll what may still change and has no ``next_poll_at``.
+
+    The version before this one left it empty for "at once", and its processes may run beside ours during a deploy.
+    """
+    unscheduled = Payment.objects.filter(next_poll_at=None)
+    unscheduled.filter(state__in=LIVE).update(next_poll_at=F("created_at"))
+    unfinished = Refund.objects.filter(UNFINISHED, payment__isnull=False)
+    unscheduled.filter(pk__in=unfinished.values("payment")).update(next_poll_at=DatabaseTime())
+
+
+def time_of(row: Payment | Purchase) -> datetime:
+    """Return the database's time when a row was locked or loaded, without a statement; where it has none, now."""
+    return row.read_at or database_now()
+
+
+def next_poll(payment: Payment, state: PaymentState, *, failures: int = 0) -> timedelta | None:
+    """Return how long to wait before the next poll of a payment that is in ``state`` now; None: it is never polled.
 
     The wait is a quarter of the payment's age, so that young payments are polled soon and old ones seldom. Each of
-    ``failures`` in a row doubles it, up to a day.
+    ``failures`` in a row doubles it, up to a day. It has some jitter.
     """
-    now = timezone.now()
+    now = time_of(payment)
     if state is PaymentState.PAID:
         attempts = payment.confirm_attempts
-        wait = timedelta(minutes=1) * 2**attempts if attempts < CONFIRM_ATTEMPTS else DAILY
+        wait: timedelta = timedelta(minutes=1) * 2**attempts if attempts < CONFIRM_ATTEMPTS else DAILY
     elif state in POLLED_DAILY:
         wait = DAILY
     else:
         wait = min(max((now - payment.created_at) / 4, SOONEST), LATEST)
-    jitter = random.uniform(0.9, 1.1)  # noqa: S311 - not secret
-    then: datetime = now + min(wait * 2 ** min(failures, 12), DAILY) * jitter
-    end = _polled_until(payment, state)
-    if end is None or then < end:
-        return then
+    jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not secret
+    wait = min(wait * 2 ** min(failures, 12), DAILY) * jitter
+    end = _polled_until(payment, state, now)
+    if end is None or now + wait < end:
+        return wait
     if now < end - 2 * SOONEST:
-        return end - SOONEST  # the last poll
-    return then if payment.refunds.filter(UNFINISHED).exists() else NEVER
+        return end - SOONEST - now  # the last poll
+    return wait if payment.refunds.filter(UNFINISHED).exists() else None
 
 
-def _polled_until(payment: Payment, state: PaymentState) -> datetime | None:
+def poll_after(wait: timedelta | None) -> DatabaseTime | None:
+    """Return the value of ``next_poll_at`` for an UPDATE after ``next_poll``."""
+    return None if wait is None else DatabaseTime(wait)
+
+
+def _polled_until(payment: Payment, state: PaymentState, now: datetime) -> datetime | None:
     """Return until when a payment is polled; None where only a change of state ends it."""
     if payment.purchase.state == PurchaseState.OPEN:
         return None  # it holds stock and points
     if state is PaymentState.REFUNDED:
-        return timezone.now()
+        return now
     if state is PaymentState.PAID and payment.confirm_attempts >= CONFIRM_ATTEMPTS and payment.paid_at is not None:
         return payment.paid_at + REFUNDS_FOR
     if state is PaymentState.RELEASED and payment.expires_at is not None:
@@ -120,19 +160,114 @@ def _polled_until(payment: Payment, state: PaymentState) -> datetime | None:
 
 def poll_now(payment: Payment) -> None:
     """Let the next pass poll a payment, whatever its back-off."""
-    Payment.objects.filter(pk=payment.pk).update(next_poll_at=None)
+    Payment.objects.filter(pk=payment.pk).update(next_poll_at=DatabaseTime())
 
 
 def poll_in(payment: Payment, wait: timedelta) -> None:
     """Let the first pass after ``wait`` poll a payment."""
-    Payment.objects.filter(pk=payment.pk).update(next_poll_at=timezone.now() + wait)
+    Payment.objects.filter(pk=payment.pk).update(next_poll_at=DatabaseTime(wait))
+
+
+# Leases
+
+
+def new_lease_id() -> str:
+    """Return a unique name for a lease."""
+    return secrets.token_hex(16)
+
+
+def acquire_lease(
+    payment: Payment,
+    *,
+    seconds: float,
+    lease: str = "",
+    last_lookup_before: datetime | None = None,
+    by_customer: bool = False,
+    even_if_settled: bool = False,
+) -> str:
+    """Take the lease of a payment for ``seconds`` (at most ``LONGEST_LEASE``) and return its id; "" if not possible.
+
+    It is not possible while another process has it, before the back-off of customers is over (``by_customer``, which
+    also extends it), after a lookup later than ``last_lookup_before`` (unless its process was killed), and for a
+    settled payment, which is looked up for refunds only (``even_if_settled``). Call it again with the same ``lease``
+    when the database's first answer was lost.
+    """
+    lease = lease or new_lease_id()
+    free = is_over("leased_until", longest=LONGEST_LEASE)
+    if not even_if_settled:
+        free &= ~Q(state__in=SETTLED)
+    back_off: dict[str, Any] = {}
+    if by_customer:
+        free &= is_over("lookup_not_before", longest=LONGEST_BACK_OFF) | is_in_future("last_lookup_at")
+        back_off = {"lookup_not_before": DatabaseTime(_back_off(payment)), "lookup_count": F("lookup_count") + 1}
+    if last_lookup_before is not None:
+        earlier = Q(last_lookup_at=None) | Q(last_lookup_at__lte=last_lookup_before)
+        free &= earlier | is_in_future("last_lookup_at") | ~Q(lease="")
+    row = Payment.objects.filter(free | Q(lease=lease), pk=payment.pk)
+    until = DatabaseTime(min(timedelta(seconds=seconds), LONGEST_LEASE))
+    return lease if row.update(lease=lease, leased_until=until, last_lookup_at=DatabaseTime(), **back_off) else ""
+
+
+def _back_off(payment: Payment) -> timedelta:
+    return CUSTOMER_BACK_OFF[min(payment.lookup_count, len(CUSTOMER_BACK_OFF) - 1)]
+
+
+def end_lease(payment: Payment, lease: str, *, by_job: bool = False) -> None:
+    """Give up the lease after a call that brought no answer.
+
+    After a job the next poll comes later each time; for customers the back-off begins now, or their next page would
+    wait for as long as this one did.
+    """
+    fields: dict[str, Any] = {"lease": "", "leased_until": None}
+    if by_job:
+        failures = payment.poll_failures + 1
+        fields["poll_failures"] = failures
+        fields["next_poll_at"] = poll_after(next_poll(payment, PaymentState(payment.state), failures=failures))
+    else:
+        fields["lookup_not_before"] = DatabaseTime(_back_off(payment))
+    Payment.objects.filter(pk=payment.pk, lease=lease).update(**fields)
+
+
+def end_lease_unpaid(payment: Payment, lease: str) -> bool:
+    """End the lease of a payment that Khalti reports as not paid yet, and save its ``lookup_history``; without a lock.
+
+    Return False, and change nothing, where the payment has changed meanwhile.
+    """
+    unchanged = Payment.objects.filter(pk=payment.pk, lease=lease, state=PaymentState.INITIATED)
+    fields = {
+        "lease": "",
+        "leased_until": None,
+        "next_poll_at": poll_after(next_poll(payment, PaymentState.INITIATED)),
+        "poll_failures": 0,
+        "not_found": 0,
+        "lookup_history": payment.lookup_history,
+    }
+    return bool(unchanged.update(**fields))
+
+
+def defer_lookups(payment: Payment, *, seconds: float) -> None:
+    """Let neither customers nor jobs look this payment up for ``seconds``."""
+    then = DatabaseTime(min(timedelta(seconds=seconds), LONGEST_BACK_OFF))
+    Payment.objects.filter(pk=payment.pk).update(lookup_not_before=then, next_poll_at=then)
+
+
+def count_not_found(payment: Payment) -> int:
+    """Count one more "Not found." for a pidx that Khalti itself created, and return how many there have been."""
+    Payment.objects.filter(pk=payment.pk).update(not_found=F("not_found") + 1)
+    return Payment.objects.values_list("not_found", flat=True).get(pk=payment.pk)
+
+
+# When jobs last ran
 
 
 def record_run(name: str) -> None:
-    """Record that a job is running."""
-    now = timezone.now()  # the UPDATE comes first: a write makes SQLite wait for its turn
-    if not LastRun.objects.filter(name=name).update(at=now):
-        LastRun.objects.get_or_create(name=name, defaults={"at": now})
+    """Record that a job is running. This is where it shows that the database's clock was set back."""
+    # The UPDATE comes first: a write makes SQLite wait for its turn.
+    if LastRun.objects.filter(name=name, at__lte=DatabaseTime(SLACK)).update(at=DatabaseTime()):
+        return
+    _row, created = LastRun.objects.get_or_create(name=name, defaults={"at": DatabaseTime()})
+    if not created:
+        correct_schedule()
 
 
 def last_run(name: str) -> datetime | None:
@@ -140,10 +275,35 @@ def last_run(name: str) -> datetime | None:
     return LastRun.objects.filter(name=name).values_list("at", flat=True).first()
 
 
+def has_run(name: str, *, within: timedelta) -> tuple[datetime | None, bool]:
+    """Return when a job last ran, and whether that was within this time; a run in the future counts as long ago."""
+    row = LastRun.objects.filter(name=name).annotate(read_at=DatabaseTime()).values_list("at", "read_at").first()
+    return (row[0], row[0] <= row[1] < row[0] + within) if row else (None, False)
+
+
 def claim_run(name: str, *, every: timedelta) -> bool:
     """Return True to one process in each interval ``every``, and record the run."""
-    now = timezone.now()
-    if LastRun.objects.filter(name=name, at__lte=now - every).update(at=now):
+    last_run = LastRun.objects.filter(name=name)
+    due = last_run.filter(at__lte=DatabaseTime(-every))
+    if due.update(at=DatabaseTime()):
         return True
-    _row, created = LastRun.objects.get_or_create(name=name, defaults={"at": now})
-    return created
+    _row, created = LastRun.objects.get_or_create(name=name, defaults={"at": DatabaseTime()})
+    if created or not last_run.filter(is_in_future("at")).exists():
+        return created
+    correct_schedule()
+    return bool(due.update(at=DatabaseTime()))
+
+
+def correct_schedule() -> None:
+    """Bring all runs and next polls forward by as much as the newest run is in the future: the clock was set back.
+
+    Without this no payment is polled for as long as the difference.
+    """
+    with transaction.atomic():
+        runs = LastRun.objects.select_for_update().order_by("pk").annotate(read_at=DatabaseTime())
+        ahead = max((run.at - run.read_at for run in runs), default=NOW)
+        if ahead <= SLACK:  # another process was first
+            return
+        log.warning("the database's clock was set back by %s; all next polls are brought forward by as much", ahead)
+        LastRun.objects.update(at=F("at") - ahead)
+        Payment.objects.filter(next_poll_at__gt=DatabaseTime()).update(next_poll_at=F("next_poll_at") - ahead)

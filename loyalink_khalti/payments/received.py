@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.append_only import AppendOnly, AppendOnlyModel, refuse
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import KATHMANDU, day_of, midnight, midnight_after
 
@@ -171,4 +172,4 @@ def of_key(key: str) -> ReceivedMoney | None:
 
 def is_future(day: date) -> bool:
     """Return whether a day has not begun in Nepal."""
-    return day > day_of(timezone.now())
+    return day > day_of(database_now())

@@ -3,20 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from loyalink_khalti.clock import DatabaseTime, database_now
 from loyalink_khalti.money import Paisa, PointsByPart, points_by_part
 from loyalink_khalti.ports import PAID_LATER, Cart, PaymentMethod
 
 from . import refund_mobile
 from .flags import raise_flag
 from .models import Flag, Payment, Purchase, Refund
-from .polling import poll_in, poll_now
+from .polling import poll_in, poll_now, time_of
 from .states import IN_FLIGHT_REFUNDS, PENDING_REFUNDS, SETTLED, FlagReason, PaymentState, RefundKind, RefundState
 from .transitions import move, save
 
@@ -132,7 +132,7 @@ def cancellation(purchase: Purchase) -> Refund | None:
 
 def undo(refund: Refund) -> None:
     """Record that the order is placed again that this refund had cancelled; what it returned stays returned."""
-    refund.undone_at = timezone.now()
+    refund.undone_at = database_now()
     refund.save(update_fields=["undone_at"])
 
 
@@ -197,7 +197,7 @@ def unapplied(purchase: Purchase) -> "list[Refund]":
 
 def create(*, mobile: str = "", **fields: Any) -> Refund:
     """Create a Refund to commit before Khalti is called; should its sender die, a pass looks the payment up later."""
-    refund = Refund(**fields)
+    refund = Refund(requested_at=time_of(fields["purchase"]), **fields)
     refund_mobile.keep(refund, mobile)
     refund.save(force_insert=True)
     if refund.payment is not None:
@@ -208,12 +208,12 @@ def create(*, mobile: str = "", **fields: Any) -> Refund:
 def mark_sent(refund: Refund) -> bool:
     """Return True to the one process that may send a refund to Khalti; commit it before the call."""
     unsent = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
-    return bool(unsent.update(state=RefundState.SENT, sent_at=timezone.now()))
+    return bool(unsent.update(state=RefundState.SENT, sent_at=DatabaseTime()))
 
 
-def end_abandoned(purchase: Purchase, *, before: datetime) -> None:
+def end_abandoned(purchase: Purchase, abandoned: Q) -> None:
     """End the refunds of a locked purchase whose sender died: ``requested`` was not sent, ``sent`` may have been."""
-    for refund in purchase.refunds.filter(requested_at__lt=before, state__in=sorted(IN_FLIGHT_REFUNDS)):
+    for refund in purchase.refunds.filter(abandoned, state__in=sorted(IN_FLIGHT_REFUNDS)):
         if refund.state == RefundState.SENT:
             mark_unknown(refund, "")
         else:  # by a condition: ``mark_sent`` takes no lock of the purchase, and may run at this moment
@@ -233,14 +233,14 @@ def set_state(refund: Refund, state: RefundState, khalti_message: str = "") -> N
     """Record the result of a refund with Khalti's own words."""
     refund.state, refund.khalti_message = state, khalti_message[:500]
     if state is RefundState.DONE:
-        refund.done_at = timezone.now()
+        refund.done_at = database_now()
     refund.save(update_fields=["state", "khalti_message", "done_at"])
 
 
 def resolve_flag(refund: Refund, reason: FlagReason, resolution: str = "done") -> None:
     """Resolve the open Flag about this refund."""
     flags = Flag.objects.filter(payment=refund.payment_id, reason=reason, resolved_at=None)
-    flags.filter(evidence__refund=refund.key).update(resolved_at=timezone.now(), resolution=resolution)
+    flags.filter(evidence__refund=refund.key).update(resolved_at=DatabaseTime(), resolution=resolution)
 
 
 def add_to_refunded(payment: Payment, amount: int) -> None:

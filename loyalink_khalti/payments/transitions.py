@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
-from django.utils import timezone
 
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.khalti.wire import Initiated, Lookup
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, PaymentMethod, ReleaseReason
@@ -19,7 +19,7 @@ from loyalink_khalti.search import search_text_of
 
 from .flags import lookup_evidence, raise_flag, resolve_flags, was_resolved_by_staff
 from .models import Credentials, Payment, Purchase
-from .polling import next_poll
+from .polling import next_poll, poll_after, time_of
 from .states import HOLDING, RESOLVED_BY, TRANSITIONS, FlagReason, PaymentState, PurchaseState
 
 LINK_LIFETIME = timedelta(minutes=60)
@@ -59,6 +59,7 @@ def create_purchase(
         rules_version=rules_version,
         amount_due=cart.total - points_value,
         search_text=search_text_for(cart),
+        created_at=database_now(),
     )
 
 
@@ -69,6 +70,7 @@ def search_text_for(cart: Cart, number: str = "") -> str:
 
 def create_payment(purchase: Purchase, *, credentials: Credentials) -> Payment:
     """Create the next attempt to pay a purchase; commit it before Khalti is called."""
+    now = database_now()
     last = purchase.payments.aggregate(last=Max("attempt"))["last"] or 0
     return Payment.objects.create(
         purchase=purchase,
@@ -76,12 +78,14 @@ def create_payment(purchase: Purchase, *, credentials: Credentials) -> Payment:
         environment=credentials.environment,
         attempt=last + 1,
         amount=purchase.amount_due,
+        created_at=now,
+        next_poll_at=now,
     )
 
 
 def mark_initiated(payment: Payment, answer: Initiated) -> bool:
     """Store Khalti's answer to initiate; return False where the payment was released meanwhile. Needs no lock."""
-    now = timezone.now()
+    now = database_now()
     # The second: this very answer was committed, the database's acknowledgement was lost, and this is the second try.
     expected = Q(state=PaymentState.CREATED) | Q(state=PaymentState.INITIATED, pidx=answer.pidx)
     return bool(
@@ -91,7 +95,7 @@ def mark_initiated(payment: Payment, answer: Initiated) -> bool:
             payment_url=answer.payment_url,
             initiated_at=now,
             expires_at=_link_expiry(answer.expires_at, now=now),
-            next_poll_at=next_poll(payment, PaymentState.INITIATED),
+            next_poll_at=poll_after(next_poll(payment, PaymentState.INITIATED)),
         )
     )
 
@@ -117,7 +121,7 @@ def lock_purchase(purchase_id: int) -> tuple[Purchase, list[Payment]]:
     rows = Payment.objects.with_flags().select_for_update(of=("self",))
     payments = list(rows.filter(purchase=purchase).order_by("pk"))
     for payment in payments:
-        payment.purchase = purchase
+        payment.purchase, purchase.read_at = purchase, payment.read_at
     return purchase, payments
 
 
@@ -138,8 +142,11 @@ def save(payment: Payment, **fields: Any) -> None:
     """Save the named fields and the lookup history, end the lease and set the next poll."""
     for name, value in fields.items():
         setattr(payment, name, value)
-    defaults = {"lease": "", "leased_until": None, "poll_failures": 0}
-    fields = defaults | {"next_poll_at": next_poll(payment, PaymentState(payment.state))} | fields
+    defaults: dict[str, Any] = {"lease": "", "leased_until": None, "poll_failures": 0}
+    if "next_poll_at" not in fields:
+        wait = next_poll(payment, PaymentState(payment.state))
+        defaults["next_poll_at"] = None if wait is None else time_of(payment) + wait
+    fields = defaults | fields
     for name, value in fields.items():
         setattr(payment, name, value)
     payment.save(update_fields=[*fields, "lookup_history"])
@@ -157,7 +164,7 @@ def record_lookup(payment: Payment, answer: Lookup) -> None:
     }
     last = payment.lookup_history[-1] if payment.lookup_history else {}
     if entry != {name: last.get(name) for name in entry}:
-        history = [*payment.lookup_history, {"at": timezone.now().isoformat(), **entry}]
+        history = [*payment.lookup_history, {"at": time_of(payment).isoformat(), **entry}]
         payment.lookup_history = history[-LONGEST_HISTORY:]
 
 
@@ -171,7 +178,7 @@ def mark_paid(payment: Payment, answer: Lookup) -> bool:
             move(
                 payment,
                 PaymentState.PAID,
-                paid_at=timezone.now(),
+                paid_at=time_of(payment),
                 captured=answer.total_amount,
                 fee=answer.fee,
                 transaction_id=answer.transaction_id,
@@ -206,19 +213,19 @@ def keep_transaction_id(payment: Payment, answer: Lookup) -> None:
         return
     try:
         with transaction.atomic():
-            save(payment, transaction_id=answer.transaction_id, paid_at=timezone.now())
+            save(payment, transaction_id=answer.transaction_id, paid_at=time_of(payment))
     except IntegrityError:
         payment.refresh_from_db(fields=["transaction_id", "paid_at"])
 
 
 def mark_accepted(payment: Payment) -> None:
     """Record that staff accept the amount of a mismatched payment."""
-    move(payment, PaymentState.PAID, paid_at=payment.paid_at or timezone.now())
+    move(payment, PaymentState.PAID, paid_at=payment.paid_at or time_of(payment))
 
 
 def mark_released(payment: Payment, reason: ReleaseReason) -> None:
     """Record that a payment is not paid in the end."""
-    move(payment, PaymentState.RELEASED, release_reason=reason, released_at=timezone.now())
+    move(payment, PaymentState.RELEASED, release_reason=reason, released_at=time_of(payment))
 
 
 def mark_refunded(payment: Payment, answer: Lookup, to: PaymentState) -> None:
@@ -230,7 +237,7 @@ def mark_refunded(payment: Payment, answer: Lookup, to: PaymentState) -> None:
     refunded = captured if to is PaymentState.REFUNDED else 0
     fields: dict[str, Any] = {"captured": captured, "refunded": refunded}
     if to is PaymentState.REFUNDED and not payment.release_reason:
-        fields |= {"release_reason": ReleaseReason.REFUNDED, "released_at": timezone.now()}
+        fields |= {"release_reason": ReleaseReason.REFUNDED, "released_at": time_of(payment)}
     move(payment, to, **fields)
     keep_transaction_id(payment, answer)
     raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
@@ -245,7 +252,7 @@ def set_received(purchase: Purchase, amount: Paisa, *, actor: str) -> None:
     if amount < purchase.amount_due:
         purchase.received_at, purchase.received_by = None, None
     elif purchase.received_at is None:
-        purchase.received_at, purchase.received_by = timezone.now(), actor
+        purchase.received_at, purchase.received_by = time_of(purchase), actor
     purchase.save(update_fields=["received_part", "received_at", "received_by"])
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from loyalink_khalti.payments import leases
+from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.models import Payment
 from tests.purchases import at_once
 
@@ -19,32 +19,32 @@ def later(seconds: float) -> datetime:
 
 
 def test_one_process_gets_the_lease_and_the_others_do_not(payment: Payment) -> None:
-    taken = at_once(20, lambda _: leases.acquire_lease(payment, seconds=15, by_customer=True))
+    taken = at_once(20, lambda _: polling.acquire_lease(payment, seconds=15, by_customer=True))
 
     assert sorted(map(bool, taken)) == [False] * 19 + [True]
 
 
 def test_a_lease_ends_when_it_is_given_up_or_has_expired(payment: Payment) -> None:
     with time_machine.travel(NOW, tick=False) as clock:
-        first = leases.acquire_lease(payment, seconds=15)
+        first = polling.acquire_lease(payment, seconds=15)
         clock.move_to(later(14))
-        early = leases.acquire_lease(payment, seconds=15)
+        early = polling.acquire_lease(payment, seconds=15)
         clock.move_to(later(15))
-        second = leases.acquire_lease(payment, seconds=15)
-        leases.end_lease(payment, second)
-        third = leases.acquire_lease(payment, seconds=15)
+        second = polling.acquire_lease(payment, seconds=15)
+        polling.end_lease(payment, second)
+        third = polling.acquire_lease(payment, seconds=15)
 
     assert (bool(first), early, bool(second), bool(third)) == (True, "", True, True)
 
 
 def test_an_expired_lease_does_not_end_the_next_one(payment: Payment) -> None:
     with time_machine.travel(NOW, tick=False) as clock:
-        first = leases.acquire_lease(payment, seconds=15)
+        first = polling.acquire_lease(payment, seconds=15)
         clock.move_to(later(16))
-        leases.acquire_lease(payment, seconds=15)
-        leases.end_lease(payment, first)
+        polling.acquire_lease(payment, seconds=15)
+        polling.end_lease(payment, first)
 
-        assert leases.acquire_lease(payment, seconds=15) == ""
+        assert polling.acquire_lease(payment, seconds=15) == ""
 
 
 def test_customers_cause_no_call_within_3_then_10_then_30_seconds(payment: Payment) -> None:
@@ -54,25 +54,25 @@ def test_customers_cause_no_call_within_3_then_10_then_30_seconds(payment: Payme
         for second in range(110):
             clock.move_to(later(second))
             payment.refresh_from_db()
-            if lease := leases.acquire_lease(payment, seconds=15, by_customer=True):
+            if lease := polling.acquire_lease(payment, seconds=15, by_customer=True):
                 looked_up.append(second)
-                leases.end_lease(payment, lease)
+                polling.end_lease(payment, lease)
 
     assert looked_up == [0, 3, 13, 43, 73, 103]
 
 
 def test_a_lease_whose_acknowledgement_was_lost_is_taken_at_the_second_try(payment: Payment) -> None:
     """B02: and by no other process."""
-    lease = leases.new_lease_id()
-    leases.acquire_lease(payment, seconds=15, lease=lease)
+    lease = polling.new_lease_id()
+    polling.acquire_lease(payment, seconds=15, lease=lease)
 
-    assert leases.acquire_lease(payment, seconds=15, lease=lease) == lease
-    assert leases.acquire_lease(payment, seconds=15) == ""
+    assert polling.acquire_lease(payment, seconds=15, lease=lease) == lease
+    assert polling.acquire_lease(payment, seconds=15) == ""
 
 
 def test_a_jobs_lookup_does_not_delay_customers(payment: Payment) -> None:
     with time_machine.travel(NOW, tick=False):
         for _ in range(5):
-            leases.end_lease(payment, leases.acquire_lease(payment, seconds=15), by_job=True)
+            polling.end_lease(payment, polling.acquire_lease(payment, seconds=15), by_job=True)
 
-        assert leases.acquire_lease(payment, seconds=15, by_customer=True)
+        assert polling.acquire_lease(payment, seconds=15, by_customer=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.errors import CannotPay, ShopCannot
@@ -57,7 +56,7 @@ def _place_order(cart: Cart, *, method: PaymentMethod, browser_session: str, net
     paid = Paid(
         method=method,
         amount=Paisa(0),
-        at=timezone.now(),
+        at=purchase.created_at,
         points=Points(purchase.points_redeemed),
         points_value=points_value,
     )

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import CannotRecord, CannotRefund, LedgerError, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
@@ -100,7 +100,7 @@ def mark_received(purchase: Purchase, *, actor: str) -> ReceivedResult:
         left = received.due(locked)
         if not left:  # a surplus could not pay for the order when it arrived
             return _apply(locked, actor=actor)
-        today = day_of(timezone.now())
+        today = day_of(database_now())
         return _record(locked, amount=left, received_on=today, reference="", key=key, actor=actor)
 
     return in_one_block(work)
@@ -126,7 +126,7 @@ def reverse_received(entry: ReceivedMoney, *, reason: str, key: str, actor: str)
             return ReceivedResult(purchase=purchase, entry=earlier, is_new=False)
         forbid_self_dealing(actor, StaffAction.RECEIVE, purchase=purchase)
         reversing = ReceivedMoney.objects.create(
-            purchase=purchase, amount=-row.amount, received_on=day_of(timezone.now()), reverses=row,
+            purchase=purchase, amount=-row.amount, received_on=day_of(database_now()), reverses=row,
             reason=reason.strip(), key=key, actor=actor,
         )  # fmt: skip
         _lower(purchase, actor=actor)
@@ -175,7 +175,7 @@ def refund_surplus(purchase: Purchase, *, amount: Paisa, key: str, actor: str, e
         forbid_self_dealing(actor, StaffAction.REFUND, purchase=locked)
         if enforce_limit:
             enforce_refund_limit(locked, amount, actor=actor)
-        now = timezone.now()
+        now = database_now()
         refund = refunds.create(
             purchase=locked, kind=RefundKind.RECEIVED, key=key, subtotal=0, shipping=0, amount=amount, actor=actor,
             state=RefundState.DONE, done_at=now, applied_at=now,
@@ -253,7 +253,7 @@ def _place_again(purchase: Purchase, cancellation: Refund, *, actor: str) -> Non
     paid = Paid(
         method=PaymentMethod(purchase.method),
         amount=Paisa(purchase.amount_due),
-        at=timezone.now(),
+        at=database_now(),
         points=Points(purchase.points_redeemed),
         points_value=Paisa(purchase.points_value),
     )

@@ -13,11 +13,12 @@ from django.core.cache import caches
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf, outbox
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import CannotClaim
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import award_points, order_snapshot
@@ -149,7 +150,7 @@ def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
         raise CannotClaim(_("Your points were moved to another account. Log in with that one to claim these."))
     if account is not None and account.blocked:
         raise CannotClaim(_("Your points are blocked. Please contact the shop."))
-    purchase.claimed_by, purchase.claimed_at = member_id, timezone.now()
+    purchase.claimed_by, purchase.claimed_at = member_id, database_now()
     purchase.save(update_fields=["claimed_by", "claimed_at"])
     if purchase.method in {PaymentMethod.KHALTI, PaymentMethod.POINTS} or purchase.received_at is not None:
         award_points(purchase)
@@ -179,7 +180,7 @@ def _obstacle(purchase: Purchase) -> str:
     earned, left = _earned_and_left(purchase)
     if purchase.member_id or not placed or not earned:
         return _("This order has no points to claim.")
-    if (purchase.placed_at or purchase.created_at) + CLAIM_PERIOD <= timezone.now():
+    if (purchase.placed_at or purchase.created_at) + CLAIM_PERIOD <= database_now():
         return _("Points can be claimed within 30 days of the order. That time is over.")
     if not left:
         return _("This order was refunded, so it earns no points.")

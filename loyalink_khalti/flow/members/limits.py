@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db.models import Min, QuerySet, Sum
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.errors import AdjustmentLimitExceeded
 from loyalink_khalti.loyalty.buckets import EntryKind
 from loyalink_khalti.loyalty.models import Account, Entry
@@ -68,7 +68,7 @@ def _moved_by(actor: str | None, entries: "QuerySet[Entry]") -> int:
     it (another server's clock is behind) counts with it.
     """
     moved = entries.filter(kind__in=[EntryKind.ADJUST, EntryKind.MERGE_IN], actor=actor)
-    first = moved.filter(at__gt=timezone.now() - LIMIT_PERIOD).aggregate(pk=Min("pk"))["pk"]
+    first = moved.filter(at__gt=DatabaseTime(-LIMIT_PERIOD)).aggregate(pk=Min("pk"))["pk"]
     return 0 if first is None else moved.filter(pk__gte=first).aggregate(points=Sum("amount"))["points"]
 
 

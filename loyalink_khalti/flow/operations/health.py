@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Min
-from django.utils import timezone
 
 from loyalink_khalti import outbox
 from loyalink_khalti.flow.verification.verify import unsent_after
@@ -35,14 +34,12 @@ class Health:
     """Money at Khalti that came back to the shop and that no payment here is."""
     last_reconciled_at: datetime | None
     """When ``khalti_reconcile`` last ran; None if it never did."""
+    is_reconciler_running: bool
+    """Whether that is less than ``STOPPED_AFTER`` ago."""
     oldest_overdue_at: datetime | None
     """When the oldest payment was created that may be paid and was not polled in time; None without one."""
     stuck_messages: int
     """Messages of the outbox, such as mails, that failed again and again."""
-
-    @property
-    def is_reconciler_running(self) -> bool:
-        return self.last_reconciled_at is not None and self.last_reconciled_at > timezone.now() - STOPPED_AFTER
 
     @property
     def has_overdue_payments(self) -> bool:
@@ -52,7 +49,8 @@ class Health:
 def health() -> Health:
     """Return the state of the background jobs; seven queries, whatever the history."""
     polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
-    overdue = polling.due(polled, by=timezone.now() - POLL_OVERDUE_AFTER)
+    overdue = polling.due(polled, overdue_by=POLL_OVERDUE_AFTER)
+    last_reconciled_at, is_running = polling.has_run(polling.RECONCILE, within=STOPPED_AFTER)
     flags = Flag.objects.filter(resolved_at=None).aggregate(number=Count("pk"), oldest=Min("raised_at"))
     return Health(
         open_flags=flags["number"],
@@ -60,7 +58,8 @@ def health() -> Health:
         without_order=money_without_order(payments_without_order()),
         surplus=received.surplus_total(),
         unmatched=unmatched_total(),
-        last_reconciled_at=polling.last_run(polling.RECONCILE),
+        last_reconciled_at=last_reconciled_at,
+        is_reconciler_running=is_running,
         oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
         stuck_messages=outbox.stuck(),
     )

@@ -18,9 +18,9 @@ from queue import Empty, Queue, SimpleQueue
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
-from django.utils import timezone
 
 from loyalink_khalti import conf, outbox
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.flow.refunds.order import apply_refund
@@ -32,6 +32,7 @@ from loyalink_khalti.flow.verification.unmatched import look_up_unmatched
 from loyalink_khalti.flow.verification.verify import (
     is_refunding,
     load,
+    longest_lease,
     look_up_and_apply,
     release_unsent,
     take_lease,
@@ -90,12 +91,15 @@ class ReconcilerPass:
         self, *, workers: int = 1, due_only: bool = False, most: int | None = None, waits: bool = True
     ) -> None:
         forbid_transaction("reconcile")
+        if due_only:
+            polling.schedule_unscheduled()
         rows = polling.polled(unsent_after=unsent_after())
         self._pks = list((polling.due(rows) if due_only else rows).values_list("pk", flat=True)[:most])
         self._workers = min(workers, max(len(self._pks), 1))
         self._due_only = due_only
         self._waits = waits
-        self._started_at = timezone.now()
+        self._started_at = database_now()
+        self._waits_until = float("inf")  # monotonic clock
         self._stopped = threading.Event()
         self._reported_keys: set[int] = set()
 
@@ -134,6 +138,7 @@ class ReconcilerPass:
                 busy.append(result.payment.pk)
             else:
                 yield result
+        self._waits_until = time.monotonic() + longest_lease()
         yield from self._each(busy, self._wait_and_process)
 
     def _each(self, pks: list[int], work: Callable[[int], PassResult]) -> Iterator[PassResult]:
@@ -182,9 +187,11 @@ class ReconcilerPass:
             return PassResult(payment=payment, outcome=None, label=PassLabel.FAILED)
 
     def _wait_and_process(self, pk: int) -> PassResult:
-        """Wait while another process, alive or dead, has the lease."""
+        """Wait while another process has the lease, until every lease of a dead one is over."""
         result = self._process(pk)
-        while result.label == PassLabel.BUSY and not self._stopped.wait(LEASE_POLL_INTERVAL):
+        while result.label == PassLabel.BUSY and time.monotonic() < self._waits_until:
+            if self._stopped.wait(LEASE_POLL_INTERVAL):
+                break
             result = self._process(pk)
         return result
 
@@ -228,8 +235,12 @@ class ReconcilerPass:
         return PassResult(payment=payment, outcome=outcome, label=PassLabel.FAILED)
 
     def _pause(self, breaker: CircuitBreaker) -> bool:
-        """Wait as long as Khalti asks (HTTP 429), but not in a request; return whether calls are allowed then."""
-        while self._waits and 0 < breaker.retry_after <= LONGEST_PAUSE:
+        """Wait as long as Khalti asks (HTTP 429), but not in a request; return whether calls are allowed then.
+
+        Another thread's call may make Khalti ask again and again, so one payment waits ``LONGEST_PAUSE`` at most.
+        """
+        until = time.monotonic() + LONGEST_PAUSE
+        while self._waits and 0 < breaker.retry_after <= until - time.monotonic():
             self._stopped.wait(breaker.retry_after)
             if self._stopped.is_set():
                 return False
@@ -246,9 +257,9 @@ class ReconcilerPass:
 
     def _poll_later(self, payment: Payment) -> None:
         failures = payment.poll_failures + 1
-        next_poll_at = polling.next_poll(payment, PaymentState(payment.state), failures=failures)
+        wait = polling.next_poll(payment, PaymentState(payment.state), failures=failures)
         Payment.objects.filter(pk=payment.pk).update(
-            last_lookup_at=self._started_at, poll_failures=failures, next_poll_at=next_poll_at
+            last_lookup_at=self._started_at, poll_failures=failures, next_poll_at=polling.poll_after(wait)
         )
 
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import is_older
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
     KhaltiError,
@@ -72,14 +72,13 @@ def send_refund(refund: Refund, *, mobile: str) -> Refund:
 def close_abandoned_refunds(purchase_id: int) -> None:
     """End the refunds that a crash has left: ``requested`` becomes ``refused``, ``sent`` becomes ``unknown``."""
     call = timedelta(seconds=conf.deadline() + conf.slot_timeout(Caller.STAFF))
-    before = timezone.now() - ABANDONED_AFTER - call
-    left = Refund.objects.filter(purchase=purchase_id, state__in=IN_FLIGHT_REFUNDS, requested_at__lt=before)
+    abandoned = is_older("requested_at", ABANDONED_AFTER + call)
 
     def work() -> None:
         purchase, _payments = transitions.lock_purchase(purchase_id)
-        refunds.end_abandoned(purchase, before=before)
+        refunds.end_abandoned(purchase, abandoned)
 
-    if left.exists():
+    if Refund.objects.filter(abandoned, purchase=purchase_id, state__in=IN_FLIGHT_REFUNDS).exists():
         in_one_block(work)
 
 
@@ -97,7 +96,7 @@ def record_done(purchase: Purchase, payments: list[Payment], refund: Refund, mes
         apply_or_flag(purchase, refund)
         return
     # The payment bought nothing, so no products and no points move. It may have been the last that could pay for them.
-    refund.applied_at = timezone.now()
+    refund.applied_at = polling.time_of(purchase)
     refund.save(update_fields=["applied_at"])
     if payment.state == PaymentState.REFUNDED:
         release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=False)
@@ -140,7 +139,7 @@ def _apply(purchase: Purchase, refund: Refund) -> None:
         shipping=cart.shipping,
     )
     refund.points_restored, refund.points_clawed_back = moved.points_restored, moved.points_clawed_back
-    refund.applied_at = timezone.now()
+    refund.applied_at = polling.time_of(purchase)
     refund.save(update_fields=["points_restored", "points_clawed_back", "applied_at"])
     refunds.resolve_flag(refund, FlagReason.HOST_FAILED)
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db.models import Min, QuerySet, Sum
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.errors import CannotRefund, RefundLimitExceeded
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments import refund_mobile, refunds
@@ -101,7 +101,7 @@ def _refunded_by(actor: str, site_key: str) -> Paisa:
     Records that were taken back count too: otherwise taking a colleague's back would raise one's own limit.
     """
     made = Refund.objects.filter(actor=actor, purchase__site_key=site_key, reverses=None)
-    first = made.filter(requested_at__gt=timezone.now() - LIMIT_PERIOD).aggregate(pk=Min("pk"))["pk"]
+    first = made.filter(requested_at__gt=DatabaseTime(-LIMIT_PERIOD)).aggregate(pk=Min("pk"))["pk"]
     return Paisa(0) if first is None else _sum(made.filter(pk__gte=first))
 
 

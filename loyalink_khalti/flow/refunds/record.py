@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import date, datetime, time
 
 from django.db import IntegrityError
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
@@ -193,7 +193,7 @@ def _parts(purchase: Purchase, payment: Payment, amount: Paisa, *, shipping: Pai
 
 def check_refund_day(payment: Payment, made_on: date) -> None:
     """Raise ``CannotRefund`` where no refund of a payment can have been made on this day."""
-    today, first = day_of(timezone.now()), day_of(payment.created_at)
+    today, first = day_of(database_now()), day_of(payment.created_at)
     if made_on > today:
         raise CannotRefund(_("This date is in the future. Enter the day on which the refund was made."))
     if made_on < first:
@@ -238,13 +238,13 @@ def _resolve_question(payment: Payment, *, note: str, actor: str) -> None:
     """Resolve the Flag that asks for the amount of a partial refund: this is the answer."""
     asked = Flag.objects.filter(payment=payment, reason=FlagReason.REFUNDED_AT_KHALTI, resolved_at=None)
     asked.filter(evidence__status__iexact=Status.PARTIALLY_REFUNDED.value).update(
-        resolved_at=timezone.now(), resolution=RECORDED, note=note, actor=actor
+        resolved_at=database_now(), resolution=RECORDED, note=note, actor=actor
     )
 
 
 def _moment_on(day: date, payment: Payment) -> datetime:
     """Return a moment of a day of Nepal: now, if that is today, else its noon, but not before the payment."""
-    now = timezone.now()
+    now = database_now()
     paid_at = payment.paid_at or payment.created_at
     noon = datetime.combine(day, time(12), tzinfo=KATHMANDU)
     return now if day == day_of(now) else max(noon, paid_at) if day_of(paid_at) == day else noon

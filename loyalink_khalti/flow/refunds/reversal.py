@@ -4,7 +4,6 @@ The reversing row has negative figures, so that all sums are right. Order and po
 stays as it is. No money moves: the refund was never made.
 """
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
@@ -17,7 +16,7 @@ from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import RefundedParts, RefundedPoints
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import leases, polling, refunds, transitions
+from loyalink_khalti.payments import polling, refunds, transitions
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import UNSETTLED, FlagReason, RefundKind, RefundState
@@ -85,7 +84,7 @@ def reverse_locked(
         raise CannotRefund(_("Another refund of this order is not finished yet."))
     payment = next(one for one in payments if one.pk == refund.payment_id)
     price = refund.shipping_before_points
-    now = timezone.now()
+    now = polling.time_of(purchase)
     row = Refund.objects.create(
         purchase=purchase,
         payment=payment,
@@ -154,7 +153,7 @@ def refuse_if_khalti_shows_it(refund: Refund) -> None:
     lease = take_lease(payment, caller=Caller.JOB)
     answer = look_up(payment, lease, caller=Caller.JOB) if lease else None
     if answer is not None:
-        leases.end_lease(payment, lease)
+        polling.end_lease(payment, lease)
         is_full = answer.pidx == payment.pidx and answer.status is Status.REFUNDED
     else:
         last = payment.lookup_history[-1] if payment.lookup_history else {"status": ""}

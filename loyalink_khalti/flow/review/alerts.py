@@ -9,9 +9,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone, translation
+from django.utils import translation
 
 from loyalink_khalti import conf, outbox
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag
@@ -38,7 +39,7 @@ def send_digest(message_id: int) -> None:
     to = conf.alerts_to()
     if flags and to:
         _digest(flags, to, message_id).send()
-    Flag.objects.filter(pk__in=[flag.pk for flag in flags]).update(mailed_at=timezone.now())
+    Flag.objects.filter(pk__in=[flag.pk for flag in flags]).update(mailed_at=DatabaseTime())
 
 
 def _digest(flags: list[Flag], to: list[str], message_id: int) -> EmailMessage:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotResolve, LedgerError, LoyalinkError, SelfDealing, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.execution import record_done
@@ -27,7 +27,7 @@ from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint, releas
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import leases, refunds, transitions
+from loyalink_khalti.payments import polling, refunds, transitions
 from loyalink_khalti.payments.flag_entries import keep_answer, reopen
 from loyalink_khalti.payments.flags import raise_flag, resolve_flags
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
@@ -153,7 +153,7 @@ class Review:
         if self.request.resolution is Resolution.REOPEN:
             return
         keep_answer(self.flag)
-        self.flag.resolved_at, self.flag.resolution = timezone.now(), self.request.resolution.value
+        self.flag.resolved_at, self.flag.resolution = database_now(), self.request.resolution.value
         self.flag.actor, self.flag.note = self.request.actor, self.request.note
         self.flag.save(update_fields=["resolved_at", "resolution", "actor", "note"])
 
@@ -236,7 +236,7 @@ def _khalti_shows_no_refund(payment: Payment) -> bool:
     answer = look_up(payment, lease, caller=Caller.JOB) if lease else None
     if answer is None:
         return False
-    leases.end_lease(payment, lease)
+    polling.end_lease(payment, lease)
     return answer.pidx == payment.pidx and answer.status is Status.COMPLETED and not answer.refunded
 
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import LedgerError, ShopCannot, safe_trace
@@ -19,10 +18,10 @@ from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import OrderSnapshot
 from loyalink_khalti.money import Paisa, Points
-from loyalink_khalti.payments import leases, refunds, transitions
+from loyalink_khalti.payments import polling, refunds, transitions
 from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, raise_site_flag, resolve_flags
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS
+from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS, time_of
 from loyalink_khalti.payments.states import (
     ENDED_UNPAID,
     LIVE,
@@ -60,7 +59,7 @@ def apply_lookup(
     verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
     if verdict.kind is VerdictKind.WAITING and _is_unremarkable(payment):
         transitions.record_lookup(payment, answer)
-        if leases.end_lease_unpaid(payment, lease):
+        if polling.end_lease_unpaid(payment, lease):
             return payment.outcome
 
     def work() -> Outcome:
@@ -75,7 +74,7 @@ def _is_unremarkable(payment: Payment) -> bool:
 
 
 def _is_overdue(payment: Payment) -> bool:
-    return payment.expires_at is not None and payment.expires_at + STILL_PENDING_AFTER < timezone.now()
+    return payment.expires_at is not None and payment.expires_at + STILL_PENDING_AFTER < time_of(payment)
 
 
 def _apply(
@@ -204,14 +203,14 @@ def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> 
         method=PaymentMethod.KHALTI,
         amount=Paisa(payment.amount),
         transaction_id=payment.transaction_id or "",
-        at=payment.paid_at or timezone.now(),
+        at=payment.paid_at or time_of(payment),
         points=Points(purchase.points_redeemed),
         points_value=Paisa(purchase.points_value),
         is_test=conf.is_test_mode(payment.environment),
     )
     confirm_order(purchase, paid, on_credit=on_credit)
     award_points(purchase)
-    transitions.move(payment, PaymentState.FULFILLED, fulfilled_at=timezone.now())
+    transitions.move(payment, PaymentState.FULFILLED, fulfilled_at=time_of(payment))
 
 
 def confirm_order(purchase: Purchase, paid: Paid, *, on_credit: bool = False) -> None:
@@ -224,7 +223,7 @@ def confirm_order(purchase: Purchase, paid: Paid, *, on_credit: bool = False) ->
     if purchase.points_redeemed and purchase.member_id:  # after the shop's rows: the account is locked last
         _capture_points(purchase, purchase.member_id, on_credit=on_credit)
     purchase.state = PurchaseState.PLACED
-    purchase.placed_at = purchase.placed_at or timezone.now()
+    purchase.placed_at = purchase.placed_at or time_of(purchase)
 
 
 def _capture_points(purchase: Purchase, member_id: str, *, on_credit: bool) -> None:
@@ -311,7 +310,7 @@ def release_purchase(
         shop.release(purchase.ref, release_reason=reason, customer_present=customer_present)
         ledger.release(purchase=purchase.key)
         purchase.state = PurchaseState.RELEASED
-        purchase.released_at = timezone.now()
+        purchase.released_at = time_of(payment)
         purchase.save(update_fields=["state", "released_at"])
         if payment.is_flagged:
             resolve_flags(payment, {FlagReason.HOST_FAILED}, PaymentState.RELEASED.value)

@@ -7,8 +7,6 @@ one cannot be detected. https://docs.khalti.com/khalti-epayment/#payment-verific
 
 from datetime import timedelta
 
-from django.utils import timezone
-
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.flow.refunds.execution import close_abandoned_refunds, record_done
 from loyalink_khalti.flow.transactions import in_one_block
@@ -23,6 +21,7 @@ from loyalink_khalti.payments.flags import (
     resolve_flags,
 )
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
+from loyalink_khalti.payments.polling import time_of
 from loyalink_khalti.payments.states import NO_ANSWER, FlagReason, PaymentState, RefundKind, RefundState
 from loyalink_khalti.ports import Outcome, ReleaseReason
 
@@ -61,7 +60,7 @@ def _apply(payment: Payment, answer: Lookup) -> Outcome:
         elif not pending:  # no process is sending a refund at this moment
             _apply_external(purchase, payments, payment, answer)
     is_unknown = any(refund.state == RefundState.UNKNOWN for refund in pending)
-    transitions.save(payment, **({"next_poll_at": timezone.now() + RETRY_AFTER} if is_unknown else {}))
+    transitions.save(payment, **({"next_poll_at": time_of(payment) + RETRY_AFTER} if is_unknown else {}))
     return payment.outcome
 
 
@@ -71,7 +70,7 @@ def _resolve_unknown(
     """Decide whether a refund that Khalti did not answer was made, where lookup shows it without doubt."""
     is_first = not payment.refunded and not has_unrecorded_partial_refund(payment)
     is_last = payment.refunded + refund.amount == payment.captured
-    is_old = (refund.sent_at or refund.requested_at) + CERTAIN_AFTER <= timezone.now()
+    is_old = (refund.sent_at or refund.requested_at) + CERTAIN_AFTER <= time_of(payment)
     is_partial = answer.status is Status.PARTIALLY_REFUNDED
     if answer.status is Status.REFUNDED or (is_partial and is_first and not is_last):
         record_done(purchase, payments, refund, answer.status_text)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
-from django.utils import timezone
 from limits import RateLimitItemPerSecond
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import SLACK
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
     KhaltiError,
@@ -27,7 +27,7 @@ from loyalink_khalti.errors import (
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_contention, is_database_failure
 from loyalink_khalti.khalti.circuit_breaker import DEFAULT_RETRY_AFTER
 from loyalink_khalti.khalti.wire import Lookup, Status
-from loyalink_khalti.payments import leases, refunds
+from loyalink_khalti.payments import polling, refunds
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.states import LIVE, UNSETTLED, FlagReason, PaymentState
@@ -83,22 +83,31 @@ def take_lease(payment: Payment, *, caller: Caller, last_lookup_before: datetime
     """
 
     def take() -> str:
-        return leases.acquire_lease(
+        return polling.acquire_lease(
             payment,
-            seconds=conf.deadline() + conf.slot_timeout(caller) + GRACE,
+            seconds=_lease_seconds(caller),
             lease=lease_id,
             last_lookup_before=last_lookup_before,
             by_customer=caller is Caller.PAGE,
             even_if_settled=caller is Caller.JOB,
         )
 
-    lease_id = leases.new_lease_id()  # one for both tries: only the database's answer to the first may be lost
+    lease_id = polling.new_lease_id()  # one for both tries: only the database's answer to the first may be lost
     try:
         return in_one_block(take)
     except DatabaseError as exc:
         if not is_contention(exc):
             raise
         return ""  # another process is changing this row
+
+
+def longest_lease() -> float:
+    """Return the seconds after which every lease that is taken here is over, whoever has taken it."""
+    return max(_lease_seconds(caller) for caller in Caller)
+
+
+def _lease_seconds(caller: Caller) -> float:
+    return conf.deadline() + conf.slot_timeout(caller) + GRACE
 
 
 def look_up_and_apply(payment: Payment, lease: str, *, caller: Caller, customer_present: bool = False) -> Outcome:
@@ -123,17 +132,17 @@ def look_up(payment: Payment, lease: str, *, caller: Caller) -> Lookup | None:
     try:
         return _call(payment, caller=caller)
     except ImproperlyConfigured as exc:
-        leases.end_lease(payment, lease, by_job=caller is Caller.JOB)
+        polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
         _flag(payment, FlagReason.KEY_GONE, {"key": str(exc)})
     except KhaltiRejected as exc:
-        leases.end_lease(payment, lease, by_job=caller is Caller.JOB)
+        polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
         _rejected(payment, exc)
     except KhaltiNotCalled as exc:
         log.info("lookup of payment %s: %s", payment.pk, exc)
-        leases.end_lease(payment, lease)
+        polling.end_lease(payment, lease)
     except KhaltiError as exc:
         log.warning("lookup of payment %s: %s", payment.pk, exc)
-        leases.end_lease(payment, lease, by_job=caller is Caller.JOB)
+        polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
     return None
 
 
@@ -166,13 +175,13 @@ def _rejected(payment: Payment, exc: KhaltiRejected) -> None:
     """Flag a rejection that does not pass by itself; it says nothing about the money."""
     evidence = {"status_code": exc.status_code, "khalti": exc.message[:500]}
     if isinstance(exc, KhaltiThrottled):
-        leases.defer_lookups(payment, seconds=exc.retry_after or DEFAULT_RETRY_AFTER)
+        polling.defer_lookups(payment, seconds=exc.retry_after or DEFAULT_RETRY_AFTER)
     log.warning("lookup of payment %s: %s", payment.pk, exc)
     if isinstance(exc, KhaltiKeyRejected):
         _flag(payment, FlagReason.KEY_REFUSED, evidence)
     elif isinstance(exc, _NotFoundWithOtherKey):
         _flag(payment, FlagReason.KEY_GONE, evidence)
-    elif isinstance(exc, KhaltiNotFound) and leases.count_not_found(payment) >= NOT_FOUND_BEFORE_FLAG:
+    elif isinstance(exc, KhaltiNotFound) and polling.count_not_found(payment) >= NOT_FOUND_BEFORE_FLAG:
         _flag(payment, FlagReason.UNKNOWN_AT_KHALTI, evidence)
 
 
@@ -216,7 +225,8 @@ def _look_up_and_cancel(payment: Payment, lease: str, *, customer_present: bool)
 
 def release_unsent(payment: Payment, *, customer_present: bool) -> Outcome:
     """Release a payment that never got a payment page, and so is not paid; not while Khalti may still answer."""
-    if payment.created_at + unsent_after() > timezone.now():
+    age = polling.time_of(payment) - payment.created_at
+    if -SLACK <= age < unsent_after():  # a payment from the future was created by a wrong clock
         return payment.outcome
 
     def work() -> Outcome:

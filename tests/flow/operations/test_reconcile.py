@@ -15,7 +15,7 @@ from loyalink_khalti.flow import PassLabel
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Points
 from loyalink_khalti.outbox import Message
-from loyalink_khalti.payments import leases
+from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.testing import FakeShop
@@ -128,7 +128,7 @@ def test_the_lease_of_a_dead_process_is_waited_for(shop: FakeShop, khalti: Khalt
     """B03, B04"""
     payment = begin(shop)
     khalti.pay(payment.pidx)
-    leases.acquire_lease(payment, seconds=0.5)
+    polling.acquire_lease(payment, seconds=0.5)
 
     assert one_pass() == {"order-1": Outcome.PAID}
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from loyalink_khalti import conf, flow
 from loyalink_khalti.flow import PassLabel, audit
 from loyalink_khalti.khalti import circuit_breaker
-from loyalink_khalti.payments import leases, polling
+from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.simulator import Simulator
@@ -134,7 +134,7 @@ def test_a_due_only_pass_looks_up_payments_when_they_are_due(shop: FakeShop, kha
 def test_a_due_only_pass_skips_leased_payments(shop: FakeShop, khalti: Khalti) -> None:
     payment = begin(shop, 0)
     Payment.objects.update(next_poll_at=None, created_at=timezone.now() - timedelta(minutes=5))
-    leases.acquire_lease(payment, seconds=60)
+    polling.acquire_lease(payment, seconds=60)
 
     assert labels(due_only=True) == []
     assert khalti.looked_up == []

@@ -1,0 +1,103 @@
+"""The time that decides: the database's, because the clocks of servers differ and are set back.
+
+Leases, back-offs, next polls and every other time that one process writes and another compares come from here. On
+PostgreSQL it is ``clock_timestamp()``: ``now()`` is when the transaction began, old after a wait for a lock.
+An SQLite file is used on one machine, whose clock is that of its database.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import DateTimeField, Expression, Q, Value
+from django.utils import timezone
+
+NOW = timedelta(0)
+SLACK = timedelta(minutes=1)
+"""A time is in the future beyond this: a statement that has waited for a lock had read the time before it waited."""
+
+_replacement: Callable[[], datetime | None] | None = None
+
+
+def database_now() -> datetime:
+    """Return the database's time now; one statement on PostgreSQL, none on SQLite."""
+    replaced = _replaced_now()
+    if replaced is not None:
+        return replaced
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+class DatabaseTime(Expression):
+    """The database's time in SQL, ``offset`` from now, for a filter, an UPDATE or an INSERT; no statement of its own.
+
+    In a filter it is read once per statement, so that an index can be used; what is written is read at the write.
+    """
+
+    def __init__(self, offset: timedelta = NOW) -> None:
+        super().__init__(output_field=DateTimeField())
+        self.offset = offset
+        self._is_written = False
+
+    def resolve_expression(
+        self, query: Any = None, allow_joins: bool = True, reuse: Any = None, summarize: bool = False,
+        for_save: bool = False,
+    ) -> Any:  # fmt: skip
+        resolved = super().resolve_expression(query, allow_joins, reuse, summarize, for_save)
+        resolved._is_written = for_save
+        return resolved
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        now = _replaced_now() or timezone.now()
+        return compiler.compile(Value(now + self.offset, output_field=DateTimeField()))
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
+        if _replaced_now() is not None:
+            return self.as_sql(compiler, connection)
+        sql = "clock_timestamp() + %s" if self.offset else "clock_timestamp()"
+        # A volatile function in a condition is called for every row, and no index is used; a subquery is run once.
+        return sql if self._is_written else f"(SELECT {sql})", [self.offset] if self.offset else []
+
+
+def is_over(field: str, *, longest: timedelta) -> Q:
+    """Return the condition that the wait until the time in ``field`` is over, or that there is none (null).
+
+    A time further ahead than ``longest``, the longest wait that is ever written there, counts as none: the clock that
+    wrote it was ahead, or that of the database was set back since.
+    """
+    past = Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lte": DatabaseTime()})
+    return past | Q(**{f"{field}__gt": DatabaseTime(longest + SLACK)})
+
+
+def is_in_future(field: str) -> Q:
+    """Return the condition that the time in ``field``, at which something was done, is in the future."""
+    return Q(**{f"{field}__gt": DatabaseTime(SLACK)})
+
+
+def is_older(field: str, age: timedelta) -> Q:
+    """Return the condition that the time in ``field`` is ``age`` ago or more.
+
+    A time in the future counts as long ago: a wrong clock wrote it.
+    """
+    return Q(**{f"{field}__lte": DatabaseTime(-age)}) | is_in_future(field)
+
+
+@contextmanager
+def clock_replaced(read: Callable[[], datetime | None]) -> Iterator[None]:
+    """For tests: let ``read`` be the database's time in this process; where it returns None, the database's own is."""
+    global _replacement
+    before, _replacement = _replacement, read
+    try:
+        yield
+    finally:
+        _replacement = before
+
+
+def _replaced_now() -> datetime | None:
+    return None if _replacement is None else _replacement()
