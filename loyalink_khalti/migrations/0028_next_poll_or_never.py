@@ -26,6 +26,6 @@ def never_is_a_year(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0026_count_merged_accounts")]
+    dependencies = [("loyalink_khalti", "0027_deleted_orders")]
 
     operations = [migrations.RunPython(never_is_null, never_is_a_year)]
