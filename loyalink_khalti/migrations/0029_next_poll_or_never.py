@@ -26,6 +26,6 @@ def never_is_a_year(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0027_deleted_orders")]
+    dependencies = [("loyalink_khalti", "0028_unmatched_payments")]
 
     operations = [migrations.RunPython(never_is_null, never_is_a_year)]
