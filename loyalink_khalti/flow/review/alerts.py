@@ -89,7 +89,7 @@ def mail_unmatched(message_id: int) -> None:
         ]
         context = {"rows": listed, "number": len(rows), "more": len(rows) - len(listed)}
         mail_alert("unmatched", context, message_id, site_key=rows[0].site_key)
-    UnmatchedPayment.objects.filter(pk__in=[row.pk for row in rows]).update(mailed_at=timezone.now())
+    UnmatchedPayment.objects.filter(pk__in=[row.pk for row in rows]).update(mailed_at=DatabaseTime())
 
 
 def _mail(template: str, context: dict[str, Any], to: list[str], *, name: str, site: str) -> EmailMessage:
