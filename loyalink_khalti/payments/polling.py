@@ -278,7 +278,7 @@ def last_run(name: str) -> datetime | None:
 def has_run(name: str, *, within: timedelta) -> tuple[datetime | None, bool]:
     """Return when a job last ran, and whether that was within this time; a run in the future counts as long ago."""
     row = LastRun.objects.filter(name=name).annotate(read_at=DatabaseTime()).values_list("at", "read_at").first()
-    return (row[0], row[0] <= row[1] < row[0] + within) if row else (None, False)
+    return (row[0], row[0] - SLACK <= row[1] < row[0] + within) if row else (None, False)
 
 
 def claim_run(name: str, *, every: timedelta) -> bool:
