@@ -7,8 +7,10 @@
 
 They keep Oscar's names and labels and only set other views, so nothing is forked and nothing migrates. The lines
 stay where Oscar's were: ours come after ``catalogue``, ``dashboard``, ``dashboard.users`` and ``dashboard.reports``,
-whose views they replace. A shop that has forked ``checkout`` leaves that line alone and does what ``checkout`` says;
-one that has forked ``dashboard.orders`` too does what ``wagtail_hooks`` says.
+whose views they replace.
+
+A shop that has forked one of these apps keeps its own line, and lets its AppConfig inherit from ours in place of
+Oscar's. A view of the shop's own is never replaced; ``used_views`` says which of ours it must inherit from.
 """
 
 from typing import Any
@@ -30,9 +32,9 @@ class CheckoutConfig(OscarCheckoutConfig):
         from . import checkout, payment_page
 
         _connect()
-        self.payment_method_view = payment_page.PaymentMethodView
-        self.payment_details_view = checkout.PaymentDetailsView
-        self.thankyou_view = checkout.ThankYouView
+        _use(self, "payment_method_view", payment_page.PaymentMethodView)
+        _use(self, "payment_details_view", checkout.PaymentDetailsView)
+        _use(self, "thankyou_view", checkout.ThankYouView)
 
     def get_urls(self) -> list[Any]:
         from .checkout import OscarPaymentReturnView
@@ -55,11 +57,11 @@ class CustomerConfig(OscarCustomerConfig):
 
         deleted_orders.protect()
         user_registered.connect(account.award_bonus_on_registration, dispatch_uid="loyalink_khalti.signup_bonus")
-        self.order_history_view = account.OrderHistoryView
-        self.order_detail_view = account.OrderDetailView
-        self.order_line_view = account.OrderLineView
-        self.anon_order_form_view = account.AnonymousOrderFormView
-        self.anon_order_detail_view = account.AnonymousOrderDetailView
+        _use(self, "order_history_view", account.OrderHistoryView)
+        _use(self, "order_detail_view", account.OrderDetailView)
+        _use(self, "order_line_view", account.OrderLineView)
+        _use(self, "anon_order_form_view", account.AnonymousOrderFormView)
+        _use(self, "anon_order_detail_view", account.AnonymousOrderDetailView)
 
     def get_urls(self) -> list[Any]:
         from .account import PointsView
@@ -75,16 +77,16 @@ class OrdersDashboardConfig(OscarOrdersDashboardConfig):
         from . import dashboard, dashboard_index
 
         _connect()
-        self.order_list_view = dashboard.OrderListView
-        self.order_detail_view = dashboard.OrderDetailView
-        self.order_stats_view = dashboard_index.OrderStatsView
+        _use(self, "order_list_view", dashboard.OrderListView)
+        _use(self, "order_detail_view", dashboard.OrderDetailView)
+        _use(self, "order_stats_view", dashboard_index.OrderStatsView)
         views = {
             "dashboard": ("index_view", dashboard_index.IndexView),
             "users_dashboard": ("user_detail_view", dashboard_index.UserDetailView),
             "reports_dashboard": ("index_view", dashboard_index.ReportsView),
         }
         for label, (name, view) in views.items():
-            setattr(apps.get_app_config(label), name, view)
+            _use(apps.get_app_config(label), name, view)
 
 
 class SearchConfig(OscarSearchConfig):
@@ -94,10 +96,15 @@ class SearchConfig(OscarSearchConfig):
         super().ready()
         from .catalogue import search
 
-        self.search_view = search.SearchView
-        catalogue: Any = apps.get_app_config("catalogue")
-        catalogue.catalogue_view = search.CatalogueView
-        catalogue.category_view = search.ProductCategoryView
+        _use(self, "search_view", search.SearchView)
+        _use(apps.get_app_config("catalogue"), "catalogue_view", search.CatalogueView)
+        _use(apps.get_app_config("catalogue"), "category_view", search.ProductCategoryView)
+
+
+def _use(config: Any, name: str, view: type) -> None:
+    """Use our view for an app in place of Oscar's. One of the shop's own stays: it inherits from ours, or not."""
+    if getattr(config, name).__module__.startswith("oscar."):
+        setattr(config, name, view)
 
 
 def _connect() -> None:
@@ -121,10 +128,11 @@ def overridden() -> list[str]:
         OrdersDashboardConfig: ("dashboard", "users_dashboard", "reports_dashboard"),
         SearchConfig: ("catalogue",),
     }
-    package = __name__.rpartition(".")[0]
     return [
         label
         for config in apps.get_app_configs()
-        for label in replaced.get(type(config), ())
-        if not getattr(apps.get_app_config(label), views[label]).__module__.startswith(package)
+        for kind, labels in replaced.items()
+        if isinstance(config, kind)
+        for label in labels
+        if getattr(apps.get_app_config(label), views[label]).__module__.startswith("oscar.")
     ]

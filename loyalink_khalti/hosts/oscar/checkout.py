@@ -1,13 +1,12 @@
 """The end of Oscar's checkout: the preview with "place order", the return from Khalti and the thank-you page.
 
-A shop on stock Oscar gets all of it from ``apps.CheckoutConfig``. One with a checkout of its own writes::
+A shop on stock Oscar gets all of it from ``apps.CheckoutConfig``. One that has forked ``checkout`` lets its own
+CheckoutConfig inherit from ours and, where it has views of its own, writes in its ``checkout/views.py``::
 
     class PaymentDetailsView(KhaltiCheckoutMixin, CorePaymentDetailsView): ...
+    class ThankYouView(KhaltiThankYouMixin, CoreThankYouView): ...
 
-in its ``checkout/views.py`` and, in its CheckoutConfig::
-
-    def get_urls(self):
-        return [path("", include("loyalink_khalti.hosts.oscar.urls")), *super().get_urls()]
+``payment_page.KhaltiPaymentMethodMixin`` is the one for the payment page.
 """
 
 from typing import Any, ClassVar, cast
@@ -228,14 +227,18 @@ class PaymentDetailsView(KhaltiCheckoutMixin, OscarPaymentDetailsView):
     """Stock Oscar's preview and "place order", by the flow."""
 
 
-class ThankYouView(OscarThankYouView):
-    """Oscar's thank-you page, with points and the payment."""
+class KhaltiThankYouMixin:
+    """For ``ThankYouView``: the payment and the points below the order."""
 
-    template_name = "loyalink_khalti/oscar/thank_you.html"
+    template_name: Any = "loyalink_khalti/oscar/thank_you.html"
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        context = cast(dict[str, Any], super().get_context_data(*args, **kwargs))
+        context = cast(dict[str, Any], super().get_context_data(*args, **kwargs))  # type: ignore[misc]  # Oscar's
         return context | {"receipt": receipt_for(SHOP, context["order"].number)}
+
+
+class ThankYouView(KhaltiThankYouMixin, OscarThankYouView):
+    """Stock Oscar's thank-you page, with both."""
 
 
 def _has_saved_basket(user: Any) -> bool:

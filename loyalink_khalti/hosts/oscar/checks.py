@@ -10,7 +10,7 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from oscar.core.loading import get_class
 
-from . import events
+from . import events, used_views
 from .settings import CURRENCY, METHODS, Options, faults, options
 
 _OPTIONS_HINT = (
@@ -59,6 +59,7 @@ def messages() -> Iterator[checks.CheckMessage]:
     chosen = options()
     yield from _statuses(chosen)
     yield from _replaced_apps()
+    yield from _used_views()
     yield from _order_of_apps()
     yield from _bypassed(chosen)
 
@@ -98,6 +99,15 @@ def _replaced_apps() -> Iterator[checks.CheckMessage]:
                 yield checks.Error(text, hint=hint, id="loyalink_khalti.E025")
             else:
                 yield checks.Warning(text, hint=hint, id="loyalink_khalti.W026")
+
+
+def _used_views() -> Iterator[checks.CheckMessage]:
+    """Report the pages of forked apps whose views are not ours."""
+    for fault in used_views.faults():
+        if fault.is_needed_to_pay:
+            yield checks.Error(fault.text, hint=fault.hint, id="loyalink_khalti.E025")
+        else:
+            yield checks.Warning(fault.text, hint=fault.hint, id="loyalink_khalti.W026")
 
 
 def _bypassed(chosen: Options) -> Iterator[checks.CheckMessage]:

@@ -56,13 +56,19 @@ PLACING = (
 
 def details_view() -> Any:
     """Return the class of the view that places orders in this shop: ours, or its own."""
+    config: Any = apps.get_app_config("checkout")
+    return view_class("checkout:preview") or config.payment_details_view
+
+
+def view_class(url_name: str, *args: Any) -> Any:
+    """Return the class of the view that the shop's URLs really use, None if there is none by that name."""
     try:
-        view: Any = resolve("/" + reverse("checkout:preview").removeprefix(get_script_prefix())).func
+        view: Any = resolve("/" + reverse(url_name, args=args).removeprefix(get_script_prefix())).func
     except (NoReverseMatch, Resolver404):
-        return apps.get_app_config("checkout").payment_details_view  # type: ignore[attr-defined]  # Oscar's
-    while not hasattr(view, "view_class"):
+        return None
+    while not hasattr(view, "view_class") and hasattr(view, "__wrapped__"):
         view = view.__wrapped__
-    return view.view_class
+    return getattr(view, "view_class", None)
 
 
 def view_for(request: HttpRequest) -> Any:

@@ -16,10 +16,12 @@ from . import events, pricing
 from .checkout import offered_methods
 
 
-class PaymentMethodView(pricing.PricedCheckoutMixin, OscarPaymentMethodView):
-    """Choose how to pay."""
+class KhaltiPaymentMethodMixin(pricing.PricedCheckoutMixin):
+    """For ``PaymentMethodView``: choose how to pay, and how many points to use."""
 
-    template_name = "loyalink_khalti/oscar/payment_method.html"
+    get_success_response: Any
+    render_to_response: Any
+    template_name: Any = "loyalink_khalti/oscar/payment_method.html"
 
     def build_submission(self, **kwargs: Any) -> dict[str, Any]:
         """Return what the page after this one submits: there a shop adds the taxes that it knows late."""
@@ -67,18 +69,22 @@ class PaymentMethodView(pricing.PricedCheckoutMixin, OscarPaymentMethodView):
         return form.is_valid()
 
     def _page(self, form: PaymentMethodForm) -> HttpResponse:
-        context = self.get_context_data(form=form)
+        context = self.get_context_data(form=form) | self._amounts(form)
+        return cast(HttpResponse, self.render_to_response(context))
+
+    def _amounts(self, form: PaymentMethodForm) -> dict[str, Any]:
         try:
             quote, redeemable_value = pricing.best_quote(self.request, self._costs())
         except CannotPay as exc:
-            return self.render_to_response(context | {"error": str(exc)})
-        return self.render_to_response(
-            context
-            | {
-                "quote_without_points": quote,
-                "program": conf.program_texts(conf.site_key(self.request)),
-                "redeemable_value": npr(redeemable_value),
-                "amount_due": npr(quote.amount_due),
-                "test_mode": any(each.test_mode and not each.unavailable_reason for each in form.options),
-            }
-        )
+            return {"error": str(exc)}
+        return {
+            "quote_without_points": quote,
+            "program": conf.program_texts(conf.site_key(self.request)),
+            "redeemable_value": npr(redeemable_value),
+            "amount_due": npr(quote.amount_due),
+            "test_mode": any(each.test_mode and not each.unavailable_reason for each in form.options),
+        }
+
+
+class PaymentMethodView(KhaltiPaymentMethodMixin, OscarPaymentMethodView):
+    """Stock Oscar's page, with both."""

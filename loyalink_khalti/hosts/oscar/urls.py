@@ -1,4 +1,4 @@
-"""What this host adds to Oscar's ``checkout`` URLs. A shop with a checkout of its own includes this module there."""
+"""What this host adds to Oscar's ``checkout`` URLs. For a checkout whose AppConfig is not ours."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+from oscar.core.loading import get_model
 
 from loyalink_khalti.hosts.oscar.shop import OscarShop
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart
 from loyalink_khalti.testing import ShopContract
 
@@ -21,8 +23,19 @@ class TestOscarShop(ShopContract):
 
     @pytest.fixture
     def cart(self, store: Store, guest: Customer) -> Cart:
-        guest.buy(store.notebook)
+        guest.buy(store.notebook, store.notebook, store.pen, delivery="express")
         return only_purchase().frozen_cart
+
+    @pytest.fixture
+    def cart_with_points(self, store: Store, sita: Customer) -> tuple[Cart, Paisa]:
+        sita.buy(store.notebook, store.notebook, store.pen, delivery="express", points=500)
+        purchase = only_purchase()
+        return purchase.frozen_cart, Paisa(purchase.points_value)
+
+    @pytest.fixture
+    def stock(self, store: Store) -> Callable[[], dict[str, int]]:
+        rows = get_model("partner", "StockRecord").objects
+        return lambda: {row.partner_sku: row.net_stock_level for row in rows.all()}
 
     @pytest.fixture
     def sell_out(self, store: Store) -> Callable[[], None]:
