@@ -6,7 +6,7 @@ reconciler looks it up; nothing that a browser says is believed. Amounts are pai
 """
 
 import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Self
 
 from django.db import models
@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyalink_khalti.clock import DatabaseTime, database_now, is_older, is_over
 from loyalink_khalti.khalti.wire import MAX_ID, MONEY_MOVED, Lookup, Status
 from loyalink_khalti.money import Paisa
 
@@ -26,6 +27,7 @@ KEPT_PERIOD = timedelta(hours=1)
 ORDER_ID_LENGTH = 64
 """Characters that are kept of the order id that the browser brings."""
 SOONEST, LATEST, DAILY = timedelta(seconds=30), timedelta(hours=6), timedelta(days=1)
+LONGEST_WAIT = DAILY
 UNANSWERED_FOR = timedelta(days=7)
 """How long one is looked up that Khalti neither calls paid nor unpaid."""
 NOT_FOUND_AT_MOST = 3
@@ -52,14 +54,11 @@ class UnmatchedQuerySet(models.QuerySet["UnmatchedPayment"]):
         """Return those with money at Khalti that staff have not dealt with, and that no payment here has by now."""
         return self.filter(state=UnmatchedState.FOUND).exclude(Exists(Payment.objects.filter(pidx=OuterRef("pidx"))))
 
-    def due(self, *, by: datetime | None = None) -> Self:
-        """Return those to look up now, the most overdue first; without ``by``, whatever their back-off.
-
-        A time further ahead than any back-off comes from a clock that was wrong, and counts as none.
-        """
+    def looked_up(self, *, due_only: bool) -> Self:
+        """Return those that are looked up, the most overdue first: now or, without ``due_only``, whenever they are."""
         rows = self.filter(next_lookup_at__isnull=False)
-        if by is not None:
-            rows = rows.filter(Q(next_lookup_at__lte=by) | Q(next_lookup_at__gt=by + 2 * DAILY))
+        if due_only:
+            rows = rows.filter(is_over("next_lookup_at", longest=LONGEST_WAIT))
         return rows.order_by("next_lookup_at", "pk")
 
 
@@ -121,7 +120,7 @@ def is_within_limits(*, site_key: str, network: str, per_site: int, per_network:
 
     What is counted does not depend on the pidx, so the answer reveals nothing about it.
     """
-    recent = UnmatchedPayment.objects.filter(seen_at__gt=timezone.now() - KEPT_PERIOD)
+    recent = UnmatchedPayment.objects.filter(~is_older("seen_at", KEPT_PERIOD))
     of_network = Q(network=network) if network else Q(pk__in=[])
     kept = recent.aggregate(
         site=models.Count("pk", filter=Q(site_key=site_key)), network=models.Count("pk", filter=of_network)
@@ -130,19 +129,20 @@ def is_within_limits(*, site_key: str, network: str, per_site: int, per_network:
 
 
 def keep(
-    *, pidx: str, site_key: str, network: str, order_id: str, returned_to: Payment | None, first_lookup: datetime
+    *, pidx: str, site_key: str, network: str, order_id: str, returned_to: Payment | None, wait: timedelta
 ) -> None:
-    """Keep a pidx once, to be looked up at ``first_lookup``; the same statement whether it is known or not."""
+    """Keep a pidx once, to be looked up after ``wait``; the same statements whether it is known or not."""
+    now = database_now()
     row = UnmatchedPayment(
         pidx=pidx, site_key=site_key, network=network, claimed_order_id=order_id[:ORDER_ID_LENGTH],
-        returned_to=returned_to, next_lookup_at=first_lookup,
+        returned_to=returned_to, seen_at=now, next_lookup_at=now + wait,
     )  # fmt: skip
     UnmatchedPayment.objects.bulk_create([row], ignore_conflicts=True)
 
 
 def claim(row: UnmatchedPayment) -> bool:
     """Claim the next lookup of a row for this process; False where another has it. Sets when the one after it is."""
-    then = timezone.now() + _wait(row)
+    then = DatabaseTime(_wait(row))
     mine = UnmatchedPayment.objects.filter(pk=row.pk, lookups=row.lookups, next_lookup_at__isnull=False)
     return bool(mine.update(lookups=F("lookups") + 1, next_lookup_at=then))
 
@@ -151,7 +151,7 @@ def _wait(row: UnmatchedPayment) -> timedelta:
     """Return the wait after this lookup: a quarter of the age, and a day once the money is found."""
     if row.state == UnmatchedState.FOUND:
         return DAILY
-    age = min(max((timezone.now() - row.seen_at) / 4, SOONEST), LATEST)
+    age = min(max((database_now() - row.seen_at) / 4, SOONEST), LATEST)
     return age * random.uniform(0.9, 1.1)  # noqa: S311 - not secret
 
 
@@ -170,7 +170,7 @@ def record_answer(row: UnmatchedPayment, answer: Lookup, credentials: Credential
 
     A refund in full ends it; so does "not paid", unless money was found before.
     """
-    now, is_new = timezone.now(), False
+    now, is_new = database_now(), False
     row.status, row.amount, row.fee = answer.status_text, answer.total_amount, answer.fee
     row.transaction_id, row.credentials = answer.transaction_id or "", credentials
     row.looked_up_at, row.not_found = now, 0
@@ -192,7 +192,7 @@ _UNPAID = frozenset({Status.EXPIRED, Status.CANCELED, Status.FAILED})
 def record_not_found(row: UnmatchedPayment) -> None:
     """Record that Khalti knows no such payment under the site's keys, for a locked row."""
     row.not_found += 1
-    row.looked_up_at = timezone.now()
+    row.looked_up_at = database_now()
     if row.state == UnmatchedState.WAITING and (row.not_found >= NOT_FOUND_AT_MOST or _is_old(row)):
         end(row)
     row.save()
@@ -206,12 +206,12 @@ def record_no_answer(row: UnmatchedPayment) -> None:
 
 
 def _is_old(row: UnmatchedPayment) -> bool:
-    return row.seen_at + UNANSWERED_FOR < timezone.now()
+    return row.seen_at + UNANSWERED_FOR < database_now()
 
 
 def end(row: UnmatchedPayment) -> None:
     """Let a row end without anything to review; the caller saves it."""
-    row.state, row.next_lookup_at, row.resolved_at = UnmatchedState.ENDED, None, timezone.now()
+    row.state, row.next_lookup_at, row.resolved_at = UnmatchedState.ENDED, None, database_now()
 
 
 def resolve(
@@ -219,20 +219,20 @@ def resolve(
 ) -> None:
     """Save what staff did with a locked row."""
     row.state, row.next_lookup_at = state, None
-    row.resolved_at, row.actor, row.note, row.payment = timezone.now(), actor, note, payment
+    row.resolved_at, row.actor, row.note, row.payment = database_now(), actor, note, payment
     row.save()
 
 
 def reopen(row: UnmatchedPayment, *, actor: str, note: str) -> None:
     """Let staff review a locked row again that they had called another shop's."""
-    row.state, row.next_lookup_at, row.resolved_at = UnmatchedState.FOUND, timezone.now(), None
+    row.state, row.next_lookup_at, row.resolved_at = UnmatchedState.FOUND, database_now(), None
     row.actor, row.note = actor, note
     row.save()
 
 
 def delete_old() -> int:
     """Delete the rows that were not paid and are older than ``RETENTION``; return how many. Forget old networks."""
-    now = timezone.now()
+    now = database_now()
     UnmatchedPayment.objects.filter(seen_at__lt=now - DAILY).exclude(network="").update(network="")
     old = UnmatchedPayment.objects.filter(state=UnmatchedState.ENDED, seen_at__lt=now - RETENTION)
     return old.delete()[0]

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.db.models import Max, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotResolve, KhaltiError, KhaltiNotFound, SelfDealing
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
@@ -232,7 +232,7 @@ def _purchase_to_refund(row: UnmatchedPayment, answer: Lookup) -> tuple[Purchase
         points_redeemed=Points(0),
     )  # fmt: skip
     purchase = transitions.create_purchase(cart, method=PaymentMethod.KHALTI, points_value=Paisa(0))
-    purchase.state, purchase.released_at = PurchaseState.RELEASED, timezone.now()
+    purchase.state, purchase.released_at = PurchaseState.RELEASED, database_now()
     purchase.save(update_fields=["state", "released_at"])
     return purchase, []
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from enum import Enum
 
 from django.core.exceptions import ImproperlyConfigured
-from django.utils import timezone
 
 from loyalink_khalti import conf, outbox
+from loyalink_khalti.clock import NOW
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
     KhaltiError,
@@ -51,9 +51,8 @@ def keep_return(
     ``UNMATCHED_PER_HOUR_AND_NETWORK`` of a network. Whether the pidx is known makes no difference here: not to the
     answer, and not to the statements.
     """
-    first_lookup = timezone.now()
-    if returned_to is not None and returned_to.state == PaymentState.CREATED:
-        first_lookup += unsent_after()  # Khalti's answer, with this very pidx, may be on its way
+    is_starting = returned_to is not None and returned_to.state == PaymentState.CREATED
+    wait = unsent_after() if is_starting else NOW  # Khalti's answer, with this very pidx, may be on its way
 
     def work() -> bool:
         advisory_lock([f"unmatched:{site_key}"])  # so that no more are kept however many come at once
@@ -66,7 +65,7 @@ def keep_return(
             return False
         unmatched.keep(
             pidx=pidx, site_key=site_key, network=network, order_id=order_id, returned_to=returned_to,
-            first_lookup=first_lookup,
+            wait=wait,
         )  # fmt: skip
         return True
 
@@ -83,7 +82,7 @@ def look_up_unmatched(*, due_only: bool = True, most: int = LOOKUPS_IN_A_PASS) -
     Raises ``InsideTransaction`` inside a transaction.
     """
     forbid_transaction("look_up_unmatched")
-    rows = list(UnmatchedPayment.objects.due(by=timezone.now() if due_only else None)[:most])
+    rows = list(UnmatchedPayment.objects.looked_up(due_only=due_only)[:most])
     found = 0
     for row in rows:
         try:
