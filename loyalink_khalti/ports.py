@@ -90,6 +90,10 @@ class Line:
         return self.id or self.sku
 
 
+LINE_DETAILS = ("id", "options")
+"""Fields of a Line that are stored apart from the Cart: a new field of Line, Customer or Cart is one of these."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """The customer's details as typed at the checkout."""
@@ -137,10 +141,24 @@ class Cart:
             del line["stock"]
         return stored
 
+    def to_stored(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return the Cart as JSON data that ``schema-baseline`` reads, and apart from it what each line has besides.
+
+        That version refuses a Cart with a key that it does not know, and it may still run beside this one, or again.
+        """
+        stored = self.to_json()
+        details = [{name: line.pop(name) for name in LINE_DETAILS} for line in stored["lines"]]
+        return stored, details
+
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Cart":
-        """Return the Cart that ``to_json`` has stored. Fields that only another version knows are ignored."""
-        lines = tuple(Line(**_known(Line, line) | {"tags": tuple(line["tags"])}) for line in stored["lines"])
+    def from_json(cls, stored: Mapping[str, Any], details: Iterable[Mapping[str, Any]] | None = None) -> "Cart":
+        """Return the Cart that ``to_json`` or, with ``details``, ``to_stored`` has stored.
+
+        What only another version knows is ignored.
+        """
+        rows = stored["lines"]
+        rows = rows if details is None else [{**row, **more} for row, more in zip(rows, details, strict=True)]
+        lines = tuple(Line(**_known(Line, row) | {"tags": tuple(row["tags"])}) for row in rows)
         customer = Customer(**_known(Customer, stored["customer"]))
         return cls(**_known(cls, stored) | {"lines": lines, "customer": customer})
 

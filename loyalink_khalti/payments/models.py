@@ -47,6 +47,7 @@ class Purchase(models.Model):
     network = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="keyed hash")
     method = models.CharField(max_length=20, choices=[(method.value, method.value) for method in PaymentMethod])
     cart = models.JSONField()
+    line_details = models.JSONField(null=True, blank=True, help_text="of each line, what the cart has not")
     total = models.BigIntegerField(help_text="paisa, before points")
     points_redeemed = models.BigIntegerField(default=0)
     points_value = models.BigIntegerField(default=0, help_text="paisa, the value of those points")
@@ -112,7 +113,7 @@ class Purchase(models.Model):
 
     @property
     def frozen_cart(self) -> Cart:
-        return Cart.from_json(self.cart)
+        return Cart.from_json(self.cart, self.line_details)
 
     @property
     def earner(self) -> str | None:

@@ -42,6 +42,7 @@ def create_purchase(
     network: str = "",
 ) -> Purchase:
     """Create the purchase of a Cart; ``points_value`` is the value of its points in paisa, under ``rules_version``."""
+    stored, details = cart.to_stored()
     return Purchase.objects.create(
         shop=cart.shop,
         ref=cart.ref,
@@ -52,7 +53,8 @@ def create_purchase(
         browser_session=browser_session,
         network=network,
         method=method,
-        cart=cart.to_json(),
+        cart=stored,
+        line_details=details,
         total=cart.total,
         points_redeemed=cart.points_redeemed,
         points_value=points_value,

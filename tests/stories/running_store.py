@@ -40,10 +40,12 @@ MAIL_TIMEOUT = 5  # seconds
 class Store:
     """A running store, as a test uses it from outside."""
 
-    def __init__(self, khalti: Simulator, folder: Path, *, path: str = "") -> None:
+    def __init__(self, khalti: Simulator, folder: Path, *, path: str = "", code: Path = ROOT) -> None:
         """``path`` is the one below which gunicorn serves it: "/pasal", or "" for the root of its host."""
         self.khalti = khalti
         self.folder = folder
+        self.code = code
+        """The folder of the code that runs: this one, or that of an earlier version."""
         self.port = free_port()
         self.path = path
         self.url = f"http://127.0.0.1:{self.port}{path}"
@@ -77,7 +79,7 @@ class Store:
                     "--preload",  # imports the store once for all workers
                     *("--bind", f"127.0.0.1:{self.port}", *options),
                 ],
-                cwd=ROOT,
+                cwd=self.code,
                 env=self.environment,
                 stdout=log,
                 stderr=log,
@@ -112,7 +114,7 @@ class Store:
     def manage(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "sandbox.manage", *command],
-            cwd=ROOT,
+            cwd=self.code,
             env=self.environment,
             capture_output=True,
             text=True,

@@ -170,8 +170,10 @@ def _erase_purchases(pks: list[int]) -> int:
         cart = purchase.frozen_cart
         lines = tuple(replace(line, options="") for line in cart.lines)
         cart = replace(cart, customer=Customer(), lines=lines)
+        stored, details = cart.to_stored()
         anonymous = {
-            "cart": cart.to_json(),
+            "cart": stored,
+            "line_details": details,
             "browser_session": "",
             "network": "",
             "search_text": transitions.search_text_for(cart, purchase.number),

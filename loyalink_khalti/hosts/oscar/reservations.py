@@ -102,17 +102,21 @@ def release_stock(order: Any) -> None:
 def restock(order: Any, lines: tuple[tuple[str, int], ...], *, by_sku: bool = False) -> None:
     """Put returned products, as (pk of the line, quantity), back in stock: reserved ones first, then shipped ones.
 
-    ``by_sku``: the Cart is older than lines with an id, and ``lines`` name SKUs.
+    ``by_sku``: the Cart is older than lines with an id, and ``lines`` name SKUs. A name that is no pk of a line is a
+    SKU, too: the version before may have requested the refund.
     """
     returned = Counter[str]()
     for key, quantity in lines:
         returned[key] += quantity
     order_lines = list(order.lines.select_for_update(of=("self",)).order_by("pk"))
     rows = lock_stock(line.stockrecord_id for line in order_lines if line.stockrecord_id)
+    pks = set() if by_sku else {str(line.pk) for line in order_lines}
     for line in order_lines:
-        key = line.partner_sku if by_sku else str(line.pk)
-        quantity = min(returned[key], line.quantity)
-        returned[key] -= quantity
+        quantity = 0
+        for name in {str(line.pk)} & pks | ({line.partner_sku} - pks):
+            part = min(returned[name], line.quantity - quantity)
+            returned[name] -= part
+            quantity += part
         if quantity:
             _restock_line(line, quantity, rows)
 
