@@ -158,12 +158,13 @@ class Cart:
         """
         rows = stored["lines"]
         rows = rows if details is None else [{**row, **more} for row, more in zip(rows, details, strict=True)]
-        lines = tuple(Line(**_known(Line, row) | {"tags": tuple(row["tags"])}) for row in rows)
-        customer = Customer(**_known(Customer, stored["customer"]))
-        return cls(**_known(cls, stored) | {"lines": lines, "customer": customer})
+        lines = tuple(Line(**known_fields(Line, row) | {"tags": tuple(row["tags"])}) for row in rows)
+        customer = Customer(**known_fields(Customer, stored["customer"]))
+        return cls(**known_fields(cls, stored) | {"lines": lines, "customer": customer})
 
 
-def _known(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+def known_fields(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is stored of the fields of a dataclass, without what only another version knows."""
     names = {each.name for each in fields(kind)}
     return {name: value for name, value in stored.items() if name in names}
 

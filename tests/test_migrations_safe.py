@@ -41,6 +41,14 @@ SAFE = {
 """Every operation that is not safe by itself, and why the version before works all the same."""
 
 
+ALL = "*"
+"""In place of the columns of a table that the same migration creates: the version before does not write to it."""
+HARMLESS = (
+    ops.CreateModel, ops.AddIndex, ops.RemoveIndex, ops.RenameIndex, ops.RemoveConstraint, ops.AlterModelOptions,
+    ops.AlterModelManagers, ops.AlterModelTableComment,
+)  # fmt: skip
+
+
 def unsafe_operations() -> Iterator[str]:
     """Yield the operations since the baseline that the version before may not survive."""
     loader = MigrationLoader(None)
@@ -68,30 +76,22 @@ def flattened(operations: Any) -> Iterator[Any]:
 def unsafe(operation: Any, state: Any, new: dict[str, set[str]]) -> str:
     """Return what is unsafe about an operation, "" if nothing is; ``new`` collects what this migration adds."""
     model = getattr(operation, "model_name", getattr(operation, "name", "")).lower()
+    added = new.setdefault(model, set())
     match operation:
         case ops.CreateModel():
-            new[model] = {"*"}
-        case ops.AddIndex() | ops.RemoveIndex() | ops.RenameIndex() | ops.RemoveConstraint():
-            pass
-        case ops.AlterModelOptions() | ops.AlterModelManagers() | ops.AlterModelTableComment():
-            pass
-        case ops.AddField(field=field) if "*" not in new.get(model, ()):
-            new.setdefault(model, set()).add(operation.name)
-            if not field.many_to_many and not field.null and field.db_default is NOT_PROVIDED:
-                return f"{model}.{operation.name} is NOT NULL without db_default"
-        case ops.AddField():
-            pass
+            added.add(ALL)
+        case ops.AddField(field=field):
+            added.add(operation.name)
+            required = not field.many_to_many and not field.null and field.db_default is NOT_PROVIDED
+            return f"{model}.{operation.name} is NOT NULL without db_default" if required and ALL not in added else ""
         case ops.AddConstraint(constraint=constraint):
-            if not names(constraint) <= new.get(model, set()) and "*" not in new.get(model, ()):
-                return f"constraint {constraint.name}"
+            return "" if ALL in added or names(constraint) <= added else f"constraint {constraint.name}"
         case ops.AlterField(field=after):
             before = state.models[APP, model].fields[operation.name]
             return tightened(before, after, f"{model}.{operation.name}")
         case ops.RunPython(code=code):
             return code.__name__
-        case _:
-            return f"{type(operation).__name__} {operation.describe()}"
-    return ""
+    return "" if isinstance(operation, HARMLESS) else f"{type(operation).__name__}: {operation.describe()}"
 
 
 def tightened(before: models.Field[Any, Any], after: models.Field[Any, Any], name: str) -> str:

@@ -1,4 +1,4 @@
-"""A Cart survives being stored as JSON."""
+"""A Cart survives being stored as JSON, and other versions read it."""
 
 import json
 
@@ -19,6 +19,8 @@ lines = st.builds(
     total=amount,
     tags=st.lists(text, max_size=3).map(tuple),
     earns=st.booleans(),
+    id=text,
+    options=text,
 )
 carts = st.builds(
     Cart,
@@ -41,6 +43,49 @@ carts = st.builds(
 @given(carts)
 def test_a_cart_read_back_from_json_is_the_same_cart(cart: Cart) -> None:
     assert Cart.from_json(json.loads(json.dumps(cart.to_json()))) == cart
+
+
+FIRST_SHAPE = {
+    "cart": {
+        "shop", "ref", "origin", "site_key", "language", "name", "lines", "shipping", "discount", "total", "customer",
+        "member_id", "points_redeemed", "currency",
+    },
+    "line": {"sku", "title", "quantity", "unit", "total", "tags", "earns"},
+    "customer": {"name", "email", "phone"},
+}  # fmt: skip
+"""The keys of ``schema-baseline``, which refuses a Cart with any other."""
+
+
+@given(carts)
+def test_a_stored_cart_has_no_key_that_the_version_before_refuses(cart: Cart) -> None:
+    """R9: a worker of the version before showed an error page to customers who came back from Khalti."""
+    stored, details = json.loads(json.dumps(cart.to_stored()))
+
+    assert set(stored) == FIRST_SHAPE["cart"]
+    assert [set(line) for line in stored["lines"]] == [FIRST_SHAPE["line"]] * len(cart.lines)
+    assert set(stored["customer"]) == FIRST_SHAPE["customer"]
+    assert Cart.from_json(stored, details) == cart
+
+
+@given(carts)
+def test_what_only_a_later_version_knows_of_a_cart_is_ignored(cart: Cart) -> None:
+    """R9: a later version may run beside this one."""
+    stored, details = json.loads(json.dumps(cart.to_stored()))
+    stored["gift"] = stored["customer"]["pan"] = "later"
+    for line, more in zip(stored["lines"], details, strict=True):
+        line["weight"] = more["colour"] = "later"
+
+    assert Cart.from_json(stored, details) == cart
+
+
+@given(carts)
+def test_a_cart_of_the_version_before_is_read_without_what_it_does_not_have(cart: Cart) -> None:
+    """R9"""
+    stored, _details = json.loads(json.dumps(cart.to_stored()))
+
+    assert [(line.sku, line.id, line.options) for line in Cart.from_json(stored).lines] == [
+        (line.sku, "", "") for line in cart.lines
+    ]
 
 
 @given(carts)

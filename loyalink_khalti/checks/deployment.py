@@ -139,6 +139,18 @@ def unknown_settings() -> Messages:
 
 
 @database_check
+def migrations(_alias: str) -> Messages:
+    """Not an error, at which ``migrate`` itself would stop."""
+    missing = flow.missing_migrations()
+    if missing:
+        yield warning(
+            47,
+            f"The database lacks migrations of loyalink_khalti, which this version needs: {', '.join(missing)}.",
+            "Run `python manage.py migrate` before the processes of this version start.",
+        )
+
+
+@database_check
 def reconciler(_alias: str) -> Messages:
     health = flow.health()
     if health.oldest_overdue_at is None:

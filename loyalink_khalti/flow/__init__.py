@@ -126,7 +126,7 @@ from loyalink_khalti.flow.members.holds import HeldPoints, held_points, newest_p
 from loyalink_khalti.flow.members.signup_bonus import award_signup_bonus
 
 from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
-from loyalink_khalti.flow.operations.health import Health, health
+from loyalink_khalti.flow.operations.health import Health, health, missing_migrations
 from loyalink_khalti.flow.operations.reconcile import (
     PassLabel,
     PassResult,
@@ -207,6 +207,7 @@ __all__ = [
     "member_emails",
     "member_subject",
     "merge_members",
+    "missing_migrations",
     "newest_payments",
     "notify_expiring",
     "own_account",

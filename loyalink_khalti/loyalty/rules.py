@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 
 from loyalink_khalti.money import Paisa, Points, Rounding
 from loyalink_khalti.nepal import add_months, day_of, last_of_month, midnight_after
-from loyalink_khalti.ports import Line
+from loyalink_khalti.ports import Line, known_fields
 
 
 class Shortfall(StrEnum):
@@ -187,8 +187,7 @@ class Rules:
 
         A version without ``base_rounding`` means what it meant when it was stored: its base was always rounded down.
         """
-        known = {field.name for field in fields(cls)}
-        chosen = {name: value for name, value in stored.items() if name in known}
+        chosen = known_fields(cls, stored)
         if "base_rounding" not in chosen and chosen.get("rounding", Rounding.FLOOR) != Rounding.FLOOR:
             chosen["base_rounding"] = Rounding.FLOOR
         readers: dict[str, Callable[[Any], Any]] = {
@@ -200,7 +199,7 @@ class Rules:
             "excluded_tags": tuple,
             "multipliers": lambda rows: tuple((tag, Fraction(factor)) for tag, factor in rows),
             "campaigns": lambda rows: tuple(_read_campaign(row) for row in rows),
-            "tiers": lambda rows: tuple(Tier(**{**row, "multiplier": Fraction(row["multiplier"])}) for row in rows),
+            "tiers": lambda rows: tuple(map(_read_tier, rows)),
         }
         return cls(**{name: readers[name](value) if name in readers else value for name, value in chosen.items()})
 
@@ -217,4 +216,9 @@ def _to_plain(value: Any) -> Any:
 
 def _read_campaign(row: Mapping[str, Any]) -> CampaignRule:
     moments = {name: datetime.fromisoformat(row[name]) for name in ("starts_at", "ends_at")}
-    return CampaignRule(**{**row, **moments, "multiplier": Fraction(row["multiplier"]), "tags": tuple(row["tags"])})
+    read = {**moments, "multiplier": Fraction(row["multiplier"]), "tags": tuple(row["tags"])}
+    return CampaignRule(**known_fields(CampaignRule, row) | read)
+
+
+def _read_tier(row: Mapping[str, Any]) -> Tier:
+    return Tier(**known_fields(Tier, row) | {"multiplier": Fraction(row["multiplier"])})

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.core.signals import got_request_exception
+from django.db import DatabaseError, InterfaceError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -18,7 +19,7 @@ from loyalink_khalti import conf, flow, tasks
 from loyalink_khalti.after_response import after_response, body_follows, run_when_closed
 from loyalink_khalti.session_payments import keep_browser_session_id, remembered_tokens
 from loyalink_khalti.staff.deletion import DeletionRefused, refused
-from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView
+from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView, plain_pages
 
 from .returned import remember_claim
 
@@ -78,6 +79,8 @@ class TokenPageMiddleware:
     List it first in MIDDLEWARE. The query that Khalti appends contains the customer's mobile number, and an error
     report of any middleware would contain it too. Other middleware queries the database before our page does (Oscar's
     loads the basket): while the database is down, a customer who returns just then would see an error page.
+
+    A database without the migrations of this version is answered with a page that says so, on every address.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -94,15 +97,30 @@ class TokenPageMiddleware:
         error = getattr(request, "_loyalink_database_error", None)
         if error is None or response.status_code != 500:
             return response
-        return _unavailable_page(request, error) or response
+        is_updated = _is_being_updated()
+        if is_updated or isinstance(error, DATABASE_UNAVAILABLE):
+            page = _unavailable_page(request, error)
+            return page or (plain_pages.being_updated() if is_updated else response)
+        return response
 
 
 @receiver(got_request_exception)
 def _record_database_error(request: Any = None, **_signal: Any) -> None:
     """Keep the database's error on the request: middleware further out sees the error page alone."""
     exc = sys.exc_info()[1]
-    if request is not None and isinstance(exc, DATABASE_UNAVAILABLE):
+    if request is not None and isinstance(exc, DatabaseError | InterfaceError):
         request._loyalink_database_error = exc
+
+
+def _is_being_updated() -> bool:
+    """Return whether the database lacks migrations of this version. Asked after a database error only."""
+    try:
+        missing = flow.missing_migrations()
+    except (DatabaseError, InterfaceError):  # it is down
+        return False
+    if missing:
+        log.error("the database lacks migrations of this version, so run migrate first: %s", ", ".join(missing))
+    return bool(missing)
 
 
 def _drop_query(request: HttpRequest) -> None:

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 
 RELOAD_AFTER = 5
 """seconds until the page without a database reloads itself"""
+UPDATED_AFTER = 60
+"""seconds that an update of the shop may take"""
 
 PAGE = """<!DOCTYPE html>
 <html lang="{language}" dir="{direction}">
@@ -56,6 +58,15 @@ def unavailable(*, reload_url: str) -> HttpResponse:
     response = _page(503, _("One moment, please"), text)
     response["Retry-After"] = str(RELOAD_AFTER)
     response["Refresh"] = f"{RELOAD_AFTER}; url={reload_url}"
+    add_never_cache_headers(response)
+    return response
+
+
+def being_updated() -> HttpResponse:
+    """Return the answer to a request that meets a database without the migrations of this version."""
+    text = _("The shop is being updated. Please try again in a minute; your basket is kept.")
+    response = _page(503, _("One moment, please"), text)
+    response["Retry-After"] = str(UPDATED_AFTER)
     add_never_cache_headers(response)
     return response
 

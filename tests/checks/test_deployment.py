@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.core import checks
 from django.db import connection, router
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from loyalink_khalti import conf
@@ -226,3 +227,13 @@ def test_payments_read_from_a_replica_are_an_error(deploy, messages, monkeypatch
     monkeypatch.setattr(router, "routers", [ReplicaRouter()])
 
     assert "'replica'" in messages()["E034"]
+
+
+@pytest.mark.django_db
+def test_missing_migrations_are_named(deploy, messages):
+    """R9: a warning, because ``migrate`` checks the database first and would stop at an error."""
+    MigrationRecorder(connection).record_unapplied("loyalink_khalti", "0026_count_merged_accounts")
+
+    found = messages(databases=["default"])
+
+    assert "0026_count_merged_accounts" in found["W047"]

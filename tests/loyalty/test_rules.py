@@ -93,6 +93,15 @@ def test_rules_with_every_kind_of_value_read_from_json_are_the_same_rules() -> N
     assert Rules.from_json(chosen.to_json()) == chosen
 
 
+def test_what_only_a_later_version_knows_of_a_tier_or_a_campaign_is_ignored() -> None:
+    """R9: a later version may run beside this one."""
+    rules = Rules(campaigns=(campaign(),), tiers=GOLD_FOR_ALL)
+    stored = rules.to_json()
+    stored["tiers"][0]["badge"] = stored["campaigns"][0]["poster"] = "later"
+
+    assert Rules.from_json(stored) == rules
+
+
 def test_unknown_rules_are_ignored_and_missing_rules_have_their_defaults() -> None:
     stored = Rules(points=Points(3)).to_json()
     del stored["pending_days"]

@@ -19,6 +19,7 @@ NO_KEY = (
     "Khalti was not asked, and no payment was changed: this process has no key. Set KHALTI_SECRET_KEY and "
     "LOYALINK_FERNET_KEYS in its environment as for the web server (cron does not read the server's environment)."
 )
+NOT_MIGRATED = "The database lacks migrations of this version. Run `python manage.py migrate` first: {names}"
 WORKERS = 16
 
 
@@ -44,6 +45,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["loop"]:
+            if missing := flow.missing_migrations():
+                raise CommandError(NOT_MIGRATED.format(names=", ".join(missing)), returncode=2)
             labels = self._pass(options, due_only=False)
             if labels[flow.PassLabel.NO_KEY]:
                 raise CommandError(NO_KEY, returncode=2)
@@ -57,8 +60,16 @@ class Command(BaseCommand):
             try:
                 self._pass(options, due_only=True)
             except (DatabaseError, InterfaceError) as exc:  # it may be restarting; the next pass tries again
-                self.stderr.write(f"the database: {safe_trace(exc)}")
+                self.stderr.write(self._without_migrations() or f"the database: {safe_trace(exc)}")
             time.sleep(options["pause"] * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not secret
+
+    def _without_migrations(self) -> str:
+        """Return what to do where this version runs before ``migrate``; "" where that is not so."""
+        try:
+            missing = flow.missing_migrations()
+        except (DatabaseError, InterfaceError):
+            return ""
+        return NOT_MIGRATED.format(names=", ".join(missing)) if missing else ""
 
     def _pass(self, options: dict[str, Any], *, due_only: bool) -> Counter[str]:
         labels: Counter[str] = Counter()
