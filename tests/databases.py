@@ -202,10 +202,15 @@ def engine() -> Engine:
 
 def template() -> Path:
     """Return the migrated database that processes copy, after creating it if it is missing."""
-    kind, loader = engine(), MigrationLoader(None)
+    loader = MigrationLoader(None)
+    return keep(engine(), digest(loader, set(loader.graph.nodes)), foreign_template(), migrate_all)
+
+
+def foreign_template() -> Path:
+    """Return the database with the migrations of other packages alone, after creating it if it is missing."""
+    loader = MigrationLoader(None)
     foreign = {key for key in loader.graph.nodes if is_foreign(loader, key)}
-    first = keep(kind, digest(loader, foreign), None, lambda: migrate_only(foreign))
-    return keep(kind, digest(loader, set(loader.graph.nodes)), first, migrate_all)
+    return keep(engine(), digest(loader, foreign), None, lambda: migrate_only(foreign))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator
@@ -110,6 +111,26 @@ def test_a_dotted_name_resolves(source: str, target: str) -> None:
 @pytest.mark.parametrize(("source", "target"), NAMED)
 def test_a_dotted_name_points_down(source: str, target: str) -> None:
     assert may_name(source, target), f"{source} names {target}, which is above it"
+
+
+NOTICE = ("site_key", "member_id", "points", "points_value", "last_day")
+BASELINE_MESSAGES = {
+    "loyalink_khalti.flow.review.alerts.send_digest": ("message_id",),
+    "loyalink_khalti.flow.members.expiry.send_signal": NOTICE,
+    "loyalink_khalti.flow.members.expiry.send_mail": NOTICE,
+    "loyalink_khalti.flow.members.signup_bonus.award": ("site_key", "member_id"),
+    "loyalink_khalti.hosts.oscar.events.stock_changed": ("pks",),
+    "loyalink_khalti.hosts.oscar.events.order_placed": ("number",),
+    "loyalink_khalti.hosts.oscar.events.send_order_mail": ("number",),
+    "loyalink_khalti.hosts.oscar.events.status_changed": ("number", "before", "after"),
+}
+"""What ``schema-baseline`` posts to the outbox, with the arguments."""
+
+
+@pytest.mark.parametrize("function", BASELINE_MESSAGES)
+def test_a_message_that_the_version_before_has_posted_can_be_sent(function: str) -> None:
+    """R9: messages wait in the outbox while a new version is deployed."""
+    inspect.signature(resolve(function)).bind(**dict.fromkeys(BASELINE_MESSAGES[function]))
 
 
 def test_the_defaults_of_settings_name_no_room() -> None:
