@@ -76,12 +76,8 @@ class Purchase(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["shop", "ref"], name="loyalink_purchase_shop_ref"),
             models.CheckConstraint(
-                condition=Q(
-                    amount_due=F("total") - F("points_value"),
-                    amount_due__gte=0,
-                    points_value__gte=0,
-                    points_redeemed__gte=0,
-                ),
+                condition=Q(amount_due=F("total") - F("points_value"), amount_due__gte=0)
+                & Q(points_value__gte=0, points_redeemed__gte=0),
                 name="loyalink_purchase_adds_up",
             ),
             models.CheckConstraint(

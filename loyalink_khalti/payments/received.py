@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, NoReturn
 
-from django.db import models
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db import models, transaction
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +22,7 @@ from loyalink_khalti.nepal import KATHMANDU, day_of, midnight, midnight_after
 from . import refunds
 from .models import Purchase, Refund
 from .states import RefundKind, RefundState
+from .transitions import lock_purchase
 from .without_order import MoneyWithoutOrder
 
 
@@ -163,6 +164,19 @@ def record_earlier(purchase: Purchase) -> None:
             actor=purchase.received_by,
             recorded_at=purchase.received_at,
         )
+
+
+def record_all_earlier() -> None:
+    """Write the rows of all money that workers of that version have marked as received while both were running.
+
+    This version sets ``received_part`` with ``received_at``, so what it has marked is not read.
+    """
+    marked = Purchase.objects.filter(received_at__isnull=False, received_part=0, amount_due__gt=0)
+    for pk in list(marked.order_by("pk").values_list("pk", flat=True)):
+        with transaction.atomic():
+            purchase, _payments = lock_purchase(pk)
+            record_earlier(purchase)
+            Purchase.objects.filter(pk=pk, received_part=0).update(received_part=F("amount_due"))
 
 
 def of_key(key: str) -> ReceivedMoney | None:

@@ -39,7 +39,7 @@ from loyalink_khalti.flow.verification.verify import (
     unsent_after,
 )
 from loyalink_khalti.khalti import CircuitBreaker
-from loyalink_khalti.payments import polling, refunds, unmatched
+from loyalink_khalti.payments import polling, received, refunds, unmatched
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
@@ -119,8 +119,9 @@ class ReconcilerPass:
         self._look_up_unmatched()
         outbox.deliver(ignore_back_off=not self._due_only)
         _send_alerts()
-        if polling.claim_run(PURGE, every=PURGE_INTERVAL):
+        if polling.claim_run(PURGE, every=PURGE_INTERVAL) or not self._due_only:
             outbox.delete_old()
+            received.record_all_earlier()
             if UnmatchedPayment.objects.exists():
                 unmatched.delete_old()
         polling.record_run(polling.RECONCILE)

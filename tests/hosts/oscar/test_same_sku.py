@@ -14,6 +14,7 @@ from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Refund
+from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.ports import Paid, PaymentMethod, ReleaseReason
 from loyalink_khalti.simulator import Simulator
 
@@ -123,9 +124,8 @@ def test_a_cart_and_a_refund_from_before_lines_had_an_id_go_by_sku(
     khalti.pay(payment.pidx or "")
     sita.return_from_khalti(payment)
     purchase = only_purchase()
-    for line in purchase.cart["lines"]:
-        del line["id"]
-    purchase.save(update_fields=["cart"])
+    purchase.line_details = None
+    purchase.save(update_fields=["line_details"])
     flow.refund_order(
         purchase, subtotal=Paisa(50_000), shipping=Paisa(0), key="old", actor="999", lines=[("LOKTA-A5", 1)]
     )
@@ -138,6 +138,29 @@ def test_a_cart_and_a_refund_from_before_lines_had_an_id_go_by_sku(
     assert dict(refunds.refundable(purchase).lines) == {"LOKTA-A5": 1}
     assert (store.stock(store.notebook), store.stock(store.pen)) == (19, 50)
     assert [row[-1] for row in rows(staff)] == ["1", "0"]
+
+
+def test_a_refund_that_the_version_before_requested_by_sku_counts_and_restocks(
+    store: Store, sita: Customer, khalti: Simulator
+) -> None:
+    """R9: its workers may still run, and refund an order of this version."""
+    sita.add(store.notebook)
+    payment = payment_of(sita.buy(store.notebook, store.pen))
+    khalti.pay(payment.pidx or "")
+    sita.return_from_khalti(payment)
+    purchase = only_purchase()
+    notebooks = {line.sku: line.id for line in purchase.frozen_cart.lines}
+    stock = store.stock(store.notebook)
+    Refund.objects.create(
+        purchase=purchase, key="by sku", state=RefundState.DONE, subtotal=50_000, shipping=0, amount=50_000,
+        lines=[["LOKTA-A5", 1, True]],
+    )  # fmt: skip
+
+    flow.apply_refund(Refund.objects.get())
+
+    left = refunds.refundable(purchase).lines
+    assert dict(left) == {notebooks["LOKTA-A5"]: 1, notebooks["PEN-01"]: 1}
+    assert store.stock(store.notebook) == stock + 1
 
 
 def test_a_late_payment_takes_the_engraving_that_was_bought_out_of_the_open_basket(

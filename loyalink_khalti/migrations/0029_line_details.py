@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalink_khalti', '0026_count_merged_accounts'),
+        ('loyalink_khalti', '0028_unmatched_payments'),
     ]
 
     operations = [
