@@ -236,4 +236,4 @@ def test_missing_migrations_are_named(deploy, messages):
 
     found = messages(databases=["default"])
 
-    assert "0026_count_merged_accounts" in found["W047"]
+    assert "0026_count_merged_accounts" in found["W050"]
