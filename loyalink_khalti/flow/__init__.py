@@ -26,7 +26,8 @@ The story of a purchase, in the order in which its verbs are called::
     audit, health     check every invariant; report whether the jobs run
 
 ``verify_payment`` is called by the return page, the status page, the reconciler and staff alike, any number of times,
-in any order, by any number of processes. Only lookup's answer makes a Khalti payment paid:
+in any order, by any number of processes. Only lookup's answer makes a Khalti payment paid, or staff, marked as their
+word, where no lookup can tell (``Resolution.RECORD_PAID``):
 https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
 
 What staff do is refused for their own account or order, whatever their permissions: ``forbid_self_dealing``.
@@ -71,7 +72,7 @@ from loyalink_khalti.flow.refunds.order import (
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import check_refund_day, quote_recorded_refund, record_refund
 from loyalink_khalti.flow.refunds.reversal import is_reversible, quote_reversal, reverse_refund
-from loyalink_khalti.flow.review.options import Resolution, refund_in_question, resolution_options
+from loyalink_khalti.flow.review.options import RECORDED, Resolution, refund_in_question, resolution_options
 from loyalink_khalti.flow.review.resolve import resolve_flag
 from loyalink_khalti.flow.review.unmatched import (
     attach_obstacle,
@@ -141,6 +142,7 @@ from loyalink_khalti.flow.transactions import is_database_failure
 # isort: on
 
 __all__ = [
+    "RECORDED",
     "Contact",
     "DataSubject",
     "ErasedRows",

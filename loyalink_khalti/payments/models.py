@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -34,6 +34,10 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
+def _choices(values: Any) -> list[tuple[str, str]]:
+    return [(each.value, each.value) for each in values]
+
+
 class Purchase(models.Model):
     """What one customer is buying: a frozen Cart that becomes one placed order, or none."""
 
@@ -45,7 +49,7 @@ class Purchase(models.Model):
     member_id = models.CharField(max_length=64, null=True, blank=True)
     browser_session = models.CharField(max_length=64, blank=True, default="")
     network = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="keyed hash")
-    method = models.CharField(max_length=20, choices=[(method.value, method.value) for method in PaymentMethod])
+    method = models.CharField(max_length=20, choices=_choices(PaymentMethod))
     cart = models.JSONField()
     line_details = models.JSONField(null=True, blank=True, help_text="of each line, what the cart has not")
     total = models.BigIntegerField(help_text="paisa, before points")
@@ -63,9 +67,7 @@ class Purchase(models.Model):
     received_part = models.BigIntegerField(default=0, db_default=0, help_text="paisa, while the rest is awaited")
     surplus = models.BigIntegerField(default=0, db_default=0, help_text="paisa received that bought nothing")
     released_at = models.DateTimeField(null=True, blank=True)
-    claimed_by = models.CharField(
-        max_length=64, null=True, blank=True, help_text="member who claimed a guest's points"
-    )
+    claimed_by = models.CharField(max_length=64, null=True, blank=True, help_text="member who claimed the points")
     claimed_at = models.DateTimeField(null=True, blank=True)
     search_text = SearchTextField(help_text="reference, order number, name, e-mail address, phone")
 
@@ -139,12 +141,8 @@ class Payment(models.Model):
     environment = models.CharField(max_length=10)
     token = models.CharField(max_length=32, unique=True, default=new_token)
     attempt = models.PositiveIntegerField(default=1)
-    state = models.CharField(
-        max_length=20, choices=[(s.value, s.value) for s in PaymentState], default=PaymentState.CREATED
-    )
-    release_reason = models.CharField(
-        max_length=20, blank=True, default="", choices=[(each.value, each.value) for each in ReleaseReason]
-    )
+    state = models.CharField(max_length=20, choices=_choices(PaymentState), default=PaymentState.CREATED)
+    release_reason = models.CharField(max_length=20, blank=True, default="", choices=_choices(ReleaseReason))
     amount = models.BigIntegerField(help_text="paisa")
     pidx = models.CharField(max_length=64, null=True, blank=True, unique=True)
     payment_url = models.CharField(max_length=2000, blank=True, default="")
@@ -169,6 +167,7 @@ class Payment(models.Model):
     next_poll_at = models.DateTimeField(null=True, blank=True)
     poll_failures = models.PositiveIntegerField(default=0)
     confirm_attempts = models.PositiveIntegerField(default=0, help_text="how often placing the order failed")
+    recorded_outcome = models.CharField(max_length=10, blank=True, default="", db_default="", help_text="by staff")
     lookup_history = models.JSONField(default=list, blank=True, help_text="each new answer of lookup, with its time")
 
     is_flagged: bool = True
@@ -181,7 +180,10 @@ class Payment(models.Model):
     class Meta:
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
-        permissions = [("export_payment", _("Can export payments and the reports about them"))]
+        permissions = [
+            ("export_payment", _("Can export payments and the reports about them")),
+            ("record_outcome", _("Can record what Khalti's dashboard shows of a payment")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["environment", "transaction_id"], name="loyalink_one_payment_per_transaction"
@@ -249,9 +251,7 @@ class Refund(models.Model):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="refunds")
     kind = models.CharField(max_length=10, choices=RefundKind, default=RefundKind.ORDER)
     key = models.CharField(max_length=128, unique=True)
-    state = models.CharField(
-        max_length=12, choices=[(s.value, s.value) for s in RefundState], default=RefundState.REQUESTED
-    )
+    state = models.CharField(max_length=12, choices=_choices(RefundState), default=RefundState.REQUESTED)
     subtotal = models.BigIntegerField(help_text="paisa, the products before points")
     shipping = models.BigIntegerField(help_text="paisa of money for delivery")
     shipping_before_points = models.BigIntegerField(
@@ -323,7 +323,7 @@ class Flag(models.Model):
     """Something about a payment that staff must review; it is open until it is resolved."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="flags")
-    reason = models.CharField(max_length=32, choices=[(reason.value, reason.value) for reason in FlagReason])
+    reason = models.CharField(max_length=32, choices=_choices(FlagReason))
     evidence = models.JSONField(default=dict)
     # One Flag stands for all payments of a site to which the same happens without money: it counts them.
     site_key = models.CharField(max_length=255, blank=True, default="", db_default="")

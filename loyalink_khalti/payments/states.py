@@ -106,6 +106,13 @@ MAYBE_WITHOUT_PIDX = frozenset({PaymentState.CREATED, PaymentState.RELEASED})
 """Khalti may never have created these."""
 
 
+class RecordedOutcome(StrEnum):
+    """What staff have recorded of a payment that lookup could not tell; "" where Khalti itself has answered."""
+
+    PAID = "paid"
+    UNPAID = "unpaid"
+
+
 class RefundState(StrEnum):
     """The state of one refund. After ``unknown`` it is never sent again automatically."""
 
@@ -235,6 +242,8 @@ _UNPAID = {
     Status.CANCELED: ReleaseReason.CANCELLED,
     Status.FAILED: ReleaseReason.FAILED,
 }
+UNPAID_STATUSES = frozenset(_UNPAID)
+"""Khalti says that nothing was paid, and that nothing can be paid any more."""
 _WAITING = frozenset({Status.INITIATED, Status.PENDING})
 
 

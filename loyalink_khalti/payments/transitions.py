@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 
 from loyalink_khalti.clock import database_now
-from loyalink_khalti.khalti.wire import Initiated, Lookup
+from loyalink_khalti.khalti.wire import MONEY_MOVED, Initiated, Lookup
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, PaymentMethod, ReleaseReason
 from loyalink_khalti.search import search_text_of
@@ -20,7 +20,17 @@ from loyalink_khalti.search import search_text_of
 from .flags import lookup_evidence, raise_flag, resolve_flags, was_resolved_by_staff
 from .models import Credentials, Payment, Purchase
 from .polling import next_poll, poll_after, time_of
-from .states import HOLDING, RESOLVED_BY, TRANSITIONS, FlagReason, PaymentState, PurchaseState
+from .states import (
+    CAPTURED,
+    HOLDING,
+    RESOLVED_BY,
+    TRANSITIONS,
+    UNPAID_STATUSES,
+    FlagReason,
+    PaymentState,
+    PurchaseState,
+    RecordedOutcome,
+)
 
 LINK_LIFETIME = timedelta(minutes=60)
 """How long a payment link lives where Khalti's answer has no usable time: its documented default in production.
@@ -135,6 +145,8 @@ def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
     state = PaymentState(payment.state)
     if to not in TRANSITIONS[state]:
         raise ValueError(f"payment {payment.pk} cannot go from {state} to {to}")
+    if to in CAPTURED and payment.recorded_outcome == RecordedOutcome.UNPAID:  # it was paid after all
+        payment.recorded_outcome = ""
     save(payment, state=to, **fields)
     if to in RESOLVED_BY and payment.is_flagged:
         resolve_flags(payment, RESOLVED_BY[to], to.value)
@@ -151,7 +163,7 @@ def save(payment: Payment, **fields: Any) -> None:
     fields = defaults | fields
     for name, value in fields.items():
         setattr(payment, name, value)
-    payment.save(update_fields=[*fields, "lookup_history"])
+    payment.save(update_fields=[*fields, "lookup_history", "recorded_outcome"])
 
 
 def record_lookup(payment: Payment, answer: Lookup) -> None:
@@ -164,10 +176,22 @@ def record_lookup(payment: Payment, answer: Lookup) -> None:
         "fee": answer.fee,
         "refunded": answer.refunded,
     }
+    if payment.recorded_outcome and _is_known_by(payment, answer):
+        payment.recorded_outcome = ""
     last = payment.lookup_history[-1] if payment.lookup_history else {}
     if entry != {name: last.get(name) for name in entry}:
         history = [*payment.lookup_history, {"at": time_of(payment).isoformat(), **entry}]
         payment.lookup_history = history[-LONGEST_HISTORY:]
+
+
+def _is_known_by(payment: Payment, answer: Lookup) -> bool:
+    """Return whether Khalti itself now says what staff have recorded of a payment."""
+    if answer.pidx != payment.pidx:
+        return False
+    if payment.recorded_outcome == RecordedOutcome.UNPAID:
+        return answer.status in UNPAID_STATUSES
+    figures = answer.total_amount, answer.transaction_id
+    return answer.status in MONEY_MOVED and figures == (payment.captured, payment.transaction_id)
 
 
 def mark_paid(payment: Payment, answer: Lookup) -> bool:

@@ -9,7 +9,7 @@ from loyalink_khalti.flow import Resolution
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import group_digits
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
-from loyalink_khalti.payments.states import PurchaseState, RefundKind, RefundState
+from loyalink_khalti.payments.states import PaymentState, PurchaseState, RefundKind, RefundState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 
 
@@ -32,15 +32,42 @@ def consequences(
             return list(_answer(resolution, flow.refund_in_question(flag)))
         case Resolution.RECORD_REFUND:
             return recorded_refund(payment, amount=amount, shipping=shipping)
-        case Resolution.RELEASE:
-            return [
-                _("Stock and points that are reserved for this payment are released, and it counts as not paid."),
-                _("If Khalti reports money for it later, it is flagged again."),
-            ]
+        case Resolution.RELEASE | Resolution.RECORD_UNPAID:
+            return [_asked_first() if resolution is Resolution.RELEASE else _staffs_word(), *_released()]
+        case Resolution.RECORD_PAID:
+            return list(_recorded_paid(payment, amount=amount))
         case Resolution.CLOSE:
             return list(_close(payment))
         case Resolution.REOPEN:
             return [_("The flag is open again, and the earlier answer stays in the history. No money moves.")]
+
+
+def _staffs_word() -> str:
+    return _("This is your word, not Khalti's: the payment is marked so until a lookup confirms it.")
+
+
+def _asked_first() -> str:
+    return _("Khalti is asked first. Nothing is released unless it says that nothing was paid.")
+
+
+def _released() -> list[str]:
+    return [
+        _("Stock and points that are reserved for this payment are released, and it counts as not paid."),
+        _("If Khalti reports money for it later, it is flagged again."),
+    ]
+
+
+def _recorded_paid(payment: Payment, *, amount: Paisa) -> Iterator[str]:
+    yield _("%(amount)s counts as captured by Khalti. No money moves.") % {"amount": npr(amount)}
+    yield _staffs_word()
+    if amount != payment.amount:
+        due = {"due": npr(Paisa(payment.amount))}
+        yield _("%(due)s were due, so no order is placed: decide about the difference next.") % due
+    elif payment.state == PaymentState.RELEASED:
+        yield _("The payment was released before, so no order is placed yet: place it or refund it next.")
+    else:
+        yield _place(payment)
+        yield from _points_used(payment)
 
 
 def recorded_refund(payment: Payment, *, amount: Paisa, shipping: Paisa) -> list[str]:

@@ -19,10 +19,12 @@ RESOLUTIONS: dict[Resolution, Promise] = {
     Resolution.PLACE_ORDER: _("Place the order"),
     Resolution.ACCEPT: _("Accept the amount and place the order"),
     Resolution.REFUND: _("Refund the payment at Khalti"),
-    Resolution.RELEASE: _("Release stock and points"),
+    Resolution.RELEASE: _("Ask Khalti, and release stock and points if nothing was paid"),
     Resolution.CONFIRM_REFUND: _("Khalti's dashboard shows the refund"),
     Resolution.REJECT_REFUND: _("Khalti's dashboard does not show the refund"),
     Resolution.RECORD_REFUND: _("Record the amount refunded in Khalti's dashboard"),
+    Resolution.RECORD_PAID: _("Record that Khalti's dashboard shows it as paid"),
+    Resolution.RECORD_UNPAID: _("Record that Khalti's dashboard shows it as not paid"),
     Resolution.CLOSE: _("Close without action"),
     Resolution.REOPEN: _("Reopen: review it again"),
 }
@@ -34,6 +36,9 @@ RESOLUTIONS_IN_SHORT: dict[Resolution, Promise] = RESOLUTIONS | {
     Resolution.CONFIRM_REFUND: _("Confirm the refund"),
     Resolution.REJECT_REFUND: _("Reject the refund"),
     Resolution.RECORD_REFUND: _("Record a refund"),
+    Resolution.RELEASE: _("Release"),
+    Resolution.RECORD_PAID: _("Record as paid"),
+    Resolution.RECORD_UNPAID: _("Record as not paid"),
     Resolution.REOPEN: _("Reopen"),
 }
 """The same for a table."""

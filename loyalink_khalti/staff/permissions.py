@@ -15,6 +15,8 @@ RECORD_RECEIVED = f"{_APP}.record_received"
 """Record cash and bank transfers that have arrived, and correct such records."""
 RESOLVE_FLAGS = f"{_APP}.change_flag"
 """Resolve flags, and refresh the status of a payment."""
+RECORD_OUTCOME = f"{_APP}.record_outcome"
+"""Record, with ``RESOLVE_FLAGS``, that Khalti's dashboard shows a payment as paid or not paid."""
 VIEW_MEMBERS = f"{_APP}.view_account"
 CHANGE_MEMBERS = f"{_APP}.change_account"
 """Block and merge members."""
@@ -31,7 +33,8 @@ LOYALTY_SETTINGS = f"{_APP}.change_loyaltysettings"
 """The loyalty rules and the campaigns."""
 
 ALL = (
-    VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RECORD_RECEIVED, RESOLVE_FLAGS, VIEW_MEMBERS,
+    VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RECORD_RECEIVED, RESOLVE_FLAGS, RECORD_OUTCOME,
+    VIEW_MEMBERS,
     CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES, KHALTI_KEY,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""

@@ -54,6 +54,7 @@ def test_the_default_groups_have_all_permissions_but_a_few(group: str, missing: 
     granted = {f"{app}.{codename}" for app, codename in rows}
 
     assert {*permissions.ALL, permissions.KHALTI_SETTINGS, permissions.LOYALTY_SETTINGS} - granted == missing | {
-        permissions.KHALTI_KEY
+        permissions.KHALTI_KEY,
+        permissions.RECORD_OUTCOME,
     }
     assert "wagtailadmin.access_admin" in granted

@@ -64,6 +64,11 @@ class ResolutionForm(forms.Form):
         label=gettext_lazy("Of this, for delivery, in rupees"),
         required=False, min_value=0, max_digits=12, decimal_places=2,
     )  # fmt: skip
+    transaction_id = forms.CharField(
+        label=gettext_lazy("Khalti's transaction ID"),
+        help_text=gettext_lazy("As Khalti's dashboard shows it."),
+        required=False, max_length=64,
+    )  # fmt: skip
     mobile = MobileField(
         label=gettext_lazy("Khalti number of the customer"),
         help_text=gettext_lazy("Khalti asked for it: they paid from a bank, and Khalti refunds to this account."),
@@ -81,7 +86,13 @@ class ResolutionForm(forms.Form):
         if len(options) == 1:
             field.initial = options[0].value
         if Resolution.RECORD_REFUND not in options:
-            del self.fields["amount"], self.fields["shipping"]
+            del self.fields["shipping"]
+        if Resolution.RECORD_PAID in options:
+            self.fields["amount"].label = _("Amount paid, in rupees")
+        else:
+            del self.fields["transaction_id"]
+            if Resolution.RECORD_REFUND not in options:
+                del self.fields["amount"]
         if Resolution.REFUND not in options or not refund_mobile.is_asked_for(flag.payment):
             del self.fields["mobile"]
 
@@ -90,12 +101,12 @@ class ResolutionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if (
-            data.get("resolution") == Resolution.RECORD_REFUND
-            and not data.get("amount")
-            and "amount" not in self.errors
-        ):
+        resolution = data.get("resolution")
+        needs_amount = resolution in {Resolution.RECORD_REFUND, Resolution.RECORD_PAID}
+        if needs_amount and not data.get("amount") and "amount" not in self.errors:
             self.add_error("amount", _("Enter the amount that Khalti's dashboard shows: more than 0."))
+        if resolution == Resolution.RECORD_PAID and not data.get("transaction_id"):
+            self.add_error("transaction_id", _("Enter the transaction ID that Khalti's dashboard shows."))
         if not self.errors:
             self._preview(data)
         return data
@@ -137,10 +148,12 @@ class ResolveFlagView(PaymentPage):
 
     @cached_property
     def resolution_options(self) -> tuple[Resolution, ...]:
-        """The options for this user: a refund needs its own permission."""
-        can_refund = self.has_permission(permissions.REFUND)
+        """The options for this user: a refund and the recording of an outcome need their own permissions."""
+        needed = dict.fromkeys(flow.RECORDED, permissions.RECORD_OUTCOME) | {Resolution.REFUND: permissions.REFUND}
         return tuple(
-            option for option in flow.resolution_options(self.flag) if option is not Resolution.REFUND or can_refund
+            option
+            for option in flow.resolution_options(self.flag)
+            if option not in needed or self.has_permission(needed[option])
         )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -164,7 +177,8 @@ class ResolveFlagView(PaymentPage):
         form = ResolutionForm(request.POST, flag=self.flag, options=self.resolution_options)
         if not form.is_valid():
             return self._page(form)
-        if "confirm" not in request.POST:
+        is_uncertain = form.cleaned_data["resolution"] in flow.RECORDED and "certain" not in request.POST
+        if "confirm" not in request.POST or is_uncertain:
             return self._page(form, is_preview=True)
         return self._resolve(request, form)
 
@@ -179,6 +193,7 @@ class ResolveFlagView(PaymentPage):
                 reason=data["reason"],
                 amount=paisa(Decimal(data.get("amount") or 0)),
                 shipping=paisa(Decimal(data.get("shipping") or 0)),
+                transaction_id=data.get("transaction_id") or "",
                 mobile=PrivateText(data.get("mobile") or ""),
                 enforce_limit=not self.has_permission(permissions.REFUND_BEYOND_LIMIT),
             )
@@ -188,6 +203,8 @@ class ResolveFlagView(PaymentPage):
             form.add_error(None, str(exc))
             return self._page(form)
         logged = {"flag": flag.pk, "reason": flag.reason, "resolution": data["resolution"]}
+        if data.get("transaction_id"):
+            logged |= {"amount": paisa(Decimal(data["amount"])), "transaction": data["transaction_id"]}
         log(instance=self.payment, action=RESOLVED, title=self.payment.purchase_order_id, data=logged)
         self._show_outcome(request, flag, Resolution(data["resolution"]))
         return self.redirect_to_payment()
@@ -210,6 +227,7 @@ class ResolveFlagView(PaymentPage):
             form=form,
             action=resolution_label(Resolution(form.cleaned_data["resolution"]), self.payment) if is_preview else "",
             is_preview=is_preview,
+            is_recorded=is_preview and form.cleaned_data["resolution"] in flow.RECORDED,
             answer=RESOLUTIONS.get(self.flag.resolution) if self.flag.resolved_at else None,  # type: ignore[call-overload]  # a StrEnum's value is a key
             payment=self.payment,
             purchase=self.purchase,

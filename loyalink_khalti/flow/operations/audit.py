@@ -56,10 +56,10 @@ def audit() -> dict[str, Any]:
 
 
 def audit_rows() -> dict[str, Iterator[dict[str, Any]]]:
-    """Return iterators of payments, accounts, placed orders and unmatched payments, ready for JSON; money in paisa."""
+    """Return iterators of payments, accounts, orders, unmatched payments and what staff recorded, for JSON; paisa."""
     return {
         "payments": _payment_rows(), "accounts": _account_rows(), "orders": _order_rows(),
-        "unmatched_payments": _unmatched_rows(),
+        "unmatched_payments": _unmatched_rows(), "recorded_outcomes": _recorded_rows(),
     }  # fmt: skip
 
 
@@ -93,6 +93,20 @@ def _payment_rows() -> Iterator[dict[str, Any]]:
             "order": payment.purchase.number if placed else None,
             "flags": sorted(flag.reason for flag in payment.flags.all() if flag.resolved_at is None),
             "refunded": payment.refunded,
+        }
+
+
+def _recorded_rows() -> Iterator[dict[str, Any]]:
+    """Payments whose outcome rests on the word of staff; no lookup has confirmed it yet."""
+    rows = Payment.objects.select_related("purchase").exclude(recorded_outcome="").order_by("pk")
+    for payment in rows.iterator(chunk_size=CHUNK):
+        yield {
+            "payment": payment.purchase_order_id,
+            "pidx": payment.pidx,
+            "recorded": payment.recorded_outcome,
+            "captured": payment.captured,
+            "transaction_id": payment.transaction_id,
+            "state": payment.state,
         }
 
 

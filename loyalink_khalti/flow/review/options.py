@@ -26,24 +26,35 @@ class Resolution(StrEnum):
     REFUND = "refund"
     """Refund all of a payment that bought nothing."""
     RELEASE = "release"
-    """Khalti does not find this payment: release stock and points."""
+    """Release stock and points, if lookup says that nothing was paid."""
     CONFIRM_REFUND = "confirm_refund"
     """Khalti's dashboard shows the refund that Khalti did not answer."""
     REJECT_REFUND = "reject_refund"
     """Khalti's dashboard does not show it."""
     RECORD_REFUND = "record_refund"
     """Record the amount refunded in Khalti's dashboard."""
+    RECORD_PAID = "record_paid"
+    """Khalti's dashboard shows the payment, and lookup cannot: record the amount and the transaction id."""
+    RECORD_UNPAID = "record_unpaid"
+    """Khalti's dashboard shows that nothing was paid: release stock and points."""
     CLOSE = "close"
     """Close without action."""
     REOPEN = "reopen"
     """Review a resolved Flag again."""
 
 
+RECORDED = (Resolution.RECORD_PAID, Resolution.RECORD_UNPAID)
+"""What staff record on their own word; it needs a permission of its own."""
+
 _FOR_PAID = {
     PurchaseState.OPEN: (Resolution.PLACE_ORDER, Resolution.REFUND),  # it holds stock: it cannot just be closed
     PurchaseState.RELEASED: (Resolution.PLACE_ORDER, Resolution.REFUND, Resolution.CLOSE),
     PurchaseState.PLACED: (Resolution.REFUND, Resolution.CLOSE),
 }
+
+
+_UNPAID_BY_STAFF = frozenset({Resolution.RELEASE.value, Resolution.RECORD_UNPAID.value})
+"""Answers that may turn out to be wrong: the payment was made after all."""
 
 
 def resolution_options(flag: Flag) -> tuple[Resolution, ...]:
@@ -65,8 +76,9 @@ def _options(flag: Flag) -> tuple[Resolution, ...]:
 def _options_by_state(flag: Flag, payment: Payment) -> tuple[Resolution, ...]:
     reason = FlagReason(flag.reason)
     if payment.state == PaymentState.MISMATCHED:
-        no_money = reason in NO_MONEY_SHOWN or reason is FlagReason.UNKNOWN_STATUS
-        return (Resolution.ACCEPT, Resolution.REFUND, *((Resolution.RELEASE,) if no_money else ()))
+        release = (Resolution.RELEASE,) if reason is FlagReason.UNKNOWN_STATUS else ()
+        no_money = (Resolution.RECORD_UNPAID,) if release or reason in NO_MONEY_SHOWN else ()
+        return (Resolution.ACCEPT, Resolution.REFUND, *release, *no_money)
     if payment.state == PaymentState.PAID and not payment.purchase.shop:  # a record of unmatched money
         return (Resolution.REFUND, Resolution.CLOSE)
     if payment.state == PaymentState.PAID:
@@ -74,7 +86,7 @@ def _options_by_state(flag: Flag, payment: Payment) -> tuple[Resolution, ...]:
         is_missing = reason is FlagReason.ORDER_MISSING
         return tuple(each for each in ways_out if not (is_missing and each is Resolution.PLACE_ORDER))
     if payment.state == PaymentState.INITIATED and reason in NOT_FOUND:
-        return (Resolution.RELEASE, Resolution.CLOSE)
+        return (Resolution.RELEASE, *RECORDED, Resolution.CLOSE)
     if payment.state in NET_POSITIVE:
         return _options_after_partial_refund(flag, payment)
     return (Resolution.CLOSE,)
@@ -85,11 +97,22 @@ def _options_to_answer_again(flag: Flag) -> tuple[Resolution, ...]:
     payment = flag.payment
     if any(refund.state in PENDING_REFUNDS for refund in payment.refunds.all()):
         return ()
+    if _is_unanswered(flag):
+        return (*_options_by_state(flag, payment)[:-1], Resolution.REOPEN)
+    if payment.state == PaymentState.RELEASED and flag.resolution in _UNPAID_BY_STAFF:
+        return (Resolution.RECORD_PAID,)
     correction = _options_to_correct(flag) if flag.reason == FlagReason.REFUND_UNKNOWN else ()
     if not has_money_without_order(payment) or any(other.resolved_at is None for other in payment.flags.all()):
         return correction
     ways_out = (option for option in _options_by_state(flag, payment) if option is not Resolution.CLOSE)
     return (*correction, *ways_out, Resolution.REOPEN)
+
+
+def _is_unanswered(flag: Flag) -> bool:
+    """Return whether a Flag about a payment was closed, of which Khalti has still not said what became of it."""
+    payment = flag.payment
+    is_open = payment.state == PaymentState.INITIATED and flag.reason in NOT_FOUND
+    return is_open and all(other.resolved_at is not None for other in payment.flags.all())
 
 
 def _options_to_correct(flag: Flag) -> tuple[Resolution, ...]:

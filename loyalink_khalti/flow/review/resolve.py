@@ -41,7 +41,8 @@ from loyalink_khalti.payments.states import (
 )
 from loyalink_khalti.ports import PrivateText, ReleaseReason
 
-from .options import Resolution, blocking_refund, refund_in_question, resolution_options
+from .options import RECORDED, Resolution, blocking_refund, refund_in_question, resolution_options
+from .outcomes import look_up_before_record, look_up_before_release, record_paid, record_unpaid
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +55,17 @@ def resolve_flag(
     reason: str,
     amount: Paisa = Paisa(0),
     shipping: Paisa = Paisa(0),
+    transaction_id: str = "",
     mobile: str = "",
     enforce_limit: bool = False,
 ) -> Flag:
     """Resolve a Flag for ``actor`` (a user's pk) with their reason, and return it as it is then.
 
     A Flag that is resolved, as the caller has read it, is answered again; it is refused where another answer came
-    meanwhile. ``RECORD_REFUND`` needs the ``amount`` and the ``shipping`` in it, in paisa. ``REFUND`` takes
-    ``mobile``, the Khalti number for what was paid from a bank, and ``enforce_limit``: whether the site's limit binds
-    this actor. A Flag that is still open then says that Khalti refused the refund or did not answer.
+    meanwhile. ``RECORD_PAID`` needs ``amount`` (paisa) and ``transaction_id``, ``RECORD_REFUND`` ``amount`` and the
+    ``shipping`` in it. ``REFUND`` takes ``mobile``, the Khalti number for what was paid from a bank, and
+    ``enforce_limit``: whether the site's limit binds this actor. A Flag that is still open then says that Khalti
+    refused the refund or did not answer.
 
     Raises ``CannotResolve`` or ``CannotRefund`` (``RefundLimitExceeded`` above the limit, ``SelfDealing`` for the
     actor's own order) with a sentence for staff; then nothing is changed. Raises ``InsideTransaction`` inside a
@@ -82,6 +85,8 @@ def resolve_flag(
         Resolution.PLACE_ORDER: _place_order,
         Resolution.ACCEPT: _accept,
         Resolution.RELEASE: _release,
+        Resolution.RECORD_PAID: lambda review: _record_paid(review, amount=amount, transaction_id=transaction_id),
+        Resolution.RECORD_UNPAID: _record_unpaid,
         Resolution.CONFIRM_REFUND: _confirm_refund,
         Resolution.REJECT_REFUND: _reject_refund,
         Resolution.RECORD_REFUND: lambda review: _record_refund(
@@ -114,9 +119,13 @@ def resolve_flag(
 
 
 def _check_with_khalti(flag: Flag, resolution: Resolution) -> None:
-    """Look the payment up before an answer about a refund is written: Khalti's own word is not contradicted."""
+    """Look the payment up before an answer is written: Khalti's own word is not contradicted."""
     if resolution not in resolution_options(flag):
         return
+    if resolution is Resolution.RELEASE:
+        look_up_before_release(flag.payment)
+    if resolution in RECORDED:
+        look_up_before_record(flag.payment)
     if resolution is Resolution.CONFIRM_REFUND and _khalti_shows_no_refund(flag.payment):
         raise CannotResolve(
             _("Khalti still reports that nothing was refunded. Check its dashboard again, or resolve this later.")
@@ -227,6 +236,17 @@ def _release(review: Review) -> None:
         transitions.mark_released(review.payment, ReleaseReason.CANCELLED_IN_SHOP)
     reason = ReleaseReason.CANCELLED_IN_SHOP
     release_purchase(review.purchase, review.payments, review.payment, reason, customer_present=False)
+
+
+def _record_paid(review: Review, *, amount: Paisa, transaction_id: str) -> None:
+    review.close_flags_resolved_by(PaymentState.FULFILLED)
+    actor = review.request.actor
+    record_paid(review.purchase, review.payment, amount=amount, transaction_id=transaction_id.strip(), actor=actor)
+
+
+def _record_unpaid(review: Review) -> None:
+    review.close_flags_resolved_by(PaymentState.RELEASED)
+    record_unpaid(review.purchase, review.payments, review.payment)
 
 
 def _khalti_shows_no_refund(payment: Payment) -> bool:

@@ -14,6 +14,7 @@ from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.payments.without_order import flags_to_review
+from loyalink_khalti.staff.consequences import consequences
 from loyalink_khalti.staff.labels import RESOLUTIONS, evidence_value
 
 
@@ -30,7 +31,11 @@ class Command(BaseCommand):
         parser.add_argument("--actor", help="who resolves it: e-mail address or pk of a member of staff")
         parser.add_argument("--reason", default="", help="a sentence that is kept with the resolution")
         parser.add_argument(
-            "--rupees", type=naming.rupees, default=Paisa(0), help="the refunded amount, for record_refund"
+            "--rupees", type=naming.rupees, default=Paisa(0), help="the amount, for record_refund and record_paid"
+        )
+        parser.add_argument("--transaction", default="", help="the transaction ID at Khalti, for record_paid")
+        parser.add_argument(
+            "--yes", action="store_true", help="for record_paid and record_unpaid: without it, say what they do"
         )
         parser.add_argument("--shipping", type=naming.rupees, default=Paisa(0), help="how much of it was for delivery")
         parser.add_argument(
@@ -52,6 +57,11 @@ class Command(BaseCommand):
             return
         if not options["actor"]:
             raise CommandError("--actor is required: the name is kept with the resolution.")
+        if options["resolution"] in flow.RECORDED and not options["yes"]:
+            for sentence in consequences(flow.Resolution(options["resolution"]), flag, amount=options["rupees"]):
+                self.stdout.write(sentence)
+            self.stdout.write("Nothing was recorded. With --yes it is.")
+            return
         self._resolve(flag, options)
 
     def _list(self) -> None:
@@ -91,6 +101,7 @@ class Command(BaseCommand):
                 reason=options["reason"],
                 amount=options["rupees"],
                 shipping=options["shipping"],
+                transaction_id=options["transaction"],
                 mobile=options["mobile"],
             )
         except (CannotResolve, CannotRefund) as exc:

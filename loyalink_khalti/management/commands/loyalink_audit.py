@@ -52,6 +52,8 @@ class Command(BaseCommand):
             ok = False
             line = f"{violation.invariant} {violation.subject}: {violation.detail}"
             self.stdout.write(self.style.ERROR(line))
+        for row in flow.audit_rows()["recorded_outcomes"]:
+            self.stdout.write(f"{row['payment']}: {row['recorded']}, as staff recorded; no lookup has confirmed it")
         sizes = (
             count(sum(1 for _ in rows), name.removesuffix("s").replace("_", " "))
             for name, rows in flow.audit_rows().items()

@@ -86,7 +86,7 @@ def without_transaction_id(payment: Payment, khalti: Khalti) -> Payment:
     """Khalti reports it as paid, without a transaction id; staff have released it."""
     khalti.pay(payment.pidx, transaction_id=None)
     flow.verify_payment(payment)
-    resolve(flag_of(payment), "release")
+    resolve(flag_of(payment), "record_unpaid")
     assert states_of(payment) == ("released", "released")
     return payment
 
@@ -107,7 +107,7 @@ def test_the_same_answer_is_not_flagged_again_after_staff_have_released_the_paym
 ) -> None:
     """M2: nor is it mismatched without a flag."""
     run_pass()
-    resolve(flag_of(without_transaction_id), "release")
+    resolve(flag_of(without_transaction_id), "record_unpaid")
 
     run_pass()
     run_pass()
@@ -127,7 +127,7 @@ def test_another_amount_or_transaction_id_than_staff_have_seen_raises_a_flag(
 ) -> None:
     """M2"""
     run_pass()
-    resolve(flag_of(without_transaction_id), "release")
+    resolve(flag_of(without_transaction_id), "record_unpaid")
 
     khalti.pay(without_transaction_id.pidx, **changes)
     run_pass()

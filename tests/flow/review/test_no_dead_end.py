@@ -230,9 +230,11 @@ def test_a_payment_whose_key_was_revoked_for_good_can_be_released(payment: Payme
     khalti.next_lookup.append(NO_KEY)
     run_pass()
     flag = flag_of(payment)
-    assert (flag.reason, Resolution.RELEASE in flow.resolution_options(flag)) == ("key_refused", True)
+    assert (flag.reason, Resolution.RECORD_UNPAID in flow.resolution_options(flag)) == ("key_refused", True)
+    Payment.objects.update(expires_at=timezone.now())
+    khalti.next_lookup.append(NO_KEY)
 
-    resolve(flag, Resolution.RELEASE)
+    resolve(flag, Resolution.RECORD_UNPAID)
 
     assert states_of(payment) == ("released", "released")
     assert all_is_well()
@@ -245,7 +247,7 @@ def test_money_that_khaltis_dashboard_does_not_show_does_not_hold_stock_forever(
     khalti.says(payment.pidx, "Completed", pidx="another", transaction_id="T-x")
     run_pass()
 
-    resolve(flag_of(payment), Resolution.RELEASE)
+    resolve(flag_of(payment), Resolution.RECORD_UNPAID)
 
     assert states_of(payment) == ("released", "released")
     assert all_is_well()

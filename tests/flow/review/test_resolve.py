@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import requests
 from django.db import transaction
+from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotRefund, CannotResolve, InsideTransaction
@@ -239,7 +240,9 @@ def test_a_payment_that_khalti_does_not_find_is_released_by_staff_and_its_member
     for _ in range(3):
         flow.verify_payment(payment, ignore_back_off=True)
 
-    resolve(flag_of(payment), "release", "Khalti's support does not find it either")
+    Payment.objects.update(expires_at=timezone.now())
+    khalti.next_lookup = [(404, {}, '{"detail": "Not found."}')]
+    resolve(flag_of(payment), "record_unpaid", "Khalti's support does not find it either")
 
     assert (states_of(payment), points(account)) == (("released", "released"), (1000, 0, 0))
     assert flow.begin_payment(shop.freeze(shop.cart("order-2", member_id="7"))).state == "initiated"
