@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.urls import get_script_prefix
 from django.utils.module_loading import import_string
+from django.utils.translation import get_supported_language_variant
 
 from loyalink_khalti.khalti.credentials import is_khalti_url
 from loyalink_khalti.money import Paisa, Points
@@ -103,6 +104,14 @@ def alerts_to() -> list[str]:
     # An entry of MANAGERS is a pair of name and address; since Django 6.0 it may be an address.
     managers: list[Any] = [each if isinstance(each, str) else each[1] for each in settings.MANAGERS]
     return addresses or managers
+
+
+def language(code: str) -> str:
+    """Return the language of a purchase, or ``LANGUAGE_CODE`` where the shop has that language no more."""
+    try:
+        return get_supported_language_variant(code)
+    except LookupError:
+        return str(settings.LANGUAGE_CODE)
 
 
 def max_concurrent_calls() -> int:

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import get_script_prefix, reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
@@ -47,17 +47,23 @@ def not_found(_request: HttpRequest) -> NoReturn:
 
 
 class PaymentView(TokenView):
-    """A page of one payment, found by its token."""
+    """A page of one payment, found by its token, in the language in which the customer has bought.
+
+    Our addresses have no language, so a browser that prefers another one would change it on the return from Khalti,
+    and the shop's page after it (``i18n_patterns``) as well.
+    """
 
     http_method_names: tuple[str, ...] = ("get", "options")
     referrer_policy = "no-referrer"
 
     def payment(self, token: str) -> Payment:
-        """Return the payment with its purchase. Raises `UnknownToken` if there is none."""
+        """Return the payment with its purchase, whose language applies. Raises `UnknownToken` if there is none."""
         try:
-            return Payment.objects.select_related("purchase").get(token=token)
+            payment = Payment.objects.select_related("purchase").get(token=token)
         except Payment.DoesNotExist as exc:
             raise UnknownToken from exc
+        translation.activate(conf.language(payment.purchase.language))
+        return payment
 
 
 @method_decorator(csrf_exempt, name="dispatch")  # so that a POST gets 405 and not 403; it changes nothing

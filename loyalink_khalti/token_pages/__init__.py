@@ -12,6 +12,7 @@ from django.db import InterfaceError, InternalError, OperationalError, transacti
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import register_converter
+from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
@@ -68,12 +69,14 @@ class TokenView(View):
     """Whether a query that others append to the address is removed before any code reads it."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            response = super().dispatch(request, *args, **kwargs)
-        except UnknownToken:
-            response = unknown_token_page(request)
-        except DATABASE_UNAVAILABLE as exc:
-            response = self.unavailable(request, exc, **kwargs)
+        with translation.override(translation.get_language()):  # a page may activate another one, for itself alone
+            try:
+                response = super().dispatch(request, *args, **kwargs)
+            except UnknownToken:
+                response = unknown_token_page(request)
+            except DATABASE_UNAVAILABLE as exc:
+                response = self.unavailable(request, exc, **kwargs)
+            response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
         return self.protect(response)
 
     def unavailable(self, request: HttpRequest, exc: BaseException | None, **url_kwargs: Any) -> HttpResponse:

@@ -102,7 +102,7 @@ def send_claim_mail(*, purchase_id: int, member_id: str) -> None:
         "points": claimable_points(purchase),
         "claim_url": conf.absolute_url(purchase.site_key, _path(token)),
     }
-    with translation.override(purchase.language):
+    with translation.override(conf.language(purchase.language)):
         subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", context).split())
         message = EmailMultiAlternatives(subject, render_to_string(f"{_TEMPLATE}.txt", context), to=[address])
         message.attach_alternative(render_to_string(f"{_TEMPLATE}.html", context), "text/html")

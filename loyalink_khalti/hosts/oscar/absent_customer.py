@@ -29,7 +29,7 @@ def call_hooks(number: str) -> None:
     if order is None:  # deleted since
         return
     purchase = Purchase.objects.get(shop=SHOP, ref=number)
-    with translation.override(purchase.language):
+    with translation.override(conf.language(purchase.language)):
         try:
             events.call_hooks(events.view_for(_request_for(order, purchase)), order)
         except Exception as exc:  # noqa: BLE001 - of the shop's own; tried again, it might send what it has sent

@@ -225,7 +225,7 @@ def send_order_mail(number: str) -> None:
     if order is None or not order.email or sends_own_mail(details_view()):
         return  # the member has been deleted since, or the shop's view sends a mail of its own
     purchase = Purchase.objects.get(shop=SHOP, ref=number)
-    with translation.override(purchase.language):
+    with translation.override(conf.language(purchase.language)):
         context = _mail_context(order, purchase)
         dispatcher = get_class("order.utils", "OrderDispatcher")(logger=_dispatcher_log)
         if overriding(type(dispatcher), "send_order_placed_email_for_user"):
