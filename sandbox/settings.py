@@ -190,7 +190,11 @@ TEMPLATES = [
 
 
 def database(url: str) -> dict[str, Any]:
-    """Return Django's entry for a database URL. Any SQLite file is opened with WAL and full synchronisation."""
+    """Return Django's entry for a database URL.
+
+    Any SQLite file is opened with WAL and full synchronisation. On PostgreSQL a wait for a lock ends, and so does a
+    transaction whose process has stopped.
+    """
     entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
     if entry["ENGINE"] == "django.db.backends.sqlite3":
         entry["OPTIONS"] = {
@@ -200,6 +204,9 @@ def database(url: str) -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
         }
+    elif entry["ENGINE"] == "django.db.backends.postgresql":
+        timeouts = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+        entry["OPTIONS"] = {"options": timeouts, **entry.get("OPTIONS", {})}
     return entry
 
 

@@ -39,7 +39,15 @@ ENGINES: dict[str, dict[str, dict[str, Any]]] = {
             },
         }
     },
-    "postgresql": {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres"}},
+    "postgresql": {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": "postgres",
+            "USER": "postgres",
+            # As in the sandbox; the tests run on busy machines, so that a lock may be waited for longer.
+            "OPTIONS": {"options": "-c lock_timeout=20s -c idle_in_transaction_session_timeout=120s"},
+        }
+    },
 }
 DATABASES = ENGINES[os.environ.get("TEST_DATABASE", "sqlite")]
 

@@ -44,6 +44,19 @@ def sqlite() -> Messages:
             )
 
 
+@database_check
+def timeouts(alias: str) -> Messages:
+    missing = flow.missing_timeouts()
+    if missing:
+        yield warning(
+            51,
+            f"PostgreSQL lets a machine that has frozen hold its locks for ever: {' and '.join(missing)} not set. Only"
+            " the transactions of loyalink_khalti set them for themselves.",
+            f'DATABASES[{alias!r}]["OPTIONS"] = {{"options": "-c lock_timeout=5s'
+            ' -c idle_in_transaction_session_timeout=60s"}, or ALTER ROLE … SET behind PgBouncer.',
+        )
+
+
 @check()
 def replicas() -> Messages:
     read, write = router.db_for_read(Payment), router.db_for_write(Payment)

@@ -138,7 +138,7 @@ from loyalink_khalti.flow.operations.reconcile import (
 )
 from loyalink_khalti.flow.review.alerts import schedule_digest
 from loyalink_khalti.flow.review.key_changes import KeyChange, alert_key_change, alert_replaced_key
-from loyalink_khalti.flow.transactions import is_database_failure
+from loyalink_khalti.flow.transactions import is_database_failure, missing_timeouts
 # isort: on
 
 __all__ = [
@@ -210,6 +210,7 @@ __all__ = [
     "member_subject",
     "merge_members",
     "missing_migrations",
+    "missing_timeouts",
     "newest_payments",
     "notify_expiring",
     "own_account",

@@ -4,7 +4,8 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils.translation import gettext as _
@@ -17,8 +18,17 @@ T = TypeVar("T")
 
 LONGEST_RETRY_DELAY = 0.05
 """seconds"""
+TIMEOUTS = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
+"""PostgreSQL's settings for our transactions, where the shop's connections have none of their own.
+
+A wait for a lock ends, and the server ends a transaction whose process sends nothing any more, for example because its
+machine has frozen. https://www.postgresql.org/docs/current/runtime-config-client.html
+"""
 _TIMEOUTS = frozenset({"55P03", "57014"})
 """PostgreSQL's lock_not_available and query_canceled, where lock_timeout or statement_timeout is set."""
+
+_ENDED = frozenset({"25P03", "25P04"})
+"""PostgreSQL's idle_in_transaction_session_timeout and transaction_timeout; Django 5.2 raises InternalError."""
 
 
 def forbid_transaction(verb: str) -> None:
@@ -38,7 +48,7 @@ def is_database_failure(exc: BaseException) -> bool:
     if isinstance(exc, OperationalError | InterfaceError):
         return True
     sqlstate = getattr(exc.__cause__, "sqlstate", None) or ""
-    return isinstance(exc, DatabaseError) and sqlstate.startswith("40")
+    return isinstance(exc, DatabaseError) and (sqlstate.startswith("40") or sqlstate in _ENDED)
 
 
 def is_contention(exc: BaseException) -> bool:
@@ -48,9 +58,13 @@ def is_contention(exc: BaseException) -> bool:
 
 
 def in_one_block(work: Callable[[], T]) -> T:
-    """Run ``work`` in one durable transaction; after a database failure a second time, then raise it."""
+    """Run ``work`` in one durable transaction; after a database failure a second time, then raise it.
+
+    On PostgreSQL no wait in it is without end: see ``TIMEOUTS``.
+    """
     try:
         with transaction.atomic(durable=True):
+            _limit_waits()
             return work()
     except (DatabaseError, InterfaceError) as exc:  # Django's InterfaceError is not a DatabaseError
         if not is_database_failure(exc):
@@ -59,7 +73,34 @@ def in_one_block(work: Callable[[], T]) -> T:
         if is_contention(exc):  # the other transaction is tried again, too: not at the same moment
             time.sleep(random.uniform(0, LONGEST_RETRY_DELAY))  # noqa: S311 - jitter, not secret
     with transaction.atomic(durable=True):
+        _limit_waits()
         return work()
+
+
+_missing: WeakKeyDictionary[Any, list[str]] = WeakKeyDictionary()
+"""The ``TIMEOUTS`` that a connection lacks, by psycopg's connection."""
+
+
+def missing_timeouts() -> list[str]:
+    """Return the names of the ``TIMEOUTS`` that the current connection to PostgreSQL lacks; read once for each."""
+    if connection.vendor != "postgresql":
+        return []
+    connection.ensure_connection()
+    if connection.connection not in _missing:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(TIMEOUTS))}", list(TIMEOUTS))
+            set_to = zip(TIMEOUTS, cursor.fetchone(), strict=True)
+        _missing[connection.connection] = [name for name, value in set_to if value == "0"]
+    return _missing[connection.connection]
+
+
+def _limit_waits() -> None:
+    """Set the missing ``TIMEOUTS`` for the current transaction, which suits any pool of connections."""
+    missing = missing_timeouts()
+    if missing:
+        with connection.cursor() as cursor:
+            values = [value for name in missing for value in (name, TIMEOUTS[name])]
+            cursor.execute(f"SELECT {', '.join(['set_config(%s, %s, true)'] * len(missing))}", values)
 
 
 def in_one_block_or_cannot_pay(work: Callable[[], T]) -> T:

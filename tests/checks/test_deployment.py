@@ -13,6 +13,7 @@ from loyalink_khalti import conf
 from loyalink_khalti.checks import deployment
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Payment, Purchase
+from tests.flow.test_database_contention import options
 
 from .conftest import KEY
 
@@ -56,6 +57,26 @@ def test_sqlite_without_immediate_transactions(deploy, messages, settings, monke
     monkeypatch.setitem(settings.DATABASES, "default", entry)
 
     assert "'default'" in messages()["W008"]
+
+
+@pytest.mark.money
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such settings")
+@pytest.mark.parametrize(
+    ("chosen", "named"),
+    [
+        ("", "lock_timeout and idle_in_transaction_session_timeout"),
+        ("-c lock_timeout=1s", ": idle_in_transaction_session_timeout"),
+        ("-c lock_timeout=1s -c idle_in_transaction_session_timeout=1s", ""),
+    ],
+)
+def test_a_postgresql_that_lets_a_frozen_machine_keep_its_locks(deploy, messages, chosen, named):
+    """R8"""
+    with options(options=chosen):
+        found = messages(databases=["default"])
+
+    assert named in found.get("W051", "")
+    assert ("W051" in found) == bool(named)
 
 
 def test_a_shop_that_does_not_say_how_many_proxies_it_has(deploy, messages):
