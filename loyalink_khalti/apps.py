@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalink_khalti import after_response
 
 from .errors import safe_trace
+from .required_apps import require_apps
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,10 @@ class LoyalinkKhaltiConfig(AppConfig):
     name = "loyalink_khalti"
     verbose_name = _("Khalti and loyalty points")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        super().__init__(app_name, app_module)
+        require_apps(settings.INSTALLED_APPS)  # before any model is imported, of this app or of another
 
     def ready(self) -> None:
         from . import checks, flow  # noqa: F401 - checks registers the system checks

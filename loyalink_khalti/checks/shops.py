@@ -1,5 +1,7 @@
 """Checks of the hosts in ``SHOPS``, the middleware and the URLs."""
 
+import json
+
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
@@ -10,9 +12,12 @@ from django.utils.module_loading import import_string
 from django.utils.translation import override
 
 from loyalink_khalti import conf
+from loyalink_khalti.required_apps import WAGTAIL
 
 from .registration import Messages, check, error, warning
 
+NOT_MISSED = {"modelcluster"}
+"""What Wagtail's docs list, and its admin works without."""
 PENDING_PAYMENT = "loyalink_khalti.storefront.middleware.PendingPaymentMiddleware"
 TOKEN_PAGE = "loyalink_khalti.storefront.middleware.TokenPageMiddleware"  # noqa: S105 - a path, not a password
 
@@ -57,13 +62,15 @@ def verified_addresses() -> Messages:
 
 
 @check()
-def wagtail_settings() -> Messages:
-    if apps.is_installed("wagtail.admin") and not apps.is_installed("wagtail.contrib.settings"):
-        yield error(
-            31,
-            "wagtail.contrib.settings is not installed, so the admin has no Settings → Khalti.",
-            'Add "wagtail.contrib.settings" to INSTALLED_APPS.',
-        )
+def wagtail_apps() -> Messages:
+    lacks = [each for each in WAGTAIL if each not in NOT_MISSED and not apps.is_installed(each)]
+    if not lacks:
+        return
+    if lacks == ["wagtail.contrib.settings"]:
+        text = "wagtail.contrib.settings is not installed, so the admin has no Settings → Khalti."
+    else:
+        text = f"{', '.join(lacks)} not installed: pages of Wagtail's admin fail without."
+    yield error(31, text, f"Add to INSTALLED_APPS: {', '.join(map(json.dumps, lacks))}.")
 
 
 @check()

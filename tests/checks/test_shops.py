@@ -68,11 +68,16 @@ def test_a_return_page_behind_a_catch_all(deploy, messages, settings):
     assert not {"E020", "E021", "E022"} & set(messages())
 
 
-def test_wagtail_without_its_settings_app(deploy, messages, monkeypatch):
+@pytest.mark.parametrize(
+    "missing", ["wagtail.contrib.settings", "wagtail.users", "wagtail.images", "wagtail.documents", "wagtail.sites"]
+)
+def test_wagtail_without_an_app_that_its_admin_needs(deploy, messages, monkeypatch, missing):
+    """H4: without one of them pages of the admin fail, and nothing else says why."""
     everything = apps.is_installed
-    monkeypatch.setattr(apps, "is_installed", lambda app: app != "wagtail.contrib.settings" and everything(app))
+    monkeypatch.setattr(apps, "is_installed", lambda app: app != missing and everything(app))
 
     assert list(messages()) == ["E031"]
+    assert missing in messages()["E031"]
 
 
 def test_no_middleware_for_token_pages(deploy, messages, settings):
