@@ -53,6 +53,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         pass
 """
 """Without a user name, and with a key that is no number."""
+ADMIN = """
+from django.contrib import admin
+
+from people.models import User
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin):
+    search_fields = ("email",)
+"""
 
 
 @dataclass
@@ -98,12 +108,9 @@ MIDDLEWARE.insert(common, "django.middleware.locale.LocaleMiddleware")
 def custom_user(folder: Path) -> Built:
     """Users have a UUID and no name to log in with but their e-mail address."""
     shop = Shop(folder)
-    plan = Plan(
-        apps={"django_filters": 'django_filters", "people'},
-        settings='AUTH_USER_MODEL = "people.User"\nINSTALLED_APPS.append("people")\n',
-        files={"people/__init__.py": "", "people/models.py": USERS, "people/migrations/__init__.py": ""},
-    )
-    shop.write(Plan(settings=plan.settings, files=plan.files))
+    files = {"people/__init__.py": "", "people/models.py": USERS, "people/admin.py": ADMIN}
+    files["people/migrations/__init__.py"] = ""
+    shop.write(Plan(settings='AUTH_USER_MODEL = "people.User"\nINSTALLED_APPS.append("people")\n', files=files))
     shop.manage("makemigrations", "people", "--verbosity", "0")
     return Built(shop)
 
