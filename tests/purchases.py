@@ -92,7 +92,10 @@ def account(member: str) -> Account:
 
 
 class Khalti:
-    """Khalti's server as ``responses`` plays it: every payment is Initiated until a test says otherwise."""
+    """Khalti's server as ``responses`` plays it: every payment is Initiated until a test says otherwise.
+
+    A refund that it confirms is shown by lookup from then on.
+    """
 
     def __init__(self, mock: responses.RequestsMock) -> None:
         self.opened: list[dict[str, Any]] = []
@@ -106,6 +109,7 @@ class Khalti:
         self.while_looking_up: Callable[[], object] = lambda: None
         self._amounts: dict[str, int] = {}
         self._says: dict[str, dict[str, Any]] = {}
+        self._refunds: dict[str, int] = {}
         self._serial = itertools.count(1)
         mock.add_callback(responses.POST, f"{SERVER}epayment/initiate/", self._initiate)
         mock.add_callback(responses.POST, f"{SERVER}epayment/lookup/", self._lookup)
@@ -134,6 +138,10 @@ class Khalti:
         }
         return {**answer, "refunded": False, **changes}
 
+    def refunded_of(self, pidx: str | None) -> int:
+        """What went back of a payment, in paisa."""
+        return self._refunds.get(str(pidx), 0)
+
     def _initiate(self, request: PreparedRequest) -> Reply:
         body = json.loads(request.body or "{}")
         self.opened.append(body)
@@ -156,7 +164,19 @@ class Khalti:
         transaction_id = str(request.url).split("/")[-3]
         self.refunded.append((transaction_id, json.loads(request.body or "{}")))
         self.while_refunding()
-        return self._reply(self.next_refund, {"detail": "Transaction refund successful."})
+        reply = self._reply(self.next_refund, {"detail": "Transaction refund successful."})
+        if reply[0] == 200 and "detail" in json.loads(reply[2] or "{}"):
+            self.refund(transaction_id, self.refunded[-1][1].get("amount"))
+        return reply
+
+    def refund(self, transaction_id: str, amount: int | None = None) -> None:
+        """The money goes back, ``amount`` of it in paisa or all: as our refund does, or Khalti's dashboard."""
+        pidx = next(pidx for pidx, says in self._says.items() if says.get("transaction_id") == transaction_id)
+        total = self.answer(pidx, **self._says[pidx])["total_amount"]
+        refunded = total if amount is None else self._refunds.get(pidx, 0) + amount
+        self._refunds[pidx] = refunded
+        status = "Refunded" if refunded == total else "Partially Refunded"
+        self._says[pidx] = {**self._says[pidx], "status": status, "refunded": True}
 
     def _reply(self, queue: list[Any], answer: dict[str, Any], status: int = 200) -> Reply:
         reply = queue.pop(0) if queue else {}

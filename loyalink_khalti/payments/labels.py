@@ -25,4 +25,5 @@ REASONS: dict[FlagReason, Promise] = {
     FlagReason.INITIATE_REFUSED: _("Khalti refused to create a payment."),
     FlagReason.MONEY_WITHOUT_ORDER: _("Khalti captured this money, and no order was placed for it."),
     FlagReason.ORDER_MISSING: _("Paid, but the order was deleted in the shop, so it cannot be placed."),
+    FlagReason.CONTRADICTION: _("Khalti's answer contradicts what is recorded of this payment. Nothing has changed."),
 }

@@ -242,9 +242,8 @@ class Payment(models.Model):
 class Refund(models.Model):
     """Money that goes back to a customer, all of it or a part; committed before Khalti is called.
 
-    Kind ``order``: of a placed order, with its products and points. Kind ``payment``: of a payment that bought nothing
-    (a second one, for example), and kind ``received``: of a surplus received outside Khalti; with these, no stock and
-    no points move.
+    Kind ``order``: of a placed order, with its products and points. With the others no stock and no points move:
+    ``payment``, of a payment that bought nothing (a second one), and ``received``, of a surplus from outside Khalti.
     """
 
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="refunds")
@@ -267,6 +266,7 @@ class Refund(models.Model):
     mobile_masked = models.CharField(max_length=20, blank=True, default="", db_default="", help_text="98XXXXX904")
     mobile_hash = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="with SECRET_KEY")
     mobile_requested = models.BooleanField(default=False, db_default=False, help_text="Khalti asked for a number")
+    inferred = models.BooleanField(default=False, db_default=False, help_text="by lookup; Khalti never answered it")
     reverses = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversal",
         help_text="the refund that was not made: this row takes it back, with negative figures",

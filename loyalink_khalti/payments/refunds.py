@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from loyalink_khalti.clock import DatabaseTime, database_now
+from loyalink_khalti.clock import DatabaseTime, database_now, is_older
 from loyalink_khalti.money import Paisa, PointsByPart, points_by_part
 from loyalink_khalti.ports import PAID_LATER, Cart, PaymentMethod
 
@@ -186,6 +186,15 @@ def has_any(purchase: Purchase) -> bool:
     return _done(purchase).exists()
 
 
+def confirmed_by_khalti(payment: Payment) -> Paisa:
+    """Return how much of what is refunded of a payment Khalti itself reported; the rest is recorded by staff alone."""
+    by_staff = Q(reverses=None, sent_at=None, actor__isnull=False) | Q(
+        reverses__isnull=False, reverses__sent_at=None, reverses__actor__isnull=False
+    )
+    recorded = payment.refunds.filter(by_staff, state=RefundState.DONE).aggregate(amount=Sum("amount"))["amount"]
+    return Paisa(payment.refunded - (recorded or 0))
+
+
 def pending(purchase: Purchase) -> "list[Refund]":
     """Return the refunds without a final state; the database allows one."""
     return list(purchase.refunds.filter(state__in=sorted(PENDING_REFUNDS)).order_by("pk"))
@@ -226,14 +235,28 @@ def mark_sent(refund: Refund) -> bool:
     return bool(unsent.update(state=RefundState.SENT, sent_at=DatabaseTime()))
 
 
+def refuse_unsent(refund: Refund, message: str) -> bool:
+    """Record that a refund is not sent, with a sentence for staff; False where it was sent or ended meanwhile.
+
+    By a condition and without a lock: another process may send it at this moment.
+    """
+    unsent = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
+    return bool(unsent.update(state=RefundState.REFUSED, khalti_message=message[:500]))
+
+
+def abandoned_for(time: timedelta) -> Q:
+    """Return the condition that a refund has no result although it was created, or sent, so long ago."""
+    unsent = is_older("requested_at", time) & Q(sent_at=None)
+    return (is_older("sent_at", time) | unsent) & Q(state__in=sorted(IN_FLIGHT_REFUNDS))
+
+
 def end_abandoned(purchase: Purchase, abandoned: Q) -> None:
     """End the refunds of a locked purchase whose sender died: ``requested`` was not sent, ``sent`` may have been."""
-    for refund in purchase.refunds.filter(abandoned, state__in=sorted(IN_FLIGHT_REFUNDS)):
+    for refund in purchase.refunds.filter(abandoned):
         if refund.state == RefundState.SENT:
             mark_unknown(refund, "")
-        else:  # by a condition: ``mark_sent`` takes no lock of the purchase, and may run at this moment
-            unsent = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
-            unsent.update(state=RefundState.REFUSED, khalti_message="It was never sent.")
+        else:
+            refuse_unsent(refund, "It was never sent.")
 
 
 def mark_unknown(refund: Refund, khalti_message: str) -> None:
@@ -250,6 +273,17 @@ def set_state(refund: Refund, state: RefundState, khalti_message: str = "") -> N
     if state is RefundState.DONE:
         refund.done_at = database_now()
     refund.save(update_fields=["state", "khalti_message", "done_at"])
+
+
+def mark_inferred(refund: Refund) -> None:
+    """Record that lookup's answer alone decides about a refund: Khalti has never confirmed or refused it."""
+    refund.inferred = True
+    refund.save(update_fields=["inferred"])
+
+
+def inferred() -> "QuerySet[Refund]":
+    """Return the refunds whose result was inferred, unless they are taken back."""
+    return Refund.objects.filter(inferred=True, reversal=None)
 
 
 def resolve_flag(refund: Refund, reason: FlagReason, resolution: str = "done") -> None:

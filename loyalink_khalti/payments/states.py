@@ -167,6 +167,7 @@ class FlagReason(StrEnum):
     INITIATE_REFUSED = "initiate_refused"
     MONEY_WITHOUT_ORDER = "money_without_order"
     ORDER_MISSING = "order_missing"
+    CONTRADICTION = "contradiction"
 
 
 WITHOUT_MONEY = frozenset({FlagReason.MERCHANT_LIMIT, FlagReason.INITIATE_REFUSED})

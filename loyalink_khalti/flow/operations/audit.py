@@ -56,10 +56,11 @@ def audit() -> dict[str, Any]:
 
 
 def audit_rows() -> dict[str, Iterator[dict[str, Any]]]:
-    """Return iterators of payments, accounts, orders, unmatched payments and what staff recorded, for JSON; paisa."""
+    """Return iterators of payments, accounts, orders, unmatched payments and what was recorded or inferred; paisa."""
     return {
         "payments": _payment_rows(), "accounts": _account_rows(), "orders": _order_rows(),
         "unmatched_payments": _unmatched_rows(), "recorded_outcomes": _recorded_rows(),
+        "inferred_refunds": audit_refunds.inferred_rows(),
     }  # fmt: skip
 
 

@@ -40,6 +40,20 @@ def order_violations(pairs: Iterable[tuple[HostOrder, Purchase]]) -> Iterator[Fi
             yield "I7", str(purchase), f"{expected} paisa refunded, but the shop's order says {order.refunded}"
 
 
+def inferred_rows() -> Iterator[dict[str, Any]]:
+    """Yield the refunds whose result rests on lookup alone: Khalti has neither confirmed nor refused them."""
+    rows = refunds.inferred().select_related("purchase", "payment").order_by("pk")
+    for refund in rows.iterator(chunk_size=CHUNK):
+        yield {
+            "refund": refund.key,
+            "order": refund.purchase.number or str(refund.purchase),
+            "pidx": refund.payment.pidx if refund.payment else None,
+            "amount": refund.amount,
+            "state": refund.state,
+            "khalti": refund.khalti_message,
+        }
+
+
 def _check_purchases(purchases: list[Purchase]) -> Iterator[Finding]:
     keys = [purchase.key for purchase in purchases]
     rows = Refund.objects.filter(_DONE, purchase__in=purchases).values("purchase").order_by()

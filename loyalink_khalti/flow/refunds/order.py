@@ -22,8 +22,9 @@ from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.ports import PaymentMethod, PrivateText
 
-from .execution import apply_or_flag, close_abandoned_refunds, send_refund
+from .execution import apply_or_flag, close_abandoned_refunds
 from .limits import Lines, check_mobile, check_refundable, enforce_refund_limit
+from .sending import send_refund
 
 RefundLines = list[list[str | int]]
 """As the row keeps them: ``Line.key``, quantity, whether to restock."""

@@ -12,8 +12,9 @@ from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.states import REFUNDABLE, PaymentState, RefundKind, RefundState
 from loyalink_khalti.ports import PrivateText
 
-from .execution import close_abandoned_refunds, send_refund
+from .execution import close_abandoned_refunds
 from .limits import check_mobile, enforce_refund_limit
+from .sending import send_refund
 
 
 def refund_payment(payment: Payment, *, actor: str, mobile: str = "", enforce_limit: bool = False) -> Refund:

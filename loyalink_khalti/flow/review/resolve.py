@@ -277,6 +277,15 @@ def _reject_refund(review: Review) -> None:
         reverse_locked(review.purchase, review.payments, refund.pk, note=request.note, actor=request.actor)
         return
     refunds.set_state(_unknown_refund(review), RefundState.REFUSED, _("Not shown in Khalti's dashboard."))
+    _ask_for_reported_refund(review.payment)
+
+
+def _ask_for_reported_refund(payment: Payment) -> None:
+    """Ask for the amount of the partial refund that Khalti reports, where no refund is recorded that explains it."""
+    answer = payment.lookup_history[-1] if payment.lookup_history else {"status": ""}
+    if Status.parse(answer["status"]) is Status.PARTIALLY_REFUNDED and not payment.refunded:
+        evidence = {name: value for name, value in answer.items() if name not in {"at", "fee"}}
+        raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, evidence)
 
 
 def _unknown_refund(review: Review) -> Refund:

@@ -19,6 +19,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import OrderSnapshot
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import polling, refunds, transitions
+from loyalink_khalti.payments.contradictions import contradiction_evidence, contradicts
 from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, raise_site_flag, resolve_flags
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS, time_of
@@ -162,6 +163,10 @@ def _unpaid(
 def _paid(purchase: Purchase, payment: Payment, answer: Lookup, *, counts_attempt: bool) -> None:
     if payment.state == PaymentState.MISMATCHED:  # staff decide, by name and with a reason
         transitions.keep_transaction_id(payment, answer)
+        transitions.save(payment)
+        return
+    if payment.state == PaymentState.PAID and contradicts(payment, answer):  # paid, but by another transaction now
+        raise_flag(payment, FlagReason.CONTRADICTION, contradiction_evidence(payment, answer))
         transitions.save(payment)
         return
     was_released = payment.state == PaymentState.RELEASED or bool(payment.release_reason)

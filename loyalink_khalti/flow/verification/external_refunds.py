@@ -14,6 +14,7 @@ from loyalink_khalti.flow.verification.verify import look_up
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds, transitions
+from loyalink_khalti.payments.contradictions import contradiction_evidence, contradicts, shows_refund
 from loyalink_khalti.payments.flags import (
     has_unrecorded_partial_refund,
     lookup_evidence,
@@ -22,7 +23,14 @@ from loyalink_khalti.payments.flags import (
 )
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.polling import time_of
-from loyalink_khalti.payments.states import NO_ANSWER, FlagReason, PaymentState, RefundKind, RefundState
+from loyalink_khalti.payments.states import (
+    IN_FLIGHT_REFUNDS,
+    NO_ANSWER,
+    FlagReason,
+    PaymentState,
+    RefundKind,
+    RefundState,
+)
 from loyalink_khalti.ports import Outcome, ReleaseReason
 
 from .apply import release_purchase
@@ -44,43 +52,75 @@ def look_up_refunds(payment: Payment, lease: str) -> Outcome | None:
 
 
 def apply_refund_status(payment: Payment, answer: Lookup) -> Outcome:
-    """Apply what an answer says about the refunds of such a payment, and return what the customer sees."""
+    """Apply what an answer says about the refunds of such a payment, and return what the customer sees.
+
+    ``payment`` is as it was read before the lookup.
+    """
     return in_one_block(lambda: _apply(payment, answer))
 
 
-def _apply(payment: Payment, answer: Lookup) -> Outcome:
-    purchase, payments, payment = transitions.lock(payment)
+def _apply(before: Payment, answer: Lookup) -> Outcome:
+    purchase, payments, payment = transitions.lock(before)
     transitions.record_lookup(payment, answer)
-    if payment.is_flagged:
+    if payment.is_flagged and answer.status is not Status.UNKNOWN:
         resolve_flags(payment, NO_ANSWER, "answered")
     pending = [refund for refund in refunds.pending(purchase) if refund.payment_id == payment.pk]
-    if answer.pidx == payment.pidx and payment.state != PaymentState.REFUNDED:
-        if any(refund.state == RefundState.UNKNOWN for refund in pending):
-            _resolve_unknown(purchase, payments, payment, pending[0], answer)
-        elif not pending:  # no process is sending a refund at this moment
-            _apply_external(purchase, payments, payment, answer)
+    if not contradicts(payment, answer):
+        _apply_refunds(purchase, payments, payment, pending, answer)
+    elif _is_of_now(before, payment) and not any(refund.state in IN_FLIGHT_REFUNDS for refund in pending):
+        raise_flag(payment, FlagReason.CONTRADICTION, contradiction_evidence(payment, answer))
     is_unknown = any(refund.state == RefundState.UNKNOWN for refund in pending)
     transitions.save(payment, **({"next_poll_at": time_of(payment) + RETRY_AFTER} if is_unknown else {}))
     return payment.outcome
 
 
+def _is_of_now(before: Payment, payment: Payment) -> bool:
+    """Return whether no refund was recorded during the lookup: an older answer contradicts nothing."""
+    return (before.state, before.refunded) == (payment.state, payment.refunded)
+
+
+def _apply_refunds(
+    purchase: Purchase, payments: list[Payment], payment: Payment, pending: list[Refund], answer: Lookup
+) -> None:
+    if payment.state == PaymentState.REFUNDED:
+        return
+    if any(refund.state == RefundState.UNKNOWN for refund in pending):
+        _resolve_unknown(purchase, payments, payment, pending[0], answer)
+    elif not pending:  # no process is sending a refund at this moment
+        _apply_external(purchase, payments, payment, answer)
+
+
 def _resolve_unknown(
     purchase: Purchase, payments: list[Payment], payment: Payment, refund: Refund, answer: Lookup
 ) -> None:
-    """Decide whether a refund that Khalti did not answer was made, where lookup shows it without doubt."""
-    is_first = not payment.refunded and not has_unrecorded_partial_refund(payment)
+    """Decide whether a refund that Khalti did not answer was made, where lookup shows it.
+
+    That a part was refunded does not say by which refund. So a partial refund stays ``unknown``, with its Flag, until
+    staff record what Khalti's dashboard shows.
+    """
     is_last = payment.refunded + refund.amount == payment.captured
-    is_old = (refund.sent_at or refund.requested_at) + CERTAIN_AFTER <= time_of(payment)
-    is_partial = answer.status is Status.PARTIALLY_REFUNDED
-    if answer.status is Status.REFUNDED or (is_partial and is_first and not is_last):
+    if answer.status is Status.REFUNDED:
+        if refund.amount != payment.captured:  # the rest may have been refunded in the dashboard
+            refunds.mark_inferred(refund)
         record_done(purchase, payments, refund, answer.status_text)
         if not is_last:
             _apply_external(purchase, payments, payment, answer)
-    elif is_partial and not payment.refunded:  # a part was refunded, but perhaps not by this refund
+        return
+    if answer.status is Status.PARTIALLY_REFUNDED and is_last and not payment.refunded:  # in part, so not by this one
         raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
-    elif is_old and ((answer.status is Status.COMPLETED and is_first) or (is_partial and is_last)):
+    if _was_not_made(payment, refund, answer, is_last=is_last):
+        refunds.mark_inferred(refund)
         refunds.set_state(refund, RefundState.REFUSED, answer.status_text)
         refunds.resolve_flag(refund, FlagReason.REFUND_UNKNOWN, "not made")
+
+
+def _was_not_made(payment: Payment, refund: Refund, answer: Lookup, *, is_last: bool) -> bool:
+    """Return whether lookup has not reported a refund for long enough, although it would have to if it was made."""
+    if (refund.sent_at or refund.requested_at) + CERTAIN_AFTER > time_of(payment):
+        return False
+    if answer.status is Status.PARTIALLY_REFUNDED:  # with the last one it would say Refunded
+        return is_last and refunds.confirmed_by_khalti(payment) == payment.refunded
+    return not shows_refund(answer) and not payment.refunded and not has_unrecorded_partial_refund(payment)
 
 
 def _apply_external(purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup) -> None:

@@ -76,23 +76,27 @@ def load(payment: Payment) -> Payment:
     return Payment.objects.with_flags().select_related("purchase", "credentials").get(pk=payment.pk)
 
 
-def take_lease(payment: Payment, *, caller: Caller, last_lookup_before: datetime | None = None) -> str:
+def take_lease(
+    payment: Payment, *, caller: Caller, last_lookup_before: datetime | None = None, for_refund: str = ""
+) -> str:
     """Return the lease for one lookup; "" where another process has it, it is too soon, or the payment is settled.
 
+    ``for_refund`` names the lease of a refund: it lasts for a lookup and a refund, whatever the payment's state.
     Never waits: a thread that waited for another request's call would be one less for the catalogue.
     """
 
     def take() -> str:
         return polling.acquire_lease(
             payment,
-            seconds=_lease_seconds(caller),
+            seconds=_lease_seconds(caller, calls=2 if for_refund else 1),
             lease=lease_id,
             last_lookup_before=last_lookup_before,
             by_customer=caller is Caller.PAGE,
-            even_if_settled=caller is Caller.JOB,
+            even_if_settled=caller is Caller.JOB or bool(for_refund),
         )
 
-    lease_id = polling.new_lease_id()  # one for both tries: only the database's answer to the first may be lost
+    # One for both tries: only the database's answer to the first may be lost.
+    lease_id = for_refund or polling.new_lease_id()
     try:
         return in_one_block(take)
     except DatabaseError as exc:
@@ -103,11 +107,11 @@ def take_lease(payment: Payment, *, caller: Caller, last_lookup_before: datetime
 
 def longest_lease() -> float:
     """Return the seconds after which every lease that is taken here is over, whoever has taken it."""
-    return max(_lease_seconds(caller) for caller in Caller)
+    return max(_lease_seconds(caller, calls=2) for caller in Caller)
 
 
-def _lease_seconds(caller: Caller) -> float:
-    return conf.deadline() + conf.slot_timeout(caller) + GRACE
+def _lease_seconds(caller: Caller, *, calls: int = 1) -> float:
+    return calls * (conf.deadline() + conf.slot_timeout(caller)) + GRACE
 
 
 def look_up_and_apply(payment: Payment, lease: str, *, caller: Caller, customer_present: bool = False) -> Outcome:
@@ -125,25 +129,37 @@ def look_up_and_apply(payment: Payment, lease: str, *, caller: Caller, customer_
 
 
 def look_up(payment: Payment, lease: str, *, caller: Caller) -> Lookup | None:
-    """Return Khalti's answer; None where there is none, and then the lease is over and Flags are raised as needed.
+    """Return Khalti's answer; None where there is none, and then the lease is over and Flags are raised as needed."""
+    try:
+        return look_up_or_raise(payment, lease, caller=caller)
+    except (ImproperlyConfigured, KhaltiError):
+        return None
 
-    https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
+
+def look_up_or_raise(payment: Payment, lease: str, *, caller: Caller) -> Lookup:
+    """Return Khalti's answer.
+
+    Raises ``ImproperlyConfigured`` or ``KhaltiError`` where there is none; then the lease is over and Flags are raised
+    as needed. https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
     """
     try:
         return _call(payment, caller=caller)
     except ImproperlyConfigured as exc:
         polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
         _flag(payment, FlagReason.KEY_GONE, {"key": str(exc)})
+        raise
     except KhaltiRejected as exc:
         polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
         _rejected(payment, exc)
+        raise
     except KhaltiNotCalled as exc:
         log.info("lookup of payment %s: %s", payment.pk, exc)
         polling.end_lease(payment, lease)
+        raise
     except KhaltiError as exc:
         log.warning("lookup of payment %s: %s", payment.pk, exc)
         polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
-    return None
+        raise
 
 
 class _NotFoundWithOtherKey(KhaltiNotFound):

@@ -13,6 +13,9 @@ from loyalink_khalti import flow
 from loyalink_khalti.loyalty import audit as ledger_audit
 from loyalink_khalti.management.progress import count
 
+INFERRED = "order {order}: refund {refund} of {amount} paisa is {state} by inference: Khalti reported {khalti}"
+"""A line about a refund that Khalti has neither confirmed nor refused. It breaks no invariant."""
+
 
 class Command(BaseCommand):
     help = "Check every invariant that the database can show; exit with 1 where one is broken."
@@ -54,6 +57,8 @@ class Command(BaseCommand):
             self.stdout.write(self.style.ERROR(line))
         for row in flow.audit_rows()["recorded_outcomes"]:
             self.stdout.write(f"{row['payment']}: {row['recorded']}, as staff recorded; no lookup has confirmed it")
+        for row in flow.audit_rows()["inferred_refunds"]:
+            self.stdout.write(INFERRED.format(**row))
         sizes = (
             count(sum(1 for _ in rows), name.removesuffix("s").replace("_", " "))
             for name, rows in flow.audit_rows().items()
