@@ -162,6 +162,8 @@ def _answer(resolution: Resolution, refund: Refund | None) -> Iterator[str]:
         yield _("The refund of %(amount)s counts as made. The order, its stock and the points follow.") % amount
     else:
         yield _("The refund of %(amount)s counts as made.") % amount
+    if resolution is Resolution.CONFIRM_REFUND:
+        yield _("If the dashboard shows other refunds that are not listed here, record each of them.")
     yield _("If the answer turns out to be wrong, answer this flag again.")
 
 

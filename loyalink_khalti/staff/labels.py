@@ -105,8 +105,11 @@ EVIDENCE = {
     "rest": _("Left to refund"),
     "error": _("Error"),
     "released": _("Released before"),
+    "earlier_status": _("Khalti's status before"),
+    "earlier_amount": _("Khalti's amount before"),
+    "earlier_transaction_id": _("Khalti's transaction before"),
 }
-_IN_PAISA = frozenset({"amount", "rest", "total_amount"})
+_IN_PAISA = frozenset({"amount", "rest", "total_amount", "earlier_amount"})
 
 
 def flag_evidence(flag: Flag) -> list[tuple[str, Any]]:
@@ -157,6 +160,8 @@ class RefundRow:
     status: str
     colour: str
     channel: str
+    remark: str
+    """What else staff must know: why it was refused, and that its result was inferred."""
 
 
 def refund_rows(source: Purchase | Payment) -> list[RefundRow]:
@@ -176,7 +181,17 @@ def _refund_row(refund: Refund, *, is_reversed: bool) -> RefundRow:
         status=str(status),
         colour=colour,
         channel=gettext("at Khalti") if refund.payment_id else gettext("outside Khalti"),
+        remark=_remark(refund),
     )
+
+
+def _remark(refund: Refund) -> str:
+    if refund.inferred:
+        values = {"status": refund.khalti_message}
+        if refund.state == RefundState.DONE:
+            return gettext("Inferred: Khalti did not answer, and reports “%(status)s” since.") % values
+        return gettext("Inferred: Khalti did not answer, and reports “%(status)s” a day later.") % values
+    return f"“{refund.khalti_message}”" if refund.state == RefundState.REFUSED else ""
 
 
 def refund_message(refund: Refund, *, cancelled: bool = False) -> tuple[str, str]:
@@ -185,6 +200,8 @@ def refund_message(refund: Refund, *, cancelled: bool = False) -> tuple[str, str
         "amount": npr(Paisa(refund.amount)), "khalti": refund.khalti_message.removesuffix("."),
         "returned": refund.points_restored, "reversed": refund.points_clawed_back,
     }  # fmt: skip
+    if refund.state == RefundState.REFUSED and refund.sent_at is None:  # it says itself that nothing was sent
+        return "error", refund.khalti_message
     if refund.state == RefundState.REFUSED:
         return "error", gettext("Khalti refused: “%(khalti)s”. No money and no points have moved.") % values
     if refund.state == RefundState.UNKNOWN:

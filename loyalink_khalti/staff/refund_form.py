@@ -16,7 +16,7 @@ from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.money import Paisa, npr, paisa, rupees
 from loyalink_khalti.payments import refund_mobile, refunds
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.ports import PrivateText
+from loyalink_khalti.ports import PaymentMethod, PrivateText
 
 from . import permissions
 from .fields import MobileField
@@ -187,6 +187,16 @@ class RefundForm(forms.Form):
         except CannotRefund as exc:
             raise ValidationError(str(exc)) from exc
         return data
+
+    @property
+    def khalti_hint(self) -> str:
+        """What staff must know about Khalti before they refund; "" for an order that was not paid there."""
+        if self.purchase.method != PaymentMethod.KHALTI:
+            return ""
+        return _(
+            "Khalti is asked about the payment first: nothing is sent if it reports a refund that is not recorded here. "
+            "It does not report a second partial refund made in its dashboard: record each one here."
+        )
 
     @property
     def refund_amount(self) -> Paisa:
