@@ -194,8 +194,8 @@ class RefundForm(forms.Form):
         if self.purchase.method != PaymentMethod.KHALTI:
             return ""
         return _(
-            "Khalti is asked about the payment first: nothing is sent if it reports a refund that is not recorded here. "
-            "It does not report a second partial refund made in its dashboard: record each one here."
+            "Khalti is asked about the payment first: nothing is sent if it reports a refund that is not recorded "
+            "here. It does not report a second partial refund made in its dashboard: record each one here."
         )
 
     @property

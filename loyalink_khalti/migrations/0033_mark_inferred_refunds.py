@@ -23,7 +23,7 @@ def mark(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalink_khalti', '0030_inferred_refunds'),
+        ('loyalink_khalti', '0032_inferred_refunds'),
     ]
 
     operations = [

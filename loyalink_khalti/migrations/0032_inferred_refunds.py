@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalink_khalti', '0029_next_poll_or_never'),
+        ('loyalink_khalti', '0031_recorded_outcomes'),
     ]
 
     operations = [
