@@ -153,6 +153,10 @@ def by_day(*, since: date, until: date, site_key: str | None = None) -> dict[dat
     return {day: (Paisa(came.get(day, 0)), Paisa(went.get(day, 0))) for day in {*came, *went}}
 
 
+MARKED_EARLIER = Q(received_at__isnull=False, received_part=0, amount_due__gt=0)
+"""Purchases whose money the version before this table has marked as received while both were running."""
+
+
 def record_earlier(purchase: Purchase) -> None:
     """Write the row of a locked purchase whose money the version before this table has marked as received."""
     if purchase.received_at is not None and not purchase.received_money.exists():
@@ -171,8 +175,7 @@ def record_all_earlier() -> None:
 
     This version sets ``received_part`` with ``received_at``, so what it has marked is not read.
     """
-    marked = Purchase.objects.filter(received_at__isnull=False, received_part=0, amount_due__gt=0)
-    for pk in list(marked.order_by("pk").values_list("pk", flat=True)):
+    for pk in list(Purchase.objects.filter(MARKED_EARLIER).order_by("pk").values_list("pk", flat=True)):
         with transaction.atomic():
             purchase, _payments = lock_purchase(pk)
             record_earlier(purchase)

@@ -121,7 +121,8 @@ class ReconcilerPass:
         _send_alerts()
         if polling.claim_run(PURGE, every=PURGE_INTERVAL) or not self._due_only:
             outbox.delete_old()
-            received.record_all_earlier()
+            if Purchase.objects.filter(received.MARKED_EARLIER).exists():
+                received.record_all_earlier()
             if UnmatchedPayment.objects.exists():
                 unmatched.delete_old()
         polling.record_run(polling.RECONCILE)
