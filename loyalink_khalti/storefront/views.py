@@ -1,7 +1,7 @@
 """The return from Khalti, and the status page that is also the receipt.
 
 No query value is trusted: the token in the path finds the payment, and the flow looks up at Khalti the pidx that is
-stored for it. A pidx in the query that is not the payment's is kept for the reconciler and for staff (``returned``).
+stored for it. A pidx in the query that is not the payment's is kept for the reconciler and for staff (``read_claim``).
 """
 
 from datetime import timedelta
@@ -27,7 +27,7 @@ from loyalink_khalti.ports import Outcome
 from loyalink_khalti.session_payments import is_own_payment, network_id
 from loyalink_khalti.token_pages import TokenView, UnknownToken, plain_pages, throttle
 
-from .returned import Returned, claim_of
+from .middleware import Returned, claim_of
 
 DETAILS_FOR = timedelta(days=30)
 """How long a receipt shows more than status and reference."""
