@@ -8,6 +8,7 @@ from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, Idempot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
 from .payments.flag_entries import FlagEntry
+from .payments.missing_orders import MissingOrder
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
 from .payments.polling import LastRun
 from .payments.received import ReceivedMoney
@@ -31,6 +32,7 @@ __all__ = [
     "Lot",
     "LoyaltySettings",
     "Message",
+    "MissingOrder",
     "OrderAward",
     "OrderRedemption",
     "Payment",

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, flow
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import PurchaseState
@@ -19,6 +19,11 @@ def payment_url(pk: int) -> str:
 def unmatched_url(pk: int) -> str:
     """Return the URL of an unmatched payment's page."""
     return _url("loyalink_khalti_unmatched", pk)
+
+
+def missing_order_url(pk: int) -> str:
+    """Return the URL of the page of an order that was deleted in the shop, by the pk of its purchase."""
+    return _url("loyalink_khalti_missing_order", pk)
 
 
 def member_url(pk: int) -> str:
@@ -40,6 +45,11 @@ def order_url(purchase: Purchase) -> str:
         return shop.staff_page(purchase.ref)
     except NoReverseMatch:
         return ""
+
+
+def order_or_missing_url(purchase: Purchase) -> str:
+    """Return the same, or the URL of our own page of an order that was deleted in the shop. One statement more."""
+    return missing_order_url(purchase.pk) if flow.is_missing(purchase) else order_url(purchase)
 
 
 class PaymentURLFinder:

@@ -13,6 +13,7 @@ from .members.page import MemberPage
 from .members.personal_data import EraseView, ExportView
 from .models import KhaltiSettings, LoyaltySettings
 from .payments.listing import PaymentsView
+from .payments.missing_order import MissingOrderView
 from .payments.page import PaymentView
 from .payments.record import RecordRefundView, ReverseRefundView
 from .payments.refresh import RefreshView
@@ -36,6 +37,7 @@ def payments_urls() -> list[URLPattern]:
         path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
         path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
         path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),
+        path("khalti/orders/<int:pk>/", MissingOrderView.as_view(), name="loyalink_khalti_missing_order"),
         path(reverse, ReverseRefundView.as_view(), name="loyalink_khalti_refund_reverse"),
         path("khalti/unmatched/<int:pk>/", UnmatchedView.as_view(), name="loyalink_khalti_unmatched"),
         path("khalti/flags/<int:pk>/resolve/", ResolveFlagView.as_view(), name="loyalink_khalti_flag_resolve"),

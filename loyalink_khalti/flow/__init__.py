@@ -72,6 +72,7 @@ from loyalink_khalti.flow.refunds.order import (
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import check_refund_day, quote_recorded_refund, record_refund
 from loyalink_khalti.flow.refunds.reversal import is_reversible, quote_reversal, reverse_refund
+from loyalink_khalti.flow.review.missing_orders import close_missing_order, is_missing, notice_missing_orders
 from loyalink_khalti.flow.review.options import RECORDED, Resolution, refund_in_question, resolution_options
 from loyalink_khalti.flow.review.resolve import resolve_flag
 from loyalink_khalti.flow.review.unmatched import (
@@ -185,6 +186,7 @@ __all__ = [
     "claim_path",
     "claim_points",
     "claimable_points",
+    "close_missing_order",
     "contacts",
     "dismiss_unmatched",
     "erase_personal_data",
@@ -198,6 +200,7 @@ __all__ = [
     "held_points",
     "index_members",
     "is_database_failure",
+    "is_missing",
     "is_reversible",
     "keep_return",
     "khalti_unavailable_reason",
@@ -212,6 +215,7 @@ __all__ = [
     "missing_migrations",
     "missing_timeouts",
     "newest_payments",
+    "notice_missing_orders",
     "notify_expiring",
     "own_account",
     "pass_summary",

@@ -20,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from loyalink_khalti import conf, flow
 from loyalink_khalti.khalti.circuit_breaker import breaker_for
 from loyalink_khalti.payments import refunds
-from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.states import PaymentState, PurchaseState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, of_return_address
 from loyalink_khalti.ports import Outcome
@@ -197,7 +197,7 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
     show_details = payment.created_at + DETAILS_FOR > timezone.now()
     can_continue = is_own and payment.state == PaymentState.INITIATED
     is_flagged = outcome is Outcome.FLAGGED
-    order_missing = is_own and outcome is Outcome.PAID and _is_missing(purchase)
+    order_missing = is_own and outcome is Outcome.PAID and flow.is_missing(purchase)
     open_flags = payment.flags.filter(resolved_at=None).values_list("reason", flat=True) if is_flagged else ()
     unmatched = _unmatched(payment, outcome)
     return {
@@ -217,11 +217,6 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
         "order_missing": order_missing,
         "shop_page": _shop_page(payment, outcome) if is_own and not order_missing else "",
     }
-
-
-def _is_missing(purchase: Purchase) -> bool:
-    """Return whether somebody has deleted the order of a placed purchase in the shop."""
-    return bool(list(conf.shop(purchase.shop).missing_orders([purchase.ref])))
 
 
 def _shop_page(payment: Payment, outcome: Outcome) -> str:

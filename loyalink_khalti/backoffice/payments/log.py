@@ -13,6 +13,7 @@ from loyalink_khalti.ports import Outcome
 from loyalink_khalti.staff import action_log
 from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
 
+from .missing_order import CLOSED
 from .record import RECORDED, REVERSED
 from .refresh import REFRESHED
 from .release import RELEASED
@@ -99,6 +100,11 @@ class FlagResolved(LogFormatter):
         return _("Resolved flag %(pk)s (%(reason)s): %(resolution)s") % values
 
 
+class MissingOrderClosed(LogFormatter):
+    label: Any = gettext_lazy("Close a deleted order")
+    message: Any = gettext_lazy("Nothing more is to be done about an order that was deleted in the shop")
+
+
 class ReservationReleased(LogFormatter):
     label: Any = gettext_lazy("Release a reservation")
 
@@ -131,6 +137,7 @@ def register(actions: LogActionRegistry) -> None:
         REVERSED: RefundReversed,
         RESOLVED: FlagResolved,
         RELEASED: ReservationReleased,
+        CLOSED: MissingOrderClosed,
         UNMATCHED: UnmatchedDealtWith,
     }.items():
         actions.register_action(action)(formatter)

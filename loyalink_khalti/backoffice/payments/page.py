@@ -14,7 +14,7 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.access import PermissionRequired
-from loyalink_khalti.backoffice.links import member_url, order_url, payment_url
+from loyalink_khalti.backoffice.links import member_url, order_or_missing_url, payment_url
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.labels import REASONS
@@ -104,7 +104,8 @@ class PaymentView(PaymentPage):
             "refunds": refund_rows(purchase if payment.fulfilled_at else payment),
             "reversible": self._reversible(),
             "other_attempts": purchase.payments.exclude(pk=payment.pk).order_by("attempt"),
-            "order_url": order_url(purchase),
+            "order_url": order_or_missing_url(purchase),
+            "order_missing": flow.is_missing(purchase),
             "member_url": self._member_url(),
             "can_refresh": self.has_permission(permissions.RESOLVE_FLAGS) and payment.pidx is not None,
             "refund_url": self._refund_url(),

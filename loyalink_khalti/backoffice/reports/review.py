@@ -16,7 +16,7 @@ from django_filters import ChoiceFilter
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice import links
 from loyalink_khalti.backoffice.listing import EXPORT_CHUNK
-from loyalink_khalti.payments import models, received, reports
+from loyalink_khalti.payments import missing_orders, models, received, reports
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.staff import permissions
@@ -39,6 +39,10 @@ from .filters import PaymentFilters
 
 SURPLUS = _("Cash or a bank transfer was received that the order does not need.")
 """The reason of an order with a surplus; it has no Flag."""
+
+
+MISSING = _("The order was deleted in the shop.")
+"""The reason of a placed order that does not exist any more; it has no Flag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ class SurplusRow:
     @property
     def url(self) -> str:
         """The order in the shop's own back office, where staff refund it."""
-        return links.order_url(self.purchase)
+        return links.order_or_missing_url(self.purchase)
 
     @property
     def raised_at(self) -> Any:
@@ -128,6 +132,27 @@ class SurplusRow:
     @property
     def options(self) -> str:
         return gettext("Refund") if self.purchase.received_at else gettext("Refund, or place the order again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingOrderRow(SurplusRow):
+    """A placed order that was deleted in the shop, as staff read it."""
+
+    @property
+    def amount(self) -> int:
+        return int(self.purchase.amount_due)
+
+    @property
+    def url(self) -> str:
+        return links.missing_order_url(self.purchase.pk)
+
+    @property
+    def reason(self) -> str:
+        return str(MISSING)
+
+    @property
+    def options(self) -> str:
+        return gettext("Refund, or close the matter")
 
 
 class ReviewFilters(PaymentFilters):
@@ -168,18 +193,30 @@ class ReviewReport(Report):
         return [] if self.filter_values.get("reason") else list(received.surpluses(site_key=self.site_key))
 
     @cached_property
+    def missing(self) -> list[models.Purchase]:
+        """Placed orders that were deleted in the shop: few, and none while a reason of Flags is chosen."""
+        return [] if self.filter_values.get("reason") else list(missing_orders.to_close(site_key=self.site_key))
+
+    @property
+    def orders(self) -> list[models.Purchase]:
+        """What has no Flag: an order once, with its surplus if it was deleted, too."""
+        return [*self.missing, *(each for each in self.surpluses if each not in self.missing)]
+
+    @cached_property
     def rows(self) -> Any:
-        return [*self.surpluses, *self.flags] if self.surpluses else self.flags
+        orders = self.orders
+        return [*orders, *self.flags] if orders else self.flags
 
     def prepare(self, rows: Iterable[models.Flag | models.Purchase]) -> Sequence[FlagRow | SurplusRow]:
         return [self._row(row) for row in rows]
 
     def export_rows(self) -> Iterable[FlagRow | SurplusRow]:
-        return map(self._row, chain(self.surpluses, self.flags.iterator(chunk_size=EXPORT_CHUNK)))
+        return map(self._row, chain(self.orders, self.flags.iterator(chunk_size=EXPORT_CHUNK)))
 
     def _row(self, row: models.Flag | models.Purchase) -> FlagRow | SurplusRow:
         if isinstance(row, models.Purchase):
-            return SurplusRow(purchase=row, site=self.site_names.get(row.site_key, row.site_key))
+            kind = MissingOrderRow if row in self.missing else SurplusRow
+            return kind(purchase=row, site=self.site_names.get(row.site_key, row.site_key))
         key = row.payment.purchase.site_key
         return FlagRow(flag=row, site=self.site_names.get(key, key))
 
@@ -187,6 +224,7 @@ class ReviewReport(Report):
     def reason_totals(self) -> list[tuple[str, int]]:
         """Each reason as staff read it, with its number."""
         surpluses = [(str(SURPLUS), len(self.surpluses))] if self.surpluses else []
+        surpluses += [(str(MISSING), len(self.missing))] if self.missing else []
         return [(str(REASONS[reason]), number) for reason, number in reports.by_reason(self.flags)] + surpluses
 
     @property

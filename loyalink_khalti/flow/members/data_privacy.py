@@ -18,6 +18,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.flag_entries import FlagEntry
+from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUNDS, UNSETTLED
@@ -165,6 +166,7 @@ def _erase_purchases(pks: list[int]) -> int:
     with_mobile.update(mobile_masked="", mobile_hash="")
     FlagEntry.objects.filter(flag__payment__purchase__in=pks).exclude(note="").update(note="")
     Refund.objects.filter(purchase__in=pks).exclude(note="").update(note="")
+    MissingOrder.objects.filter(purchase__in=pks).exclude(note="").update(note="")
     erased = 0
     for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
         cart = purchase.frozen_cart

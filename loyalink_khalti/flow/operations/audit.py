@@ -5,6 +5,7 @@ all rows that are written once). Everything is an iterator that reads rows in
 chunks, so that memory does not grow with the history.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from loyalink_khalti import conf
 from loyalink_khalti.append_only import unguarded_tables
 from loyalink_khalti.flow.members.directory import CHUNK, chunked, member_accounts, member_emails
+from loyalink_khalti.flow.review.missing_orders import placed_without_order
 from loyalink_khalti.flow.review.options import Resolution
 from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.loyalty import audit as ledger_audit
@@ -22,6 +24,7 @@ from loyalink_khalti.loyalty.buckets import HoldState
 from loyalink_khalti.loyalty.models import Hold
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
 from loyalink_khalti.payments import received
+from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import (
     CAPTURED,
@@ -159,6 +162,12 @@ def _unmatched_rows() -> Iterator[dict[str, Any]]:
 
 def _check_orders() -> Iterator[Violation]:
     """The shops' placed orders agree with our purchases."""
+    missing = Counter[str]()
+    for purchase in placed_without_order():
+        missing[purchase.shop] += 1
+        if not MissingOrder.objects.filter(purchase=purchase, closed_at__isnull=False).exists():
+            detail = f"order {purchase.number} was deleted in the shop: refund it, or close the matter"
+            yield _violation("I20", str(purchase), detail)
     for name, shop in conf.shops().items():
         seen = 0
         for chunk in chunked(shop.placed_orders()):
@@ -170,7 +179,7 @@ def _check_orders() -> Iterator[Violation]:
                 yield from _check_order(order, purchase)
             for finding in audit_refunds.order_violations(pairs):
                 yield _violation(*finding)
-        placed = Purchase.objects.filter(shop=name, state=PurchaseState.PLACED).count()
+        placed = Purchase.objects.filter(shop=name, state=PurchaseState.PLACED).count() - missing[name]
         if seen != placed:
             yield _violation("I1", name, f"{placed} purchases are placed, but the shop shows {seen} orders for them")
 

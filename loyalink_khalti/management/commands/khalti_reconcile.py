@@ -81,6 +81,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{result.payment.purchase_order_id}: {result.label}")
         if labels or not due_only:
             self.stdout.write(flow.pass_summary(labels))
+        flow.notice_missing_orders()
         if labels[flow.PassLabel.NOT_LOOKED_UP]:
             self.stderr.write("Khalti is not responding; the next pass looks up the remaining payments.")
         if labels[flow.PassLabel.NO_KEY] and options["loop"]:
