@@ -29,10 +29,13 @@ class LoyalinkKhaltiConfig(AppConfig):
     def ready(self) -> None:
         from . import checks, flow  # noqa: F401 - checks registers the system checks
         from .conf import deployment_key_replaced, sites
+        from .payments import servers
         from .payments.flags import flag_raised
 
         after_response.connect()
         flag_raised.connect(flow.schedule_digest, dispatch_uid="loyalink_khalti.schedule_digest")
+        servers.outage_lasts.connect(flow.alert_outage, dispatch_uid="loyalink_khalti.alert_outage")
+        servers.outage_ended.connect(flow.alert_outage_ended, dispatch_uid="loyalink_khalti.alert_outage_ended")
         deployment_key_replaced.connect(flow.alert_replaced_key, dispatch_uid="loyalink_khalti.alert_replaced_key")
         post_save.connect(
             sites.site_was_saved, sender="wagtailcore.Site", dispatch_uid="loyalink_khalti.site_was_saved"

@@ -56,7 +56,14 @@ class KhaltiUnreachable(KhaltiError):
 
 
 class KhaltiUnreadable(KhaltiUnreachable):
-    """An answer outside Khalti's protocol. The outcome is unknown."""
+    """An answer outside Khalti's protocol. The outcome is unknown.
+
+    ``shape`` has the keys and JSON types of an answer of lookup, without its values; "" where it is no JSON.
+    """
+
+    def __init__(self, *args: object, shape: str = "") -> None:
+        super().__init__(*args)
+        self.shape = shape
 
 
 class KhaltiRejected(KhaltiError):

@@ -12,6 +12,7 @@ from .payments.missing_orders import MissingOrder
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
 from .payments.polling import LastRun
 from .payments.received import ReceivedMoney
+from .payments.servers import KhaltiServer
 from .payments.unmatched import UnmatchedPayment
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "FormerTag",
     "Hold",
     "IdempotencyKey",
+    "KhaltiServer",
     "KhaltiSettings",
     "LastRun",
     "Lot",

@@ -73,6 +73,7 @@ def shop(fake_shop: FakeShop, settings: Any) -> FakeShop:
         "KHALTI_BASE_URL": SERVER,
         "DEADLINE": 10,
         "MAX_CONCURRENT_CALLS": 50,
+        "LOOKUPS_PER_SECOND": 1000,
         "LIVE_PAYMENTS_PER_EMAIL": 1000,
         "ALERTS_TO": (),
     }

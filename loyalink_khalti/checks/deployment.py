@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.core import checks
 from django.db import router
+from django.utils import timezone
 from django.utils.timesince import timesince
 
 from loyalink_khalti import conf, flow
@@ -13,6 +14,7 @@ from .registration import Messages, check, database_check, error, warning
 MINIMUMS = {
     "DEADLINE": 0.001,
     "MAX_CONCURRENT_CALLS": 0,
+    "LOOKUPS_PER_SECOND": 1,
     "LIVE_PAYMENTS_PER_BROWSER": 1,
     "LIVE_PAYMENTS_PER_MEMBER": 1,
     "LIVE_PAYMENTS_PER_EMAIL": 1,
@@ -25,6 +27,7 @@ MINIMUMS = {
     "UNMATCHED_PER_HOUR_AND_NETWORK": 0,
 }
 """The settings that are numbers, and the least value of each."""
+OUTAGE, UNREADABLE = 52, 53
 _NOT_SHARED = ("LocMemCache", "DummyCache")
 _CACHE_HINT = (
     'Add a cache in Redis, Memcached or the database to CACHES and name it: LOYALINK_KHALTI["CACHE"] = "default".'
@@ -166,8 +169,8 @@ def migrations(_alias: str) -> Messages:
 @database_check
 def reconciler(_alias: str) -> Messages:
     health = flow.health()
-    if health.oldest_overdue_at is None:
-        return
+    if health.oldest_overdue_at is None or (health.outages and health.is_reconciler_running):
+        return  # in an outage payments are overdue although it runs: ``khalti_answers`` says so
     last_run = health.last_reconciled_at
     state = f"last ran {timesince(last_run)} ago" if last_run else "has never run"
     yield warning(
@@ -176,6 +179,25 @@ def reconciler(_alias: str) -> Messages:
         f" khalti_reconcile {state}.",
         "Run `python manage.py khalti_reconcile --loop` beside the shop, or without --loop every few minutes.",
     )
+
+
+@database_check
+def khalti_answers(_alias: str) -> Messages:
+    health = flow.health()
+    for outage in health.outages:
+        yield warning(
+            OUTAGE,
+            f"{outage.server} has given no usable answer for"
+            f" {timesince(outage.silent_since or timezone.now())}: {outage.error}.",
+            "Check this server's connection to Khalti. Open payments are looked up when Khalti answers again.",
+        )
+    if health.unreadable_since:
+        yield warning(
+            UNREADABLE,
+            f"Answers of Khalti's lookup have not been readable for {timesince(health.unreadable_since)}.",
+            "`python manage.py khalti_flags` shows their shape. Upgrade loyalink-khalti, or report that shape to its"
+            " maintainers. These payments are looked up again every few minutes.",
+        )
 
 
 @check()

@@ -9,15 +9,26 @@ from enum import Enum
 from functools import cache
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Case, Q, When
 from django.utils import translation
 
-from loyalink_khalti.errors import KhaltiNotCalled
-from loyalink_khalti.khalti.circuit_breaker import ConcurrencyLimit, breaker_for
+from loyalink_khalti.clock import DatabaseTime
+from loyalink_khalti.errors import KhaltiError, KhaltiNotCalled, KhaltiThrottled, KhaltiUnreachable, safe_trace
+from loyalink_khalti.khalti.circuit_breaker import (
+    DEFAULT_RETRY_AFTER,
+    FAILURE_THRESHOLD,
+    ConcurrencyLimit,
+    breaker_for,
+    server_of,
+)
 from loyalink_khalti.khalti.client import Khalti
 from loyalink_khalti.khalti.credentials import Secret
 from loyalink_khalti.khalti.transport import Transport
 from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments import servers
 from loyalink_khalti.payments.credentials import Credentials
+from loyalink_khalti.payments.servers import KhaltiServer
 
 from .keys import NoKeyInThisProcess, secret_key_info, secret_of, stand_in
 from .settings import (
@@ -35,6 +46,8 @@ log = logging.getLogger(__name__)
 
 CHECKOUT_SLOT_TIMEOUT = 2.0
 """Seconds that a checkout waits for a free slot before it calls Khalti."""
+CHECK_EVERY = 5.0
+"""Seconds between two reads of what other processes have found about a server."""
 
 EVERYBODY, MEMBERS, STAFF = "everybody", "members", "staff"
 """The customers to whom a site offers Khalti."""
@@ -95,9 +108,67 @@ def _unavailable_reason(site_key: str, environment: str, *, enabled: bool) -> st
         log.error("Khalti is not available on %s: %s", site_key, key.error)
     if not key.source or key.error:
         return translation.gettext_noop("Khalti is not set up in this shop yet.")
-    if breaker_for(base_url(environment)).is_open:
+    if is_not_responding(base_url(environment)):
         return translation.gettext_noop("Khalti is not responding. Try again in a minute, or pay another way.")
     return ""
+
+
+def is_not_responding(url: str) -> bool:
+    """Return whether the server of ``url`` is not called now, as this process or another one has found."""
+    _Observer(url, Caller.PAGE).before_call()
+    return breaker_for(url).is_open
+
+
+class _Observer:
+    """Keeps what all processes know of a server (``payments.servers``); if that fails, no call's outcome changes."""
+
+    def __init__(self, url: str, caller: Caller) -> None:
+        self._server = server_of(url)
+        self._breaker = breaker_for(url)
+        self._caller = caller
+
+    def before_call(self) -> None:
+        """Read every few seconds what other processes have found. In an outage pages do not call; staff try it.
+
+        Jobs read it themselves, once in a pass.
+        """
+        if self._caller is Caller.JOB or not self._breaker.is_check_due(every=CHECK_EVERY):
+            return
+        with _without_failing():
+            silent = KhaltiServer.objects.filter(server=self._server, silent_since__isnull=False)
+            is_recent = Q(failures__gte=FAILURE_THRESHOLD, last_failure_at__gt=DatabaseTime(-servers.KNOWN_FOR))
+            for row in silent.annotate(stops_pages=Case(When(is_recent, then=True), default=False)):
+                self._breaker.silence_is_recorded = True
+                if row.stops_pages and self._caller is not Caller.STAFF:
+                    self._breaker.open(CHECK_EVERY)
+
+    def after_call(self, error: KhaltiError | None) -> None:
+        """Record a failure, and the first answer after one; further answers cost no statement."""
+        with _without_failing():
+            if isinstance(error, KhaltiUnreachable):
+                self._breaker.silence_is_recorded = True
+                servers.record_failure(self._server, str(error))
+                return
+            if self._breaker.silence_is_recorded:
+                servers.record_answer(self._server)
+                self._breaker.silence_is_recorded = False
+            if isinstance(error, KhaltiThrottled):
+                servers.defer_lookups(self._server, seconds=error.retry_after or DEFAULT_RETRY_AFTER)
+
+
+@contextmanager
+def _without_failing() -> Iterator[None]:
+    """Log a failure of the database in this block: money does not depend on the record of outages.
+
+    Inside a transaction (the checkout asks before anything is sent) its error goes on to the caller, who rolls back.
+    """
+    try:
+        yield
+    except (DatabaseError, InterfaceError) as exc:
+        if connection.in_atomic_block:
+            raise
+        connection.close_if_unusable_or_obsolete()
+        log.error("the record of outages could not be kept: %s", safe_trace(exc))
 
 
 def client_for(row: Credentials, caller: Caller = Caller.PAGE) -> tuple[Khalti, bool]:
@@ -164,7 +235,8 @@ def _client(url: str, secret: Secret, caller: Caller) -> Khalti:
     limit = None if caller is Caller.JOB else _concurrency_limit(max_concurrent_calls())
     try:
         return Khalti(
-            base_url=url, secret=secret, transport=transport, concurrency_limit=limit, slot_timeout=timeout
+            base_url=url, secret=secret, transport=transport, concurrency_limit=limit, slot_timeout=timeout,
+            observer=_Observer(url, caller),
         )  # fmt: skip
     except ValueError as exc:
         raise ImproperlyConfigured(f"Khalti cannot be called at {url}: {exc}") from exc

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "SITE_URL": "",
     "DEADLINE": 10.0,
     "MAX_CONCURRENT_CALLS": 0,
+    "LOOKUPS_PER_SECOND": 20,
     "ALERTS_TO": (),
     "LIVE_PAYMENTS_PER_BROWSER": 3,
     "LIVE_PAYMENTS_PER_MEMBER": 1,
@@ -84,6 +85,11 @@ def _configured() -> dict[str, Any]:
 def deadline() -> float:
     """Return the seconds within which a call to Khalti ends."""
     return float(get("DEADLINE"))
+
+
+def lookups_per_second() -> int:
+    """Return how many lookups jobs make in a second at one server, all processes together."""
+    return int(get("LOOKUPS_PER_SECOND"))
 
 
 def email_is_verified(user: Any) -> bool:

@@ -128,7 +128,7 @@ from loyalink_khalti.flow.members.holds import HeldPoints, held_points, newest_p
 from loyalink_khalti.flow.members.signup_bonus import award_signup_bonus
 
 from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
-from loyalink_khalti.flow.operations.health import Health, health, missing_migrations
+from loyalink_khalti.flow.operations.health import Health, health, missing_migrations, outages
 from loyalink_khalti.flow.operations.reconcile import (
     PassLabel,
     PassResult,
@@ -139,6 +139,7 @@ from loyalink_khalti.flow.operations.reconcile import (
 )
 from loyalink_khalti.flow.review.alerts import schedule_digest
 from loyalink_khalti.flow.review.key_changes import KeyChange, alert_key_change, alert_replaced_key
+from loyalink_khalti.flow.review.outages import alert_outage, alert_outage_ended
 from loyalink_khalti.flow.transactions import is_database_failure, missing_timeouts
 # isort: on
 
@@ -170,6 +171,8 @@ __all__ = [
     "adjustment_obstacle",
     "affects_search",
     "alert_key_change",
+    "alert_outage",
+    "alert_outage_ended",
     "alert_replaced_key",
     "apply_received",
     "apply_refund",
@@ -217,6 +220,7 @@ __all__ = [
     "newest_payments",
     "notice_missing_orders",
     "notify_expiring",
+    "outages",
     "own_account",
     "pass_summary",
     "pending_payment",

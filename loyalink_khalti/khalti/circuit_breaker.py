@@ -1,7 +1,8 @@
 """Protection against a Khalti that does not respond: a circuit breaker per server and a bound on concurrent calls.
 
 Both hold for one process. After ``FAILURE_THRESHOLD`` failures in a row the breaker opens and calls fail at once.
-After the cool-down it is half-open: one trial call may go through, the others still fail. A response closes it.
+After the cool-down it is half-open: one trial call may go through, the others still fail. A response closes it. What
+another process has found opens it, too (``open``): ``conf.gateway`` reads that from the database.
 """
 
 import random
@@ -31,6 +32,9 @@ class CircuitBreaker:
         self._open_until = 0.0
         self._throttled_until = 0.0
         self._trial_is_running = False
+        self._checked_at: float | None = None
+        self.silence_is_recorded = False
+        """Whether the shop's record of this server may say that it is silent, so that an answer must end that."""
 
     @property
     def is_open(self) -> bool:
@@ -41,6 +45,21 @@ class CircuitBreaker:
     def retry_after(self) -> float:
         """Return the seconds until the server, which has answered HTTP 429, accepts deferrable calls again; else 0."""
         return max(self._throttled_until - self._clock(), 0.0)
+
+    def open(self, seconds: float) -> None:
+        """Let calls fail at once for ``seconds``: another process has found that the server does not respond."""
+        with self._lock:
+            self._failures = max(self._failures, FAILURE_THRESHOLD)
+            self._open_until = max(self._open_until, self._clock() + seconds)
+
+    def is_check_due(self, *, every: float) -> bool:
+        """Return True once in ``every`` seconds: then this process reads what the others have found."""
+        now = self._clock()
+        with self._lock:
+            if self._checked_at is not None and now < self._checked_at + every:
+                return False
+            self._checked_at = now
+            return True
 
     @contextmanager
     def call(self, *, deferrable: bool) -> Iterator[None]:
@@ -121,11 +140,16 @@ _breakers: dict[str, CircuitBreaker] = {}
 _lock = threading.Lock()
 
 
+def server_of(url: str) -> str:
+    """Return the scheme and host of a URL, by which a server is known: ``https://khalti.com``."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def breaker_for(url: str) -> CircuitBreaker:
     """Return this process's circuit breaker for the server of ``url``."""
-    parts = urlsplit(url)
     with _lock:
-        return _breakers.setdefault(f"{parts.scheme}://{parts.netloc}", CircuitBreaker())
+        return _breakers.setdefault(server_of(url), CircuitBreaker())
 
 
 def reset() -> None:

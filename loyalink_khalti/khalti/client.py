@@ -5,11 +5,13 @@ https://docs.khalti.com/khalti-epayment/ and https://docs.khalti.com/api/refund/
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from loyalink_khalti.errors import (
+    KhaltiError,
     KhaltiKeyRejected,
+    KhaltiNotCalled,
     KhaltiNotFound,
     KhaltiRejected,
     KhaltiThrottled,
@@ -20,10 +22,20 @@ from loyalink_khalti.money import Paisa
 
 from .circuit_breaker import CircuitBreaker, ConcurrencyLimit, breaker_for
 from .credentials import Secret, checked_base_url, is_khalti_url
-from .transport import Answer, KeyHeader, Transport
+from .transport import Answer, KeyHeader, Transport, shape_of
 from .wire import Initiate, Initiated, Lookup, is_id, refund_to_wire
 
 MAX_DETAIL = 500
+
+
+class Observer(Protocol):
+    """What keeps together what all processes of a shop know of a server."""
+
+    def before_call(self) -> None:
+        """Open the circuit breaker if the server is known not to respond."""
+
+    def after_call(self, error: KhaltiError | None) -> None:
+        """Take note of how a call has ended that was sent; ``error`` is None after an answer. Raises nothing."""
 
 
 class Khalti:
@@ -37,16 +49,19 @@ class Khalti:
         transport: Transport | None = None,
         concurrency_limit: ConcurrencyLimit | None = None,
         slot_timeout: float = 0.0,
+        observer: Observer | None = None,
     ) -> None:
         """Take a base URL such as ``https://khalti.com/api/v2/``. Raises ``ValueError`` when it must not be called.
 
-        With a ``concurrency_limit`` a call waits up to ``slot_timeout`` seconds for a free slot.
+        With a ``concurrency_limit`` a call waits up to ``slot_timeout`` seconds for a free slot. The ``observer`` sees
+        every call.
         """
         self.base_url = checked_base_url(base_url)
         self._secret = secret
         self._transport = transport or Transport()
         self._concurrency_limit = concurrency_limit
         self._slot_timeout = slot_timeout
+        self._observer = observer
 
     def __repr__(self) -> str:
         return f"<Khalti {self.base_url} {self._secret}>"
@@ -63,8 +78,11 @@ class Khalti:
         ``KhaltiRejected`` when Khalti refuses the request.
         https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
         """
+        url = f"{self.base_url}epayment/initiate/"
         with self._call():
-            initiated = Initiated.from_wire(self._post(f"{self.base_url}epayment/initiate/", request.to_wire()))
+            answer = self._send(url, request.to_wire())
+            with _shape_in_error(answer):
+                initiated = Initiated.from_wire(_body_of_200(answer, urlsplit(url).path))
             if not is_khalti_url(initiated.payment_url, base_url=self.base_url):
                 raise KhaltiUnreadable("a payment_url that is not Khalti's")
             return initiated
@@ -79,11 +97,8 @@ class Khalti:
         url = f"{self.base_url}epayment/lookup/"
         with self._call(deferrable=True):
             answer = self._send(url, {"pidx": pidx}, resend_if_stale=True)
-            # HTTP 400 is an ordinary answer for "Expired" and "User canceled":
-            # https://docs.khalti.com/khalti-epayment/#payment-status-code
-            if answer.status_code == 400 and isinstance(answer.body.get("status"), str):
-                return Lookup.from_wire(answer.body)
-            return Lookup.from_wire(_body_of_200(answer, urlsplit(url).path))
+            with _shape_in_error(answer):
+                return _lookup_of(answer, urlsplit(url).path)
 
     def refund(self, transaction_id: str, *, amount: Paisa | None = None, mobile: str | None = None) -> str:
         """Refund everything, or ``amount`` in paisa, and return Khalti's message. Never sent twice.
@@ -97,8 +112,9 @@ class Khalti:
         # The only endpoint that is not under v2/.
         path = f"merchant-transaction/{quote(transaction_id, safe='')}/refund/"
         with self._call():
-            body = self._post(self.base_url.removesuffix("v2/") + path, refund_to_wire(amount=amount, mobile=mobile))
-            detail = body.get("detail")
+            url = self.base_url.removesuffix("v2/") + path
+            answer = self._send(url, refund_to_wire(amount=amount, mobile=mobile))
+            detail = _body_of_200(answer, urlsplit(url).path).get("detail")
             if not isinstance(detail, str) or not detail:
                 raise KhaltiUnreadable("a refund without a detail")
             return detail[:MAX_DETAIL]
@@ -106,21 +122,51 @@ class Khalti:
     @contextmanager
     def _call(self, *, deferrable: bool = False) -> Iterator[None]:
         """Allow one call in this block when the circuit breaker and the concurrency limit allow it."""
-        with self.circuit_breaker.call(deferrable=deferrable):
+        with self._observed(), self.circuit_breaker.call(deferrable=deferrable):
             if self._concurrency_limit is None:
                 yield
             else:
                 with self._concurrency_limit.slot(timeout=self._slot_timeout):
                     yield
 
-    def _post(self, url: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _body_of_200(self._send(url, body), urlsplit(url).path)
+    @contextmanager
+    def _observed(self) -> Iterator[None]:
+        """Let the observer see the call in this block, unless it is not sent."""
+        if self._observer is None:
+            yield
+            return
+        self._observer.before_call()
+        try:
+            yield
+        except KhaltiNotCalled:
+            raise
+        except KhaltiError as exc:
+            self._observer.after_call(exc)
+            raise
+        self._observer.after_call(None)
 
     def _send(self, url: str, body: Mapping[str, Any], *, resend_if_stale: bool = False) -> Answer:
         answer = self._transport.post(url, json=body, auth=KeyHeader(self._secret), resend_if_stale=resend_if_stale)
         if answer.content and self._secret.reveal().encode("ascii") in answer.content:
             raise KhaltiUnreadable("an answer that repeats the key")  # Khalti never does; errors keep the answer
         return answer
+
+
+@contextmanager
+def _shape_in_error(answer: Answer) -> Iterator[None]:
+    """Add the shape of an answer to the error in this block which says that it cannot be read."""
+    try:
+        yield
+    except KhaltiUnreadable as exc:  # `from None`: the frames of the error hold the answer
+        raise KhaltiUnreadable(str(exc), shape=shape_of(answer.content or b"")) from None
+
+
+def _lookup_of(answer: Answer, path: str) -> Lookup:
+    # HTTP 400 is an ordinary answer for "Expired" and "User canceled":
+    # https://docs.khalti.com/khalti-epayment/#payment-status-code
+    if answer.status_code == 400 and isinstance(answer.body.get("status"), str):
+        return Lookup.from_wire(answer.body)
+    return Lookup.from_wire(_body_of_200(answer, path))
 
 
 def _body_of_200(answer: Answer, path: str) -> Mapping[str, Any]:

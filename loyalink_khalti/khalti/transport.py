@@ -3,6 +3,7 @@
 import json as jsonlib
 import math
 import os
+import re
 import threading
 import zlib
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ POOL_SIZE = 32  # idle connections kept per host, about as many as a worker has 
 MAX_DEPTH = 20  # of nested JSON
 MAX_DIGITS = 20  # of a number in JSON
 MAX_RETRY_AFTER = 3600.0  # seconds
+MAX_SHAPE_KEYS, MAX_SHAPE_DEPTH = 20, 2  # of what is shown of an answer that cannot be read
+_NAME = re.compile(r"[A-Za-z_][A-Za-z_-]{0,39}")
+_JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +216,29 @@ def _parse_json(content: bytes) -> dict[str, Any] | None:
         return body if isinstance(body, dict) and _is_plain(body) else None
     except (ValueError, RecursionError):  # no `from exc`: the frames below hold the body
         return None
+
+
+def shape_of(content: bytes) -> str:
+    """Return the keys and types of a JSON text, without its values: ``{pidx: string, fee: integer}``; "" for no JSON.
+
+    A name that is no identifier could be a value, so it is shown as ``…``.
+    """
+    try:
+        return _shape(jsonlib.loads(content.decode("utf-8"), parse_int=len))  # however many digits
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _shape(value: object, depth: int = 0) -> str:
+    if not isinstance(value, dict):
+        return _JSON_TYPES.get(type(value), "array")
+    if depth > MAX_SHAPE_DEPTH:
+        return "object"
+    members = [
+        f"{name if _NAME.fullmatch(name) else '…'}: {_shape(member, depth + 1)}"
+        for name, member in list(value.items())[:MAX_SHAPE_KEYS]
+    ]
+    return f"{{{', '.join(members + ['…'] * (len(value) > MAX_SHAPE_KEYS))}}}"
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

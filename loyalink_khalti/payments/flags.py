@@ -42,6 +42,18 @@ def raise_site_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str,
     transaction.on_commit(_send_flag_raised, robust=True)
 
 
+def raise_unreadable_flag(payment: Payment, message: str, shape: str) -> None:
+    """Raise one Flag of the site about an answer of lookup that cannot be read; ``shape`` has its keys and types.
+
+    It is resolved when an answer about its payment is readable again. One that staff have closed is not raised again
+    as long as the answers have the same shape.
+    """
+    evidence = {"khalti": message, "shape": shape}
+    earlier = Flag.objects.filter(site_key=payment.purchase.site_key, reason=FlagReason.ANSWER_UNREADABLE)
+    if _last_by_staff(earlier) != evidence:
+        raise_site_flag(payment, FlagReason.ANSWER_UNREADABLE, evidence)
+
+
 def was_resolved_by_staff(payment: Payment, reason: FlagReason, evidence: Mapping[str, Any]) -> bool:
     """Return whether staff have resolved the last Flag with this reason, and nothing in its evidence has changed."""
     return _last_by_staff(Flag.objects.filter(payment=payment, reason=reason)) == _as_stored(evidence)

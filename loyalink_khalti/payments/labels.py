@@ -23,6 +23,7 @@ REASONS: dict[FlagReason, Promise] = {
     FlagReason.REFUNDED_AT_KHALTI: _("A refund was made in Khalti's dashboard."),
     FlagReason.MERCHANT_LIMIT: _("The amount is above what Khalti lets this shop accept."),
     FlagReason.INITIATE_REFUSED: _("Khalti refused to create a payment."),
+    FlagReason.ANSWER_UNREADABLE: _("Khalti's answers cannot be read any more."),
     FlagReason.MONEY_WITHOUT_ORDER: _("Khalti captured this money, and no order was placed for it."),
     FlagReason.ORDER_MISSING: _("Paid, but the order was deleted in the shop, so it cannot be placed."),
     FlagReason.CONTRADICTION: _("Khalti's answer contradicts what is recorded of this payment. Nothing has changed."),

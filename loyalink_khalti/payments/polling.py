@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from loyalink_khalti.clock import NOW, SLACK, DatabaseTime, database_now, is_in_future, is_older, is_over
 from loyalink_khalti.khalti.transport import MAX_RETRY_AFTER
@@ -23,6 +23,7 @@ from .states import (
     NET_POSITIVE,
     PENDING_REFUNDS,
     POLLED_DAILY,
+    POLLED_FOR_REFUNDS,
     POLLED_UNTIL_ENDED,
     SETTLED,
     WITH_REFUNDS,
@@ -43,6 +44,8 @@ JITTER = 0.1
 """The share by which a wait is made shorter or longer, so that payments of one minute are not polled together."""
 LONGEST_WAIT = DAILY * (1 + JITTER)
 """The longest wait between two polls: a ``next_poll_at`` further ahead was written by a wrong clock, and is due."""
+RETRY_UNANSWERED = timedelta(minutes=5)
+"""How soon a payment is polled again whose lookup got no usable answer, whatever its age."""
 LONGEST_LEASE = timedelta(minutes=5)
 """The longest lease: one that ends later was written by a wrong clock, and counts as none."""
 CUSTOMER_BACK_OFF = (timedelta(seconds=3), timedelta(seconds=10), timedelta(seconds=30))
@@ -59,6 +62,10 @@ UNFINISHED = Q(state__in=sorted(PENDING_REFUNDS)) | Q(state=RefundState.DONE, ap
 """Refunds without a final state, or not applied to the order and the points yet."""
 
 
+_MAY_BE_PAID_FIRST = Case(When(state__in=sorted(POLLED_FOR_REFUNDS), then=Value(1)), default=Value(0))
+"""The order of polls: a customer may wait for these; those that are only polled for refunds can wait."""
+
+
 class LastRun(models.Model):
     """When a job last ran, so that a check and a badge can warn when it no longer does."""
 
@@ -73,9 +80,10 @@ class LastRun(models.Model):
 
 
 def polled(*, unsent_after: timedelta) -> QuerySet[Payment]:
-    """Return the payments that lookup may still change, those first whose last lookup is longest ago.
+    """Return the payments that lookup may still change: first what may be paid, then what may only be refunded.
 
-    A payment without a payment page is left out until ``unsent_after`` has passed: Khalti may still answer.
+    Of each those first whose last lookup is longest ago. A payment without a payment page is left out until
+    ``unsent_after`` has passed: Khalti may still answer.
     """
     unfinished = Refund.objects.filter(UNFINISHED, payment=OuterRef("pk"))
     return Payment.objects.filter(
@@ -86,16 +94,24 @@ def polled(*, unsent_after: timedelta) -> QuerySet[Payment]:
         | Q(state__in=NET_POSITIVE, paid_at__gt=DatabaseTime(-REFUNDS_FOR))
         | Q(state__in=WITH_REFUNDS, purchase__state=PurchaseState.OPEN)
         | Q(Exists(unfinished), state__in=CAPTURED)
-    ).order_by(F("last_lookup_at").asc(nulls_first=True), "pk")
+    ).order_by(_MAY_BE_PAID_FIRST, F("last_lookup_at").asc(nulls_first=True), "pk")
 
 
 def due(payments: QuerySet[Payment], *, overdue_by: timedelta = NOW) -> QuerySet[Payment]:
-    """Return those without a lease whose next poll is due, or overdue by so much, the most overdue first.
+    """Return those without a lease whose next poll is due, or overdue by so much.
 
-    A payment without a ``next_poll_at`` is never due.
+    First what may be paid, then what may only be refunded; of each the most overdue first. A payment without a
+    ``next_poll_at`` is never due.
     """
     is_due = Q(next_poll_at__lte=DatabaseTime(-overdue_by)) | Q(next_poll_at__gt=DatabaseTime(LONGEST_WAIT))
-    return payments.filter(is_due, is_over("leased_until", longest=LONGEST_LEASE)).order_by("next_poll_at", "pk")
+    rows = payments.filter(is_due, is_over("leased_until", longest=LONGEST_LEASE))
+    return rows.order_by(_MAY_BE_PAID_FIRST, "next_poll_at", "pk")
+
+
+def to_probe(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    """Return those by which a pass can find out whether Khalti answers, those first that were asked longest ago."""
+    rows = payments.filter(is_over("leased_until", longest=LONGEST_LEASE), pidx__isnull=False)
+    return rows.exclude(state=PaymentState.REFUNDED).order_by(F("last_lookup_at").asc(nulls_first=True), "pk")
 
 
 def schedule_unscheduled() -> None:
@@ -213,19 +229,36 @@ def _back_off(payment: Payment) -> timedelta:
 
 
 def end_lease(payment: Payment, lease: str, *, by_job: bool = False) -> None:
-    """Give up the lease after a call that brought no answer.
-
-    After a job the next poll comes later each time; for customers the back-off begins now, or their next page would
-    wait for as long as this one did.
-    """
-    fields: dict[str, Any] = {"lease": "", "leased_until": None}
+    """Give up the lease after Khalti has refused the lookup. After a job the next poll comes later each time."""
+    fields: dict[str, Any] = {}
     if by_job:
         failures = payment.poll_failures + 1
-        fields["poll_failures"] = failures
-        fields["next_poll_at"] = poll_after(next_poll(payment, PaymentState(payment.state), failures=failures))
-    else:
+        wait = next_poll(payment, PaymentState(payment.state), failures=failures)
+        fields = {"poll_failures": failures, "next_poll_at": poll_after(wait)}
+    _end_lease(payment, lease, by_job=by_job, **fields)
+
+
+def end_lease_unanswered(payment: Payment, lease: str, *, by_job: bool = False) -> None:
+    """Give up the lease after a call without a usable answer, for which the server stands and not the payment.
+
+    The next poll comes as usual, but within ``RETRY_UNANSWERED``: the next pass has what a customer tried in vain.
+    """
+    wait = next_poll(payment, PaymentState(payment.state)) if by_job else SOONEST
+    retry = RETRY_UNANSWERED * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not secret
+    fields = {"next_poll_at": DatabaseTime(min(wait or retry, retry))} if payment.next_poll_at is not None else {}
+    _end_lease(payment, lease, by_job=by_job, **fields)
+
+
+def end_lease_without_key(payment: Payment, lease: str, *, by_job: bool = False) -> None:
+    """Give up the lease where this process has no usable key; the next poll stays, for a process that has it."""
+    _end_lease(payment, lease, by_job=by_job)
+
+
+def _end_lease(payment: Payment, lease: str, *, by_job: bool, **fields: Any) -> None:
+    """For customers the back-off begins now, or their next page would wait for as long as this one did."""
+    if not by_job:
         fields["lookup_not_before"] = DatabaseTime(_back_off(payment))
-    Payment.objects.filter(pk=payment.pk, lease=lease).update(**fields)
+    Payment.objects.filter(pk=payment.pk, lease=lease).update(lease="", leased_until=None, **fields)
 
 
 def end_lease_unpaid(payment: Payment, lease: str) -> bool:

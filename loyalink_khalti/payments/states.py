@@ -168,6 +168,7 @@ class FlagReason(StrEnum):
     MONEY_WITHOUT_ORDER = "money_without_order"
     ORDER_MISSING = "order_missing"
     CONTRADICTION = "contradiction"
+    ANSWER_UNREADABLE = "answer_unreadable"
 
 
 WITHOUT_MONEY = frozenset({FlagReason.MERCHANT_LIMIT, FlagReason.INITIATE_REFUSED})
@@ -177,7 +178,13 @@ ONE_PER_SITE = WITHOUT_MONEY | {FlagReason.KEY_REFUSED}
 """When Khalti opens no payment page for these, one Flag of the site counts how often."""
 
 NO_ANSWER = frozenset(
-    {FlagReason.UNKNOWN_AT_KHALTI, FlagReason.UNKNOWN_STATUS, FlagReason.KEY_GONE, FlagReason.KEY_REFUSED}
+    {
+        FlagReason.UNKNOWN_AT_KHALTI,
+        FlagReason.UNKNOWN_STATUS,
+        FlagReason.KEY_GONE,
+        FlagReason.KEY_REFUSED,
+        FlagReason.ANSWER_UNREADABLE,
+    }
 )
 """Khalti gave no answer from which anything follows."""
 

@@ -99,6 +99,7 @@ EVIDENCE = {
     "refunded": _("Marked as refunded at Khalti"),
     "khalti": _("Khalti's message"),
     "status_code": _("HTTP status"),
+    "shape": _("Shape of the answer"),
     "shop": _("The shop's message"),
     "refund": _("Refund"),
     "amount": _("Amount"),

@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.khalti.circuit_breaker import breaker_for
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.states import PaymentState, PurchaseState
@@ -212,7 +211,7 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
         "is_being_refunded": is_flagged and bool(refunds.of_payment(payment)),
         "flags": set(open_flags),
         "can_continue": can_continue,
-        "khalti_not_responding": can_continue and breaker_for(conf.base_url(payment.credentials.environment)).is_open,
+        "khalti_not_responding": can_continue and conf.is_not_responding(conf.base_url(payment.environment)),
         "refresh": refresh(request, payment),
         "order_missing": order_missing,
         "shop_page": _shop_page(payment, outcome) if is_own and not order_missing else "",

@@ -1,7 +1,7 @@
 """Payments to review, on the dashboard of Wagtail's admin."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from loyalink_khalti.outbox import Message
-from loyalink_khalti.payments import polling
+from loyalink_khalti.payments import polling, servers
+from loyalink_khalti.payments.flags import raise_unreadable_flag
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
+from loyalink_khalti.payments.servers import KhaltiServer
 from loyalink_khalti.payments.states import FlagReason
 
 pytestmark = pytest.mark.django_db
@@ -133,11 +135,41 @@ def test_the_panel_says_when_the_reconciler_last_ran(shopkeeper: User, dashboard
     assert "The job khalti_reconcile last ran 3 hours ago. Run it alongside the shop" in dashboard()
 
 
+def test_the_panel_says_since_when_khalti_gives_no_usable_answer(
+    shopkeeper: User, scheduled: None, dashboard: Callable[[], str]
+) -> None:
+    """R1"""
+    for _time in range(4):
+        servers.record_failure("https://khalti.com", "503")
+    no_outage_yet = dashboard()
+    servers.record_failure("https://khalti.com", "503")
+    KhaltiServer.objects.update(silent_since=datetime.fromisoformat("2026-02-25T06:15:00+00:00"))
+
+    assert HEADING not in no_outage_yet
+    assert (
+        "Khalti (https://khalti.com) has given no usable answer since 25 February 2026, 12:00. It was last tried 0"
+        in dashboard()
+    )
+
+
+def test_the_panel_says_that_answers_cannot_be_read(
+    shopkeeper: User, scheduled: None, dashboard: Callable[[], str]
+) -> None:
+    """R2"""
+    raise_unreadable_flag(payment(), "an answer without a usable pidx", "{status: string}")
+
+    page = dashboard()
+
+    assert "1 payment needs review." in page
+    assert "Some of Khalti's answers have not been readable since" in page
+
+
 def test_the_panel_says_how_old_the_oldest_unchecked_payment_is(
     shopkeeper: User, scheduled: None, dashboard: Callable[[], str]
 ) -> None:
     """G06"""
-    payment(created_at=timezone.now() - timedelta(hours=5))
+    ago = timezone.now() - timedelta(hours=5)
+    payment(created_at=ago, next_poll_at=ago)
 
     assert "A payment that was created 5 hours ago has not been checked at Khalti lately." in dashboard()
 
@@ -151,7 +183,7 @@ def test_the_panel_says_that_mails_cannot_be_sent(
     assert "1 message (for example an e-mail) failed repeatedly" in dashboard()
 
 
-def test_the_dashboard_takes_nine_statements_whatever_the_history(
+def test_the_dashboard_takes_ten_statements_whatever_the_history(
     shopkeeper: User, scheduled: None, browser: Client, site: Any
 ) -> None:
     def statements() -> int:
@@ -163,4 +195,4 @@ def test_the_dashboard_takes_nine_statements_whatever_the_history(
     for number in range(10):
         flag(f"order-{number}", raised_at=timezone.now() - timedelta(days=number))
 
-    assert (few, statements()) == (9, 9)
+    assert (few, statements()) == (10, 10)

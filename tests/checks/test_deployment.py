@@ -7,11 +7,13 @@ import time_machine
 from django.core import checks
 from django.db import connection, router
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import F
 from django.utils import timezone
 
 from loyalink_khalti import conf
 from loyalink_khalti.checks import deployment
-from loyalink_khalti.payments import transitions
+from loyalink_khalti.payments import polling, servers, transitions
+from loyalink_khalti.payments.flags import raise_unreadable_flag
 from loyalink_khalti.payments.models import Payment, Purchase
 from tests.flow.test_database_contention import options
 
@@ -228,6 +230,35 @@ def test_overdue_payments_are_reported_with_their_age(deploy, messages, monkeypa
     assert before == set()
     assert "3\xa0hours" in message
     assert "has never run" in message
+
+
+@pytest.mark.django_db
+def test_an_outage_is_reported_in_place_of_overdue_payments_while_the_reconciler_runs(deploy, messages):
+    """R1"""
+    create_payment()
+    Payment.objects.update(created_at=F("created_at") - timedelta(hours=3), next_poll_at=F("created_at"))
+    for _time in range(5):
+        servers.record_failure("https://khalti.com", "503 from /api/v2/epayment/lookup/")
+    polling.record_run(polling.RECONCILE)
+
+    reported = messages(databases=["default"])
+
+    assert set(reported) == {"W052"}
+    assert "https://khalti.com has given no usable answer for 0" in reported["W052"]
+    assert "503 from /api/v2/epayment/lookup/" in reported["W052"]
+
+    servers.record_answer("https://khalti.com")
+    assert set(messages(databases=["default"])) == set()
+
+
+@pytest.mark.django_db
+def test_answers_that_cannot_be_read_are_reported(deploy, messages):
+    """R2"""
+    raise_unreadable_flag(create_payment(), "an answer without a usable pidx", "{status: string}")
+
+    reported = messages(databases=["default"])
+
+    assert "Answers of Khalti's lookup have not been readable for 0" in reported["W053"]
 
 
 def test_alerts_without_a_recipient(deploy, messages, settings):

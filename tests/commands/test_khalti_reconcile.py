@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -15,9 +15,11 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.flow.operations import reconcile
 from loyalink_khalti.khalti.circuit_breaker import FAILURE_THRESHOLD
 from loyalink_khalti.khalti.credentials import Secret
 from loyalink_khalti.management.commands.khalti_reconcile import Command
+from loyalink_khalti.payments import servers
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import KEY, Khalti
@@ -118,6 +120,37 @@ def test_if_khalti_stops_responding_the_pass_stops_and_says_so(shop: FakeShop, k
     assert len(khalti.looked_up) == FAILURE_THRESHOLD
     assert out.getvalue() == f"{FAILURE_THRESHOLD} confirming, 3 not looked up: Khalti is not responding\n"
     assert "Khalti is not responding; the next pass looks up the remaining payments." in err.getvalue()
+
+
+def test_in_an_outage_the_command_says_since_when(shop: FakeShop, khalti: Khalti) -> None:
+    """R1"""
+    paid(shop, khalti, 2)
+    with time_machine.travel(datetime.fromisoformat("2026-02-25T06:15:00+00:00"), tick=False):
+        for _time in range(FAILURE_THRESHOLD):
+            servers.record_failure("https://dev.khalti.com", "no answer from /api/v2/epayment/lookup/ (ReadTimeout)")
+        khalti.next_lookup = [requests.ReadTimeout("silence")]
+        out, err = StringIO(), StringIO()
+        call_command("khalti_reconcile", stdout=out, stderr=err)
+
+    assert out.getvalue() == "1 confirming, 1 not looked up: Khalti is not responding\n"
+    assert (
+        "https://dev.khalti.com has given no usable answer since 2026-02-25 12:00:"
+        " no answer from /api/v2/epayment/lookup/ (ReadTimeout)." in err.getvalue()
+    )
+
+
+def test_a_loop_with_more_due_than_one_pass_takes_does_not_pause(
+    shop: FakeShop, khalti: Khalti, settings: Any, pauses: list[float]
+) -> None:
+    """R1: each pass begins with what may be paid."""
+    paid(shop, khalti, 5)
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "LOOKUPS_PER_SECOND": 2}
+    with time_machine.travel(timezone.now() + timedelta(minutes=10)), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reconcile, "LONGEST_PASS", 1)
+        out, _err = loop()
+
+    assert out.splitlines() == ["2 paid", "2 paid", "1 paid"]
+    assert len(pauses) == 3  # before which there is nothing more to look up
 
 
 @pytest.mark.parametrize("stored_by_editors", [False, True])

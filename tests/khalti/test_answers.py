@@ -13,6 +13,9 @@ from . import vectors
 
 LOOKUP = "https://dev.khalti.com/api/v2/epayment/lookup/"
 GOOD = json.dumps(vectors.looked_up("Completed"))
+GOOD_SHAPE = (
+    "{pidx: string, total_amount: integer, status: string, transaction_id: string, fee: integer, refunded: boolean}"
+)
 
 
 def with_amount(amount: str) -> str:
@@ -74,6 +77,35 @@ def test_anything_but_a_strict_json_object_is_unreadable(body, sandbox, khalti):
 
     assert "GFq9PFS7b2iYvL8Lir9oXe" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("body", "shape"),
+    [
+        ("<html>Maintenance</html>", ""),
+        ("null", "null"),
+        (f"[{GOOD}]", "array"),
+        ("{}", "{}"),
+        (with_amount('"1000"'), GOOD_SHAPE.replace("total_amount: integer", "total_amount: string")),
+        (with_amount("1000.0"), GOOD_SHAPE.replace("total_amount: integer", "total_amount: number")),
+        (with_amount("1" * 5000), GOOD_SHAPE),
+        (f'{{"data": {GOOD}}}', f"{{data: {GOOD_SHAPE}}}"),
+        ('{"9841234567": true, "a": {"b": {"c": {"d": 1}}}}', "{…: boolean, a: {b: {c: object}}}"),
+        (json.dumps({f"x{'y' * n}": None for n in range(21)}), None),
+    ],
+)
+def test_the_error_of_an_unreadable_answer_has_its_keys_and_types_and_no_values(body, shape, sandbox, khalti):
+    """R2"""
+    sandbox.post(LOOKUP, body=body)
+
+    with pytest.raises(KhaltiUnreadable) as caught:
+        khalti.lookup("HT6o6PEZRWFJ5ygavzHWd5")
+
+    if shape is None:  # of very many keys the first twenty
+        assert caught.value.shape.count("null") == 20
+        assert caught.value.shape.endswith(", …}")
+    else:
+        assert caught.value.shape == shape
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '{"status": ['])

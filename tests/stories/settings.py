@@ -7,5 +7,11 @@ from sandbox.settings import *  # noqa: F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "tests.stories.held_mail.HeldBackend"
 
+# Seldom more than a few dozen payments wait in a story: no need to space their lookups.
+LOYALINK_KHALTI["LOOKUPS_PER_SECOND"] = int(os.environ.get("STORY_LOOKUPS_PER_SECOND", "1000"))  # noqa: F405
+
+if os.environ.get("STORY_SHOP") == "fake":
+    LOYALINK_KHALTI["SHOPS"]["fake"] = "loyalink_khalti.testing.FakeShop"  # noqa: F405
+
 if os.environ.get("STORY_SQLITE") == "deferred":
     DATABASES["default"]["OPTIONS"] = {}  # noqa: F405

@@ -207,7 +207,9 @@ def _refuse(
 
 
 def _flag_of(exc: KhaltiError) -> tuple[FlagReason, Evidence] | tuple[()]:
-    """The Flag that staff get for a "no" of Khalti's, if any."""
+    """The Flag that staff get for a "no" of Khalti's, or for an answer of another shape, if any."""
+    if isinstance(exc, KhaltiUnreadable) and exc.shape:
+        return FlagReason.INITIATE_REFUSED, {"khalti": str(exc), "shape": exc.shape}
     if not isinstance(exc, KhaltiRejected):
         return ()
     # Khalti may quote the customer, and an error page would print this dict as a variable of `_refuse`.

@@ -8,13 +8,14 @@ from importlib import import_module
 from django.db import connections, router
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 
 from loyalink_khalti import outbox
 from loyalink_khalti.flow.verification.verify import unsent_after
 from loyalink_khalti.payments import polling, received
 from loyalink_khalti.payments.models import Flag, Payment
-from loyalink_khalti.payments.states import POLLED_FOR_REFUNDS
+from loyalink_khalti.payments.servers import KhaltiServer, silent_servers
+from loyalink_khalti.payments.states import POLLED_FOR_REFUNDS, FlagReason
 from loyalink_khalti.payments.unmatched import unmatched_total
 from loyalink_khalti.payments.without_order import MoneyWithoutOrder, money_without_order, payments_without_order
 
@@ -45,18 +46,30 @@ class Health:
     """When the oldest payment was created that may be paid and was not polled in time; None without one."""
     stuck_messages: int
     """Messages of the outbox, such as mails, that failed again and again."""
+    outages: tuple[KhaltiServer, ...]
+    """Khalti's servers that have failed so often in a row that hardly anything calls them."""
+    unreadable_since: datetime | None
+    """Since when answers of Khalti's lookup cannot be read, where that is so."""
 
     @property
     def has_overdue_payments(self) -> bool:
         return self.oldest_overdue_at is not None
 
 
+def outages() -> tuple[KhaltiServer, ...]:
+    """Return Khalti's servers that have failed so often in a row that hardly anything calls them."""
+    return tuple(row for row in silent_servers() if row.is_in_outage)
+
+
 def health() -> Health:
-    """Return the state of the background jobs; seven queries, whatever the history."""
+    """Return the state of the background jobs; eight queries, whatever the history."""
     polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
     overdue = polling.due(polled, overdue_by=POLL_OVERDUE_AFTER)
     last_reconciled_at, is_running = polling.has_run(polling.RECONCILE, within=STOPPED_AFTER)
-    flags = Flag.objects.filter(resolved_at=None).aggregate(number=Count("pk"), oldest=Min("raised_at"))
+    unreadable = Q(reason=FlagReason.ANSWER_UNREADABLE)
+    flags = Flag.objects.filter(resolved_at=None).aggregate(
+        number=Count("pk"), oldest=Min("raised_at"), unreadable=Min("raised_at", filter=unreadable)
+    )
     return Health(
         open_flags=flags["number"],
         oldest_flag_at=flags["oldest"],
@@ -67,6 +80,8 @@ def health() -> Health:
         is_reconciler_running=is_running,
         oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
         stuck_messages=outbox.stuck(),
+        outages=outages(),
+        unreadable_since=flags["unreadable"],
     )
 
 

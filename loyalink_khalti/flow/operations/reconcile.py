@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from queue import Empty, Queue, SimpleQueue
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, connections
+from django.db import connection
 
 from loyalink_khalti import conf, outbox
 from loyalink_khalti.clock import database_now
@@ -39,17 +38,23 @@ from loyalink_khalti.flow.verification.verify import (
     unsent_after,
 )
 from loyalink_khalti.khalti import CircuitBreaker
+from loyalink_khalti.khalti.circuit_breaker import breaker_for, server_of
 from loyalink_khalti.payments import polling, received, refunds, unmatched
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
+from loyalink_khalti.payments.servers import LookupPace, silent_servers
 from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.ports import Outcome, ReleaseReason
+
+from .workers import in_threads
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
 """seconds that a pass waits when Khalti asks for a pause; if Khalti asks for more, the next pass does the rest"""
+LONGEST_PASS = 60
+"""seconds of lookups that a pass of the loop takes, as fast as the setting allows; the next begins with new ones"""
 LEASE_POLL_INTERVAL = 0.1
 """seconds"""
 HEARTBEAT = 60.0
@@ -93,20 +98,32 @@ class ReconcilerPass:
         forbid_transaction("reconcile")
         if due_only:
             polling.schedule_unscheduled()
-        rows = polling.polled(unsent_after=unsent_after())
-        self._pks = list((polling.due(rows) if due_only else rows).values_list("pk", flat=True)[:most])
-        self._workers = min(workers, max(len(self._pks), 1))
+        self._per_second = conf.lookups_per_second()
+        self._most = most if most or not due_only else self._per_second * LONGEST_PASS
+        self._workers = workers
         self._due_only = due_only
         self._waits = waits
+        self._pks = self._chosen()
+        self._in_outage: set[str] = set()
+        self._paces: dict[str, LookupPace] = {}
         self._started_at = database_now()
         self._waits_until = float("inf")  # monotonic clock
         self._stopped = threading.Event()
         self._reported_keys: set[int] = set()
 
+    def _chosen(self) -> list[int]:
+        rows = polling.polled(unsent_after=unsent_after())
+        return list((polling.due(rows) if self._due_only else rows).values_list("pk", flat=True)[: self._most])
+
     @property
     def total(self) -> int:
         """The number of payments to look up."""
         return len(self._pks)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many payments as one pass takes, so that others may be due as well."""
+        return self._most is not None and len(self._pks) >= self._most
 
     def __iter__(self) -> Iterator[PassResult]:
         polling.record_run(polling.RECONCILE)
@@ -129,11 +146,12 @@ class ReconcilerPass:
 
     def _look_up_unmatched(self) -> None:
         """Look up what came back from Khalti and has no payment here; staff get a mail about money that is found."""
-        if UnmatchedPayment.objects.filter(next_lookup_at__isnull=False).exists():
+        if not self._in_outage and UnmatchedPayment.objects.filter(next_lookup_at__isnull=False).exists():
             look_up_unmatched(due_only=self._due_only)
 
     def results(self) -> Iterator[PassResult]:
         """Look up the payments, and do nothing else."""
+        yield from self._probe()
         busy: list[int] = []
         for result in self._each(self._pks, self._process):
             if result.label == PassLabel.BUSY and not self._due_only:
@@ -143,37 +161,30 @@ class ReconcilerPass:
         self._waits_until = time.monotonic() + longest_lease()
         yield from self._each(busy, self._wait_and_process)
 
-    def _each(self, pks: list[int], work: Callable[[int], PassResult]) -> Iterator[PassResult]:
-        """Do the work for each payment, in this thread or in worker threads with connections of their own."""
-        if self._workers <= 1:
-            yield from map(work, pks)
-            return
-        todo, done = SimpleQueue[int](), Queue[PassResult]()
-        for pk in pks:
-            todo.put(pk)
-        threads = [
-            threading.Thread(target=self._work, args=(todo, done, work), name=f"reconcile-{number}")
-            for number in range(min(self._workers, len(pks)))
-        ]
-        try:
-            for thread in threads:
-                thread.start()
-            for _pk in pks:
-                yield done.get()
-        finally:
-            self._stopped.set()
-            for thread in threads:
-                thread.join()
-            self._stopped.clear()
+    def _probe(self) -> Iterator[PassResult]:
+        """Try each server that did not answer last, by one payment; in an outage no other is looked up there.
 
-    def _work(self, todo: "SimpleQueue[int]", done: "Queue[PassResult]", work: Callable[[int], PassResult]) -> None:
-        try:
-            while not self._stopped.is_set():
-                done.put(work(todo.get_nowait()))
-        except Empty:
-            pass
-        finally:
-            connections.close_all()
+        It is another payment each time: of a single one Khalti may know nothing. After an outage more are due.
+        """
+        probes: list[int] = []
+        if not (silent := silent_servers()):
+            return
+        for row in silent:
+            breaker_for(row.server).silence_is_recorded = True  # so that an answer ends it
+            rows = polling.to_probe(polling.polled(unsent_after=unsent_after()))
+            if not conf.is_simulated():  # a simulator may have moved
+                rows = rows.filter(credentials__base_url__startswith=f"{row.server}/")
+            for pk in rows.values_list("pk", flat=True)[:1]:
+                probes.append(pk)
+                yield self._process(pk)
+        self._in_outage = {row.server for row in silent_servers() if row.is_in_outage}
+        if self._due_only and {row.server for row in silent if row.is_in_outage} - self._in_outage:
+            self._pks = self._chosen()
+        self._pks = [pk for pk in self._pks if pk not in probes][: self._most and self._most - len(probes)]
+
+    def _each(self, pks: list[int], work: Callable[[int], PassResult]) -> Iterator[PassResult]:
+        workers = min(self._workers, len(pks))
+        return in_threads(pks, work, workers=workers, stopped=self._stopped) if workers > 1 else map(work, pks)
 
     def _process(self, pk: int) -> PassResult:
         payment = Payment(pk=pk)
@@ -205,10 +216,10 @@ class ReconcilerPass:
         if payment.state == PaymentState.CREATED:
             return _result(payment, release_unsent(payment, customer_present=False))
         try:
-            breaker = _circuit_breaker(payment)
+            url = _server_url(payment)
         except conf.NoKeyInThisProcess as exc:
             return self._without_key(payment, exc)
-        if breaker is not None and (breaker.is_open or not self._pause(breaker)):
+        if url is not None and not (self._is_taken(payment) or self._may_look_up(url)):
             return PassResult(payment=payment, outcome=None, label=PassLabel.NOT_LOOKED_UP)
         lease = take_lease(payment, caller=Caller.JOB, last_lookup_before=self._started_at)
         if not lease:
@@ -220,6 +231,13 @@ class ReconcilerPass:
         if is_refunding(payment):
             return _reconcile_refunds(payment, lease)
         return _result(payment, look_up_and_apply(payment, lease, caller=Caller.JOB))
+
+    def _is_taken(self, payment: Payment) -> bool:
+        """Whether another process looks it up, or has done so since this pass began: then it needs no turn here."""
+        now = polling.time_of(payment)
+        if payment.lease:
+            return payment.leased_until is not None and payment.leased_until > now
+        return payment.last_lookup_at is not None and self._started_at < payment.last_lookup_at <= now
 
     def _without_key(self, payment: Payment, exc: conf.NoKeyInThisProcess) -> PassResult:
         """Leave the payment as it is, its next poll too, and log each missing key once: another process has it."""
@@ -235,6 +253,15 @@ class ReconcilerPass:
             return _result(payment, outcome)
         self._poll_later(payment)
         return PassResult(payment=payment, outcome=outcome, label=PassLabel.FAILED)
+
+    def _may_look_up(self, url: str) -> bool:
+        """Wait for the turn of one lookup; return False in an outage, or where Khalti asks for a longer pause."""
+        server, breaker = server_of(url), breaker_for(url)
+        if server in self._in_outage or breaker.is_open or not self._pause(breaker):
+            return False
+        pace = LookupPace(server, per_second=self._per_second, expected=len(self._pks))
+        longest = LONGEST_PAUSE if self._waits else 0.0
+        return self._paces.setdefault(server, pace).wait(self._stopped, longest=longest)
 
     def _pause(self, breaker: CircuitBreaker) -> bool:
         """Wait as long as Khalti asks (HTTP 429), but not in a request; return whether calls are allowed then.
@@ -312,9 +339,9 @@ def _reconcile_refunds(payment: Payment, lease: str) -> PassResult:
     return PassResult(payment=payment, outcome=outcome, label=label)
 
 
-def _circuit_breaker(payment: Payment) -> CircuitBreaker | None:
+def _server_url(payment: Payment) -> str | None:
     try:
-        return conf.client_for(payment.credentials, Caller.JOB)[0].circuit_breaker
+        return conf.client_for(payment.credentials, Caller.JOB)[0].base_url
     except conf.NoKeyInThisProcess:
         raise
     except ImproperlyConfigured:

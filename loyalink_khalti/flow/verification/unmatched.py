@@ -27,6 +27,7 @@ from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.payments import unmatched
 from loyalink_khalti.payments.credentials import Credentials
 from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.servers import take_turn
 from loyalink_khalti.payments.states import PaymentState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState
 
@@ -164,6 +165,8 @@ def ask(row: UnmatchedPayment, *, caller: Caller) -> tuple[Lookup, Credentials]:
         try:
             client, is_same_key = conf.client_for(credentials, caller)
             if is_same_key or row.credentials is not None:  # otherwise the successor is in the list, too
+                if caller is Caller.JOB and not take_turn(client.base_url, per_second=conf.lookups_per_second()):
+                    raise KhaltiNotCalled("other lookups come first")
                 answer = client.lookup(row.pidx)
                 break
         except KhaltiNotFound as exc:

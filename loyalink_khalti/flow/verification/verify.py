@@ -22,13 +22,14 @@ from loyalink_khalti.errors import (
     KhaltiNotFound,
     KhaltiRejected,
     KhaltiThrottled,
+    KhaltiUnreadable,
     safe_trace,
 )
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_contention, is_database_failure
 from loyalink_khalti.khalti.circuit_breaker import DEFAULT_RETRY_AFTER
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.payments import polling, refunds
-from loyalink_khalti.payments.flags import raise_flag
+from loyalink_khalti.payments.flags import raise_flag, raise_unreadable_flag
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.states import LIVE, UNSETTLED, FlagReason, PaymentState
 from loyalink_khalti.ports import Outcome, ReleaseReason
@@ -142,23 +143,29 @@ def look_up_or_raise(payment: Payment, lease: str, *, caller: Caller) -> Lookup:
     Raises ``ImproperlyConfigured`` or ``KhaltiError`` where there is none; then the lease is over and Flags are raised
     as needed. https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
     """
+    by_job = caller is Caller.JOB
     try:
         return _call(payment, caller=caller)
     except ImproperlyConfigured as exc:
-        polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
+        polling.end_lease_without_key(payment, lease, by_job=by_job)
         _flag(payment, FlagReason.KEY_GONE, {"key": str(exc)})
         raise
+    except KhaltiThrottled as exc:
+        log.warning("lookup of payment %s: %s", payment.pk, exc)
+        polling.end_lease_unanswered(payment, lease, by_job=by_job)
+        polling.defer_lookups(payment, seconds=exc.retry_after or DEFAULT_RETRY_AFTER)
+        raise
     except KhaltiRejected as exc:
-        polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
+        polling.end_lease(payment, lease, by_job=by_job)
         _rejected(payment, exc)
         raise
-    except KhaltiNotCalled as exc:
-        log.info("lookup of payment %s: %s", payment.pk, exc)
-        polling.end_lease(payment, lease)
-        raise
-    except KhaltiError as exc:
-        log.warning("lookup of payment %s: %s", payment.pk, exc)
-        polling.end_lease(payment, lease, by_job=caller is Caller.JOB)
+    except KhaltiError as exc:  # the server has failed, or was not called: that is charged to no payment
+        level = logging.INFO if isinstance(exc, KhaltiNotCalled) else logging.WARNING
+        log.log(level, "lookup of payment %s: %s", payment.pk, exc)
+        polling.end_lease_unanswered(payment, lease, by_job=by_job)
+        if isinstance(exc, KhaltiUnreadable) and exc.shape:
+            message, shape = str(exc), exc.shape
+            in_one_block(lambda: raise_unreadable_flag(payment, message, shape))
         raise
 
 
@@ -190,8 +197,6 @@ def _with_other_key(exc: KhaltiNotFound) -> _NotFoundWithOtherKey:
 def _rejected(payment: Payment, exc: KhaltiRejected) -> None:
     """Flag a rejection that does not pass by itself; it says nothing about the money."""
     evidence = {"status_code": exc.status_code, "khalti": exc.message[:500]}
-    if isinstance(exc, KhaltiThrottled):
-        polling.defer_lookups(payment, seconds=exc.retry_after or DEFAULT_RETRY_AFTER)
     log.warning("lookup of payment %s: %s", payment.pk, exc)
     if isinstance(exc, KhaltiKeyRejected):
         _flag(payment, FlagReason.KEY_REFUSED, evidence)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import safe_trace
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         if not options["loop"]:
             if missing := flow.missing_migrations():
                 raise CommandError(NOT_MIGRATED.format(names=", ".join(missing)), returncode=2)
-            labels = self._pass(options, due_only=False)
+            labels, _is_full = self._pass(options, due_only=False)
             if labels[flow.PassLabel.NO_KEY]:
                 raise CommandError(NO_KEY, returncode=2)
             return
@@ -57,10 +58,13 @@ class Command(BaseCommand):
     def _loop(self, options: dict[str, Any]) -> None:
         while True:
             close_old_connections()
+            is_full = False
             try:
-                self._pass(options, due_only=True)
+                _labels, is_full = self._pass(options, due_only=True)
             except (DatabaseError, InterfaceError) as exc:  # it may be restarting; the next pass tries again
                 self.stderr.write(self._without_migrations() or f"the database: {safe_trace(exc)}")
+            if is_full:  # more is due, and each pass begins with what may be paid
+                continue
             time.sleep(options["pause"] * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not secret
 
     def _without_migrations(self) -> str:
@@ -71,7 +75,8 @@ class Command(BaseCommand):
             return ""
         return NOT_MIGRATED.format(names=", ".join(missing)) if missing else ""
 
-    def _pass(self, options: dict[str, Any], *, due_only: bool) -> Counter[str]:
+    def _pass(self, options: dict[str, Any], *, due_only: bool) -> tuple[Counter[str], bool]:
+        """Make a pass; return what it found, and whether more may be due than one pass takes."""
         labels: Counter[str] = Counter()
         results = flow.ReconcilerPass(workers=options["workers"], due_only=due_only)
         by_line = options["verbosity"] > 1
@@ -84,9 +89,12 @@ class Command(BaseCommand):
         flow.notice_missing_orders()
         if labels[flow.PassLabel.NOT_LOOKED_UP]:
             self.stderr.write("Khalti is not responding; the next pass looks up the remaining payments.")
+        for outage in flow.outages():
+            since = f"{timezone.localtime(outage.silent_since):%Y-%m-%d %H:%M}"
+            self.stderr.write(f"{outage.server} has given no usable answer since {since}: {outage.error}.")
         if labels[flow.PassLabel.NO_KEY] and options["loop"]:
             self.stderr.write(NO_KEY)
-        return labels
+        return labels, results.is_full and not labels[flow.PassLabel.NOT_LOOKED_UP]
 
     def _with_progress(self, results: flow.ReconcilerPass) -> Any:
         return with_progress(results, total=results.total, stream=self.stderr, label="payments")

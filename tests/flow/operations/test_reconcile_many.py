@@ -161,7 +161,7 @@ def test_a_payment_that_always_fails_is_polled_ever_later_and_flagged_once(shop:
 
 def test_failures_are_reset_by_the_first_answer(shop: FakeShop, khalti: Khalti) -> None:
     payment = begin(shop, 0)
-    khalti.next_lookup = [requests.ConnectionError("refused")] * 2
+    khalti.next_lookup = [(400, {}, '{"detail": "no"}')] * 2
     labels()
     labels()
     payment.refresh_from_db()
