@@ -273,4 +273,7 @@ class Shop(Protocol):
         """Return the paths below which the host's back office is ("/shop/dashboard/"); () without one."""
 
     def check(self) -> Iterable[CheckMessage]:
-        """Yield Django check messages about how the host is installed and configured, each with an id and a hint."""
+        """Yield Django check messages about how the host is installed and configured, each with an id and a hint.
+
+        A host may have a method ``check_database`` as well, for messages about its rows.
+        """

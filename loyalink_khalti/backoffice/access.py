@@ -6,9 +6,11 @@ from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.template.response import SimpleTemplateResponse, TemplateResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.staff import permissions
 
 
@@ -16,6 +18,8 @@ class PermissionRequired:
     """A view of Wagtail's admin that needs a permission, or another one for POST.
 
     It does not raise ``PermissionDenied``: Wagtail turns that into a redirect, which a script takes for success.
+    It shows times in Nepal's, whatever ``TIME_ZONE`` is and whatever zone the member of staff has chosen in Wagtail:
+    days, months and reports are Nepal's, too.
     """
 
     permission: str
@@ -29,8 +33,9 @@ class PermissionRequired:
         needed = self.post_permission if request.method == "POST" and self.post_permission else self.permission
         if not self.has_permission(self.permission) or not self.has_permission(needed):
             return forbidden(request)
-        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # of a view
-        return response
+        with timezone.override(KATHMANDU):
+            response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # of a view
+            return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
     def has_permission(self, permission: str) -> bool:
         return permissions.has_permission(self.request.user, permission)

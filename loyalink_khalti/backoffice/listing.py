@@ -15,6 +15,7 @@ from wagtail.admin.views.generic import BaseListingView
 from wagtail.admin.views.mixins import SpreadsheetExportMixin
 from wagtail.log_actions import log
 
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.staff.spreadsheet import safe_cell
 
 from .access import PermissionRequired, export_refused, forbidden
@@ -91,9 +92,9 @@ class SpreadsheetExport(SpreadsheetExportMixin):
         return bool(self.list_export) and self.has_permission(self.export_permission)  # type: ignore[attr-defined]
 
     def preprocess_field_value(self, field: str, value: Any, export_format: str) -> Any:
-        """Return times in the shop's time zone, numbers as numbers, and texts that no spreadsheet runs."""
+        """Return times in Nepal's, numbers as numbers, and texts that no spreadsheet runs."""
         if isinstance(value, datetime):
-            local = timezone.localtime(value)
+            local = timezone.localtime(value, KATHMANDU)
             return local.replace(tzinfo=None) if export_format == self.FORMAT_XLSX else f"{local:%Y-%m-%d %H:%M}"
         if isinstance(value, bool):
             return _("yes") if value else _("no")

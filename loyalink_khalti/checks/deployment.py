@@ -61,6 +61,17 @@ def timeouts(alias: str) -> Messages:
 
 
 @check()
+def clock() -> Messages:
+    if not settings.USE_TZ:
+        yield error(
+            54,
+            "USE_TZ is off, so the database keeps times without their zone: no payment can be begun, and links, points"
+            " and reports would be wrong by hours.",
+            'USE_TZ = True, TIME_ZONE = "Asia/Kathmandu"',
+        )
+
+
+@check()
 def replicas() -> Messages:
     read, write = router.db_for_read(Payment), router.db_for_write(Payment)
     if read != write:
@@ -160,7 +171,7 @@ def migrations(_alias: str) -> Messages:
     missing = flow.missing_migrations()
     if missing:
         yield warning(
-            50,
+            52,
             f"The database lacks migrations of loyalink_khalti, which this version needs: {', '.join(missing)}.",
             "Run `python manage.py migrate` before the processes of this version start.",
         )

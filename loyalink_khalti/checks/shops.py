@@ -1,6 +1,7 @@
 """Checks of the hosts in ``SHOPS``, the middleware and the URLs."""
 
 import json
+from contextlib import suppress
 
 from django.apps import apps
 from django.conf import settings
@@ -14,7 +15,7 @@ from django.utils.translation import override
 from loyalink_khalti import conf
 from loyalink_khalti.required_apps import WAGTAIL
 
-from .registration import Messages, check, error, warning
+from .registration import Messages, check, database_check, error, warning
 
 NOT_MISSED = {"modelcluster"}
 """What Wagtail's docs list, and its admin works without."""
@@ -43,6 +44,13 @@ def shops() -> Messages:
             )
         else:
             yield from shop.check()
+
+
+@database_check
+def rows_of_shops(_alias: str) -> Messages:
+    for name in conf.get("SHOPS"):
+        with suppress(ImportError, AttributeError, TypeError, ImproperlyConfigured):  # ``shops`` reports it
+            yield from getattr(conf.shop(name), "check_database", tuple)()
 
 
 @check()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Case, Q, When
@@ -103,6 +104,8 @@ def khalti_options(site_key: str) -> KhaltiOptions:
 def _unavailable_reason(site_key: str, environment: str, *, enabled: bool) -> str:
     if not enabled:
         return translation.gettext_noop("Khalti is switched off in this shop at the moment.")
+    if not settings.USE_TZ:  # check E054
+        return translation.gettext_noop("Khalti is not set up in this shop yet.")
     key = secret_key_info(site_key, environment)
     if key.error:
         log.error("Khalti is not available on %s: %s", site_key, key.error)

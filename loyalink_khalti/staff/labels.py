@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.flow import Resolution
 from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import PaymentState, RefundState
 from loyalink_khalti.ports import ReleaseReason
@@ -118,7 +119,7 @@ def flag_evidence(flag: Flag) -> list[tuple[str, Any]]:
     items = [(name, value) for name, value in flag.evidence.items() if value not in ("", None)]
     shown = [(EVIDENCE.get(name, name), evidence_value(name, value)) for name, value in items]
     if flag.count > 1 and flag.last_at is not None:
-        last = date_format(timezone.localtime(flag.last_at), "j M Y, H:i")
+        last = date_format(timezone.localtime(flag.last_at, KATHMANDU), "j M Y, H:i")
         times = gettext("%(number)s times, last on %(last)s") % {"number": flag.count, "last": last}
         shown.append((_("Happened"), times))
     return shown

@@ -1,9 +1,10 @@
-"""``{% load loyalink_khalti %}``: filters for money and points, and the bar of a pending payment."""
+"""``{% load loyalink_khalti %}``: filters for money, points and times, and the bar of a pending payment."""
 
 from datetime import date, datetime, timedelta
 
 from django import template
 from django.template.context import RequestContext
+from django.templatetags.tz import do_timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from loyalink_khalti import money, nepal
@@ -29,6 +30,12 @@ def points(number: int | None) -> str:
 def last_day(expires_at: datetime) -> date:
     """Return the last day, in Nepal, on which points that expire at this moment can be used."""
     return nepal.day_of(expires_at - timedelta(seconds=1))
+
+
+@register.filter
+def nepal_time(moment: datetime | None) -> datetime | str:
+    """Return a moment to be shown in Nepal's time, whatever ``TIME_ZONE`` is; "" for None."""
+    return do_timezone(moment, nepal.KATHMANDU) if moment else ""
 
 
 @register.simple_tag(takes_context=True)

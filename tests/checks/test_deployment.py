@@ -269,6 +269,13 @@ def test_alerts_without_a_recipient(deploy, messages, settings):
     assert (without, messages()) == ({"W033"}, {})
 
 
+def test_times_without_a_zone_are_one_error(deploy, messages, settings):
+    """H1"""
+    settings.USE_TZ = False
+
+    assert set(messages(databases=[])) == {"E054"}
+
+
 class ReplicaRouter:
     def db_for_read(self, model, **hints):
         return "replica" if model._meta.app_label == "loyalink_khalti" else None

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
 from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.nepal import KATHMANDU, group_digits
 from loyalink_khalti.payments.flag_entries import REOPENED, FlagEntry
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
@@ -57,7 +57,11 @@ def _created(payment: Payment) -> Iterator[Event]:
         title=_("Checkout started: %(amount)s to pay (attempt %(attempt)s)") % values,
     )
     if payment.initiated_at:
-        until = date_format(timezone.localtime(payment.expires_at), "DATETIME_FORMAT") if payment.expires_at else ""
+        until = (
+            date_format(timezone.localtime(payment.expires_at, KATHMANDU), "DATETIME_FORMAT")
+            if payment.expires_at
+            else ""
+        )
         detail = _("Payment link expires: %(until)s") % {"until": until} if until else ""
         yield Event(at=payment.initiated_at, icon="link", title=_("Payment page opened at Khalti"), detail=detail)
 

@@ -14,7 +14,7 @@ from wagtail.admin.ui.tables import Column, Table
 
 from loyalink_khalti.backoffice import links
 from loyalink_khalti.money import Paisa, npr, rupees
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.nepal import KATHMANDU, group_digits
 
 NUMBER_CLASS = "lk-number"
 
@@ -87,7 +87,7 @@ class DayColumn(LabelColumn):
 
 class TimeColumn(ReportColumn):
     def format(self, value: datetime) -> str:
-        return date_format(timezone.localtime(value), "j M Y, H:i")
+        return date_format(timezone.localtime(value, KATHMANDU), "j M Y, H:i")
 
 
 class NumberColumn(ReportColumn):

@@ -1,5 +1,8 @@
 """Whether a cart can be paid at all, and whether Khalti can take the payment; reasons are written for the customer."""
 
+import logging
+
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
@@ -10,6 +13,8 @@ from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, npr
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import Cart
+
+log = logging.getLogger(__name__)
 
 MERCHANT_LIMIT_FOR = 15 * 60
 """seconds for which an amount above the merchant's limit is not sent to Khalti again"""
@@ -57,8 +62,12 @@ def _limit(site_key: str, environment: str, amount: int) -> str:
 def check_cart(cart: Cart, rules: Rules) -> None:
     """Refuse a Cart that does not add up, is not in rupees, or redeems a number of points that the rules forbid.
 
-    Raises ``CannotPay``. Whether the member has the points is checked by the ledger when it holds them.
+    Refuse all where the database keeps times without their zone (check E054). Raises ``CannotPay``. Whether the
+    member has the points is checked by the ledger when it holds them.
     """
+    if not settings.USE_TZ:
+        log.error("USE_TZ is off, so no order is accepted: set USE_TZ = True")
+        raise CannotPay(_("The shop cannot accept this order at the moment."))
     if cart.currency != "NPR":
         raise CannotPay(
             _("This shop sells in %(currency)s, but payments must be in Nepalese rupees.")

@@ -16,6 +16,7 @@ from loyalink_khalti.flow.verification.apply import apply_lookup, fulfil, in_sav
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Lookup, Status, is_id
 from loyalink_khalti.money import Paisa
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments import polling, transitions
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Payment, Purchase
@@ -119,7 +120,7 @@ def record_unpaid(purchase: Purchase, payments: list[Payment], payment: Payment)
     Raises ``CannotResolve`` while its link can still be paid.
     """
     if payment.state == PaymentState.INITIATED and payment.expires_at and payment.expires_at > database_now():
-        until = date_format(timezone.localtime(payment.expires_at), "DATETIME_FORMAT")
+        until = date_format(timezone.localtime(payment.expires_at, KATHMANDU), "DATETIME_FORMAT")
         text = _("The customer can still pay until %(until)s. Look into Khalti's dashboard after that.")
         raise CannotResolve(text % {"until": until})
     payment.recorded_outcome = RecordedOutcome.UNPAID

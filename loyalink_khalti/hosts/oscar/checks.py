@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
-from oscar.core.loading import get_class
+from oscar.core.loading import get_class, get_model
 
 from . import events, used_views
 from .settings import CURRENCY, METHODS, Options, faults, options
@@ -17,6 +17,8 @@ _OPTIONS_HINT = (
     f'LOYALINK_KHALTI["OSCAR"] = {{"METHODS": {[str(method) for method in METHODS]}}}, for example; see'
     " docs/configuration.md."
 )
+NAMED = 5
+"""How many stock records a message names."""
 BYPASSED = "loyalink_khalti.W042"
 _APPS = "loyalink_khalti.hosts.oscar.apps"
 _REPLACED = {
@@ -62,6 +64,30 @@ def messages() -> Iterator[checks.CheckMessage]:
     yield from _used_views()
     yield from _order_of_apps()
     yield from _bypassed(chosen)
+
+
+def foreign_prices() -> Iterator[checks.CheckMessage]:
+    """Yield a message where prices in the database are not in rupees: those products cannot be ordered."""
+    records = get_model("partner", "StockRecord").objects.exclude(price_currency=CURRENCY).filter(price__isnull=False)
+    baskets = get_model("basket", "Basket").objects.filter(status__in=["Open", "Saved"])
+    baskets = baskets.filter(lines__in=get_model("basket", "Line").objects.exclude(price_currency=CURRENCY)).distinct()
+    number, in_baskets = records.count(), baskets.count()
+    if not number and not in_baskets:
+        return
+    named = [
+        f"“{record.product.get_title()}” ({record.partner_sku}, {record.price_currency})"
+        for record in records.select_related("product__parent", "partner").order_by("pk")[:NAMED]
+    ]
+    more = f", and {number - NAMED} more" if number > NAMED else ""
+    yield checks.Warning(
+        f"Stock records with a price that is not in {CURRENCY}: {number}. Open baskets with such a product:"
+        f" {in_baskets}. They cannot be ordered. {', '.join(named)}{more}",
+        hint="Enter prices in rupees in the dashboard, under Catalogue. If the amounts are rupees already: python"
+        " manage.py shell -c \"from oscar.core.loading import get_model; get_model('partner', 'StockRecord').objects"
+        f".update(price_currency='{CURRENCY}'); get_model('basket', 'Line').objects"
+        f".filter(basket__status__in=['Open', 'Saved']).update(price_currency='{CURRENCY}')\"",
+        id="loyalink_khalti.W055",
+    )
 
 
 def _statuses(chosen: Options) -> Iterator[checks.CheckMessage]:

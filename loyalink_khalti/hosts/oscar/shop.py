@@ -153,6 +153,11 @@ class OscarShop:
 
         return checks.messages()
 
+    def check_database(self) -> Iterable[CheckMessage]:
+        from . import checks
+
+        return checks.foreign_prices()
+
 
 def _category_paths() -> Iterator[tuple[int, str, str]]:
     """Yield each category's pk, slug and name with its ancestors, in the order of the tree."""

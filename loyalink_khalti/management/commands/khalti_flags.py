@@ -10,6 +10,7 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotRefund, CannotResolve
 from loyalink_khalti.management import naming
 from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import FlagReason
@@ -74,7 +75,7 @@ class Command(BaseCommand):
     def _show(self, flag: Flag) -> None:
         payment, resolutions = flag.payment, flow.resolution_options(flag)
         self.stdout.write(f"#{flag.pk} {payment.purchase_order_id}, {npr(Paisa(payment.amount))}, {payment.state}")
-        raised = timezone.localtime(flag.raised_at)
+        raised = timezone.localtime(flag.raised_at, KATHMANDU)
         times = f" ({flag.count} times)" if flag.count > 1 else ""
         self.stdout.write(f"    {raised:%Y-%m-%d %H:%M %Z} {REASONS[FlagReason(flag.reason)]}{times}")
         evidence = (f"{name}={evidence_value(name, value)}" for name, value in flag.evidence.items())

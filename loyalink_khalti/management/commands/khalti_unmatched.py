@@ -10,6 +10,7 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotRefund, CannotResolve
 from loyalink_khalti.management import naming
 from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState
@@ -58,7 +59,7 @@ class Command(BaseCommand):
             self.stdout.write("No unmatched payments.")
 
     def _show(self, row: UnmatchedPayment) -> None:
-        seen = timezone.localtime(row.seen_at)
+        seen = timezone.localtime(row.seen_at, KATHMANDU)
         self.stdout.write(f"#{row.pk} {row.pidx}, {npr(Paisa(row.amount or 0))}, {UnmatchedState(row.state).label}")
         self.stdout.write(f"    came back {seen:%Y-%m-%d %H:%M %Z}; Khalti: {row.status or 'no answer yet'}")
         if row.transaction_id:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
-from loyalink_khalti.ports import Cart, Customer
+from loyalink_khalti.ports import Cart, Customer, PaymentMethod
 from loyalink_khalti.testing import BasketTaken, FakeShop
 from tests.purchases import Khalti, at_once
 
@@ -475,3 +476,37 @@ def test_a_member_whose_account_has_ended_cannot_pay_with_the_points_of_the_othe
         flow.begin_payment(shop.freeze(shop.cart(member_id="7", points_redeemed=Points(500))))
 
     assert Account.objects.get(member_id="8").available == 1000
+
+
+def test_where_times_have_no_zone_no_payment_is_begun_and_no_order_placed(
+    shop: FakeShop, khalti: Khalti, member: str, settings: Any
+) -> None:
+    """H1: the customer was sent an error page after Khalti had been asked."""
+    settings.USE_TZ = False
+    cart = shop.cart(member_id=member, points_redeemed=Points(500))
+
+    with pytest.raises(CannotPay, match="cannot accept this order"):
+        flow.begin_payment(shop.freeze(cart))
+    with pytest.raises(CannotPay, match="cannot accept this order"):
+        flow.place_order(shop.freeze(cart), method=PaymentMethod.COD)
+
+    assert khalti.opened == []
+    assert not Purchase.objects.exists()
+    assert not Account.objects.filter(held__gt=0).exists()
+
+
+def test_a_payment_that_was_begun_before_times_lost_their_zone_is_settled_once_they_have_it_again(
+    shop: FakeShop, khalti: Khalti, settings: Any
+) -> None:
+    """H1"""
+    payment = flow.begin_payment(shop.freeze(shop.cart()))
+    khalti.pay(payment.pidx)
+    settings.USE_TZ = False
+    with suppress(TypeError, ValueError, RuntimeWarning):
+        flow.verify_payment(payment)
+    settings.USE_TZ = True
+
+    flow.verify_payment(payment)
+
+    payment.refresh_from_db()
+    assert (payment.state, len(shop.confirmed)) == ("fulfilled", 1)

@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 
 from loyalink_khalti.hosts.oscar import checks
 from loyalink_khalti.hosts.oscar.settings import options
+from loyalink_khalti.simulator import Simulator
+
+from .conftest import Customer, Store, payment_of
 
 
 def found() -> list[str]:
@@ -71,3 +75,54 @@ def test_a_status_that_only_a_payment_sets_is_no_exit_for_staff(settings: Any, s
     settings.OSCAR_ORDER_STATUS_PIPELINE = {**settings.OSCAR_ORDER_STATUS_PIPELINE, "Pending": (status, "Shipped")}
 
     assert found() == ["W028"]
+
+
+@pytest.fixture
+def in_the_database() -> Any:
+    """Run the checks that read the database: {number: message}, of ours."""
+
+    def run() -> dict[str, Any]:
+        found = run_checks(databases=["default"])
+        return {str(each.id).rpartition(".")[2]: each for each in found if str(each.id).startswith("loyalink_khalti")}
+
+    return run
+
+
+def test_products_in_another_currency_are_named(store: Store, guest: Customer, in_the_database: Any) -> None:
+    """H6: the checkout said "only Nepalese rupees", and the checks nothing."""
+    before = in_the_database()
+    pencil = store.add("Pencil", "PENCIL-1", rupees="3.00", stock=10, currency="GBP")
+    guest.add(pencil)
+
+    message = in_the_database()["W055"]
+
+    assert "W055" not in before
+    assert "not in NPR: 1. Open baskets with such a product: 1." in message.msg
+    assert message.msg.endswith("“Pencil” (PENCIL-1, GBP)")
+
+
+def test_of_many_products_in_another_currency_some_are_named_and_all_counted(
+    store: Store, in_the_database: Any
+) -> None:
+    """H6"""
+    for number in range(30):
+        store.add(f"Pencil {number}", f"PENCIL-{number}", rupees="3.00", stock=10, currency="GBP")
+
+    message = in_the_database()["W055"].msg
+
+    assert "not in NPR: 30." in message
+    assert message.count("“") == 5
+    assert message.endswith(", and 25 more")
+
+
+def test_what_the_hint_says_mends_products_and_baskets(
+    store: Store, guest: Customer, khalti: Simulator, in_the_database: Any
+) -> None:
+    """H6"""
+    guest.add(store.add("Pencil", "PENCIL-1", rupees="30.00", stock=10, currency="GBP"))
+    hint = in_the_database()["W055"].hint
+
+    exec(hint.partition('-c "')[2].removesuffix('"'))
+
+    assert "W055" not in in_the_database()
+    assert payment_of(guest.buy(store.pen)).amount == 6_500

@@ -443,3 +443,22 @@ def test_a_pending_payment_is_not_continued_while_khalti_does_not_respond(
     assert "Khalti is not responding." in page
     assert "Continue to Khalti" not in page
     assert "Refresh" in page
+
+
+def test_where_times_have_no_zone_the_checkout_says_that_it_takes_no_orders(
+    store: Store, guest: Customer, khalti: Simulator, settings: Settings
+) -> None:
+    """H1: error 500 after Khalti had been asked."""
+    guest.add(store.notebook)
+    settings.USE_TZ = False
+
+    page = guest.go_to_payment()
+    chosen = guest.choose("khalti")
+    guest.choose("cod")
+    placed = guest.place()
+
+    assert "Khalti is not set up in this shop yet" in text(page)
+    assert chosen.status_code == 200
+    assert placed.url == "/shop/checkout/payment-method/"
+    assert Purchase.objects.count() == 0
+    assert list(khalti.calls) == []
