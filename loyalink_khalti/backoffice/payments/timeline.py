@@ -17,6 +17,8 @@ from loyalink_khalti.payments.flag_entries import REOPENED, FlagEntry
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import FlagReason, PaymentState, RefundState
+from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState
+from loyalink_khalti.ports import ReleaseReason
 from loyalink_khalti.staff.labels import PAYMENT_STATUSES, RELEASE_STATUSES, RESOLUTIONS
 
 
@@ -37,7 +39,8 @@ def timeline(payment: Payment) -> list[Event]:
     flags, refunds = list(payment.flags.order_by("pk")), list(payment.refunds.order_by("pk"))
     entries = list(FlagEntry.objects.filter(flag__payment=payment).order_by("pk"))
     actors = [*(flag.actor for flag in flags), *(entry.actor for entry in entries), *(each.actor for each in refunds)]
-    names = flow.member_emails(actors)
+    unmatched = list(UnmatchedPayment.objects.filter(payment=payment))
+    names = flow.member_emails([*actors, *(row.actor for row in unmatched)])
     events = [
         *_created(payment),
         *_lookups(payment),
@@ -45,6 +48,7 @@ def timeline(payment: Payment) -> list[Event]:
         *(event for flag in flags for event in _flag(flag, names)),
         *(_answer(entry.flag_id, entry.at, entry, names) for entry in entries),
         *(event for refund in refunds for event in _refund(refund, names)),
+        *(event for row in unmatched for event in _unmatched(row, names)),
     ]
     return sorted(events, key=lambda event: event.at)  # stable: events of one moment keep this order
 
@@ -104,6 +108,8 @@ def _states(payment: Payment) -> Iterator[Event]:
 
 def _release_reason(payment: Payment) -> str:
     """Return why it was released. Its state may be another one by now: the customer may have paid late."""
+    if not payment.release_reason:  # an unmatched payment turned out to be its money
+        return str(RELEASE_STATUSES[ReleaseReason.REFUSED].label)
     status = RELEASE_STATUSES.get(payment.release_reason)  # type: ignore[call-overload]  # a StrEnum's value is a key
     return str((status or PAYMENT_STATUSES[PaymentState.REFUNDED]).label)
 
@@ -139,6 +145,15 @@ def _answer(number: int, at: datetime, answer: Flag | FlagEntry, names: dict[str
         detail=answer.note,
         actor=names.get(answer.actor or "", answer.actor or ""),
     )
+
+
+def _unmatched(row: UnmatchedPayment, names: dict[str, str]) -> Iterator[Event]:
+    """The payment came back from Khalti without a row here, and staff have made it this one."""
+    yield Event(at=row.seen_at, icon="help", title=_("Came back from Khalti as an unmatched payment"))
+    if row.resolved_at:
+        title = _("Attached to this order") if row.state == UnmatchedState.ATTACHED else _("Recorded, to be refunded")
+        actor = names.get(row.actor or "", row.actor or "")
+        yield Event(at=row.resolved_at, icon="thumbtack", title=title, detail=row.note, actor=actor)
 
 
 def _refund(refund: Refund, names: dict[str, str]) -> Iterator[Event]:

@@ -68,6 +68,8 @@ def test_attaching_shows_what_it_does_and_needs_a_second_confirmation(
     assert "become a payment of order N-1001 (Sita)" in preview
     assert before == ("found", [], [])
     assert "Attached. The payment is now: Paid." in page
+    assert f"Attached to this order {WHY}" in page
+    assert "Came back from Khalti as an unmatched payment" in page
     assert states_of(Payment.objects.get(pidx=PIDX)) == ("fulfilled", "placed")
     assert (shop.confirmed, entries()) == ([("N-1001", 250_000)], ["loyalink_khalti.unmatched"])
 
