@@ -141,6 +141,7 @@ def editor() -> str:
 
 def test_what_the_database_has_lost_is_settled_flagged_or_unmatched_after_one_pass(store: Store, loss: Loss) -> None:
     """R5, and R4: the same refund after a restore does not go out twice."""
+    earlier = {each.pidx for each in store.khalti.payments()}  # of the other drill
     sita = store.browser("sita@example.com")
     before = store.points("sita@example.com")
     kept, settled_later, fully, partly = (pays(store, name) for name in ("kept", "later", "fully", "partly"))
@@ -150,8 +151,8 @@ def test_what_the_database_has_lost_is_settled_flagged_or_unmatched_after_one_pa
     loss.keep()
     for _pidx, back in (settled_later, by_sita):
         open_page(back)  # settled, with points; all of that is lost
-    refund_by_staff(store, fully[0], key="lost:full")
-    refund_by_staff(store, partly[0], part=PART, key="lost:part")
+    refund_by_staff(store, fully[0], key=f"full:{fully[0]}")
+    refund_by_staff(store, partly[0], part=PART, key=f"part:{partly[0]}")
     comes_back, stays_away = pays(store, "comes-back"), pays(store, "stays-away")
     open_page(stays_away[1])
     number_lost = payment(stays_away[0]).purchase.number
@@ -160,7 +161,7 @@ def test_what_the_database_has_lost_is_settled_flagged_or_unmatched_after_one_pa
 
     loss.come_back()
     page = open_page(comes_back[1])
-    again = refund_by_staff(store, partly[0], part=PART, key="again")
+    again = refund_by_staff(store, partly[0], part=PART, key=f"again:{partly[0]}")
     store.reconcile_here()
 
     # What the rows still know is as it was: settled again, awarded once, refunded.
@@ -181,7 +182,7 @@ def test_what_the_database_has_lost_is_settled_flagged_or_unmatched_after_one_pa
     assert not Payment.objects.filter(purchase__number=number_lost, pidx=stays_away[0]).exists()
     # Khalti's statement, compared with the payments here, has exactly the two that no row knows.
     statement = {each.pidx for each in store.khalti.payments() if each.state in PAID_AT_KHALTI}
-    assert statement - set(Payment.objects.values_list("pidx", flat=True)) == {comes_back[0], stays_away[0]}
+    assert statement - earlier - set(Payment.objects.values_list("pidx", flat=True)) == {comes_back[0], stays_away[0]}
     assert store.audit()["ok"], store.audit()["violations"]
 
     # People do the rest.
@@ -192,4 +193,5 @@ def test_what_the_database_has_lost_is_settled_flagged_or_unmatched_after_one_pa
     open_page(bought[1])
     assert (refund.state, store.khalti.payment(comes_back[0]).refunded) == ("done", row.amount)
     assert payment(bought[0]).state == "fulfilled"
-    assert disagreements(store) == [f"{stays_away[0]}: paid, and the store does not have it"]
+    found = [line for line in disagreements(store) if line.partition(":")[0] not in earlier]
+    assert found == [f"{stays_away[0]}: paid, and the store does not have it"]

@@ -22,6 +22,7 @@ from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUNDS, UNSETTLED
+from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.ports import Customer
 
 from .directory import CHUNK, find_user, member_emails, member_sites
@@ -91,7 +92,8 @@ def erase_personal_data(subject: DataSubject, *, site_key: str | None = None, ac
     """Erase who a customer was, and return how many rows that changed; amounts, lines, states and points stay.
 
     Removes name, e-mail address, phone and the options of lines from each purchase's Cart, the notes of staff from its
-    flags and refunds, the texts of its received money, and the browser session; the points account loses its member
+    flags, refunds and unmatched payments, the texts of its received money, and the browser session; the points account
+    loses its member
     and is blocked, and its points are written off, also those that a purchase or a refund adds later. ``member_id``
     and ``claimed_by`` of purchases stay: they mean nothing once the shop has deleted its user. All of it is one
     transaction. Raises ``CannotEraseData`` while a payment or a refund is unfinished or a surplus is not refunded, and
@@ -167,6 +169,8 @@ def _erase_purchases(pks: list[int]) -> int:
     FlagEntry.objects.filter(flag__payment__purchase__in=pks).exclude(note="").update(note="")
     Refund.objects.filter(purchase__in=pks).exclude(note="").update(note="")
     MissingOrder.objects.filter(purchase__in=pks).exclude(note="").update(note="")
+    of_customer = Q(payment__purchase__in=pks) | Q(returned_to__purchase__in=pks)
+    UnmatchedPayment.objects.filter(of_customer).exclude(note="").update(note="")
     erased = 0
     for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
         cart = purchase.frozen_cart

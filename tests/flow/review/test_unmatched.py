@@ -378,6 +378,20 @@ def test_a_payment_that_is_just_being_created_is_left_alone(
     assert "Try again in two minutes" in messages[0]
 
 
+def test_erasing_the_customer_erases_the_reason_that_staff_gave(
+    lost: Payment, find: Callable[..., UnmatchedPayment]
+) -> None:
+    row = find(returned_to=lost)
+    flow.attach_unmatched(row, lost.purchase, **WHY)
+    guest = flow.guest_subject("sita@example.com")
+    assert guest is not None
+
+    flow.erase_personal_data(guest, actor="1")
+
+    row.refresh_from_db()
+    assert (row.note, row.state) == ("", "attached")
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
 def test_of_two_colleagues_at_once_one_attaches_and_one_is_refused(
     lost: Payment, find: Callable[..., UnmatchedPayment], shop: FakeShop, khalti: Khalti
