@@ -121,14 +121,23 @@ def look_up_one(row: UnmatchedPayment) -> Answer:
         return Answer.OTHER
     except (KhaltiNotCalled, conf.NoKeyInThisProcess) as exc:
         log.info("unmatched payment %s: %s", row.pk, exc)
-        UnmatchedPayment.objects.filter(pk=row.pk, lookups=row.lookups + 1).update(next_lookup_at=row.next_lookup_at)
+        _not_charged(row)
         return Answer.SILENCE
     except (KhaltiError, ImproperlyConfigured) as exc:
         log.warning("unmatched payment %s: %s", row.pk, exc)
         in_one_block(lambda: _record_no_answer(row))
-        is_silent = isinstance(exc, KhaltiUnreachable) and not isinstance(exc, KhaltiUnreadable)
-        return Answer.SILENCE if is_silent else Answer.OTHER
+        if not isinstance(exc, KhaltiUnreachable) or isinstance(exc, KhaltiUnreadable):
+            return Answer.OTHER
+        _not_charged(row)  # the silence is the server's
+        return Answer.SILENCE
     return Answer.FOUND if in_one_block(lambda: _record(row, *found)) else Answer.OTHER
+
+
+def _not_charged(row: UnmatchedPayment) -> None:
+    """Let a row be due again as it was before its lookup was claimed."""
+    UnmatchedPayment.objects.filter(pk=row.pk, lookups=row.lookups + 1, next_lookup_at__isnull=False).update(
+        next_lookup_at=row.next_lookup_at
+    )
 
 
 def _record(row: UnmatchedPayment, answer: Lookup, credentials: Credentials) -> bool:
