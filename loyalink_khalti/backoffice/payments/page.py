@@ -14,7 +14,7 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.access import PermissionRequired
-from loyalink_khalti.backoffice.links import member_url, order_or_missing_url, payment_url
+from loyalink_khalti.backoffice.links import member_url, missing_order_url, order_url, payment_url
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.labels import REASONS
@@ -89,6 +89,7 @@ class PaymentView(PaymentPage):
         payment, purchase = self.payment, self.purchase
         prefetch_related_objects([payment], "flags", "refunds")
         flags = sorted(payment.flags.all(), key=lambda flag: flag.pk)
+        order_missing = flow.is_missing(purchase)
         return {
             **super().get_context_data(**kwargs),
             "payment": payment,
@@ -104,8 +105,8 @@ class PaymentView(PaymentPage):
             "refunds": refund_rows(purchase if payment.fulfilled_at else payment),
             "reversible": self._reversible(),
             "other_attempts": purchase.payments.exclude(pk=payment.pk).order_by("attempt"),
-            "order_url": order_or_missing_url(purchase),
-            "order_missing": flow.is_missing(purchase),
+            "order_url": missing_order_url(purchase.pk) if order_missing else order_url(purchase),
+            "order_missing": order_missing,
             "member_url": self._member_url(),
             "can_refresh": self.has_permission(permissions.RESOLVE_FLAGS) and payment.pidx is not None,
             "refund_url": self._refund_url(),

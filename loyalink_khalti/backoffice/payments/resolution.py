@@ -65,7 +65,7 @@ class ResolutionForm(forms.Form):
         required=False, min_value=0, max_digits=12, decimal_places=2,
     )  # fmt: skip
     transaction_id = forms.CharField(
-        label=gettext_lazy("Khalti's transaction ID"),
+        label=gettext_lazy("If it is paid: Khalti's transaction ID"),
         help_text=gettext_lazy("As Khalti's dashboard shows it."),
         required=False, max_length=64,
     )  # fmt: skip
@@ -88,7 +88,7 @@ class ResolutionForm(forms.Form):
         if Resolution.RECORD_REFUND not in options:
             del self.fields["shipping"]
         if Resolution.RECORD_PAID in options:
-            self.fields["amount"].label = _("Amount paid, in rupees")
+            self.fields["amount"].label = _("If it is paid: the amount, in rupees")
         else:
             del self.fields["transaction_id"]
             if Resolution.RECORD_REFUND not in options:

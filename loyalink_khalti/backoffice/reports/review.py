@@ -223,9 +223,10 @@ class ReviewReport(Report):
     @cached_property
     def reason_totals(self) -> list[tuple[str, int]]:
         """Each reason as staff read it, with its number."""
-        surpluses = [(str(SURPLUS), len(self.surpluses))] if self.surpluses else []
-        surpluses += [(str(MISSING), len(self.missing))] if self.missing else []
-        return [(str(REASONS[reason]), number) for reason, number in reports.by_reason(self.flags)] + surpluses
+        missing = len(self.missing)
+        orders = [(str(SURPLUS), len(self.orders) - missing), (str(MISSING), missing)]
+        flags = [(str(REASONS[reason]), number) for reason, number in reports.by_reason(self.flags)]
+        return flags + [row for row in orders if row[1]]
 
     @property
     def figures(self) -> list[Figure]:

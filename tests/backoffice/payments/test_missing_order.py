@@ -65,6 +65,7 @@ def test_a_deleted_order_is_listed_once_a_pass_has_noticed_it(desk: Desk, paid: 
     page = desk.open(PAGE, paid.purchase_id)
 
     assert "The order was deleted in the shop." in page_text(listed)
+    assert "To review 1" in page_text(listed)
     assert page.find("a", string="Payment at Khalti, with its refunds")["href"].endswith(f"/payments/{paid.pk}/")
     assert page.find("button", string="Refund in full") is None  # Khalti's money goes back on the payment's page
     assert desk.page(paid).find("a", string="Deleted order") is not None

@@ -190,6 +190,18 @@ def test_a_second_payment_of_a_placed_basket_places_no_second_order(
     assert (states_of(silent), open_flags()) == (("paid", "released"), ["second_payment"])
 
 
+def test_khaltis_later_contradiction_is_a_flag_and_the_mark_stays(silent: Payment, khalti: Khalti) -> None:
+    """R6, R11: staff were wrong; the order and the points stay, and staff review it."""
+    record_paid(silent)
+    khalti.next_lookup = []
+    khalti.says(silent.pidx, "Expired")
+
+    flow.refresh_payment(silent)
+
+    assert (states_of(silent), len(open_flags())) == (("fulfilled", "placed"), 1)
+    assert recorded() == [("order-1-1", "paid")]
+
+
 # Recorded as not paid
 
 
