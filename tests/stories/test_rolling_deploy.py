@@ -1,26 +1,27 @@
 """R9: a new version is deployed under traffic: ``migrate`` first, then new workers. No order is lost or doubled."""
 
 import logging
-import sys
+import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from django.db import connection
+from requests.adapters import HTTPAdapter
 
 from loyalink_khalti.simulator import Simulator
-from sandbox import children
 from tests import databases, postgres
 from tests.stories.browser_session import BrowserSession
 from tests.stories.comparison import PAID_AT_KHALTI, disagreements
 from tests.stories.ordering import order
-from tests.stories.running_store import ROOT, Store
+from tests.stories.running_store import Store
 from tests.stories.version_before import BASELINE, unpack
 
 pytestmark = [
@@ -34,49 +35,41 @@ log = logging.getLogger(__name__)
 
 CUSTOMERS = 3
 """Customers who buy at the same time."""
-PHASE = 8.0
-"""Seconds of traffic on each state of the deploy."""
+EACH = 6
+"""Customers who come to their end in each phase of the deploy, at least."""
+LONGEST_PHASE = 240.0
+"""Seconds."""
 ENDINGS = ("return", "close the tab", "cancel", "return", "cash")
 PGOPTIONS = "-c lock_timeout=2s"
 """As docs/operations.md recommends for ``migrate``: it gives up rather than let the shop wait behind it."""
 
 
-class DeployedStore(Store):
-    """A store whose code is in the folder ``current``, a link: SIGHUP starts workers with the code that it is then."""
+class Balancer(HTTPAdapter):
+    """A load balancer in front of the workers of both versions: each request goes to any of those in ``ports``."""
 
-    @property
-    def current(self) -> Path:
-        return self.folder / "current"
+    def __init__(self, public: Store) -> None:
+        super().__init__(pool_maxsize=CUSTOMERS)
+        self.public = public
+        self.ports: list[int] = []
 
-    def release(self, code: Path) -> None:
-        self.code = code
-        link = self.folder / "next"
-        link.symlink_to(code)
-        link.rename(self.current)
-
-    def start(self, *, workers: int = 2, threads: int = 4) -> None:
-        options = ["--workers", str(workers), "--threads", str(threads), "--log-level", "warning"]
-        with (self.folder / "store.log").open("ab") as log:
-            self._server = children.start(
-                [
-                    *(sys.executable, "-m", "gunicorn", "sandbox.wsgi:application", "--no-control-socket"),
-                    *("--chdir", self.current, "--config", self.current / "gunicorn.conf.py"),
-                    *("--bind", f"127.0.0.1:{self.port}", *options),
-                ],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-            )
-        assert children.responds(f"{self.url}/healthz", self._server), self.log()
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        chosen = request.copy()
+        chosen.headers["Host"] = f"127.0.0.1:{self.public.port}"
+        port = random.choice(self.ports)
+        chosen.url = str(request.url).replace(self.public.url, f"http://127.0.0.1:{port}", 1)
+        answer = super().send(chosen, *args, **kwargs)
+        answer.url, answer.request = str(request.url), request
+        return answer
 
 
 @dataclass
 class Traffic:
     """Customers who buy until they are stopped, and what their browsers saw."""
 
-    store: Store
+    balancer: Balancer
     phase: str = "before"
+    finished: Counter[str] = field(default_factory=Counter)
+    """How many customers came to their end in each phase."""
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     """How many answers there were in each phase, by status."""
     slowest: dict[str, float] = field(default_factory=dict)
@@ -85,23 +78,31 @@ class Traffic:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def seen(self, answer: Any, **_options: Any) -> None:
-        if answer.url.startswith(self.store.url):
-            seconds = answer.elapsed.total_seconds()
-            self.answers[self.phase, answer.status_code] += 1
-            self.slowest[self.phase] = max(seconds, self.slowest.get(self.phase, 0))
-            if answer.status_code >= 500:
-                self.errors.append(f"{self.phase}: {answer.status_code} at {answer.request.method} {answer.url}")
+        self.answers[self.phase, answer.status_code] += 1
+        self.slowest[self.phase] = max(answer.elapsed.total_seconds(), self.slowest.get(self.phase, 0))
+        if answer.status_code >= 500:
+            self.errors.append(f"{self.phase}: {answer.status_code} at {answer.request.method} {answer.url}")
 
     def buy(self, customer: int) -> None:
         number = 0
         while not self.stopped.is_set():
             number += 1
-            browser = self.store.browser()
+            browser = self.balancer.public.browser()
+            browser.session.mount(self.balancer.public.url, self.balancer)
             browser.session.hooks["response"].append(self.seen)
             try:
                 buy(browser, f"c{customer}.{number}@example.com", ENDINGS[(customer + number) % len(ENDINGS)])
             except Exception as exc:  # noqa: BLE001 - a page that this browser did not expect; the others go on
                 self.errors.append(f"{self.phase}: {type(exc).__name__} {exc}"[:300])
+            self.finished[self.phase] += 1
+
+    def go_on(self, phase: str, customers: int) -> None:
+        """Begin a phase, and wait until so many customers have come to their end in it."""
+        self.phase = phase
+        end = time.monotonic() + LONGEST_PHASE
+        while self.finished[phase] < customers and time.monotonic() < end:
+            time.sleep(0.1)
+        assert self.finished[phase] >= customers, self.errors
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -139,81 +140,76 @@ def baseline_database() -> Iterator[None]:
         databases.point_at(**before)
 
 
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The store as customers see it, at one address, and its servers in both versions."""
+
+    public: Store
+    old: Store
+    new: Store
+
+
 @pytest.fixture
-def store(
-    baseline_database: None, django_db_blocker: Any, demo_store: Path, tmp_path: Path
-) -> Iterator[DeployedStore]:
-    """The store of the version before, on the schema of the version before."""
+def shop(baseline_database: None, django_db_blocker: Any, demo_store: Path, tmp_path: Path) -> Iterator[Shop]:
+    """The store in the version before, on the schema of the version before; the new one is not started yet."""
     with django_db_blocker.unblock(), Simulator() as khalti:
-        store = DeployedStore(khalti, tmp_path)
-        store.release(unpack(BASELINE, tmp_path))
+        public, before = Store(khalti, tmp_path), unpack(BASELINE, tmp_path)
+        shop = Shop(public=public, old=Store(khalti, tmp_path, code=before), new=Store(khalti, tmp_path))
+        for store in (shop.old, shop.new):
+            store.variables = {"SITE_URL": public.url}
         for command in ("migrate", "load_demo"):
-            done = store.manage(command, "-v0")
+            done = shop.old.manage(command, "-v0")
             assert done.returncode == 0, done.stderr
         with connection.cursor() as cursor:
             cursor.execute("UPDATE partner_stockrecord SET num_in_stock = 100000")
         connection.close()
-        store.start()
+        shop.old.start(workers=1, threads=4)
         try:
-            yield store
+            yield shop
         finally:
-            store.stop()
+            shop.old.stop()
+            shop.new.stop()
 
 
-def migrate(store: DeployedStore, code: Path) -> list[float]:
-    """Migrate with the new code while the old serves; again where a lock was not free. Return the seconds of each."""
-    store.code, serving = code, store.code
-    store.variables, tries = {"PGOPTIONS": PGOPTIONS}, []
-    try:
-        while True:
-            began = time.monotonic()
-            done = store.manage("migrate", "-v0")
-            tries.append(time.monotonic() - began)
-            if not done.returncode:
-                return tries
-            assert "lock timeout" in done.stderr or "deadlock" in done.stderr, done.stderr
-            assert len(tries) < 10, done.stderr
-    finally:
-        store.code, store.variables = serving, {}
+def migrate(store: Store) -> list[float]:
+    """Migrate, again where a lock was not free; return the seconds of each try."""
+    tries: list[float] = []
+    variables, store.variables = store.variables, store.variables | {"PGOPTIONS": PGOPTIONS}
+    while True:
+        began = time.monotonic()
+        done = store.manage("migrate", "-v0")
+        tries.append(time.monotonic() - began)
+        if not done.returncode:
+            store.variables = variables
+            return tries
+        assert "lock timeout" in done.stderr or "deadlock" in done.stderr, done.stderr
+        assert len(tries) < 10, done.stderr
 
 
-def wait(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
-def test_a_deploy_under_traffic_loses_and_doubles_no_order_and_shows_no_error(
-    store: DeployedStore,
-) -> None:
-    """R9"""
-    traffic = Traffic(store)
-    old = {worker.pid for worker in store.workers()}
+def test_a_deploy_under_traffic_loses_and_doubles_no_order_and_shows_no_error(shop: Shop) -> None:
+    """R9: migrate, then servers of the new version beside the old ones, then without them."""
+    balancer = Balancer(shop.public)
+    traffic = Traffic(balancer)
+    balancer.ports = [shop.old.port]
     with traffic.running():
-        time.sleep(PHASE)
+        traffic.go_on("before", EACH)
         traffic.phase = "migrating"
-        tries = migrate(store, ROOT)
-        traffic.phase = "old workers, new schema"
-        time.sleep(PHASE)
-        traffic.phase = "replacing workers"
-        store.release(ROOT)
-        store.reload()
-        wait(lambda: not old & {worker.pid for worker in store.workers()})
-        traffic.phase = "new workers"
-        time.sleep(PHASE)
-    store.reconcile()
+        tries = migrate(shop.new)
+        traffic.go_on("old servers, new schema", EACH)
+        shop.new.start(workers=1, threads=4)
+        balancer.ports = [shop.old.port, shop.new.port]
+        traffic.go_on("both", 2 * EACH)
+        balancer.ports = [shop.new.port]
+        traffic.go_on("new servers", EACH)
+    shop.new.reconcile()
 
-    for name, value in (("answers", dict(traffic.answers)), ("slowest", traffic.slowest), ("migrate", tries)):
-        log.info("%s: %s", name, value)
+    figures = {"customers": traffic.finished, "slowest": traffic.slowest, "migrate": tries, "seen": traffic.answers}
+    log.info("%s", figures)
     assert traffic.errors == []
-    assert {phase for phase, _status in traffic.answers} == {
-        "before", "migrating", "old workers, new schema", "replacing workers", "new workers",
-    }  # fmt: skip
-    report = store.audit_command()
+    report = shop.new.audit_command()
     assert report["violations"] == []
-    paid = [payment for payment in store.khalti.payments() if payment.state in PAID_AT_KHALTI]
-    bought = [payment for payment in report["payments"] if payment["state"] == "fulfilled"]
-    assert len(paid) == len(bought) > CUSTOMERS
     assert [payment for payment in report["payments"] if payment["flags"]] == []
-    assert disagreements(store) == []
+    paid = [payment for payment in shop.new.khalti.payments() if payment.state in PAID_AT_KHALTI]
+    bought = [payment for payment in report["payments"] if payment["state"] == "fulfilled"]
+    assert len(paid) == len(bought) > EACH
+    assert disagreements(shop.new) == []
