@@ -101,6 +101,8 @@ def tightened(before: models.Field[Any, Any], after: models.Field[Any, Any], nam
     """Return what a changed column refuses, or is, that it did not before; "" where it is only described otherwise."""
     if before.null and not after.null:
         return f"{name} becomes NOT NULL"
+    if after.null and not before.null:
+        return f"{name} becomes null, which the version before does not expect"
     if before.db_default is not NOT_PROVIDED and after.db_default is NOT_PROVIDED and not after.null:
         return f"{name} loses its db_default"
     if after.unique and not before.unique:
@@ -163,6 +165,7 @@ def test_mistakes_are_found() -> None:
         ops.RenameModel("Refund", "Repayment"),
         ops.DeleteModel("Refund"),
         ops.AlterField("purchase", "member_id", text),
+        ops.AlterField("purchase", "ref", models.CharField(max_length=128, null=True)),
         ops.AlterField("purchase", "number", models.CharField(max_length=64, unique=True)),
         ops.AlterField("purchase", "ref", number),
         ops.AddConstraint("purchase", models.CheckConstraint(condition=models.Q(total__gt=0), name="positive")),
