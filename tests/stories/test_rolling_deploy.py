@@ -54,7 +54,8 @@ class Balancer(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         chosen = request.copy()
-        chosen.headers["Host"] = f"127.0.0.1:{self.public.port}"
+        # Gunicorn closes an idle connection after two seconds, perhaps just as the next request is sent on it.
+        chosen.headers.update({"Host": f"127.0.0.1:{self.public.port}", "Connection": "close"})
         port = random.choice(self.ports)
         chosen.url = str(request.url).replace(self.public.url, f"http://127.0.0.1:{port}", 1)
         answer = super().send(chosen, *args, **kwargs)
