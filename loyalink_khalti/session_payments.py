@@ -1,26 +1,79 @@
 """Which payments a browser session has begun, and from which network. For hosts and the storefront alike.
 
 The session keeps their tokens. The rows keep only hashes, with the shop's ``SECRET_KEY``, of the session's key and of
-the network.
+the network. With any of Django's session engines a browser has one identifier: see `browser_session_id`.
 """
 
-from django.http import HttpRequest
-from django.utils.crypto import salted_hmac
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import get_random_string, salted_hmac
 
 from loyalink_khalti import conf
 from loyalink_khalti.payments.models import Payment
 
 SESSION_KEY = "loyalink_khalti"
+_ID_KEY = "loyalink_khalti_session"
+COOKIE = "loyalink_browser"
+COOKIE_LIFETIME = 24 * 60 * 60
+"""seconds; longer than any payment is pending"""
 REMEMBERED = 10
 """How many tokens a session keeps; the oldest drops out."""
 
 
-def browser_session_id(request: HttpRequest) -> str:
-    """Return an identifier of this browser session that does not reveal the session key; start a session if needed."""
+def session_id(request: HttpRequest) -> str:
+    """Return an identifier of this session that does not reveal the session key; start a session if needed.
+
+    The session keeps it until a log-out: its key is another one after a log-in and, where Django keeps sessions in
+    signed cookies, after each change.
+    """
+    known = request.session.get(_ID_KEY)
+    if isinstance(known, str):
+        return known
     if not request.session.session_key:
         request.session.create()
-    key = request.session.session_key or ""
-    return salted_hmac("loyalink_khalti.browser_session", key, algorithm="sha256").hexdigest()[:40]
+    # From the key, so that two clicks at once get the same one. A new session in a signed cookie has no key yet.
+    key = request.session.session_key or get_random_string(32)
+    made = salted_hmac("loyalink_khalti.browser_session", key, algorithm="sha256").hexdigest()[:40]
+    request.session[_ID_KEY] = made
+    return made
+
+
+def browser_session_id(request: HttpRequest) -> str:
+    """Return an identifier of this browser, for limits alone: `session_id`, or the earlier one of a cookie of our own.
+
+    It outlasts a session that a cache has dropped, and a log-out. It shows nobody another customer's payments.
+    """
+    found = _id_in_cookie(request) or session_id(request)
+    request._loyalink_browser = found  # type: ignore[attr-defined]  # ``keep_browser_session_id`` reads it
+    return found
+
+
+def keep_browser_session_id(request: HttpRequest, response: HttpResponse) -> None:
+    """Let the browser keep the identifier that `browser_session_id` has returned in this request, for a day."""
+    used: str | None = getattr(request, "_loyalink_browser", None)
+    if used is not None:
+        response.set_cookie(
+            COOKIE,
+            _signer().sign(used),
+            max_age=COOKIE_LIFETIME,
+            path=settings.SESSION_COOKIE_PATH,
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite=settings.SESSION_COOKIE_SAMESITE,
+        )
+
+
+def _id_in_cookie(request: HttpRequest) -> str:
+    try:
+        return _signer().unsign(request.COOKIES.get(COOKIE, ""))
+    except BadSignature:
+        return ""
+
+
+def _signer() -> Signer:
+    return Signer(salt="loyalink_khalti.browser_session")
 
 
 def network_id(request: HttpRequest) -> str:

@@ -19,7 +19,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from loyalink_khalti import conf, flow, tasks
 from loyalink_khalti.after_response import after_response, body_follows, run_when_closed
-from loyalink_khalti.session_payments import remembered_tokens
+from loyalink_khalti.session_payments import keep_browser_session_id, remembered_tokens
 from loyalink_khalti.staff.deletion import DeletionRefused, refused
 from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView, plain_pages
 
@@ -47,6 +47,8 @@ class PendingPaymentMiddleware:
     ``{% loyalink_pending_payment %}`` itself keeps its own place for the bar. A browser without a session costs no
     query.
 
+    It also lets a browser that has placed an order keep its identifier, for the limits on unpaid orders.
+
     After the response, and at most once a minute, ordinary traffic triggers a lookup of a payment whose customer has
     not returned. A shop without a scheduler recovers too.
     """
@@ -70,6 +72,8 @@ class PendingPaymentMiddleware:
             bar = pending_payment_bar(request)
             if bar:
                 _insert(response, bar.encode(response.charset or "utf-8"))
+        if isinstance(response, HttpResponse):
+            keep_browser_session_id(request, response)
         if conf.test_payments_allowed() and isinstance(response, HttpResponse):
             _insert_test_banner(request, response)
         return response

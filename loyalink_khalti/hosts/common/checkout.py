@@ -23,7 +23,7 @@ from loyalink_khalti.nepal import shorten
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.ports import Outcome, PaymentMethod, ReleaseReason
-from loyalink_khalti.session_payments import browser_session_id, is_own_payment, remember_payment
+from loyalink_khalti.session_payments import is_own_payment, remember_payment, session_id
 from loyalink_khalti.token_pages import TokenView, UnknownToken
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -132,7 +132,7 @@ class HostCheckout(ABC):
         if request.session.session_key is None:
             return None
         purchases = Purchase.objects.filter(
-            shop=self.shop, browser_session=browser_session_id(request), created_at__gt=timezone.now() - RECENT
+            shop=self.shop, browser_session=session_id(request), created_at__gt=timezone.now() - RECENT
         )
         return purchases.order_by("-pk").values_list("origin", flat=True).first()
 
@@ -160,6 +160,16 @@ class PaymentReturnView(TokenView):
                 has_basket = self.checkout.has_basket(purchase)
                 return self.checkout.basket_page(request, release_message(payment, has_basket=has_basket))
         return redirect("loyalink_khalti:status", token)
+
+
+def pending_message(request: HttpRequest, pending: flow.PaymentPending) -> str:
+    """Return what to say to a customer who has too many pending payments.
+
+    Of the payments that this browser began before a log-out it says nothing: another customer may use it now.
+    """
+    if is_own_payment(request, pending.payment):
+        return str(pending)
+    return _("Other payments from this browser are still pending. Please try again later.")
 
 
 def release_message(payment: Payment, *, has_basket: bool = True) -> str:

@@ -28,7 +28,7 @@ from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotPay
-from loyalink_khalti.hosts.common.checkout import HostCheckout, PaymentReturnView
+from loyalink_khalti.hosts.common.checkout import HostCheckout, PaymentReturnView, pending_message
 from loyalink_khalti.hosts.common.payment_choice import method_options
 from loyalink_khalti.hosts.common.receipt import receipt_for
 from loyalink_khalti.money import Paisa, npr
@@ -203,7 +203,7 @@ class KhaltiCheckoutMixin(events.PlacedOrderMixin, pricing.PricedCheckoutMixin):
         except flow.PaymentPending as exc:
             if exc.payment.purchase.origin == str(basket_id):
                 return oscar_checkout.payment_page(request, exc.payment)
-            return _redirect_with_error(request, str(exc), "checkout:preview")
+            return _redirect_with_error(request, pending_message(request, exc), "checkout:preview")
         except (SoldOut, flow.ReservedTooMuch) as exc:
             return _redirect_with_error(request, str(exc), "basket:summary")
         except CannotPay as exc:
