@@ -107,7 +107,7 @@ def take_lease(
 
 
 def longest_lease() -> float:
-    """Return the seconds after which every lease that is taken here is over, whoever has taken it."""
+    """Return the seconds after which every lease is over, by whatever caller it was taken."""
     return max(_lease_seconds(caller, calls=2) for caller in Caller)
 
 
