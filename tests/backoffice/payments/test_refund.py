@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from wagtail.models import Site
 
 from loyalink_khalti import flow
@@ -204,3 +205,61 @@ def test_an_order_whose_shop_is_no_longer_set_up_is_not_refunded(
 
     assert "no longer set up here" in page_text(page)
     assert khalti.refunded == []
+
+
+def test_staff_read_that_khalti_did_not_answer_and_that_nothing_was_sent(
+    desk: Desk, paid: Payment, khalti: Khalti
+) -> None:
+    """R4"""
+    khalti.next_lookup = [requests.ReadTimeout("silence")]
+
+    page = desk.post(REFUND, paid.pk, amount="1000", key="k", confirm="1", seen_refund="0")
+
+    assert "Khalti did not answer. Nothing was sent: try again." in page_text(page)
+    assert khalti.refunded == []
+
+
+def test_the_form_says_that_khalti_is_asked_first_and_what_it_does_not_report(desk: Desk, paid: Payment) -> None:
+    """R4"""
+    for page in (desk.open(REFUND, paid.pk), desk.post(REFUND, paid.pk, amount="1000", restock="on")):
+        assert "It does not report a second partial refund made in its dashboard" in page_text(page)
+
+
+def test_an_outside_refund_is_named_and_asked_for_instead_of_sending_ours(
+    desk: Desk, paid: Payment, khalti: Khalti
+) -> None:
+    """R4: Rs 50 went back in Khalti's dashboard."""
+    khalti.refund(f"T-{paid.pidx}", 5_000)
+
+    page = page_text(desk.post(REFUND, paid.pk, amount="1000", key="k", confirm="1", seen_refund="0"))
+
+    assert "a part was refunded that is not recorded here" in page
+    assert "A refund was made in Khalti's dashboard." in page  # the flag, with its button
+    assert khalti.refunded == []
+
+
+def test_an_inferred_refund_says_so_on_its_row(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    """R4: the last one was not answered, and Khalti reports Refunded since."""
+    desk.post(REFUND, paid.pk, amount="1000", key="first", confirm="1", seen_refund="0")
+    khalti.next_refund = [requests.ReadTimeout("silence")]
+    first = Refund.objects.get().pk
+    desk.post(REFUND, paid.pk, amount="1500", key="second", confirm="1", seen_refund=str(first))
+    khalti.refund(f"T-{paid.pidx}")
+    flow.refresh_payment(paid)
+
+    page = page_text(desk.open("loyalink_khalti_payment", paid.pk))
+
+    assert "Inferred: Khalti did not answer, and reports “Refunded” since." in page
+
+
+def test_a_contradiction_shows_both_answers(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+    """R11"""
+    khalti.says(paid.pidx, "Expired")
+    flow.refresh_payment(paid)
+
+    page = page_text(desk.open("loyalink_khalti_payment", paid.pk))
+
+    assert "Khalti's answer contradicts what is recorded of this payment." in page
+    assert "Khalti's status Expired" in page
+    assert "Khalti's status before Completed" in page
+    assert "Khalti's amount before Rs 2,450.00" in page
