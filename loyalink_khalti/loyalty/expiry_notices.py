@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from django.db import transaction
 from django.db.models import CharField, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
-from django.utils import timezone
 
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 
@@ -66,7 +66,7 @@ def _scope(program: Program) -> str:
 
 def _expiring(program: Program) -> "QuerySet[Lot]":
     """Lots of members that expire soon; none where the rules switch notices off."""
-    days, now = current_version(program.site_key).rules.notice_days, timezone.now()
+    days, now = current_version(program.site_key).rules.notice_days, database_now()
     soon = Lot.objects.filter(remaining__gt=0, expires_at__gt=now, expires_at__lte=now + timedelta(days=days))
     return soon.filter(
         account__program=program, account__member_id__isnull=False, account__successor=None, account__blocked=False

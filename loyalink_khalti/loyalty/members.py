@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Points
 
@@ -45,7 +45,7 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
     new.repay()
     _count_merged(new.account, old.account, sign=1)
     is_blocked = old.account.blocked or new.account.blocked
-    Account.objects.filter(pk=ends).update(successor=stays, merged_at=timezone.now(), blocked=True)
+    Account.objects.filter(pk=ends).update(successor=stays, merged_at=DatabaseTime(), blocked=True)
     Account.objects.filter(pk=stays).update(blocked=is_blocked)
     new.account.blocked = is_blocked
     update_tier(new, current_version(site_key).rules)  # after the first has ended: its points count too

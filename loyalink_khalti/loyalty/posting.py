@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum
-from django.utils import timezone
 
+from loyalink_khalti.clock import DatabaseTime, database_now
 from loyalink_khalti.errors import AccountMerged, LedgerConflict
 from loyalink_khalti.money import Points
 
@@ -48,7 +48,7 @@ class Posting:
     def lock(cls, account_id: int, *, follow_merge: bool = True, **cause: Any) -> "Posting":
         """Lock an account and read it; if it was merged into another meanwhile, lock that one."""
         accounts = Account.objects.filter(pk=account_id)
-        accounts.update(last_activity_at=timezone.now())
+        accounts.update(last_activity_at=DatabaseTime())
         posting = cls.read(accounts, **cause)
         successor_id = posting.account.successor_id
         return cls.lock(successor_id, **cause) if follow_merge and successor_id else posting
@@ -56,7 +56,7 @@ class Posting:
     @classmethod
     def read(cls, accounts: QuerySet[Account], **cause: Any) -> "Posting":
         """Read an account that the caller has locked by a write of its own."""
-        account = accounts.select_related("program").get()
+        account = accounts.select_related("program").annotate(read_at=DatabaseTime()).get()  # type: ignore[no-redef]
         if account.sealed_seq < account.seq:  # the version before this one has written entries without a seal
             account.extend_seal()
         return cls(account=account, **cause)
@@ -78,7 +78,7 @@ class Posting:
         account.lifetime_redeemed += REDEEMED_SIGN.get(kind, 0) * points
         account.seq += 1
         entry = Entry(
-            account=account, seq=account.seq, kind=kind, src=src, dst=dst, amount=points, key=key,
+            account=account, seq=account.seq, kind=kind, src=src, dst=dst, amount=points, key=key, at=account.now,
             purchase=self.purchase, lot=lot, hold=hold, refund_ref=self.refund_ref,
             version_id=self.version_id, actor=self.actor, reason_code=self.reason,
         )  # fmt: skip
@@ -99,7 +99,7 @@ class Posting:
 
     def new_lot(self, points: int, *, source: str, available_at: datetime, expires_at: datetime | None) -> Lot:
         """Create a lot, pending until ``available_at``. The caller makes the transfer."""
-        is_pending = available_at > timezone.now()
+        is_pending = available_at > self.account.now
         return Lot.objects.create(
             account=self.account,
             source=source,
@@ -140,7 +140,7 @@ class Posting:
     def expire_due(self) -> Points:
         """Expire the lots whose time is over; return how many points expired."""
         earlier = Count("entries", filter=Q(entries__kind=EntryKind.EXPIRE))
-        lots = list(overdue_lots(self.account.pk, timezone.now()).annotate(earlier=earlier))
+        lots = list(overdue_lots(self.account.pk, self.account.now).annotate(earlier=earlier))
         if not lots:
             return Points(0)
         by_system = Posting(account=self.account, entries=self.entries)  # without the purchase and the actor
@@ -182,12 +182,12 @@ def available_lots(account: Account) -> QuerySet[Lot]:
     return lots.order_by(F("expires_at").asc(nulls_last=True), "available_at", "pk")
 
 
-def overdue_lots(account_id: int | OuterRef, now: datetime) -> QuerySet[Lot]:
+def overdue_lots(account_id: int | OuterRef, now: datetime | DatabaseTime) -> QuerySet[Lot]:
     """Return the lots that should be expired by now and still have available points."""
     return Lot.objects.filter(account=account_id, remaining__gt=0, expires_at__lte=now).order_by("expires_at", "pk")
 
 
-def due_for_activation(now: datetime) -> Q:
+def due_for_activation(now: datetime | DatabaseTime) -> Q:
     """Return the condition for lots whose pending time is over."""
     return Q(pending__gt=0, available_at__lte=now)
 
@@ -226,7 +226,9 @@ def open_account(site_key: str, member_id: str) -> Account:
     if found is not None:
         return found
     program = current_version(site_key).program
-    return Account.objects.get_or_create(program=program, member_id=member_id)[0]
+    return Account.objects.get_or_create(program=program, member_id=member_id, defaults={"joined_at": database_now()})[
+        0
+    ]
 
 
 def lock_account(site_key: str, member_id: str, **cause: Any) -> Posting:
@@ -262,7 +264,7 @@ def lock_account_of_order(site_key: str, member_id: str, *, began_at: datetime, 
 
 def _lock_own(site_key: str, member_id: str, **cause: Any) -> Posting | None:
     own = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
-    if not own.update(last_activity_at=timezone.now()):
+    if not own.update(last_activity_at=DatabaseTime()):
         return None
     try:
         return Posting.read(own, **cause)
@@ -281,7 +283,7 @@ def erased_scope(program_id: int) -> str:
 
 def overdue_points(account: Account) -> Points:
     """Return the available points that have expired and that the next sweep removes."""
-    lots = overdue_lots(account.pk, timezone.now())
+    lots = overdue_lots(account.pk, DatabaseTime())
     return Points(lots.aggregate(points=Sum("remaining"))["points"] or 0)
 
 
@@ -323,7 +325,7 @@ def update_tier(posting: Posting, rules: Rules) -> bool:
     An account moves up at once. It moves down at once too, unless the rules give a grace period: then only after its
     points have been too few for so long.
     """
-    account, now = posting.account, timezone.now()
+    account, now = posting.account, posting.account.now
     earned = rules.tier_for(tier_points(account, rules, now))
     held = held_tier(account, rules)
     before = (account.tier, account.below_tier_since)

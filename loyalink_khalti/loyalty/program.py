@@ -14,6 +14,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
 from loyalink_khalti.append_only import AppendOnlyModel
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Rounding
 from loyalink_khalti.ports import Line
@@ -195,7 +196,7 @@ def set_campaigns(
     site_key: str, campaigns: Iterable[CampaignRule], *, replacing: Container[str] = (), actor: str | None = None
 ) -> ProgramVersion:
     """Add campaigns to the rules of a site, and remove those named in ``replacing`` and those that have ended."""
-    wanted, now = tuple(campaigns), timezone.now()
+    wanted, now = tuple(campaigns), database_now()
     names = {campaign.name for campaign in wanted}
 
     def revise(before: Rules) -> Rules:

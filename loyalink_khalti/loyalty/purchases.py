@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.errors import AccountBlocked, AccountMerged, InsufficientPoints, LedgerConflict
 from loyalink_khalti.money import Paisa, Points
 
@@ -148,7 +148,7 @@ def _lock_with_points(version: ProgramVersion, member_id: str, points: Points, p
     Otherwise overdue points expire first, so that a missed sweep gives no free points.
     """
     cause: dict[str, Any] = {"purchase": purchase, "version_id": version.pk}
-    now = timezone.now()
+    now = DatabaseTime()
     own = Account.objects.filter(program=version.program, member_id=member_id)
     ready = own.filter(~Exists(overdue_lots(OuterRef("pk"), now)), available__gte=points, blocked=False)
     if ready.update(last_activity_at=now):
@@ -229,13 +229,15 @@ def award(
         return earlier.points if earlier else Points(0)
     account = posting.account
     earned = order.earned(rules, tier=account.tier, history=order_history(account, rules, purchase=purchase))
-    row = _award_row(version, earned, program=account.program, purchase=purchase, account=account)
+    row = _award_row(
+        version, earned, program=account.program, purchase=purchase, account=account, awarded_at=account.now
+    )
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
         return _awarded_before(row, order)
-    available_at = timezone.now() + timedelta(days=rules.pending_days)
+    available_at = account.now + timedelta(days=rules.pending_days)
     key = f"award:{purchase}#{occasion}" if occasion else f"award:{purchase}"
     posting.credit(
         EntryKind.EARN, Bucket.ISSUED, earned.points, key=key, available_at=available_at,
@@ -271,7 +273,7 @@ def _award_row(version: ProgramVersion, earned: Earned, **more: Any) -> OrderAwa
 def activate(account_id: int) -> Points:
     """Make the points of an account available whose pending time is over; return how many."""
     posting = Posting.lock(account_id)
-    due = due_for_activation(timezone.now())
+    due = due_for_activation(posting.account.now)
     lots = list(Lot.objects.filter(due, account=account_id).order_by("available_at", "pk"))
     points = sum(lot.pending for lot in lots)
     for lot in lots:

@@ -11,7 +11,6 @@ from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import CharField, F, Value
-from django.utils import timezone
 
 from loyalink_khalti.errors import LedgerConflict
 from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, points_by_part
@@ -304,7 +303,7 @@ def _restore(posting: Posting, redemption: OrderRedemption, parts: RefundedParts
     Allocation.objects.bulk_update([allocation for allocation, _ in returned], ["points_restored"])
     _refill_lots(posting, [(allocation.lot, part) for allocation, part in returned], rules, source=key)
     if missing:  # points that were owed when they were redeemed never were in a lot
-        now = timezone.now()
+        now = posting.account.now
         posting.new_lot(missing, source=key, available_at=now, expires_at=rules.expires_at(now))
     posting.transfer(EntryKind.RESTORE, Bucket.REDEEMED, Bucket.AVAILABLE, points, key=key)
     return points
@@ -312,7 +311,7 @@ def _restore(posting: Posting, redemption: OrderRedemption, parts: RefundedParts
 
 def _refill_lots(posting: Posting, parts: Sequence[tuple[Lot, int]], rules: Rules, *, source: str) -> None:
     """Return points to their lots with their own expiry, but not before the grace period of the rules ends."""
-    now = timezone.now()
+    now = posting.account.now
     grace_end = midnight_after(day_of(now) + timedelta(days=rules.restore_grace_days))
     refilled = []
     for lot, part in parts:

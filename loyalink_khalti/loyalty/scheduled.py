@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Points
 
@@ -102,11 +102,11 @@ def in_batches(ids: Callable[[], "QuerySet[Lot, int]"]) -> Iterator[int]:
 
 
 def _to_activate() -> QuerySet[Lot, int]:
-    return Lot.objects.filter(due_for_activation(timezone.now())).values_list("account_id", flat=True)
+    return Lot.objects.filter(due_for_activation(DatabaseTime())).values_list("account_id", flat=True)
 
 
 def _to_expire() -> QuerySet[Lot, int]:
-    due = Lot.objects.filter(remaining__gt=0, expires_at__lte=timezone.now())
+    due = Lot.objects.filter(remaining__gt=0, expires_at__lte=DatabaseTime())
     return due.values_list("account_id", flat=True)
 
 
