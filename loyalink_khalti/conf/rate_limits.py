@@ -33,7 +33,8 @@ def seconds_to_wait(limit: RateLimitItem, *who: str) -> int:
         limiter = _limiter(get("CACHE"))
         if limiter.hit(limit, *who):
             return 0
-        return max(1, math.ceil(limiter.get_window_stats(limit, *who).reset_time - time.time()))
+        wait = math.ceil(limiter.get_window_stats(limit, *who).reset_time - time.time())
+        return min(max(1, wait), limit.get_expiry())  # the window began by the clock of another server
     except Exception as exc:  # noqa: BLE001 - a cache raises what its client library raises
         log.error("rate limits: the cache %r failed, so nothing is limited: %s", get("CACHE"), safe_trace(exc))
         return 0

@@ -77,3 +77,13 @@ def test_a_count_that_was_culled_starts_again(alias: str) -> None:
     caches[alias].clear()
 
     assert hits(3, "one") == [0, 0, 0]
+
+
+def test_the_wait_is_never_longer_than_the_period_although_another_server_began_it_with_a_wrong_clock(
+    alias: str,
+) -> None:
+    """R7: customers of one server were asked to wait for a day."""
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        hits(LIMIT.amount)
+
+    assert 1 <= hits(1)[0] <= LIMIT.get_expiry()

@@ -1,6 +1,9 @@
-"""The sandbox store for the stories: quick logins, mails that can be held up, SQLite with Django's defaults."""
+"""The sandbox store for the stories: quick logins, held mails, SQLite with Django's defaults, a wrong clock."""
 
 import os
+from datetime import UTC, datetime, timedelta
+
+import time_machine
 
 from sandbox.settings import *  # noqa: F403
 
@@ -15,3 +18,6 @@ if os.environ.get("STORY_SHOP") == "fake":
 
 if os.environ.get("STORY_SQLITE") == "deferred":
     DATABASES["default"]["OPTIONS"] = {}  # noqa: F405
+
+if seconds := int(os.environ.get("STORY_CLOCK_WRONG_BY") or 0):
+    time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds)).start()

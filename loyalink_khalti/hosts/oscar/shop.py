@@ -9,10 +9,10 @@ from django.db import connection
 from django.db.models import DecimalField, Exists, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from oscar.core.loading import get_model
 
 from loyalink_khalti import flow, outbox
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.models import Purchase
@@ -171,7 +171,7 @@ def _category_paths() -> Iterator[tuple[int, str, str]]:
 def _place(order: Any, basket: Any, paid: Paid) -> None:
     is_paid_later = paid.method in PAID_LATER
     status = options().pending if is_paid_later and not paid.amount else options().paid
-    orders.set_status(order, status, date_placed=timezone.now())
+    orders.set_status(order, status, date_placed=database_now())
     payment_sources.record(order, paid)
     reservations.apply_deferred_benefits(order, basket)
     events.post_hooks(order.number)
