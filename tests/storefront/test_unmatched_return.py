@@ -19,6 +19,7 @@ from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti
+from tests.storefront.test_database_unavailable import unavailable
 
 pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True)]
 
@@ -109,6 +110,20 @@ def test_the_same_return_again_is_kept_once(client: Client, shop: FakeShop) -> N
     pages = [come_back(client).status_code for _ in range(3)]
 
     assert (pages, UnmatchedPayment.objects.count()) == ([404] * 3, 1)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 4, 5])
+def test_a_return_during_a_failover_is_kept_when_the_page_reloads(after: int, shop: FakeShop) -> None:
+    """R5: the database is gone, and comes back without this payment; the page that waits for it keeps the pidx."""
+    client = Client(raise_request_exception=False)
+    with unavailable(after=after):
+        answer = come_back(client)
+    reload = answer["Refresh"].partition("url=")[2]
+
+    page = client.get(reload)
+
+    assert (answer.status_code, reload) == (503, f"/khalti/return/{TOKEN}/?pidx={PIDX}")
+    assert (page.status_code, UnmatchedPayment.objects.get().pidx) == (404, PIDX)
 
 
 @pytest.mark.parametrize("limit", ["UNMATCHED_PER_HOUR", "UNMATCHED_PER_HOUR_AND_NETWORK"])
