@@ -30,7 +30,7 @@ from loyalink_khalti.payments.flags import lookup_evidence, raise_flag
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState
-from loyalink_khalti.ports import Cart, Customer, PaymentMethod, PrivateText
+from loyalink_khalti.ports import Cart, Customer, PaymentMethod, PrivateText, ReleaseReason
 
 T = TypeVar("T")
 
@@ -197,8 +197,14 @@ def _become(
         payment = Payment(purchase=purchase, attempt=last + 1, amount=purchase.amount_due)
         payment.is_flagged = False
     payment.credentials, payment.environment = credentials, credentials.environment
-    # Never live, so that it stands beside a payment that is; and not released for a reason: Khalti did open a page.
-    payment.pidx, payment.state, payment.release_reason = row.pidx, PaymentState.RELEASED, ""
+    # Never live, so that it can stand beside a payment that is. What was released is placed now or by staff: no pass
+    # does that later, when the basket may be ordered again.
+    payment.pidx, payment.state, was_released = (
+        row.pidx,
+        PaymentState.RELEASED,
+        purchase.state == PurchaseState.RELEASED,
+    )
+    payment.release_reason = (payment.release_reason or ReleaseReason.REFUSED) if was_released else ""
     payment.save()
     transitions.record_lookup(payment, answer)
     if not transitions.mark_paid(payment, answer):
