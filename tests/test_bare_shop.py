@@ -1,87 +1,12 @@
 """The steps of README, read from README itself, make a bare Oscar and Wagtail project sell with Khalti."""
 
-import os
-import re
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
-from oscar import INSTALLED_APPS as OSCAR  # Django's own among them
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-SETTINGS, URL = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-APPS, REST = re.fullmatch(r"INSTALLED_APPS = \[\n(.*?)^\]\n(.*)", SETTINGS, re.MULTILINE | re.DOTALL).groups()
-OURS_FOR_THEIRS = {theirs: ours for ours, theirs in re.findall(r'"([\w.]+)", +# for ([\w.]+)', APPS)}
-ON_TOP = re.findall(r'^ +"([\w.]+)"', APPS.partition("    ...,\n")[0], re.MULTILINE)
-SQLITE = re.search(r'`"OPTIONS": (\{.*?\})`', README)[1]
-
-WAGTAIL = [
-    "wagtail.contrib.forms",
-    "wagtail.contrib.redirects",
-    "wagtail.embeds",
-    "wagtail.sites",
-    "wagtail.users",
-    "wagtail.snippets",
-    "wagtail.documents",
-    "wagtail.images",
-    "wagtail.search",
-    "wagtail.admin",
-    "wagtail",
-    "modelcluster",
-    "taggit",
-    "django_filters",
-]
-"""What ``wagtail start`` installs."""
-
-BARE_SETTINGS = """
-from oscar.defaults import *
-INSTALLED_APPS = {apps!r}
-SITE_ID = 1
-ALLOWED_HOSTS = ["*"]
-DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
-MEDIA_ROOT = BASE_DIR / "media"
-MEDIA_URL = "/media/"
-MIDDLEWARE += [
-    "wagtail.contrib.redirects.middleware.RedirectMiddleware",
-    "oscar.apps.basket.middleware.BasketMiddleware",
-    "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware",
-]
-TEMPLATES[0]["OPTIONS"]["context_processors"] += [
-    "django.template.context_processors.i18n",
-    "oscar.apps.search.context_processors.search_form",
-    "oscar.apps.checkout.context_processors.checkout",
-    "oscar.apps.communication.notifications.context_processors.notifications",
-    "oscar.core.context_processors.metadata",
-]
-AUTHENTICATION_BACKENDS = [
-    "oscar.apps.customer.auth_backends.EmailBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
-HAYSTACK_CONNECTIONS = {{"default": {{"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}}}
-OSCAR_ALLOW_ANON_CHECKOUT = True
-OSCAR_INITIAL_ORDER_STATUS = OSCAR_INITIAL_LINE_STATUS = "Pending"
-WAGTAIL_SITE_NAME = "Bazaar"
-WAGTAILADMIN_BASE_URL = "http://127.0.0.1:8000"
-DATABASES["default"]["ATOMIC_REQUESTS"] = True      # as Oscar recommends
-"""
-
-BARE_URLS = """
-from django.apps import apps
-from django.urls import include, path
-
-urlpatterns = [
-    path("admin/", include("wagtail.admin.urls")),
-    path("documents/", include("wagtail.documents.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
-    path("shop/", include(apps.get_app_config("oscar").urls[0])),
-    {url}
-    path("", include("wagtail.urls")),
-]
-"""
+from tests.shops.builder import ROOT, Plan, Shop
 
 A_DAY_IN_THE_SHOP = """
 import os
@@ -152,57 +77,31 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """Run ``manage.py`` of a bare project with README's settings, against the wheel."""
+    """A bare project with README's settings, with the wheel in place of the source."""
     folder = tmp_path_factory.mktemp("bare")
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "KHALTI_"))}
-    environment |= {
-        "PYTHONPATH": f"{folder / 'wheel'}{os.pathsep}{folder / 'shop'}",
-        "KHALTI_SECRET_KEY": "any-key-will-do-for-the-simulator",
-        "LOYALINK_FERNET_KEYS": Fernet.generate_key().decode(),
-    }
-
-    def run(*command):
-        done = subprocess.run(command, cwd=folder / "shop", env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def manage(*words):
-        return run(sys.executable, "manage.py", *words)
-
-    (folder / "shop").mkdir()
-    run(*pip, "--wheel-dir", folder, ROOT)
+    subprocess.run([*pip, "--wheel-dir", folder, ROOT], check=True)
     (built,) = folder.glob("*.whl")
     zipfile.ZipFile(built).extractall(folder / "wheel")
-    run(sys.executable, "-m", "django", "startproject", "bazaar", ".")
-    environment["DJANGO_SETTINGS_MODULE"] = "bazaar.settings"
-
-    apps = [OURS_FOR_THEIRS.get(app, app) for app in [*WAGTAIL, *OSCAR, "sorl.thumbnail"]]
-    settings = folder / "shop" / "bazaar" / "settings.py"
-    with settings.open("a") as page:
-        page.write(BARE_SETTINGS.format(apps=ON_TOP + apps))
-        page.write(f'DATABASES["default"]["OPTIONS"] = {SQLITE}\n{REST}')
-    (settings.parent / "urls.py").write_text(BARE_URLS.format(url=URL.strip()))
-    (folder / "shop" / "day.py").write_text(A_DAY_IN_THE_SHOP)
-    manage.day = lambda: run(sys.executable, "day.py")
-    manage.folder = folder
-    return manage
+    shop = Shop(folder, package=folder / "wheel")
+    shop.write(Plan(files={"day.py": A_DAY_IN_THE_SHOP}))
+    return shop
 
 
 @pytest.fixture(scope="module")
 def day(shop):
     """The text of each page of a purchase, by the page's name."""
-    shop("migrate", "--verbosity", "0")
-    return dict(line.split(": ", 1) for line in shop.day().splitlines() if ": " in line)
+    shop.manage("migrate", "--verbosity", "0")
+    return dict(line.split(": ", 1) for line in shop.run("day.py").splitlines() if ": " in line)
 
 
 def test_the_checks_pass_and_no_migration_is_missing(shop, day):
-    shop("check", "--database", "default", "--fail-level", "WARNING")
-    shop("makemigrations", "--check", "--dry-run")
+    shop.manage("check", "--database", "default", "--fail-level", "WARNING")
+    shop.manage("makemigrations", "--check", "--dry-run")
 
 
 def test_the_wheel_is_what_runs(shop, day):
-    assert day["package"].startswith(str(shop.folder / "wheel"))
+    assert day["package"].startswith(str(shop.folder.parent / "wheel"))
 
 
 def test_the_catalogue_lists_products_in_rupees(day):
@@ -225,7 +124,7 @@ def test_a_pending_payment_shows_on_every_page(day):
 def test_the_order_is_paid_and_the_audit_agrees(shop, day):
     assert "Paid: Rs 450.00 (Khalti)." in day["thanks"]
     assert day["orders"] == "['Paid']"
-    assert "Everything agrees" in shop("loyalink_audit")
+    assert "Everything agrees" in shop.manage("loyalink_audit")
 
 
 def test_editors_find_the_settings_and_staff_the_order(day):

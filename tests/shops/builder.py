@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from cryptography.fernet import Fernet
 from oscar import INSTALLED_APPS as OSCAR  # Django's own among them
@@ -71,6 +72,7 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 HAYSTACK_CONNECTIONS = {{"default": {{"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}}}
+LOGIN_REDIRECT_URL = "catalogue:index"
 OSCAR_ALLOW_ANON_CHECKOUT = True
 OSCAR_INITIAL_ORDER_STATUS = OSCAR_INITIAL_LINE_STATUS = "Pending"
 WAGTAIL_SITE_NAME = "Bazaar"
@@ -118,8 +120,10 @@ get_model("partner", "StockRecord").objects.create(
 users = get_user_model()
 names = {{"username": "admin"}} if users.USERNAME_FIELD == "username" else {{}}
 users.objects.create_superuser(email="admin@example.com", password="{PASSWORD}", **names)
+names = {{name: "gita" for name in names}}
+users.objects.create_user(email="gita@example.com", password="{PASSWORD}", **names)
 """
-"""A product, a country to send it to, and a superuser."""
+"""A product, a country to send it to, a superuser and a customer with an account."""
 
 
 @dataclass(kw_only=True)
@@ -179,14 +183,21 @@ class Shop:
 
     def attempt(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``manage.py`` and return what it says, whether it succeeds or not."""
-        command = [sys.executable, "manage.py", *words]
-        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        return self._attempt("manage.py", *words)
 
     def manage(self, *words: str) -> str:
         """Run ``manage.py``, which must succeed, and return its output."""
-        done = self.attempt(*words)
-        assert done.returncode == 0, f"manage.py {' '.join(words)}\n{done.stdout}{done.stderr}"
+        return self.run("manage.py", *words)
+
+    def run(self, *words: str) -> str:
+        """Run a script of the project, which must succeed, and return its output."""
+        done = self._attempt(*words)
+        assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def _attempt(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *words]
+        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
 
     def fill(self) -> None:
         """Migrate the empty database, and put a product on sale."""
@@ -229,21 +240,23 @@ class Day:
     thanks: Page
     """The page to which the first guest returned."""
     before: dict[str, Any]
-    """What the audit says while the payment of the second guest, who closed the tab, is not known yet."""
+    """What the audit says while the payment of the member, who closed the tab, is not known yet."""
     reconciled: dict[str, Any]
     """What it says after a pass of ``khalti_reconcile``."""
     refund: Page
     """The dashboard's page of the first order, after the refund."""
+    member: Page
+    """The member's page in Wagtail's admin."""
     audit: dict[str, Any]
     """What the audit says in the end."""
 
 
 def a_day_in(shop: Shop, *, mounted_at: str = "", pages_at: str = "") -> Day:
-    """A guest buys and returns, another pays and closes the tab, and staff refund a part of the first order."""
+    """A guest buys and returns, a member pays and closes the tab, and staff refund a part of the first order."""
     with Simulator() as khalti, shop.open_for_business(khalti, mounted_at=mounted_at, pages_at=pages_at) as address:
-        guest, other = BrowserSession(address), BrowserSession(address)
+        guest, member = BrowserSession(address), BrowserSession(address).log_in("gita@example.com")
         thanks = guest.pay(order(guest, "sita@example.com").url)
-        other.pay(order(other, "gita@example.com").url, follow=False)
+        member.pay(order(member).url, follow=False)
         before = shop.audit()
         shop.manage("khalti_reconcile")
         reconciled = shop.audit()
@@ -252,10 +265,21 @@ def a_day_in(shop: Shop, *, mounted_at: str = "", pages_at: str = "") -> Day:
         page = admin.open(f"/shop/dashboard/orders/{number}/")
         preview = admin.submit(page, "seen_refund", refund="preview", amount="100")
         refund = admin.submit(preview, "key", refund="confirm")
-        return Day(thanks=thanks, before=before, reconciled=reconciled, refund=refund, audit=shop.audit())
+        desk = BrowserSession(address.removesuffix(pages_at))
+        desk.session.cookies.update(admin.session.cookies)
+        members = desk.open("/admin/khalti/members/")
+        link = next(a["href"] for a in members.soup.find_all("a", href=True) if "gita@" in a.get_text())
+        return Day(
+            thanks=thanks,
+            before=before,
+            reconciled=reconciled,
+            refund=refund,
+            member=desk.open(urljoin(members.url, link)),
+            audit=shop.audit(),
+        )
 
 
-def order(guest: BrowserSession, email: str) -> Page:
-    """Order the product with Khalti, up to Khalti's page."""
-    guest.add("Palpasa Cafe")
-    return guest.place_order(guest.choose(guest.check_out(email=email), "khalti"))
+def order(customer: BrowserSession, email: str = "") -> Page:
+    """Order the product with Khalti, up to Khalti's page; a guest has an ``email``."""
+    customer.add("Palpasa Cafe")
+    return customer.place_order(customer.choose(customer.check_out(email=email), "khalti"))

@@ -1,15 +1,17 @@
 """Shops that are set up differently, each built from nothing: a purchase, a closed tab and a refund in each.
 
-Each takes a minute or two, because its database is migrated from nothing, too.
+Each takes minutes, because its database is migrated from nothing, too. ``test_refused_shops`` has those that cannot
+work.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from .builder import BARE_URLS, Day, Plan, Shop, a_day_in
+from .builder import BARE_URLS, ROOT, Day, Plan, Shop, a_day_in
 from .test_forked_apps import VIEWS_PY, forked, inherit_from_ours
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -65,6 +67,10 @@ class UserAdmin(admin.ModelAdmin):
 """
 
 
+PRODUCTION = (ROOT / "docs" / "production.md").read_text().partition("## Below a path")[2]
+BELOW = re.findall(r"^```python\n(.*?)^```", PRODUCTION, re.MULTILINE | re.DOTALL)[0]
+
+
 @dataclass
 class Built:
     """A shop, and where its pages are."""
@@ -85,7 +91,7 @@ def forked_apps(folder: Path) -> Built:
 def below_a_path(folder: Path) -> Built:
     """H2: the shop is at https://…/pasal/."""
     shop = Shop(folder)
-    shop.write(Plan(settings='FORCE_SCRIPT_NAME = "/pasal"\nSTATIC_URL = "/pasal/static/"\n'))
+    shop.write(Plan(settings=BELOW))
     return Built(shop, {"mounted_at": "/pasal"})
 
 
@@ -115,14 +121,7 @@ def custom_user(folder: Path) -> Built:
     return Built(shop)
 
 
-def without_time_zones(folder: Path) -> Built:
-    """H1"""
-    shop = Shop(folder)
-    shop.write(Plan(settings='USE_TZ = False\nTIME_ZONE = "Asia/Kathmandu"\n'))
-    return Built(shop)
-
-
-@pytest.fixture(scope="module", params=[forked_apps, below_a_path, with_languages, custom_user, without_time_zones])
+@pytest.fixture(scope="module", params=[forked_apps, below_a_path, with_languages, custom_user])
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     build: Callable[[Path], Built] = request.param
     shop = build(tmp_path_factory.mktemp(build.__name__))
@@ -150,6 +149,15 @@ def test_a_guest_pays_and_sees_the_order(built: Built, day: Day) -> None:
 def test_a_payment_whose_tab_was_closed_is_found_by_one_pass_of_the_reconciler(day: Day) -> None:
     assert [order["status"] for order in day.before["orders"]] == ["Paid"]
     assert [order["status"] for order in day.reconciled["orders"]] == ["Paid", "Paid"]
+
+
+def test_the_member_who_closed_the_tab_has_points_for_the_order(day: Day) -> None:
+    assert day.before["accounts"] == []
+    (account,) = day.reconciled["accounts"]
+    assert account["member"] == "gita@example.com"
+    assert account["lifetime_earned"] > 0
+    assert day.member.status == 200
+    assert "gita@example.com" in day.member.visible_text
 
 
 def test_a_part_is_refunded_at_khalti_and_the_books_agree(day: Day) -> None:

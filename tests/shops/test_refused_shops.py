@@ -1,4 +1,4 @@
-"""H4: a shop on Oscar without Wagtail is refused with one error, and what that names makes it start."""
+"""Shops that cannot work, each built from nothing: a clear refusal, and what it names makes them start."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,8 @@ del WAGTAIL_SITE_NAME, WAGTAILADMIN_BASE_URL
 
 
 @pytest.mark.timeout(240)
-def test_every_command_names_what_is_missing_and_with_that_the_shop_starts(tmp_path: Path) -> None:
+def test_without_wagtail_every_command_names_what_is_missing_and_with_that_the_shop_starts(tmp_path: Path) -> None:
+    """H4"""
     shop = Shop(tmp_path)
     shop.write(Plan(apps=WITHOUT, settings=PLAIN, urls=OSCAR_URLS))
 
