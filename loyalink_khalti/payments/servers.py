@@ -7,6 +7,7 @@ faster than ``LOOKUPS_PER_SECOND``.
 
 import threading
 import time
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from django.db import models, transaction
@@ -26,6 +27,8 @@ KNOWN_FOR = timedelta(seconds=60)
 """How long after its last failure pages do not call a server in an outage; passes of the reconciler try it."""
 LONGEST_DEFERRAL = timedelta(seconds=2 * MAX_RETRY_AFTER)
 """A ``next_lookup_at`` further ahead was written by a wrong clock, and counts as none."""
+CHUNK = 500
+"""Payments that one query names."""
 MARGIN = 1.05
 """How much further apart lookups are than the setting says, so that one that is late does not meet the next."""
 
@@ -90,6 +93,16 @@ def record_answer(server: str) -> None:
             outage_ended.send(sender=KhaltiServer, row=row, waiting=waiting, ended_at=now)
         row.silent_since, row.failures, row.error, row.alerted_at, row.answered_at = None, 0, "", None, now
         row.save(update_fields=["silent_since", "failures", "error", "alerted_at", "answered_at"])
+
+
+def payments_at(servers: Collection[str], pks: list[int]) -> Iterator[Payment]:
+    """Yield those of the payments for which one of these servers would have to be asked, with their purchases."""
+    at_them = Q(pk__in=[])
+    for server in servers:
+        at_them |= Q(credentials__base_url__startswith=f"{server}/")
+    rows = Payment.objects.filter(at_them, pidx__isnull=False).exclude(state=PaymentState.REFUNDED)
+    for start in range(0, len(pks) if servers else 0, CHUNK):
+        yield from rows.filter(pk__in=pks[start : start + CHUNK]).select_related("purchase")
 
 
 def defer_lookups(server: str, *, seconds: float) -> None:

@@ -42,7 +42,7 @@ from loyalink_khalti.khalti.circuit_breaker import breaker_for, server_of
 from loyalink_khalti.payments import polling, received, refunds, unmatched
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
-from loyalink_khalti.payments.servers import LookupPace, silent_servers
+from loyalink_khalti.payments.servers import LookupPace, payments_at, silent_servers
 from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.ports import Outcome, ReleaseReason
@@ -180,7 +180,11 @@ class ReconcilerPass:
         self._in_outage = {row.server for row in silent_servers() if row.is_in_outage}
         if self._due_only and {row.server for row in silent if row.is_in_outage} - self._in_outage:
             self._pks = self._chosen()
-        self._pks = [pk for pk in self._pks if pk not in probes][: self._most and self._most - len(probes)]
+        left = [pk for pk in self._pks if pk not in probes]
+        for payment in payments_at(set() if self._reported_keys else self._in_outage, list(left)):
+            left.remove(payment.pk)
+            yield PassResult(payment=payment, outcome=None, label=PassLabel.NOT_LOOKED_UP)
+        self._pks = left[: self._most and self._most - len(probes)]
 
     def _each(self, pks: list[int], work: Callable[[int], PassResult]) -> Iterator[PassResult]:
         workers = min(self._workers, len(pks))
@@ -216,9 +220,11 @@ class ReconcilerPass:
         if payment.state == PaymentState.CREATED:
             return _result(payment, release_unsent(payment, customer_present=False))
         try:
-            url = _server_url(payment)
+            url = conf.client_for(payment.credentials, Caller.JOB)[0].base_url
         except conf.NoKeyInThisProcess as exc:
             return self._without_key(payment, exc)
+        except ImproperlyConfigured:
+            url = None  # the lookup says what is wrong, and raises a Flag
         if url is not None and not (self._is_taken(payment) or self._may_look_up(url)):
             return PassResult(payment=payment, outcome=None, label=PassLabel.NOT_LOOKED_UP)
         lease = take_lease(payment, caller=Caller.JOB, last_lookup_before=self._started_at)
@@ -337,12 +343,3 @@ def _reconcile_refunds(payment: Payment, lease: str) -> PassResult:
     if outcome is not None and load(payment).state != payment.state:
         label = PassLabel.REFUNDED
     return PassResult(payment=payment, outcome=outcome, label=label)
-
-
-def _server_url(payment: Payment) -> str | None:
-    try:
-        return conf.client_for(payment.credentials, Caller.JOB)[0].base_url
-    except conf.NoKeyInThisProcess:
-        raise
-    except ImproperlyConfigured:
-        return None  # the lookup says what is wrong, and raises a Flag

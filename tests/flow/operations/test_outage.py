@@ -20,7 +20,9 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.flow import PassLabel, audit
 from loyalink_khalti.khalti import circuit_breaker
-from loyalink_khalti.payments.models import Flag, Payment
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments.models import Flag, Payment, Purchase
+from loyalink_khalti.payments.servers import KhaltiServer
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, at_once
@@ -355,6 +357,17 @@ def test_the_mails_say_since_when_what_happens_and_that_nothing_is_to_be_done(
     assert "8 payments wait to be checked" in ends
     for private in ("Sita", "sita@example.com", "pidx1"):
         assert private not in begins + ends
+
+
+def test_the_error_that_staff_are_mailed_has_no_id_of_a_transaction(shop: FakeShop, khalti: Khalti) -> None:
+    payment = begin(shop, 0)
+    khalti.pay(payment.pidx)
+    flow.verify_payment(payment)
+    khalti.next_refund = [(503, {}, "")]
+
+    flow.refund_order(Purchase.objects.get(), subtotal=Paisa(250_000), shipping=Paisa(0), key="one click", actor="1")
+
+    assert KhaltiServer.objects.get().error == "503 from /api/merchant-transaction/…/refund/"
 
 
 def test_health_names_an_outage_until_it_ends(
