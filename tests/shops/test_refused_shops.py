@@ -42,3 +42,17 @@ def test_without_wagtail_every_command_names_what_is_missing_and_with_that_the_s
     shop.write(Plan(apps=WITHOUT, settings=more, urls=URLS.replace("{added}", url)))
     shop.manage("check", "--fail-level", "WARNING")
     assert "loyalink_khalti" in shop.manage("showmigrations", "--plan")
+
+
+@pytest.mark.timeout(240)
+def test_without_time_zones_the_check_says_what_to_set(tmp_path: Path) -> None:
+    """H1"""
+    shop = Shop(tmp_path)
+    shop.write(Plan(settings="USE_TZ = False\n"))
+
+    refusal = shop.attempt("check").stderr
+
+    assert "(loyalink_khalti.E054) USE_TZ is off" in refusal
+    (hint,) = re.findall(r"HINT: (USE_TZ = True, .*)", refusal)
+    shop.write(Plan(settings="\n".join(hint.rstrip(".").split(", "))))
+    shop.manage("check")
