@@ -171,7 +171,7 @@ def migrations(_alias: str) -> Messages:
     missing = flow.missing_migrations()
     if missing:
         yield warning(
-            52,
+            50,
             f"The database lacks migrations of loyalink_khalti, which this version needs: {', '.join(missing)}.",
             "Run `python manage.py migrate` before the processes of this version start.",
         )
