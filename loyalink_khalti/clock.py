@@ -34,6 +34,18 @@ def database_now() -> datetime:
     return now
 
 
+class Timed:
+    """A row that is locked or loaded together with the database's time."""
+
+    read_at: datetime | None = None
+    """The database's time then; None where the row was read without it."""
+
+
+def time_of(row: Timed) -> datetime:
+    """Return the database's time when a row was locked or loaded, without a statement; where it has none, now."""
+    return row.read_at or database_now()
+
+
 class DatabaseTime(Expression):
     """The database's time in SQL, ``offset`` from now, for a filter, an UPDATE or an INSERT; no statement of its own.
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from django.db import transaction
 from django.db.models import Q
 
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import InsufficientPoints
 from loyalink_khalti.money import Points
 
@@ -47,7 +48,7 @@ def adjust(
     posting = Posting.lock(account.pk, actor=actor, reason=reason, version_id=version.pk)
     name = _entry_key(account, key)
     if points > 0:
-        now = posting.account.now
+        now = time_of(posting.account)
         expires_at = expires_at or version.rules.expires_at(now)
         posting.credit(
             EntryKind.ADJUST, Bucket.ADJUSTED, points, key=name, available_at=now, expires_at=expires_at

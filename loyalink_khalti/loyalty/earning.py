@@ -17,6 +17,7 @@ from fractions import Fraction
 from django.db import transaction
 from django.db.models import Q
 
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import AccountMerged
 from loyalink_khalti.money import Paisa, Points, Rounding, round_fraction, shares
 from loyalink_khalti.ports import Line
@@ -228,7 +229,7 @@ def award_bonus(bonus: MemberBonus, *, site_key: str, member_id: str, occasion: 
         scope, keys = f"{account.program_id}:{bonus.name}", [_bonus_key(pk, occasion) for pk in account.with_merged()]
         if IdempotencyKey.objects.filter(scope=scope, key__in=keys).exists() or not is_first_time(scope, keys[0], ""):
             return Points(0)
-        now = account.now
+        now = time_of(account)
         posting.credit(
             EntryKind.ADJUST, Bucket.ADJUSTED, points, key=f"{bonus.name}:{keys[0]}", available_at=now,
             expires_at=version.rules.expires_at(now),

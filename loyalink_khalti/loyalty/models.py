@@ -4,7 +4,6 @@ The balances of an account are a cache, kept by the same transaction and under c
 user's pk and purchases by ``shop:ref``, both as text, so that deleting elsewhere never touches them.
 """
 
-from datetime import datetime
 from functools import reduce
 from operator import or_
 
@@ -14,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.append_only import AppendOnlyModel
-from loyalink_khalti.clock import database_now
+from loyalink_khalti.clock import Timed
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.search import SearchTextField
 
@@ -22,7 +21,7 @@ from .buckets import TRANSFERS, Bucket, EntryKind, HoldState
 from .program import Program, ProgramVersion, first_seal, seal
 
 
-class Account(models.Model):
+class Account(Timed, models.Model):
     """One member's points in one programme (a site)."""
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="accounts")
@@ -55,9 +54,6 @@ class Account(models.Model):
         null=True, default=None, help_text="what staff find it by; null until it is first indexed"
     )
 
-    read_at: datetime | None = None
-    """The database's time when the account was locked; None where it is only read."""
-
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
@@ -83,11 +79,6 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return f"{self.program} · {self.member_id}"
-
-    @property
-    def now(self) -> datetime:
-        """The database's time when the account was locked, which costs no statement, or at this moment."""
-        return self.read_at or database_now()
 
     @property
     def has_ended(self) -> bool:

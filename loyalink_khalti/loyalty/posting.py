@@ -13,7 +13,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum
 
-from loyalink_khalti.clock import DatabaseTime, database_now
+from loyalink_khalti.clock import DatabaseTime, database_now, time_of
 from loyalink_khalti.errors import AccountMerged, LedgerConflict
 from loyalink_khalti.money import Points
 
@@ -78,7 +78,7 @@ class Posting:
         account.lifetime_redeemed += REDEEMED_SIGN.get(kind, 0) * points
         account.seq += 1
         entry = Entry(
-            account=account, seq=account.seq, kind=kind, src=src, dst=dst, amount=points, key=key, at=account.now,
+            account=account, seq=account.seq, kind=kind, src=src, dst=dst, amount=points, key=key, at=time_of(account),
             purchase=self.purchase, lot=lot, hold=hold, refund_ref=self.refund_ref,
             version_id=self.version_id, actor=self.actor, reason_code=self.reason,
         )  # fmt: skip
@@ -99,7 +99,7 @@ class Posting:
 
     def new_lot(self, points: int, *, source: str, available_at: datetime, expires_at: datetime | None) -> Lot:
         """Create a lot, pending until ``available_at``. The caller makes the transfer."""
-        is_pending = available_at > self.account.now
+        is_pending = available_at > time_of(self.account)
         return Lot.objects.create(
             account=self.account,
             source=source,
@@ -140,7 +140,7 @@ class Posting:
     def expire_due(self) -> Points:
         """Expire the lots whose time is over; return how many points expired."""
         earlier = Count("entries", filter=Q(entries__kind=EntryKind.EXPIRE))
-        lots = list(overdue_lots(self.account.pk, self.account.now).annotate(earlier=earlier))
+        lots = list(overdue_lots(self.account.pk, time_of(self.account)).annotate(earlier=earlier))
         if not lots:
             return Points(0)
         by_system = Posting(account=self.account, entries=self.entries)  # without the purchase and the actor
@@ -325,7 +325,7 @@ def update_tier(posting: Posting, rules: Rules) -> bool:
     An account moves up at once. It moves down at once too, unless the rules give a grace period: then only after its
     points have been too few for so long.
     """
-    account, now = posting.account, posting.account.now
+    account, now = posting.account, time_of(posting.account)
     earned = rules.tier_for(tier_points(account, rules, now))
     held = held_tier(account, rules)
     before = (account.tier, account.below_tier_since)

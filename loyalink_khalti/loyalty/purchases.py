@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
-from loyalink_khalti.clock import DatabaseTime
+from loyalink_khalti.clock import DatabaseTime, time_of
 from loyalink_khalti.errors import AccountBlocked, AccountMerged, InsufficientPoints, LedgerConflict
 from loyalink_khalti.money import Paisa, Points
 
@@ -230,14 +230,14 @@ def award(
     account = posting.account
     earned = order.earned(rules, tier=account.tier, history=order_history(account, rules, purchase=purchase))
     row = _award_row(
-        version, earned, program=account.program, purchase=purchase, account=account, awarded_at=account.now
+        version, earned, program=account.program, purchase=purchase, account=account, awarded_at=time_of(account)
     )
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
         return _awarded_before(row, order)
-    available_at = account.now + timedelta(days=rules.pending_days)
+    available_at = time_of(account) + timedelta(days=rules.pending_days)
     key = f"award:{purchase}#{occasion}" if occasion else f"award:{purchase}"
     posting.credit(
         EntryKind.EARN, Bucket.ISSUED, earned.points, key=key, available_at=available_at,
@@ -273,7 +273,7 @@ def _award_row(version: ProgramVersion, earned: Earned, **more: Any) -> OrderAwa
 def activate(account_id: int) -> Points:
     """Make the points of an account available whose pending time is over; return how many."""
     posting = Posting.lock(account_id)
-    due = due_for_activation(posting.account.now)
+    due = due_for_activation(time_of(posting.account))
     lots = list(Lot.objects.filter(due, account=account_id).order_by("available_at", "pk"))
     points = sum(lot.pending for lot in lots)
     for lot in lots:

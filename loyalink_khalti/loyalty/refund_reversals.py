@@ -8,6 +8,7 @@ from copy import copy
 
 from django.db.models import F
 
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import LedgerConflict
 from loyalink_khalti.money import Points
 
@@ -116,7 +117,7 @@ def _earn_again(posting: Posting, award: OrderAward, parts: RefundedParts) -> in
 
 def _refill(posting: Posting, award: OrderAward, points: int, *, source: str) -> tuple[int, int]:
     """Return points to the award's own lot as far as it has room, else to a new one; return how many are pending."""
-    now, rules = posting.account.now, award.version.rules
+    now, rules = time_of(posting.account), award.version.rules
     own = Lot.objects.filter(source=f"award:{award.purchase}", account=posting.account).order_by("pk").first()
     part = min(points, own.original - own.pending - own.remaining) if own else 0
     if own is not None and part:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import CharField, F, Value
 
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import LedgerConflict
 from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, points_by_part
 from loyalink_khalti.nepal import day_of, midnight_after
@@ -303,7 +304,7 @@ def _restore(posting: Posting, redemption: OrderRedemption, parts: RefundedParts
     Allocation.objects.bulk_update([allocation for allocation, _ in returned], ["points_restored"])
     _refill_lots(posting, [(allocation.lot, part) for allocation, part in returned], rules, source=key)
     if missing:  # points that were owed when they were redeemed never were in a lot
-        now = posting.account.now
+        now = time_of(posting.account)
         posting.new_lot(missing, source=key, available_at=now, expires_at=rules.expires_at(now))
     posting.transfer(EntryKind.RESTORE, Bucket.REDEEMED, Bucket.AVAILABLE, points, key=key)
     return points
@@ -311,7 +312,7 @@ def _restore(posting: Posting, redemption: OrderRedemption, parts: RefundedParts
 
 def _refill_lots(posting: Posting, parts: Sequence[tuple[Lot, int]], rules: Rules, *, source: str) -> None:
     """Return points to their lots with their own expiry, but not before the grace period of the rules ends."""
-    now = posting.account.now
+    now = time_of(posting.account)
     grace_end = midnight_after(day_of(now) + timedelta(days=rules.restore_grace_days))
     refilled = []
     for lot, part in parts:

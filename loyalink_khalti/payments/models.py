@@ -1,7 +1,6 @@
 """The tables of the money: purchases, payments, refunds and their Flags. All amounts are paisa."""
 
 import secrets
-from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
@@ -9,7 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from loyalink_khalti.clock import DatabaseTime
+from loyalink_khalti.clock import DatabaseTime, Timed
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.ports import Cart, Outcome, PaymentMethod, ReleaseReason
 from loyalink_khalti.search import SearchTextField
@@ -38,7 +37,7 @@ def _choices(values: Any) -> list[tuple[str, str]]:
     return [(each.value, each.value) for each in values]
 
 
-class Purchase(models.Model):
+class Purchase(Timed, models.Model):
     """What one customer is buying: a frozen Cart that becomes one placed order, or none."""
 
     shop = models.CharField(max_length=50)
@@ -70,9 +69,6 @@ class Purchase(models.Model):
     claimed_by = models.CharField(max_length=64, null=True, blank=True, help_text="member who claimed the points")
     claimed_at = models.DateTimeField(null=True, blank=True)
     search_text = SearchTextField(help_text="reference, order number, name, e-mail address, phone")
-
-    read_at: datetime | None = None
-    """The database's time when the row was locked (``transitions.lock``); None where that is not known."""
 
     class Meta:
         constraints = [
@@ -133,7 +129,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return self.annotate(is_flagged=is_flagged, read_at=DatabaseTime())
 
 
-class Payment(models.Model):
+class Payment(Timed, models.Model):
     """One attempt to pay a purchase at Khalti."""
 
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="payments")
@@ -172,8 +168,6 @@ class Payment(models.Model):
 
     is_flagged: bool = True
     """Whether a Flag is open, where the row was read ``with_flags``; True where that is not known."""
-    read_at: datetime | None = None
-    """The database's time when the row was read ``with_flags``; None where that is not known."""
 
     objects = PaymentQuerySet.as_manager()
 

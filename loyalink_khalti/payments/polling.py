@@ -13,10 +13,10 @@ from typing import Any
 from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
-from loyalink_khalti.clock import NOW, SLACK, DatabaseTime, database_now, is_in_future, is_older, is_over
+from loyalink_khalti.clock import NOW, SLACK, DatabaseTime, is_in_future, is_older, is_over, time_of
 from loyalink_khalti.khalti.transport import MAX_RETRY_AFTER
 
-from .models import Payment, Purchase, Refund
+from .models import Payment, Refund
 from .states import (
     CAPTURED,
     LIVE,
@@ -123,11 +123,6 @@ def schedule_unscheduled() -> None:
     unscheduled.filter(state__in=LIVE).update(next_poll_at=F("created_at"))
     unfinished = Refund.objects.filter(UNFINISHED, payment__isnull=False)
     unscheduled.filter(pk__in=unfinished.values("payment")).update(next_poll_at=DatabaseTime())
-
-
-def time_of(row: Payment | Purchase) -> datetime:
-    """Return the database's time when a row was locked or loaded, without a statement; where it has none, now."""
-    return row.read_at or database_now()
 
 
 def next_poll(payment: Payment, state: PaymentState, *, failures: int = 0) -> timedelta | None:

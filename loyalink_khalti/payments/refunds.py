@@ -9,14 +9,14 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from loyalink_khalti.clock import DatabaseTime, database_now, is_older
+from loyalink_khalti.clock import DatabaseTime, database_now, is_older, time_of
 from loyalink_khalti.money import Paisa, PointsByPart, points_by_part
 from loyalink_khalti.ports import PAID_LATER, Cart, PaymentMethod
 
 from . import refund_mobile
 from .flags import raise_flag
 from .models import Flag, Payment, Purchase, Refund
-from .polling import poll_in, poll_now, time_of
+from .polling import poll_in, poll_now
 from .states import IN_FLIGHT_REFUNDS, PENDING_REFUNDS, SETTLED, FlagReason, PaymentState, RefundKind, RefundState
 from .transitions import move, save
 

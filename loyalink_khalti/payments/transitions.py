@@ -11,7 +11,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 
-from loyalink_khalti.clock import database_now
+from loyalink_khalti.clock import database_now, time_of
 from loyalink_khalti.khalti.wire import MONEY_MOVED, Initiated, Lookup
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, PaymentMethod, ReleaseReason
@@ -19,7 +19,7 @@ from loyalink_khalti.search import search_text_of
 
 from .flags import lookup_evidence, raise_flag, resolve_flags, was_resolved_by_staff
 from .models import Credentials, Payment, Purchase
-from .polling import next_poll, poll_after, time_of
+from .polling import next_poll, poll_after
 from .states import (
     CAPTURED,
     HOLDING,

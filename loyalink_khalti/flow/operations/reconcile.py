@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from loyalink_khalti import conf, outbox
-from loyalink_khalti.clock import database_now
+from loyalink_khalti.clock import database_now, time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.flow.refunds.order import apply_refund
@@ -240,7 +240,7 @@ class ReconcilerPass:
 
     def _is_taken(self, payment: Payment) -> bool:
         """Whether another process looks it up, or has done so since this pass began: then it needs no turn here."""
-        now = polling.time_of(payment)
+        now = time_of(payment)
         if payment.lease:
             return payment.leased_until is not None and payment.leased_until > now
         return payment.last_lookup_at is not None and self._started_at < payment.last_lookup_at <= now

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
     LedgerError,
@@ -60,7 +61,7 @@ def record_done(purchase: Purchase, payments: list[Payment], refund: Refund, mes
         apply_or_flag(purchase, refund)
         return
     # The payment bought nothing, so no products and no points move. It may have been the last that could pay for them.
-    refund.applied_at = polling.time_of(purchase)
+    refund.applied_at = time_of(purchase)
     refund.save(update_fields=["applied_at"])
     if payment.state == PaymentState.REFUNDED:
         release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=False)
@@ -103,6 +104,6 @@ def _apply(purchase: Purchase, refund: Refund) -> None:
         shipping=cart.shipping,
     )
     refund.points_restored, refund.points_clawed_back = moved.points_restored, moved.points_clawed_back
-    refund.applied_at = polling.time_of(purchase)
+    refund.applied_at = time_of(purchase)
     refund.save(update_fields=["points_restored", "points_clawed_back", "applied_at"])
     refunds.resolve_flag(refund, FlagReason.HOST_FAILED)

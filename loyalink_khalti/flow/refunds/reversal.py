@@ -7,6 +7,7 @@ stays as it is. No money moves: the refund was never made.
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotRefund, LedgerError, SelfDealing, ShopCannot
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
@@ -84,7 +85,7 @@ def reverse_locked(
         raise CannotRefund(_("Another refund of this order is not finished yet."))
     payment = next(one for one in payments if one.pk == refund.payment_id)
     price = refund.shipping_before_points
-    now = polling.time_of(purchase)
+    now = time_of(purchase)
     row = Refund.objects.create(
         purchase=purchase,
         payment=payment,

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import KhaltiError, KhaltiKeyRejected, KhaltiNotCalled, KhaltiRejected, KhaltiThrottled
 from loyalink_khalti.flow.transactions import in_one_block
@@ -132,7 +133,7 @@ def _claim(sender: _Sender, answer: Lookup) -> Payment | None:
     if obstacle or not refunds.mark_sent(refund):
         return None
     transitions.record_lookup(payment, answer)
-    next_poll_at = polling.time_of(payment) + refunds.SENDER_GONE_AFTER  # should this process die
+    next_poll_at = time_of(payment) + refunds.SENDER_GONE_AFTER  # should this process die
     transitions.save(payment, lease=sender.lease, leased_until=leased_until, next_poll_at=next_poll_at)
     return payment
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import LedgerError, ShopCannot, safe_trace
 from loyalink_khalti.flow.transactions import in_one_block, is_database_failure
 from loyalink_khalti.khalti.wire import Lookup
@@ -22,7 +23,7 @@ from loyalink_khalti.payments import polling, refunds, transitions
 from loyalink_khalti.payments.contradictions import contradiction_evidence, contradicts
 from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, raise_site_flag, resolve_flags
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS, time_of
+from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS
 from loyalink_khalti.payments.states import (
     ENDED_UNPAID,
     LIVE,

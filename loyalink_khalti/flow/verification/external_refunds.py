@@ -7,6 +7,7 @@ one cannot be detected. https://docs.khalti.com/khalti-epayment/#payment-verific
 
 from datetime import timedelta
 
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.flow.refunds.execution import close_abandoned_refunds, record_done
 from loyalink_khalti.flow.transactions import in_one_block
@@ -22,7 +23,6 @@ from loyalink_khalti.payments.flags import (
     resolve_flags,
 )
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
-from loyalink_khalti.payments.polling import time_of
 from loyalink_khalti.payments.states import (
     IN_FLIGHT_REFUNDS,
     NO_ANSWER,

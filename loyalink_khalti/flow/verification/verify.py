@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError
 from limits import RateLimitItemPerSecond
 
 from loyalink_khalti import conf
-from loyalink_khalti.clock import SLACK
+from loyalink_khalti.clock import SLACK, time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
     KhaltiError,
@@ -246,7 +246,7 @@ def _look_up_and_cancel(payment: Payment, lease: str, *, customer_present: bool)
 
 def release_unsent(payment: Payment, *, customer_present: bool) -> Outcome:
     """Release a payment that never got a payment page, and so is not paid; not while Khalti may still answer."""
-    age = polling.time_of(payment) - payment.created_at
+    age = time_of(payment) - payment.created_at
     if -SLACK <= age < unsent_after():  # a payment from the future was created by a wrong clock
         return payment.outcome
 
