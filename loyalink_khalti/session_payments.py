@@ -42,7 +42,7 @@ def session_id(request: HttpRequest) -> str:
 def browser_session_id(request: HttpRequest) -> str:
     """Return an identifier of this browser, for limits alone: `session_id`, or the earlier one of a cookie of our own.
 
-    It outlasts a session that a cache has dropped, and a log-out. It shows nobody another customer's payments.
+    It outlasts a session that a cache has dropped, and a log-out. It shows no one another customer's payments.
     """
     found = _id_in_cookie(request) or session_id(request)
     request._loyalink_browser = found  # type: ignore[attr-defined]  # ``keep_browser_session_id`` reads it

@@ -55,8 +55,7 @@ def apply_lookup(
     """Record Khalti's answer, write what follows from it, and return what the customer sees.
 
     The payment may have changed since it was looked up. ``customer_present``: the customer is here and gets the basket
-    back at once. ``counts_attempt``: if the order of a paid payment cannot be placed, this is one of the
-    ``CONFIRM_ATTEMPTS`` after which staff decide.
+    back at once. ``counts_attempt``: a failure to place the order is one of ``CONFIRM_ATTEMPTS``; then staff decide.
     """
     verdict = judge(answer, pidx=payment.pidx or "", amount=Paisa(payment.amount))
     if verdict.kind is VerdictKind.WAITING and _is_unremarkable(payment):
