@@ -47,6 +47,7 @@ def test_an_app_may_be_installed_by_its_config(users: str) -> None:
 
 @pytest.mark.parametrize("app", ["wagtail.admin", "wagtail", "taggit"])
 def test_each_app_that_is_needed_is_named_alone(app: str) -> None:
+    """H4"""
     with pytest.raises(ImproperlyConfigured) as caught:
         require_apps(["loyalink_khalti", *(each for each in WAGTAIL if each != app)])
 
@@ -70,6 +71,7 @@ def test_an_entry_that_cannot_be_imported_is_left_to_django() -> None:
 
 
 def test_oscar_without_sites_is_named() -> None:
+    """H4b"""
     with pytest.raises(ImproperlyConfigured, match=r'"django\.contrib\.sites"'):
         require_apps(["loyalink_khalti", *WAGTAIL, "oscar.config.Shop"])
 
@@ -79,6 +81,7 @@ def test_oscar_without_sites_is_named() -> None:
     "left_out", [[*WAGTAIL, SANDBOX], ["wagtail.admin", SANDBOX], ["taggit", SANDBOX]], ids=["all", "admin", "taggit"]
 )
 def test_the_error_comes_before_any_other_wherever_we_are_listed(left_out: list[str], place: str) -> None:
+    """H4"""
     done = subprocess.run(
         [sys.executable, "-c", START, place, ",".join(left_out)], cwd=ROOT, capture_output=True, text=True
     )

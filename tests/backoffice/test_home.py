@@ -138,7 +138,7 @@ def test_the_panel_says_when_the_reconciler_last_ran(shopkeeper: User, dashboard
 def test_the_panel_says_since_when_khalti_gives_no_usable_answer(
     shopkeeper: User, scheduled: None, dashboard: Callable[[], str]
 ) -> None:
-    """R1"""
+    """R1, R1c"""
     for _time in range(4):
         servers.record_failure("https://khalti.com", "503")
     no_outage_yet = dashboard()

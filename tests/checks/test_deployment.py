@@ -192,6 +192,7 @@ def test_a_setting_of_a_wrong_type_is_one_error_that_says_what_it_must_be(deploy
 
 @pytest.mark.parametrize(("name", "value"), [("KHALTI_SECRET_KEY", b"live_secret"), ("FERNET_KEYS", [b"live_secret"])])
 def test_an_error_about_a_secret_does_not_show_it(deploy, messages, name, value):
+    """H7"""
     deploy(**{name: value})
 
     assert "live_secret" not in messages()["E046"]
@@ -234,7 +235,7 @@ def test_overdue_payments_are_reported_with_their_age(deploy, messages, monkeypa
 
 @pytest.mark.django_db
 def test_an_outage_is_reported_in_place_of_overdue_payments_while_the_reconciler_runs(deploy, messages):
-    """R1"""
+    """R1, R1c"""
     create_payment()
     Payment.objects.update(created_at=F("created_at") - timedelta(hours=3), next_poll_at=F("created_at"))
     for _time in range(5):

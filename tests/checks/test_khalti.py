@@ -100,7 +100,7 @@ def test_a_stored_key_that_is_unreadable(deploy, messages):
 
 @pytest.mark.django_db
 def test_an_unreadable_key_with_a_successor_is_a_warning_while_payments_of_it_are_open(deploy, messages):
-    """R6: an error that nobody can mend would stop every migrate."""
+    """R6, R6d: an error that nobody can mend would stop every migrate."""
     payment = create_payment()
     row = conf.save_secret_key("default", conf.TEST, Secret(KEY))
     Payment.objects.update(credentials=row)

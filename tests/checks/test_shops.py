@@ -72,7 +72,7 @@ def test_a_return_page_behind_a_catch_all(deploy, messages, settings):
     "missing", ["wagtail.contrib.settings", "wagtail.users", "wagtail.images", "wagtail.documents", "wagtail.sites"]
 )
 def test_wagtail_without_an_app_that_its_admin_needs(deploy, messages, monkeypatch, missing):
-    """H4: without one of them pages of the admin fail, and nothing else says why."""
+    """H4, H4a: without one of them pages of the admin fail, and nothing else says why."""
     everything = apps.is_installed
     monkeypatch.setattr(apps, "is_installed", lambda app: app != missing and everything(app))
 

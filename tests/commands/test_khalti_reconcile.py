@@ -123,7 +123,7 @@ def test_if_khalti_stops_responding_the_pass_stops_and_says_so(shop: FakeShop, k
 
 
 def test_in_an_outage_the_command_says_since_when(shop: FakeShop, khalti: Khalti) -> None:
-    """R1"""
+    """R1, R1c"""
     paid(shop, khalti, 2)
     with time_machine.travel(datetime.fromisoformat("2026-02-25T06:15:00+00:00"), tick=False):
         for _time in range(FAILURE_THRESHOLD):
@@ -142,7 +142,7 @@ def test_in_an_outage_the_command_says_since_when(shop: FakeShop, khalti: Khalti
 def test_a_loop_with_more_due_than_one_pass_takes_does_not_pause(
     shop: FakeShop, khalti: Khalti, settings: Any, pauses: list[float]
 ) -> None:
-    """R1: each pass begins with what may be paid."""
+    """R1, R1d: each pass begins with what may be paid."""
     paid(shop, khalti, 5)
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "LOOKUPS_PER_SECOND": 2}
     with time_machine.travel(timezone.now() + timedelta(minutes=10)), pytest.MonkeyPatch.context() as patch:

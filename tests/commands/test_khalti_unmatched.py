@@ -51,6 +51,7 @@ def test_without_any_it_says_so(shop: FakeShop) -> None:
 
 
 def test_without_yes_nothing_is_changed(row: UnmatchedPayment, order: Payment, shop: FakeShop) -> None:
+    """R5i"""
     text = command(row.pk, "attach", "order-1", **BY)
 
     assert "become a payment of order order-1" in text
@@ -59,6 +60,7 @@ def test_without_yes_nothing_is_changed(row: UnmatchedPayment, order: Payment, s
 
 
 def test_it_attaches(row: UnmatchedPayment, order: Payment, shop: FakeShop) -> None:
+    """R5i"""
     text = command(row.pk, "attach", "order-1", yes=True, **BY)
 
     assert "Attached. The payment is fulfilled." in text

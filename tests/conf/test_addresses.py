@@ -25,6 +25,7 @@ def the_return_page() -> str:
 
 @pytest.mark.parametrize("site_url", ["https://shop.example", "https://shop.example/"])
 def test_at_the_root_of_a_host(deploy: Deploy, site_url: str) -> None:
+    """H2"""
     deploy(SITE_URL=site_url)
 
     assert the_return_page() == f"https://shop.example/khalti/return/{TOKEN}/"

@@ -36,7 +36,7 @@ def test_the_sites_new_key_stands_in_for_one_that_cannot_be_read(opened: Credent
 
 
 def test_the_same_key_entered_again_is_the_same_key(opened: Credentials) -> None:
-    """R6: its row has the new ciphertext, or another row has it."""
+    """R6, R6a: its row has the new ciphertext, or another row has it."""
     retired = Credentials.objects.create(
         site_key="books", environment=conf.TEST, base_url=opened.base_url, fingerprint=opened.fingerprint,
         ciphertext=bytes(opened.ciphertext), retired_at=opened.created_at,
@@ -57,7 +57,7 @@ def test_an_unreadable_key_that_is_the_deployments_is_the_same_key(
 
 
 def test_no_key_of_another_environment_stands_in(opened: Credentials) -> None:
-    """R6"""
+    """R6, R6a"""
     conf.save_secret_key("default", conf.LIVE, Secret(OTHER_KEY))
 
     with pytest.raises(conf.SecretKeyUnreadable):
@@ -65,7 +65,7 @@ def test_no_key_of_another_environment_stands_in(opened: Credentials) -> None:
 
 
 def test_no_other_server_is_asked_about_a_payment_of_khaltis(opened: Credentials, deployment: Deployment) -> None:
-    """R6: a simulator, or Khalti's other server, says nothing of it."""
+    """R6, R6a: a simulator, or Khalti's other server, says nothing of it."""
     deployment(FERNET_KEYS=[NEW], KHALTI_BASE_URL="http://127.0.0.1:9911/api/v2/")
     conf.save_secret_key("default", conf.TEST, Secret(OTHER_KEY))
     opened.refresh_from_db()
@@ -76,7 +76,7 @@ def test_no_other_server_is_asked_about_a_payment_of_khaltis(opened: Credentials
 
 
 def test_after_half_a_rotation_each_key_is_read_with_what_is_left(opened: Credentials, deployment: Deployment) -> None:
-    """R6: the first row is not encrypted again when the old Fernet key is removed; the second is."""
+    """R6, R6a: the first row is not encrypted again when the old Fernet key is removed; the second is."""
     second = conf.save_secret_key("default", conf.TEST, Secret(OTHER_KEY))
     opened.refresh_from_db()
 

@@ -1,4 +1,4 @@
-"""H10: the contract finds each of these wrong hosts, and what it says names the mistake."""
+"""H10a: the contract finds each of these wrong hosts, and what it says names the mistake."""
 
 import inspect
 from typing import Any
@@ -113,6 +113,7 @@ class TestWrongHosts(FakeShopFixtures):
     def test_a_wrong_host_fails_the_contract(
         self, shop: FakeShop, test: str, message: str, request: pytest.FixtureRequest
     ) -> None:
+        """H10a"""
         fails(test, message, request)
 
     @pytest.mark.django_db(transaction=True)
@@ -120,6 +121,7 @@ class TestWrongHosts(FakeShopFixtures):
     def test_a_host_that_mails_too_often_or_too_early_fails_the_contract(
         self, shop: FakeShop, test: str, message: str, request: pytest.FixtureRequest
     ) -> None:
+        """H10a"""
         fails(test, message, request)
 
     @pytest.mark.django_db(transaction=True)
@@ -127,6 +129,7 @@ class TestWrongHosts(FakeShopFixtures):
     def test_a_host_that_takes_no_lock_fails_the_contract_on_postgresql(
         self, shop: FakeShop, test: str, message: str, request: pytest.FixtureRequest
     ) -> None:
+        """H10a"""
         fails(test, message, request)
 
 

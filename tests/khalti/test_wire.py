@@ -104,6 +104,7 @@ def test_an_invalid_email_is_left_out(typed):
     ],
 )
 def test_an_order_name_is_one_short_line_and_never_blank(name, sent):
+    """H9"""
     assert Initiate(**ORDER | {"purchase_order_name": name}).to_wire()["purchase_order_name"] == sent
 
 

@@ -20,6 +20,7 @@ ROWS = {
 
 
 def test_refunds_that_were_inferred_before_are_marked() -> None:
+    """R4"""
     models = migrate_to_before("mark_inferred_refunds")
     get = lambda name: models.get_model("loyalink_khalti", name).objects  # noqa: E731
     purchase = get("Purchase").create(

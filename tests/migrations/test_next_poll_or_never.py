@@ -35,6 +35,7 @@ def next_polls() -> dict[str, datetime | None]:
 
 
 def test_never_becomes_null_at_once_becomes_a_time_and_back_again() -> None:
+    """R7"""
     later = timezone.now() + timedelta(minutes=10)
     models = migrate_to_before("next_poll_or_never")
     at_once = create(models, "at once", state="initiated", next_poll_at=None)

@@ -67,7 +67,7 @@ def test_five_failures_in_a_row_are_an_outage_and_an_answer_ends_it(clock: time_
 def test_of_twenty_failures_at_once_none_is_lost_and_staff_are_alerted_once(
     clock: time_machine.Traveller, alerts: list[str]
 ) -> None:
-    """R1"""
+    """R1, R1c"""
     fail()
     clock.shift(ALERT_AFTER)
 
@@ -91,7 +91,7 @@ def test_an_outage_is_not_reported_as_ended_if_it_was_not_reported_before(
 
 
 def test_of_twenty_answers_at_once_one_ends_the_outage(clock: time_machine.Traveller, alerts: list[str]) -> None:
-    """R1"""
+    """R1, R1c"""
     fail(5)
     clock.shift(ALERT_AFTER)
     fail()
@@ -104,7 +104,7 @@ def test_of_twenty_answers_at_once_one_ends_the_outage(clock: time_machine.Trave
 def test_a_clock_that_was_set_back_does_not_make_an_outage_last(
     clock: time_machine.Traveller, alerts: list[str]
 ) -> None:
-    """R7"""
+    """R7, R1e"""
     fail(3)
     clock.move_to(NOW - timedelta(days=1))
     fail(3)
@@ -116,7 +116,7 @@ def test_a_clock_that_was_set_back_does_not_make_an_outage_last(
 def test_the_end_of_an_outage_makes_due_what_may_have_been_paid_and_what_was_tried(
     payment: Payment, clock: time_machine.Traveller
 ) -> None:
-    """R1"""
+    """R1, R1e"""
     later, never = NOW + timedelta(hours=6), None
     Payment.objects.filter(pk=payment.pk).update(
         state="initiated", next_poll_at=later, last_lookup_at=NOW - timedelta(hours=1)
@@ -164,7 +164,7 @@ def most_within(seconds: float, times: list[float]) -> int:
 
 
 def test_lookups_of_several_processes_keep_the_pace_together() -> None:
-    """R1"""
+    """R1, R1d"""
     started = time.monotonic()
 
     found = at_once(4, lambda _process: lookups(8, per_second=50))
@@ -176,7 +176,7 @@ def test_lookups_of_several_processes_keep_the_pace_together() -> None:
 
 
 def test_a_process_reserves_no_more_time_than_it_needs() -> None:
-    """A pass of one lookup does not hold up the next one for a second."""
+    """R1d: A pass of one lookup does not hold up the next one for a second."""
     started = time.monotonic()
 
     for _pass in range(3):
@@ -195,7 +195,7 @@ def test_a_pass_that_does_not_wait_and_one_that_is_stopped_make_no_lookup() -> N
 
 
 def test_a_pause_that_a_wrong_clock_has_written_counts_as_none(clock: time_machine.Traveller) -> None:
-    """R7"""
+    """R7, R1e"""
     servers.defer_lookups(SERVER, seconds=60)
     clock.move_to(NOW - timedelta(days=1))
 

@@ -75,6 +75,7 @@ def reported(shop: Shop) -> dict[str, str]:
 
 
 def test_the_example_in_the_docs_is_what_oscars_command_writes() -> None:
+    """H3"""
     first, *rest = APPS_PY.splitlines()
 
     assert first.split("#")[0].strip() == OURS
@@ -86,6 +87,7 @@ def test_the_example_in_the_docs_is_what_oscars_command_writes() -> None:
 
 @pytest.mark.timeout(240)
 def test_the_checks_name_what_a_fork_lacks_and_the_docs_say_how_to_add_it(tmp_path: Path) -> None:
+    """H3"""
     shop, plan = forked(tmp_path, "checkout", "order", "customer", "dashboard", "orders_dashboard")
     shop.write(plan)
     forks = shop.folder / "forks"

@@ -140,6 +140,7 @@ def test_the_checks_find_nothing(built: Built) -> None:
 
 
 def test_a_guest_pays_and_sees_the_order(built: Built, day: Day) -> None:
+    """H3a"""
     prefix = built.day.get("mounted_at", "") + built.day.get("pages_at", "")
 
     assert day.thanks.url.endswith(f"{prefix}/shop/checkout/thank-you/"), day.thanks.visible_text
@@ -148,6 +149,7 @@ def test_a_guest_pays_and_sees_the_order(built: Built, day: Day) -> None:
 
 
 def test_a_payment_whose_tab_was_closed_is_found_by_one_pass_of_the_reconciler(day: Day) -> None:
+    """H3a"""
     assert [order["status"] for order in day.before["orders"]] == ["Paid"]
     assert [order["status"] for order in day.reconciled["orders"]] == ["Paid", "Paid"]
 
@@ -162,6 +164,7 @@ def test_the_member_who_closed_the_tab_has_points_for_the_order(day: Day) -> Non
 
 
 def test_a_part_is_refunded_at_khalti_and_the_books_agree(day: Day) -> None:
+    """H3a"""
     assert sorted(order["refunded"] for order in day.audit["orders"]) == [0, 10_000]
     assert [payment["refunded"] for payment in day.audit["payments"]].count(10_000) == 1
     assert day.audit["violations"] == []

@@ -71,6 +71,7 @@ def test_the_page_says_what_is_known_and_names_the_number(client: Client, shop: 
 
 
 def test_the_page_is_in_the_stores_frame_and_protected(client: Client, shop: FakeShop, khalti: Khalti) -> None:
+    """R5"""
     answer = come_back(client)
 
     assert b"sandbox/store.js" in answer.content
@@ -91,7 +92,7 @@ def test_the_page_is_in_the_stores_frame_and_protected(client: Client, shop: Fak
     ],
 )
 def test_what_is_no_pidx_is_an_incomplete_link_and_is_not_kept(pidx: Any, client: Client, shop: FakeShop) -> None:
-    """D11"""
+    """D11, R5a"""
     answer = come_back(client, pidx)
 
     assert (answer.status_code, UnmatchedPayment.objects.count()) == (404, 0)
@@ -100,13 +101,14 @@ def test_what_is_no_pidx_is_an_incomplete_link_and_is_not_kept(pidx: Any, client
 
 @pytest.mark.parametrize("order_id", ["=HYPERLINK(1)", "x" * 65, "<b>1</b>", "1\n2", ["1", "2"]])
 def test_an_order_id_that_is_none_is_not_kept(order_id: Any, client: Client, shop: FakeShop) -> None:
-    """K01"""
+    """K01, R5a"""
     come_back(client, purchase_order_id=order_id)
 
     assert UnmatchedPayment.objects.get().claimed_order_id == ""
 
 
 def test_the_same_return_again_is_kept_once(client: Client, shop: FakeShop) -> None:
+    """R5a"""
     pages = [come_back(client).status_code for _ in range(3)]
 
     assert (pages, UnmatchedPayment.objects.count()) == ([404] * 3, 1)
@@ -114,7 +116,7 @@ def test_the_same_return_again_is_kept_once(client: Client, shop: FakeShop) -> N
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 4, 5])
 def test_a_return_during_a_failover_is_kept_when_the_page_reloads(after: int, shop: FakeShop) -> None:
-    """R5: the database is gone, and comes back without this payment; the page that waits for it keeps the pidx."""
+    """R5, R5b: the database is gone, then back without this payment; the page that waits for it keeps the pidx."""
     client = Client(raise_request_exception=False)
     with unavailable(after=after):
         answer = come_back(client)
@@ -130,7 +132,7 @@ def test_a_return_during_a_failover_is_kept_when_the_page_reloads(after: int, sh
 def test_a_bounded_number_an_hour_is_kept_and_the_page_says_so(
     limit: str, client: Client, shop: FakeShop, settings: Any
 ) -> None:
-    """K07"""
+    """K07, R5a"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, limit: 3}
     now = timezone.now()
     with time_machine.travel(now, tick=False):
@@ -146,6 +148,7 @@ def test_a_bounded_number_an_hour_is_kept_and_the_page_says_so(
 def test_the_limit_of_a_network_does_not_close_the_shop_to_others(
     client: Client, shop: FakeShop, settings: Any
 ) -> None:
+    """R5a"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "UNMATCHED_PER_HOUR_AND_NETWORK": 1}
     for number in range(3):
         come_back(client, f"{number:022}")
@@ -157,7 +160,7 @@ def test_the_limit_of_a_network_does_not_close_the_shop_to_others(
 
 
 def test_guesses_are_throttled_before_anything_is_kept(client: Client, shop: FakeShop, settings: Any) -> None:
-    """K07, D15"""
+    """K07, D15, R5a"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "UNKNOWN_TOKENS_PER_MINUTE": 2}
 
     answers = [come_back(client, f"{number:022}").status_code for number in range(4)]
@@ -168,7 +171,7 @@ def test_guesses_are_throttled_before_anything_is_kept(client: Client, shop: Fak
 def test_a_known_pidx_and_an_unknown_one_get_the_same_page_by_the_same_statements(
     client: Client, shop: FakeShop, khalti: Khalti
 ) -> None:
-    """D15, D02: whoever has a pidx learns nothing from this page."""
+    """D15, D02, R5a: whoever has a pidx learns nothing from this page."""
     payment = flow.begin_payment(shop.freeze(shop.cart()))
     known, other = "K" * 22, "U" * 22
     Payment.objects.filter(pk=payment.pk).update(pidx=known)
@@ -200,6 +203,7 @@ def test_a_known_pidx_that_came_back_to_an_unknown_address_is_dropped_by_the_rec
 
 
 def test_an_ordinary_return_keeps_nothing(client: Client, shop: FakeShop, khalti: Khalti) -> None:
+    """R10a"""
     payment = flow.begin_payment(shop.freeze(shop.cart()))
     Payment.objects.filter(pk=payment.pk).update(pidx=PIDX)
     khalti.knows(PIDX, 250_000)
@@ -213,7 +217,7 @@ def test_an_ordinary_return_keeps_nothing(client: Client, shop: FakeShop, khalti
 def test_another_pidx_at_the_address_of_a_payment_settles_nothing_and_is_kept(
     client: Client, shop: FakeShop, khalti: Khalti
 ) -> None:
-    """D12, B05: no pidx from a query settles anything."""
+    """D12, B05, R10a: no pidx from a query settles anything."""
     payment = flow.begin_payment(shop.freeze(shop.cart()))
     khalti.knows(PIDX, 250_000)
     khalti.pay(PIDX)
@@ -283,7 +287,7 @@ def test_a_lost_answer_above_the_limit_gets_the_honest_page_too(client: Client, 
 def test_a_return_before_khaltis_answer_is_stored_is_no_unmatched_payment(
     client: Client, shop: FakeShop, khalti: Khalti
 ) -> None:
-    """A10: the customer is back while the answer to initiate, with this very pidx, is on its way."""
+    """A10, R10a: the customer is back while the answer to initiate, with this very pidx, is on its way."""
     seen: list[Any] = []
 
     def come_back_early() -> None:

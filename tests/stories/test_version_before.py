@@ -81,6 +81,7 @@ def at(store: Store, address: str) -> str:
 
 @pytest.mark.usefixtures("rules")
 def test_the_version_before_takes_an_order_from_checkout_to_its_points(fleet: Fleet) -> None:
+    """R9"""
     before = available_and_owed(fleet.new, SITA)
     sita = fleet.old.browser(SITA)
 
@@ -120,6 +121,7 @@ def test_the_version_before_returns_the_basket_of_a_cancelled_payment(fleet: Fle
 
 
 def test_the_version_before_settles_and_audits_by_its_commands(fleet: Fleet) -> None:
+    """R9"""
     guest = fleet.old.browser()
     page = order(guest, email="closed.tab@example.com")
     payment = at_khalti(page)
@@ -134,6 +136,7 @@ def test_the_version_before_settles_and_audits_by_its_commands(fleet: Fleet) -> 
 
 
 def test_the_version_before_refunds_its_orders_and_those_of_this_version(fleet: Fleet) -> None:
+    """R9"""
     admin = fleet.old.browser("admin@example.com")
     before = available_and_owed(fleet.new, SITA)
     for store in (fleet.old, fleet.new):
@@ -150,6 +153,7 @@ def test_the_version_before_refunds_its_orders_and_those_of_this_version(fleet: 
 
 
 def test_money_that_the_version_before_marks_as_received_is_in_this_versions_books(fleet: Fleet) -> None:
+    """R9"""
     admin = fleet.old.browser("admin@example.com")
     for store in (fleet.old, fleet.new):
         assert order(store.browser(RAM), "cod").url.endswith("/thank-you/")
@@ -197,6 +201,7 @@ def test_points_that_staff_move_in_the_version_before_are_right_in_this_one(flee
 @pytest.mark.parametrize("begun", ["old", "new"])
 @pytest.mark.parametrize("by", ["browser", "reconciler"])
 def test_a_payment_begun_in_one_version_is_settled_by_the_other(fleet: Fleet, begun: str, by: str) -> None:
+    """R9"""
     first, second = (fleet.old, fleet.new) if begun == "old" else (fleet.new, fleet.old)
     gita = first.browser(GITA)
     page = order(gita)

@@ -32,7 +32,7 @@ def transfer(urls: None, shop: FakeShop, account: Account) -> Purchase:
 
 
 def test_the_surplus_of_a_deleted_order_has_a_page_and_is_refunded_there(desk: Desk, transfer: Purchase) -> None:
-    """R3: the link led to an order that does not exist."""
+    """R3, R3f: the link led to an order that does not exist."""
     link = desk.open(REVIEW).find("a", string="N-N-1001")
     page = desk.post(PAGE, transfer.pk, surplus="1")
 

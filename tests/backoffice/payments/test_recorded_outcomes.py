@@ -33,7 +33,7 @@ def recorder(urls: None) -> Desk:
 
 
 def test_an_outcome_is_recorded_only_with_the_permission(desk: Desk, recorder: Desk, silent: Payment) -> None:
-    """R6: an editor resolves flags, and does not say that money has arrived."""
+    """R6, R6f: an editor resolves flags, and does not say that money has arrived."""
     flag = Flag.objects.get()
 
     page = desk.open(FLAG, flag.pk)
@@ -46,7 +46,7 @@ def test_an_outcome_is_recorded_only_with_the_permission(desk: Desk, recorder: D
 
 @pytest.mark.parametrize("confirmed", [{}, {"confirm": "1"}, {"certain": "1"}])
 def test_one_confirmation_is_not_enough(recorder: Desk, silent: Payment, confirmed: dict[str, str]) -> None:
-    """R6: the preview says what follows, and asks who has seen it."""
+    """R6, R6f: the preview says what follows, and asks who has seen it."""
     page = recorder.post(FLAG, Flag.objects.get().pk, **PAID, **confirmed)
 
     assert "This is your word, not Khalti's" in page_text(page)

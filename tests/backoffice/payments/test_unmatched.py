@@ -59,6 +59,7 @@ def test_the_dashboard_the_list_and_the_page_show_what_is_known(row: UnmatchedPa
 def test_attaching_shows_what_it_does_and_needs_a_second_confirmation(
     row: UnmatchedPayment, released: Payment, desk: Desk, shop: FakeShop
 ) -> None:
+    """R5f"""
     data = {"action": "attach", "order": "N-1001", "reason": WHY}
 
     preview = page_text(desk.post(PAGE, row.pk, **data))
@@ -95,6 +96,7 @@ def test_an_order_that_does_not_fit_is_an_error_at_its_field(
 
 
 def test_a_refund_is_confirmed_sent_once_and_logged_once(row: UnmatchedPayment, desk: Desk, khalti: Khalti) -> None:
+    """R5h"""
     data = {"action": "refund", "reason": WHY}
 
     preview = page_text(desk.post(PAGE, row.pk, **data)).replace("\u00a0", " ")
@@ -113,7 +115,7 @@ def test_a_refund_is_confirmed_sent_once_and_logged_once(row: UnmatchedPayment, 
 def test_the_record_of_refunded_money_is_on_every_page_of_the_desk(
     row: UnmatchedPayment, desk: Desk, khalti: Khalti
 ) -> None:
-    """It belongs to no shop: nothing of the desk may fail for it."""
+    """R5h: It belongs to no shop: nothing of the desk may fail for it."""
     khalti.next_refund.append((400, {}, '{"detail": "Insufficient balance."}'))
     desk.post(PAGE, row.pk, action="refund", reason=WHY, confirm="1")
     payment = Payment.objects.get()
@@ -163,6 +165,7 @@ def test_without_a_reason_nothing_is_done(row: UnmatchedPayment, desk: Desk, kha
 def test_a_refund_needs_its_own_permission(
     permissions: tuple[str, ...], status: int, row: UnmatchedPayment, khalti: Khalti
 ) -> None:
+    """R5i"""
     client = Desk(staff.staff_user("prem", *permissions)).client
 
     answer = client.post(f"/admin/khalti/unmatched/{row.pk}/", {"action": "refund", "reason": WHY, "confirm": "1"})

@@ -177,7 +177,7 @@ def test_after_an_outage_all_that_waits_settles_within_minutes_oldest_first_and_
 def test_silence_is_not_charged_to_a_payment_and_it_is_polled_within_minutes(
     error: Any, shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
-    """R1: an old payment, which would be polled every six hours."""
+    """R1, R1a: an old payment, which would be polled every six hours."""
     begin(shop, 0)
     clock.shift(DAY)
     khalti.next_lookup = [error] * 3
@@ -196,7 +196,7 @@ def test_silence_is_not_charged_to_a_payment_and_it_is_polled_within_minutes(
 def test_what_a_customer_tried_in_vain_is_polled_by_the_next_pass(
     shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
-    """R1: the next poll of a payment that is a day old is hours away."""
+    """R1, R1a: the next poll of a payment that is a day old is hours away."""
     payment = begin(shop, 0)
     clock.shift(DAY)
     one_pass()
@@ -209,7 +209,7 @@ def test_what_a_customer_tried_in_vain_is_polled_by_the_next_pass(
 
 
 def test_a_throttled_lookup_is_not_charged_to_its_payment(shop: FakeShop, khalti: Khalti) -> None:
-    """R1, C13"""
+    """R1, C13, R1a"""
     begin(shop, 0)
     khalti.next_lookup = [(429, {"Retry-After": "50"}, '{"detail": "slow down"}')]
 
@@ -221,7 +221,7 @@ def test_a_throttled_lookup_is_not_charged_to_its_payment(shop: FakeShop, khalti
 def test_all_processes_wait_as_long_as_khalti_asks_one_of_them(
     shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
-    """R1, C13"""
+    """R1, C13, R1d"""
     for number in range(2):
         begin(shop, number)
     clock.shift(MINUTE)
@@ -240,7 +240,7 @@ def test_all_processes_wait_as_long_as_khalti_asks_one_of_them(
 
 
 def test_in_an_outage_a_pass_makes_one_lookup_and_the_payments_stay_due(outage: list[Payment], khalti: Khalti) -> None:
-    """R1"""
+    """R1, R1b"""
     before = len(khalti.looked_up)
 
     found = one_pass(workers=4)
@@ -253,7 +253,7 @@ def test_in_an_outage_a_pass_makes_one_lookup_and_the_payments_stay_due(outage: 
 def test_each_pass_tries_another_payment_so_that_one_of_which_khalti_knows_nothing_hides_no_recovery(
     outage: list[Payment], khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
-    """R1"""
+    """R1, R1b"""
     khalti.looked_up.clear()
     for _pass in range(len(outage)):
         clock.shift(30 * SECOND)
@@ -265,7 +265,7 @@ def test_each_pass_tries_another_payment_so_that_one_of_which_khalti_knows_nothi
 def test_in_an_outage_pages_of_every_process_are_answered_without_a_call(
     outage: list[Payment], shop: FakeShop, khalti: Khalti
 ) -> None:
-    """R1: this process has not seen the outage itself."""
+    """R1, R1b: this process has not seen the outage itself."""
     circuit_breaker.reset()
     before = len(khalti.looked_up)
 
@@ -281,7 +281,7 @@ def test_in_an_outage_pages_of_every_process_are_answered_without_a_call(
 def test_without_a_reconciler_pages_try_again_after_a_minute_and_end_the_outage(
     outage: list[Payment], shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
-    """R1"""
+    """R1, R1b"""
     answer_again(khalti)
     clock.shift(2 * MINUTE)
     circuit_breaker.reset()
@@ -296,7 +296,7 @@ def test_without_a_reconciler_pages_try_again_after_a_minute_and_end_the_outage(
 def test_one_failure_among_answers_is_no_outage(
     staff: str, shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
-    """R1: nothing is polled more often for it."""
+    """R1, R1b: nothing is polled more often for it."""
     for number in range(3):
         begin(shop, number)
     for number in range(20):
@@ -314,7 +314,7 @@ def test_one_failure_among_answers_is_no_outage(
 def test_passes_at_the_same_moment_mail_staff_once(
     outage: list[Payment], clock: time_machine.Traveller, khalti: Khalti
 ) -> None:
-    """R1: whatever the number of processes."""
+    """R1, R1c: whatever the number of processes."""
     clock.shift(10 * MINUTE)
     passes = [flow.ReconcilerPass(due_only=True) for _process in range(5)]
     circuit_breaker.reset()
@@ -333,6 +333,7 @@ def test_passes_at_the_same_moment_mail_staff_once(
 def test_a_short_outage_is_mailed_to_no_one(
     outage: list[Payment], khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
+    """R1c"""
     clock.shift(6 * MINUTE)
     one_pass()
     answer_again(khalti)
@@ -345,6 +346,7 @@ def test_a_short_outage_is_mailed_to_no_one(
 def test_the_mails_say_since_when_what_happens_and_that_nothing_is_to_be_done(
     outage: list[Payment], khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
+    """R1c"""
     clock.shift(10 * MINUTE)
     one_pass()
     answer_again(khalti)
@@ -373,6 +375,7 @@ def test_the_error_that_staff_are_mailed_has_no_id_of_a_transaction(shop: FakeSh
 def test_health_names_an_outage_until_it_ends(
     outage: list[Payment], khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
+    """R1c"""
     (during,) = flow.health().outages
     answer_again(khalti)
     one_pass()
@@ -387,7 +390,7 @@ def test_health_names_an_outage_until_it_ends(
 def test_a_pass_that_cannot_read_its_key_moves_no_next_poll(
     shop: FakeShop, khalti: Khalti, settings: Any, clock: time_machine.Traveller
 ) -> None:
-    """D7: a key that is none, as after a wrong line in the environment of cron."""
+    """D7, D7b: a key that is none, as after a wrong line in the environment of cron."""
     payment = begin(shop, 0)
     clock.shift(MINUTE)
     before = Payment.objects.values("next_poll_at", "poll_failures").get()

@@ -57,7 +57,7 @@ def khalti_agrees(payment: Payment, simulator: Simulator) -> None:
 def test_a_refund_cut_off_anywhere_is_never_sent_twice(
     way: How, few: int | None, shop: FakeShop, simulator: Simulator, account: Account, clock: Clock
 ) -> None:
-    """B06, I7: a refund left as ``sent`` becomes unknown, one left as ``requested`` was never sent."""
+    """B06, I7, R4: a refund left as ``sent`` becomes unknown, one left as ``requested`` was never sent."""
     for number, cut_off in enumerate(sweep(way, few)):
         payment = bought(shop, simulator, number)
         cut_off(lambda payment=payment: refund_order(payment.purchase, 100_000, key=f"{payment.pk} first"))

@@ -41,12 +41,12 @@ def run_pass() -> None:
 
 
 def test_the_audit_names_it(bought: Purchase) -> None:
-    """R3: it only counted that there was an order less."""
+    """R3, R3e, I20: it only counted that there was an order less."""
     assert broken() == [("I20", "fake:order-1")]
 
 
 def test_it_is_refunded_like_any_other(bought: Purchase, khalti: Khalti, account: Account) -> None:
-    """R3: money and points go back; there is no order to record it on."""
+    """R3, R3e: money and points go back; there is no order to record it on."""
     refund = flow.refund_order(bought, **ALL_OF_IT)
 
     assert (refund.state, refund.applied_at is not None, len(khalti.refunded)) == ("done", True, 1)
@@ -66,7 +66,7 @@ def test_a_refund_in_khaltis_dashboard_is_found_and_applied(
 
 
 def test_staff_close_the_matter_with_a_reason(bought: Purchase) -> None:
-    """R3: the customer has the products, so the shop keeps the money."""
+    """R3, R3e: the customer has the products, so the shop keeps the money."""
     row = flow.close_missing_order(bought, actor="1", reason="delivered before it was deleted")
 
     assert (row.actor, row.note, row.closed_at is not None) == ("1", "delivered before it was deleted", True)
@@ -104,7 +104,7 @@ def test_staff_do_not_close_the_matter_of_their_own_order(bought: Purchase) -> N
 
 
 def test_a_pass_notices_it_and_mails_staff_once(bought: Purchase, settings: Any) -> None:
-    """R3"""
+    """R3, R3e"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "ALERTS_TO": ["staff@shop.example"]}
 
     for _ in range(2):
@@ -144,7 +144,7 @@ def test_an_unpaid_order_is_cancelled_and_its_points_come_back(
 
 
 def test_money_that_arrives_for_it_is_on_record_and_refunded(transfer: Purchase, shop: FakeShop) -> None:
-    """R3: a surplus, which had no page."""
+    """R3, R3e: a surplus, which had no page."""
     shop.delete_order("order-1")
 
     result = receive(transfer, 245_000)

@@ -49,7 +49,7 @@ def recorded() -> list[tuple[str, str]]:
 
 
 def test_staff_do_not_release_a_payment_that_is_completed(silent: Payment, khalti: Khalti, account: Account) -> None:
-    """R6: the key works again. The payment is settled instead."""
+    """R6, R6e: the key works again. The payment is settled instead."""
     khalti.next_lookup = []
     khalti.pay(silent.pidx)
 
@@ -61,7 +61,7 @@ def test_staff_do_not_release_a_payment_that_is_completed(silent: Payment, khalt
 
 @pytest.mark.parametrize("answer", [REJECTED, requests.ConnectionError("refused"), NOT_FOUND])
 def test_staff_do_not_release_a_payment_without_khaltis_word(silent: Payment, khalti: Khalti, answer: Any) -> None:
-    """R6"""
+    """R6, R6e"""
     khalti.next_lookup = [answer]
 
     with pytest.raises(CannotResolve, match="Khalti does not say whether this was paid"):
@@ -74,7 +74,7 @@ def test_staff_do_not_release_a_payment_without_khaltis_word(silent: Payment, kh
 def test_staff_release_a_payment_that_khalti_reports_as_unpaid(
     silent: Payment, khalti: Khalti, account: Account, status: str
 ) -> None:
-    """R6: on Khalti's word, so nothing is marked."""
+    """R6, R6e: on Khalti's word, so nothing is marked."""
     khalti.next_lookup = []
     khalti.says(silent.pidx, status)
 
@@ -87,7 +87,7 @@ def test_staff_release_a_payment_that_khalti_reports_as_unpaid(
 
 
 def test_a_payment_recorded_as_paid_is_placed_and_marked(silent: Payment, shop: FakeShop, account: Account) -> None:
-    """R6"""
+    """R6, R6f"""
     flag = record_paid(silent)
 
     payment = Payment.objects.get()
@@ -103,7 +103,7 @@ def test_a_payment_recorded_as_paid_is_placed_and_marked(silent: Payment, shop: 
 
 
 def test_the_mark_ends_once_lookup_confirms_it(silent: Payment, khalti: Khalti) -> None:
-    """R6"""
+    """R6, R6f"""
     record_paid(silent)
     khalti.next_lookup = []
     khalti.pay(silent.pidx, transaction_id="T-other")
@@ -159,7 +159,7 @@ def test_one_transaction_does_not_pay_for_two_payments(silent: Payment, shop: Fa
 def test_nothing_is_recorded_against_khaltis_own_answer(
     silent: Payment, khalti: Khalti, record: Callable[[Payment], Flag]
 ) -> None:
-    """R6: its answer counts."""
+    """R6, R6f: its answer counts."""
     khalti.next_lookup = []
     khalti.pay(silent.pidx)
 
@@ -191,7 +191,7 @@ def test_a_second_payment_of_a_placed_basket_places_no_second_order(
 
 
 def test_khaltis_later_contradiction_is_a_flag_and_the_mark_stays(silent: Payment, khalti: Khalti) -> None:
-    """R6, R11: staff were wrong; the order and the points stay, and staff review it."""
+    """R6, R11, R6h: staff were wrong; the order and the points stay, and staff review it."""
     record_paid(silent)
     khalti.next_lookup = []
     khalti.says(silent.pidx, "Expired")
@@ -206,7 +206,7 @@ def test_khaltis_later_contradiction_is_a_flag_and_the_mark_stays(silent: Paymen
 
 
 def test_a_payment_recorded_as_not_paid_is_released_and_marked(silent: Payment, account: Account) -> None:
-    """R6"""
+    """R6, R6f"""
     resolve(flag_of(silent), "record_unpaid")
 
     assert (states_of(silent), points(account)) == (("released", "released"), (1000, 0, 0))
@@ -225,7 +225,7 @@ def test_a_payment_is_not_recorded_as_unpaid_while_its_link_lives(silent: Paymen
 
 
 def test_what_turns_out_to_be_paid_is_recorded_by_answering_again(silent: Payment) -> None:
-    """R6: released by mistake. The order is placed, or the money refunded, by staff."""
+    """R6, R6g: released by mistake. The order is placed, or the money refunded, by staff."""
     resolve(flag_of(silent), "record_unpaid")
     flag = Flag.objects.select_related("payment__purchase").get()
     offered = flow.resolution_options(flag)
@@ -253,7 +253,7 @@ def test_khaltis_later_word_replaces_that_of_staff(silent: Payment, khalti: Khal
 
 
 def test_a_flag_that_was_closed_can_be_answered_again_as_long_as_khalti_is_silent(silent: Payment) -> None:
-    """R6: closed, the same evidence raises no new flag: the row could never be ended."""
+    """R6, R6g: closed, the same evidence raises no new flag: the row could never be ended."""
     resolve(flag_of(silent), "close")
     flow.verify_payment(silent, ignore_back_off=True)
     flag = Flag.objects.select_related("payment__purchase").get()
@@ -270,7 +270,7 @@ def test_a_flag_that_was_closed_can_be_answered_again_as_long_as_khalti_is_silen
 
 @pytest.mark.parametrize("resolution", flow.RECORDED)
 def test_staff_record_nothing_about_their_own_order(silent: Payment, resolution: Resolution) -> None:
-    """R6, M5"""
+    """R6, M5, R6f"""
     with pytest.raises(SelfDealing):
         flow.resolve_flag(
             flag_of(silent), resolution, actor="7", reason="mine", amount=Paisa(245_000), transaction_id="T-1"

@@ -60,7 +60,7 @@ def nothing_moved(row: UnmatchedPayment, shop: FakeShop, khalti: Khalti) -> bool
 def test_attaching_to_the_payment_whose_answer_was_lost_places_the_order(
     lost: Payment, find: Callable[..., UnmatchedPayment], shop: FakeShop
 ) -> None:
-    """R10"""
+    """R10, R5f"""
     row = find(returned_to=lost)
 
     payment = flow.attach_unmatched(row, lost.purchase, **WHY)
@@ -77,7 +77,7 @@ def test_attaching_to_the_payment_whose_answer_was_lost_places_the_order(
 def test_attaching_is_a_payment_more_where_the_purchase_has_one_with_a_pidx(
     khalti: Khalti, find: Callable[..., UnmatchedPayment], shop: FakeShop
 ) -> None:
-    """R5: the restored database lacks that attempt. Another one can still be paid, and is flagged then."""
+    """R5, R5f: the restored database lacks that attempt. Another one can still be paid, and is flagged then."""
     live = flow.begin_payment(shop.freeze(shop.cart()))
     row = find()
 
@@ -94,6 +94,7 @@ def test_attaching_is_a_payment_more_where_the_purchase_has_one_with_a_pidx(
 def test_an_attached_payment_uses_and_earns_points_like_any_other(
     khalti: Khalti, find: Callable[..., UnmatchedPayment], shop: FakeShop, member: str, account: Any
 ) -> None:
+    """R5f"""
     cart = shop.cart(member_id=member, points_redeemed=500)
     khalti.next_initiate.append(requests.ConnectionError("lost"))
     with pytest.raises(CannotPay):
@@ -110,6 +111,7 @@ def test_an_attached_payment_uses_and_earns_points_like_any_other(
 def test_what_the_shop_cannot_place_is_a_flag_and_the_money_is_on_record(
     find: Callable[..., UnmatchedPayment], lost: Payment, shop: FakeShop
 ) -> None:
+    """R5g"""
     shop.stock(pen=0)
     row = find(returned_to=lost)
 
@@ -128,7 +130,7 @@ def test_what_the_shop_cannot_place_is_a_flag_and_the_money_is_on_record(
 def test_attaching_to_a_paid_order_is_a_second_payment(
     khalti: Khalti, find: Callable[..., UnmatchedPayment], shop: FakeShop
 ) -> None:
-    """A08"""
+    """A08, R5g"""
     first = flow.begin_payment(shop.freeze(shop.cart()))
     khalti.pay(first.pidx)
     flow.verify_payment(first)
@@ -143,6 +145,7 @@ def test_attaching_to_a_paid_order_is_a_second_payment(
 def test_another_basket_of_the_same_products_is_a_second_payment(
     lost: Payment, khalti: Khalti, find: Callable[..., UnmatchedPayment], shop: FakeShop
 ) -> None:
+    """R5g"""
     again = flow.begin_payment(shop.freeze(shop.cart("order-2", origin="basket of order-1")))
     row = find(returned_to=lost)
 
@@ -159,7 +162,7 @@ def test_another_basket_of_the_same_products_is_a_second_payment(
 def test_one_paisa_of_difference_is_refused(
     amount: int, lost: Payment, find: Callable[..., UnmatchedPayment], shop: FakeShop, khalti: Khalti
 ) -> None:
-    """D03"""
+    """D03, R5f"""
     row = find(amount=amount, returned_to=lost)
 
     assert "The amounts differ" in refused(lambda: flow.attach_unmatched(row, lost.purchase, **WHY))
@@ -170,6 +173,7 @@ def test_one_paisa_of_difference_is_refused(
 def test_a_transaction_id_of_another_payment_is_refused(
     lost: Payment, find: Callable[..., UnmatchedPayment], shop: FakeShop, khalti: Khalti
 ) -> None:
+    """R5f"""
     other = flow.begin_payment(shop.freeze(shop.cart("order-2")))
     khalti.pay(other.pidx, transaction_id="T-used")
     flow.verify_payment(other)
@@ -187,6 +191,7 @@ def test_a_transaction_id_of_another_payment_is_refused(
 def test_khaltis_word_of_now_decides_not_that_of_yesterday(
     status: str, changes: Any, lost: Payment, find: Callable[..., UnmatchedPayment], shop: FakeShop, khalti: Khalti
 ) -> None:
+    """R5f"""
     row = find(returned_to=lost)
     khalti.says(PIDX, status, **changes)
 
@@ -251,7 +256,7 @@ def test_an_order_that_is_not_paid_at_khalti_is_refused(
 def test_nobody_attaches_or_refunds_for_themselves(
     khalti: Khalti, find: Callable[..., UnmatchedPayment], shop: FakeShop
 ) -> None:
-    """M5"""
+    """M5, R5i"""
     khalti.next_initiate.append(requests.ConnectionError("lost"))
     with pytest.raises(CannotPay):
         flow.begin_payment(shop.freeze(shop.cart(customer=Customer(name="Staff", email="Staff1+x@shop.example"))))
@@ -268,7 +273,7 @@ def test_nobody_attaches_or_refunds_for_themselves(
 def test_a_refund_goes_out_once_and_leaves_a_record_that_agrees(
     find: Callable[..., UnmatchedPayment], khalti: Khalti, shop: FakeShop
 ) -> None:
-    """R5"""
+    """R5, R5h"""
     row = find()
 
     refund = flow.refund_unmatched(row, **WHY)
@@ -299,6 +304,7 @@ def test_the_refund_of_a_lost_answer_belongs_to_its_purchase(
 def test_a_refund_that_khalti_refuses_stays_for_staff_at_its_payment(
     find: Callable[..., UnmatchedPayment], khalti: Khalti, shop: FakeShop
 ) -> None:
+    """R5h"""
     row = find()
     khalti.next_refund.append((400, {}, '{"detail": "Insufficient balance."}'))
 
@@ -317,7 +323,7 @@ def test_a_refund_that_khalti_refuses_stays_for_staff_at_its_payment(
 
 
 def test_a_refund_without_an_answer_is_never_sent_again(find: Callable[..., UnmatchedPayment], khalti: Khalti) -> None:
-    """F03"""
+    """F03, R5h"""
     row = find()
     khalti.next_refund.append(requests.ReadTimeout("lost"))
 
@@ -333,6 +339,7 @@ def test_a_refund_without_an_answer_is_never_sent_again(find: Callable[..., Unma
 def test_the_limit_of_refunds_binds_here_too(
     find: Callable[..., UnmatchedPayment], khalti: Khalti, shop: FakeShop, refund_limit: None
 ) -> None:
+    """R5h"""
     row = find()
 
     refused(lambda: flow.refund_unmatched(row, **WHY, enforce_limit=True), RefundLimitExceeded)
@@ -356,6 +363,7 @@ def refund_limit(shop: FakeShop) -> None:
 def test_another_shops_payment_is_dismissed_with_a_reason_and_can_be_reviewed_again(
     find: Callable[..., UnmatchedPayment], khalti: Khalti, shop: FakeShop
 ) -> None:
+    """R5i"""
     row = find()
 
     flow.dismiss_unmatched(row, actor="1", reason="our shop in Pokhara")
@@ -404,6 +412,7 @@ def test_erasing_the_customer_erases_the_reason_that_staff_gave(
 def test_of_two_colleagues_at_once_one_attaches_and_one_is_refused(
     lost: Payment, find: Callable[..., UnmatchedPayment], shop: FakeShop, khalti: Khalti
 ) -> None:
+    """R5f"""
     row = find(returned_to=lost)
     work = [
         lambda: flow.attach_unmatched(row, lost.purchase, actor="1", reason="mine"),

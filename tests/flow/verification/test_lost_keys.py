@@ -66,7 +66,7 @@ def test_what_the_new_key_does_not_find_says_nothing(payment: Payment, khalti: K
 def test_a_pass_that_can_read_no_key_touches_nothing_and_exits_with_2(
     payment: Payment, khalti: Khalti, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """R6, D7: both keys are unreadable here; another process may read them."""
+    """R6, D7, R6b: both keys are unreadable here; another process may read them."""
     before = Payment.objects.values().get()
 
     with pytest.raises(CommandError) as caught:
@@ -85,7 +85,7 @@ def test_staff_see_a_payment_that_no_key_can_look_up(payment: Payment, khalti: K
 
 
 def test_a_refund_is_sent_with_the_new_key(payment: Payment, khalti: Khalti, lose: Callable[[], None]) -> None:
-    """R6"""
+    """R6, R6c"""
     conf.save_secret_key("default", conf.TEST, Secret(NEW_KEY))
     khalti.pay(payment.pidx)
     flow.verify_payment(payment)
@@ -97,7 +97,7 @@ def test_a_refund_is_sent_with_the_new_key(payment: Payment, khalti: Khalti, los
 
 
 def test_without_a_readable_key_no_refund_is_sent(payment: Payment, khalti: Khalti, lose: Callable[[], None]) -> None:
-    """R6: it is refused with the reason, and can be made later."""
+    """R6, R6c: it is refused with the reason, and can be made later."""
     conf.save_secret_key("default", conf.TEST, Secret(NEW_KEY))
     khalti.pay(payment.pidx)
     flow.verify_payment(payment)

@@ -39,7 +39,7 @@ def money(khalti: Khalti) -> UnmatchedPayment:
 def test_money_without_a_payment_here_is_found_by_one_pass_and_nothing_else_happens(
     money: UnmatchedPayment, shop: FakeShop
 ) -> None:
-    """R5"""
+    """R5, R5c"""
     list(flow.reconcile())
 
     money.refresh_from_db()
@@ -48,7 +48,7 @@ def test_money_without_a_payment_here_is_found_by_one_pass_and_nothing_else_happ
 
 
 def test_staff_learn_of_it_by_health_audit_and_one_mail(money: UnmatchedPayment, settings: Any) -> None:
-    """R5"""
+    """R5, R5c"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "ALERTS_TO": ["staff@shop.example"]}
     for _ in range(2):
         list(flow.reconcile())
@@ -69,6 +69,7 @@ def test_staff_learn_of_it_by_health_audit_and_one_mail(money: UnmatchedPayment,
 def test_what_was_not_paid_ends_by_itself_and_is_deleted_after_a_month(
     status: str, khalti: Khalti, money: UnmatchedPayment
 ) -> None:
+    """R5d"""
     khalti.says(PIDX, status)
     list(flow.reconcile())
     money.refresh_from_db()
@@ -81,7 +82,7 @@ def test_what_was_not_paid_ends_by_itself_and_is_deleted_after_a_month(
 
 
 def test_a_pending_one_is_asked_about_again_until_it_is_paid(khalti: Khalti, money: UnmatchedPayment) -> None:
-    """A14"""
+    """A14, R5d"""
     khalti.says(PIDX, "Pending")
     states = []
     with time_machine.travel(timezone.now()) as clock:
@@ -99,6 +100,7 @@ def test_a_pending_one_is_asked_about_again_until_it_is_paid(khalti: Khalti, mon
 
 
 def test_one_that_stays_pending_ends_after_a_week(khalti: Khalti, money: UnmatchedPayment) -> None:
+    """R5d"""
     khalti.says(PIDX, "Pending")
     with time_machine.travel(timezone.now()) as clock:
         for _ in range(9):
@@ -111,7 +113,7 @@ def test_one_that_stays_pending_ends_after_a_week(khalti: Khalti, money: Unmatch
 
 
 def test_a_pidx_that_khalti_does_not_know_ends_after_three_lookups(khalti: Khalti) -> None:
-    """K07: what is made up costs few calls."""
+    """K07, R5d: what is made up costs few calls."""
     row = keep()
     with time_machine.travel(timezone.now()) as clock:
         for _ in range(6):
@@ -123,6 +125,7 @@ def test_a_pidx_that_khalti_does_not_know_ends_after_three_lookups(khalti: Khalt
 
 
 def test_money_found_that_is_refunded_in_the_dashboard_ends(khalti: Khalti, money: UnmatchedPayment) -> None:
+    """R5d"""
     list(flow.reconcile())
     khalti.says(PIDX, "Refunded", refunded=True, transaction_id=f"T-{PIDX}")
 
@@ -143,7 +146,7 @@ def test_money_found_stays_found_whatever_khalti_says_next(khalti: Khalti, money
 
 
 def test_every_key_of_the_site_is_tried_the_current_one_first(khalti: Khalti, settings: Any) -> None:
-    """R5: the restored database has an older key than the one that opened the payment, or a newer one."""
+    """R5, R5c: the restored database has an older key than the one that opened the payment, or a newer one."""
     conf.credentials("default")
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "KHALTI_SECRET_KEY": KEY.replace("c0ffee", "decade")}
     newer = conf.credentials("default")
@@ -159,6 +162,7 @@ def test_every_key_of_the_site_is_tried_the_current_one_first(khalti: Khalti, se
 
 
 def test_a_former_key_finds_what_the_current_one_does_not(khalti: Khalti, settings: Any, fernet: None) -> None:
+    """R5c"""
     former = conf.save_secret_key("default", conf.TEST, Secret(KEY.replace("c0ffee", "decade")))
     conf.save_secret_key("default", conf.TEST, Secret(KEY))
     khalti.knows(PIDX, 250_000)
@@ -180,7 +184,7 @@ def fernet(settings: Any, shop: FakeShop) -> None:
 
 
 def test_a_process_without_its_key_touches_nothing(money: UnmatchedPayment, khalti: Khalti, settings: Any) -> None:
-    """D7"""
+    """D7, R5e"""
     conf.credentials("default")
     chosen = settings.LOYALINK_KHALTI
     settings.LOYALINK_KHALTI = {**chosen, "KHALTI_SECRET_KEY": ""}
@@ -197,7 +201,7 @@ def test_a_process_without_its_key_touches_nothing(money: UnmatchedPayment, khal
 
 
 def test_silence_of_khalti_ends_nothing_and_leaves_the_others_alone(khalti: Khalti, money: UnmatchedPayment) -> None:
-    """R1: an outage is not a row's fault."""
+    """R1, R5e: an outage is not a row's fault."""
     keep("y" * 22)
     khalti.next_lookup.extend([requests.ConnectionError("down")])
 
@@ -212,7 +216,7 @@ def test_silence_of_khalti_ends_nothing_and_leaves_the_others_alone(khalti: Khal
 
 
 def test_an_unreadable_answer_about_one_does_not_stop_the_others(khalti: Khalti, money: UnmatchedPayment) -> None:
-    """G04"""
+    """G04, R5e"""
     khalti.knows("a" * 22, 1000)
     poison = keep("a" * 22)
     UnmatchedPayment.objects.filter(pk=poison.pk).update(next_lookup_at=timezone.now() - timedelta(hours=1))
@@ -226,7 +230,7 @@ def test_an_unreadable_answer_about_one_does_not_stop_the_others(khalti: Khalti,
 
 
 def test_an_answer_about_another_payment_is_not_believed(khalti: Khalti, money: UnmatchedPayment) -> None:
-    """C22"""
+    """C22, R5e"""
     khalti.next_lookup.append({"pidx": "another"})
 
     list(flow.reconcile())
@@ -245,6 +249,7 @@ def test_a_pass_looks_up_a_bounded_number(khalti: Khalti, shop: FakeShop) -> Non
 
 
 def test_ordinary_traffic_finds_it_too(money: UnmatchedPayment) -> None:
+    """R5c"""
     flow.reconcile_one()
 
     money.refresh_from_db()
@@ -252,7 +257,7 @@ def test_ordinary_traffic_finds_it_too(money: UnmatchedPayment) -> None:
 
 
 def test_two_passes_at_once_ask_once(money: UnmatchedPayment, khalti: Khalti) -> None:
-    """G01"""
+    """G01, R5e"""
     stale = UnmatchedPayment.objects.get(pk=money.pk)
     first = unmatched.claim(money)
 
@@ -260,7 +265,7 @@ def test_two_passes_at_once_ask_once(money: UnmatchedPayment, khalti: Khalti) ->
 
 
 def test_a_time_of_a_wrong_clock_far_ahead_counts_as_none(money: UnmatchedPayment) -> None:
-    """R7"""
+    """R7, R5e"""
     UnmatchedPayment.objects.update(next_lookup_at=timezone.now() + timedelta(days=30))
 
     list(flow.reconcile(due_only=True))

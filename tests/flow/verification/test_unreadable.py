@@ -142,7 +142,7 @@ def test_once_the_answers_are_readable_again_all_settles_soon_and_the_flag_ends_
 
 
 def test_a_payment_without_an_earlier_answer_raises_the_flag_too(shop: FakeShop, khalti: Khalti, staff: str) -> None:
-    """R2: Khalti opened it, so it was readable then; a shop whose customers pay at once would never know."""
+    """R2, R2a: Khalti opened it, so it was readable then; a shop whose customers pay at once would never know."""
     payment = begin(shop, 0)
     khalti.pay(payment.pidx, refunded=0)
 
@@ -152,7 +152,7 @@ def test_a_payment_without_an_earlier_answer_raises_the_flag_too(shop: FakeShop,
 
 
 def test_a_flag_that_staff_have_closed_is_not_raised_again_for_the_same_shape(shop: FakeShop, khalti: Khalti) -> None:
-    """R2: and it is for another shape."""
+    """R2, R2a: and it is for another shape."""
     payment = begin(shop, 0)
     khalti.pay(payment.pidx, refunded=0)
     flow.verify_payment(payment, ignore_back_off=True)
@@ -171,7 +171,7 @@ def test_a_flag_that_staff_have_closed_is_not_raised_again_for_the_same_shape(sh
 def test_staff_release_it_only_on_khaltis_word_or_record_what_its_dashboard_shows(
     shop: FakeShop, khalti: Khalti
 ) -> None:
-    """R2, R6: it may be paid."""
+    """R2, R6, R2a: it may be paid."""
     payment = begin(shop, 0)
     khalti.pay(payment.pidx, refunded=0)
     flow.verify_payment(payment)
@@ -186,7 +186,7 @@ def test_staff_release_it_only_on_khaltis_word_or_record_what_its_dashboard_show
 def test_the_lookup_of_a_settled_payment_raises_and_ends_it_as_well(
     shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
-    """R2: the daily look for refunds made in Khalti's dashboard."""
+    """R2, R2a: the daily look for refunds made in Khalti's dashboard."""
     payment = begin(shop, 0)
     khalti.pay(payment.pidx)
     flow.verify_payment(payment)
@@ -204,7 +204,7 @@ def test_the_lookup_of_a_settled_payment_raises_and_ends_it_as_well(
 
 
 def test_an_unreadable_answer_to_initiate_is_one_flag_of_the_site(shop: FakeShop, khalti: Khalti) -> None:
-    """R2: nothing was opened, so only the shape says why nobody can pay; staff close it."""
+    """R2, R2a: nothing was opened, so only the shape says why nobody can pay; staff close it."""
     khalti.next_initiate = [{"pidx": 17}] * 2
     for number in range(2):
         with pytest.raises(CannotPay, match="not responding"):

@@ -94,7 +94,7 @@ def delete_transactions() -> None:
 def test_a_placed_order_is_not_deleted_nor_what_was_paid_for_it(
     sita: Customer, khalti: Simulator, payment: Payment, delete: Callable[[], None]
 ) -> None:
-    """R3"""
+    """R3, R3a"""
     khalti.pay(payment.pidx or "")
     sita.return_from_khalti(payment)
 
@@ -126,7 +126,7 @@ def test_djangos_admin_says_why_an_order_is_not_deleted(
 def test_an_order_that_was_released_can_be_deleted(
     store: Store, sita: Customer, khalti: Simulator, payment: Payment
 ) -> None:
-    """R3: nothing depends on it. A payment that arrives after all is refunded by staff."""
+    """R3, R3d: nothing depends on it. A payment that arrives after all is refunded by staff."""
     khalti.expire(payment.pidx or "")
     flow.verify_payment(payment)
     only_order().delete()
@@ -209,7 +209,7 @@ def test_a_payment_whose_order_was_deleted_is_refunded_by_staff(
 def test_without_order_and_basket_the_stock_is_found_by_its_sku(
     store: Store, sita: Customer, payment: Payment
 ) -> None:
-    """R3: and the customer reads that the basket does not exist any more."""
+    """R3, R3c: and the customer reads that the basket does not exist any more."""
     delete_in_sql(only_order(), Basket.objects.get(pk=payment.purchase.origin))
 
     page = sita.browser.post(f"/khalti/cancel/{payment.token}/", follow=True)
@@ -222,7 +222,7 @@ def test_without_order_and_basket_the_stock_is_found_by_its_sku(
 def test_the_stock_of_two_partners_with_one_sku_is_released_where_it_was_reserved(
     store: Store, sita: Customer, khalti: Simulator
 ) -> None:
-    """R3: the basket says which."""
+    """R3, R3c: the basket says which."""
     partner = get_model("partner", "Partner").objects.create(name="Other")
     other = store.add("Lokta notebook, blue", "LOKTA-A6", rupees="500.00", stock=20)
     other.stockrecords.update(partner=partner, partner_sku="LOKTA-A5")
@@ -237,7 +237,7 @@ def test_the_stock_of_two_partners_with_one_sku_is_released_where_it_was_reserve
 def test_a_line_that_was_deleted_releases_its_stock_with_the_order(
     store: Store, sita: Customer, khalti: Simulator
 ) -> None:
-    """R3"""
+    """R3, R3c"""
     payment = payment_of(sita.buy(store.notebook, store.pen))
     delete_in_sql(only_order().lines.first())
 
@@ -305,7 +305,7 @@ SIBLINGS = [
 def test_whatever_a_held_order_refers_to_is_deleted_a_payment_places_it(
     store: Store, khalti: Simulator, payment: Payment, delete: Callable[[Store], None]
 ) -> None:
-    """R3"""
+    """R3, R3b"""
     delete(store)
     khalti.pay(payment.pidx or "")
 
@@ -319,7 +319,7 @@ def test_whatever_a_held_order_refers_to_is_deleted_a_payment_places_it(
 def test_whatever_a_held_order_refers_to_is_deleted_an_unpaid_payment_releases_it(
     store: Store, sita: Customer, khalti: Simulator, payment: Payment, delete: Callable[[Store], None]
 ) -> None:
-    """R3"""
+    """R3, R3b"""
     member = str(sita.user.pk)
     delete(store)
 
@@ -336,7 +336,7 @@ def test_whatever_a_held_order_refers_to_is_deleted_an_unpaid_payment_releases_i
 
 
 def test_a_key_that_payments_refer_to_is_not_deleted(payment: Payment) -> None:
-    """R3"""
+    """R3, R3b"""
     with pytest.raises(ProtectedError):
         payment.credentials.delete()
 
@@ -344,7 +344,7 @@ def test_a_key_that_payments_refer_to_is_not_deleted(payment: Payment) -> None:
 def test_messages_about_an_order_that_was_deleted_are_not_tried_for_ever(
     sita: Customer, khalti: Simulator, payment: Payment
 ) -> None:
-    """R3"""
+    """R3, R3g"""
     khalti.pay(payment.pidx or "")
     sita.return_from_khalti(payment)
     number = only_order().number
@@ -361,7 +361,7 @@ def test_messages_about_an_order_that_was_deleted_are_not_tried_for_ever(
 def test_the_pages_of_a_paid_order_that_was_deleted_say_so(
     sita: Customer, khalti: Simulator, payment: Payment
 ) -> None:
-    """R3: the return was an error page."""
+    """R3, R3g: the return was an error page."""
     khalti.pay(payment.pidx or "")
     flow.verify_payment(payment)
     delete_in_sql(only_order())

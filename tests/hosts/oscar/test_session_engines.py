@@ -115,6 +115,7 @@ def test_the_limit_stays_after_a_log_out(store: Store, engine: str) -> None:
 
 
 def test_a_made_up_cookie_counts_as_none(store: Store, guest: Customer) -> None:
+    """H8"""
     guest.browser.cookies[COOKIE] = "f" * 40
     first = payment_of(order_again(guest, store)).purchase.browser_session
     guest.browser.cookies[COOKIE] = Signer(salt="other").sign("f" * 40)
@@ -125,6 +126,7 @@ def test_a_made_up_cookie_counts_as_none(store: Store, guest: Customer) -> None:
 def test_the_cookie_is_as_safe_as_the_sessions_and_only_of_browsers_that_order(
     store: Store, guest: Customer, settings: Settings
 ) -> None:
+    """H8"""
     settings.SESSION_COOKIE_SECURE = True
     guest.browser.get("/shop/catalogue/")
     before = COOKIE in guest.browser.cookies
