@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Case, Q, When
 from django.utils import translation
 
-from loyalink_khalti.clock import DatabaseTime
+from loyalink_khalti.clock import DatabaseTime, is_in_future
 from loyalink_khalti.errors import KhaltiError, KhaltiNotCalled, KhaltiThrottled, KhaltiUnreachable, safe_trace
 from loyalink_khalti.khalti.circuit_breaker import (
     DEFAULT_RETRY_AFTER,
@@ -143,6 +143,7 @@ class _Observer:
         with _without_failing():
             silent = KhaltiServer.objects.filter(server=self._server, silent_since__isnull=False)
             is_recent = Q(failures__gte=FAILURE_THRESHOLD, last_failure_at__gt=DatabaseTime(-servers.KNOWN_FOR))
+            is_recent &= ~is_in_future("last_failure_at")  # the clock was set back
             for row in silent.annotate(stops_pages=Case(When(is_recent, then=True), default=False)):
                 self._breaker.silence_is_recorded = True
                 if row.stops_pages and self._caller is not Caller.STAFF:

@@ -174,9 +174,12 @@ class ReconcilerPass:
             rows = polling.to_probe(polling.polled(unsent_after=unsent_after()))
             if not conf.is_simulated():  # a simulator may have moved
                 rows = rows.filter(credentials__base_url__startswith=f"{row.server}/")
-            for pk in rows.values_list("pk", flat=True)[:1]:
+            # One whose key this process does not have asks nothing, so another is tried.
+            while pk := rows.exclude(credentials__in=self._reported_keys).values_list("pk", flat=True).first():
                 probes.append(pk)
-                yield self._process(pk)
+                yield (result := self._process(pk))
+                if result.label != PassLabel.NO_KEY:
+                    break
         self._in_outage = {row.server for row in silent_servers() if row.is_in_outage}
         if self._due_only and {row.server for row in silent if row.is_in_outage} - self._in_outage:
             self._pks = self._chosen()

@@ -21,7 +21,7 @@ from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint
-from loyalink_khalti.flow.verification.unmatched import ask
+from loyalink_khalti.flow.verification.unmatched import ask, is_test_money
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa, Points, npr
 from loyalink_khalti.payments import transitions, unmatched
@@ -164,6 +164,8 @@ def _look_up(row: UnmatchedPayment) -> tuple[Lookup, Credentials]:
     """Return Khalti's answer now: Completed, with an amount and a transaction id, and nothing refunded of it."""
     if row.state != UnmatchedState.FOUND:
         raise CannotResolve(_already())
+    if row.credentials is not None and is_test_money(row.credentials, row.site_key):
+        raise CannotResolve(_("Test: no money moves"))
     try:
         answer, credentials = ask(row, caller=Caller.STAFF)
     except KhaltiNotFound as exc:

@@ -11,7 +11,7 @@ from enum import Enum
 from django.core.exceptions import ImproperlyConfigured
 
 from loyalink_khalti import conf, outbox
-from loyalink_khalti.clock import NOW
+from loyalink_khalti.clock import NOW, DatabaseTime
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
     KhaltiError,
@@ -119,7 +119,11 @@ def look_up_one(row: UnmatchedPayment) -> Answer:
     except KhaltiNotFound:
         in_one_block(lambda: _record_not_found(row))
         return Answer.OTHER
-    except (KhaltiNotCalled, conf.NoKeyInThisProcess) as exc:
+    except conf.NoKeyInThisProcess as exc:
+        log.info("unmatched payment %s: %s", row.pk, exc)
+        _not_charged(row)
+        return Answer.OTHER  # another site may have a key
+    except KhaltiNotCalled as exc:
         log.info("unmatched payment %s: %s", row.pk, exc)
         _not_charged(row)
         return Answer.SILENCE
@@ -134,9 +138,9 @@ def look_up_one(row: UnmatchedPayment) -> Answer:
 
 
 def _not_charged(row: UnmatchedPayment) -> None:
-    """Let a row be due again as it was before its lookup was claimed."""
+    """Let a row be due again at once, but after those that wait already: it may be the only one that fails."""
     UnmatchedPayment.objects.filter(pk=row.pk, lookups=row.lookups + 1, next_lookup_at__isnull=False).update(
-        next_lookup_at=row.next_lookup_at
+        next_lookup_at=DatabaseTime()
     )
 
 
@@ -192,7 +196,8 @@ def ask(row: UnmatchedPayment, *, caller: Caller) -> tuple[Lookup, Credentials]:
 def _keys(row: UnmatchedPayment) -> Iterator[Credentials]:
     """Yield the key that found it before, else the site's current one and those it has had, each once."""
     if row.credentials is not None:
-        yield row.credentials
+        if not is_test_money(row.credentials, row.site_key):
+            yield row.credentials
         return
     seen: set[tuple[str, str]] = set()
     try:
@@ -203,6 +208,15 @@ def _keys(row: UnmatchedPayment) -> Iterator[Credentials]:
     former = Credentials.objects.filter(site_key=row.site_key).order_by("-pk")[: KEYS * 2]
     for credentials in [*current, *former]:
         key = (credentials.fingerprint, credentials.base_url)
-        if key not in seen and len(seen) < KEYS:
+        if key not in seen and len(seen) < KEYS and not is_test_money(credentials, row.site_key):
             seen.add(key)
             yield credentials
+
+
+def is_test_money(credentials: Credentials, site_key: str) -> bool:
+    """Return whether what this key finds is no money, on a site that takes real money.
+
+    A shop often began with a test key, even Khalti's public one: with that anyone pays any amount on the test server.
+    """
+    environment = conf.environment_of(conf.khalti_settings(site_key))
+    return not conf.is_test_mode(environment) and credentials.base_url != conf.SERVERS[conf.LIVE]

@@ -21,6 +21,7 @@ from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.flow import PassLabel, audit
 from loyalink_khalti.khalti import circuit_breaker
 from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments.credentials import Credentials
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.servers import KhaltiServer
 from loyalink_khalti.ports import Outcome
@@ -291,6 +292,37 @@ def test_without_a_reconciler_pages_try_again_after_a_minute_and_end_the_outage(
     assert outcome is Outcome.PAID
     assert flow.health().outages == ()
     assert one_pass() == ["paid"] * 7
+
+
+def test_a_payment_whose_key_this_process_lacks_hides_no_recovery(
+    outage: list[Payment], khalti: Khalti, clock: time_machine.Traveller
+) -> None:
+    """R14: it is never asked about, so it is always the one that was asked about longest ago."""
+    unreadable = Credentials.objects.create(
+        site_key="another", environment=conf.TEST, base_url=outage[0].credentials.base_url, fingerprint="gone",
+        ciphertext=b"none of these Fernet keys can read it",
+    )  # fmt: skip
+    Payment.objects.filter(pk=outage[0].pk).update(credentials=unreadable, last_lookup_at=None)
+    answer_again(khalti)
+    clock.shift(30 * SECOND)
+
+    found = one_pass()
+
+    assert (found.count("paid"), found.count(PassLabel.NO_KEY)) == (7, 1)
+    assert flow.health().outages == ()
+
+
+def test_an_outage_recorded_by_a_clock_a_day_ahead_stops_no_checkout(
+    outage: list[Payment], shop: FakeShop, khalti: Khalti
+) -> None:
+    """R15: the database's clock was set back since."""
+    ahead = timezone.now() + DAY
+    KhaltiServer.objects.update(silent_since=ahead, last_failure_at=ahead)
+    answer_again(khalti)
+    circuit_breaker.reset()
+
+    assert begin(shop, 99).state == "initiated"
+    assert flow.health().outages == ()
 
 
 def test_one_failure_among_answers_is_no_outage(

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 import requests
+import responses
 import time_machine
 from django.core import mail
 from django.utils import timezone
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.errors import CannotResolve
 from loyalink_khalti.khalti import Secret, circuit_breaker
 from loyalink_khalti.payments import unmatched
 from loyalink_khalti.payments.credentials import Credentials
@@ -20,6 +22,7 @@ from tests.purchases import KEY, Khalti
 
 pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True)]
 
+LIVE_SERVER = "https://khalti.com/api/v2/"
 PIDX = "bZQLD9wRVWo4CdESSfuSsB"
 
 
@@ -213,6 +216,73 @@ def test_silence_of_khalti_ends_nothing_and_leaves_the_others_alone(khalti: Khal
     list(flow.reconcile(due_only=True))  # at once: no back-off is charged for the silence
     money.refresh_from_db()
     assert money.state == "found"
+
+
+def test_one_about_which_khalti_fails_each_time_does_not_keep_the_others_waiting(
+    khalti: Khalti, money: UnmatchedPayment
+) -> None:
+    """R12: the browser chooses the pidx, and the server may fail at that one alone."""
+    khalti.knows("p" * 22, 1000)
+    poison = keep("p" * 22)
+    UnmatchedPayment.objects.filter(pk=poison.pk).update(next_lookup_at=timezone.now() - timedelta(hours=1))
+
+    def fail() -> None:
+        if khalti.looked_up[-1] == poison.pidx:
+            raise requests.ConnectionError("reset")
+
+    khalti.while_looking_up = fail
+    for _pass in range(2):
+        circuit_breaker.reset()
+        list(flow.reconcile(due_only=True))
+
+    money.refresh_from_db()
+    poison.refresh_from_db()
+    assert (money.state, poison.state) == ("found", "waiting")
+
+
+def test_a_site_without_a_key_does_not_keep_those_of_other_sites_waiting(
+    khalti: Khalti, money: UnmatchedPayment, settings: Any, fernet: None
+) -> None:
+    """R12: anyone can come back to a site that sells nothing."""
+    conf.save_secret_key("default", conf.TEST, Secret(KEY))
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "KHALTI_SECRET_KEY": ""}
+    keyless = keep("k" * 22, site_key="another")
+    UnmatchedPayment.objects.filter(pk=keyless.pk).update(next_lookup_at=timezone.now() - timedelta(hours=1))
+
+    list(flow.reconcile())
+
+    money.refresh_from_db()
+    keyless.refresh_from_db()
+    assert (money.state, keyless.state) == ("found", "waiting")
+
+
+def test_a_site_that_takes_real_money_finds_none_with_its_former_test_key(
+    khalti: Khalti, settings: Any, fernet: None
+) -> None:
+    """R13: with a test key, which may be Khalti's public one, anyone can pay any amount without money."""
+    conf.save_secret_key("default", conf.TEST, Secret(KEY))
+    khalti.knows(PIDX, 250_000)
+    khalti.pay(PIDX)
+    row = keep()
+    list(flow.reconcile())
+    row.refresh_from_db()
+    found_while_testing = row.state
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "KHALTI_BASE_URL": LIVE_SERVER}
+    conf.save_secret_key("default", conf.LIVE, Secret(KEY.replace("c0ffee", "decade")))
+    khalti.looked_up.clear()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as live:
+        live.add(responses.POST, f"{LIVE_SERVER}epayment/lookup/", json={"detail": "Not found."}, status=404)
+        other = keep("o" * 22)
+        khalti.knows(other.pidx, 250_000)
+        khalti.pay(other.pidx)
+        list(flow.reconcile())
+
+        with pytest.raises(CannotResolve, match="no money moves"):
+            flow.refund_unmatched(row, actor="1", reason="the customer asks for it")
+
+    other.refresh_from_db()
+    assert (found_while_testing, other.state, other.not_found) == ("found", "waiting", 1)
+    assert khalti.looked_up == []
 
 
 def test_an_unreadable_answer_about_one_does_not_stop_the_others(khalti: Khalti, money: UnmatchedPayment) -> None:
