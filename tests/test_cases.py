@@ -33,7 +33,8 @@ CASES = WORD.findall("""
     D1 D2 D3 D4 D5 D6 D7 D7b
     P1 P2 P3 P4 P5
     R1 R1a R1b R1c R1d R1e R2 R2a R3 R3a R3b R3c R3d R3e R3f R3g R4 R5 R5a R5b R5c R5d R5e R5f R5g R5h R5i R5j
-    R6 R6a R6b R6c R6d R6e R6f R6g R6h R7 R8 R9 R10 R10a R11 H1 H2 H3 H3a H4 H4a H4b H5 H6 H7 H8 H9 H10a
+    R6 R6a R6b R6c R6d R6e R6f R6g R6h R7 R8 R9 R10 R10a R11 R12 R13 R14 R15
+    H1 H2 H3 H3a H4 H4a H4b H5 H6 H7 H8 H9 H10a
 """)
 
 ROW = re.compile(r"^\| ([A-LMPR]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)

@@ -110,8 +110,10 @@ def refund_unmatched(
     def work() -> Payment:
         purchase, payments = _purchase_to_refund(row, answer)
         locked = _lock(row)
-        if own := self_dealing_obstacle(actor, purchase=purchase):  # ``refund_payment`` asks again, and logs it
-            raise SelfDealing(own)
+        of_return_address = row.returned_to.purchase if row.returned_to is not None else purchase
+        for each in (purchase, of_return_address):  # ``refund_payment`` asks about the first again, and logs it
+            if own := self_dealing_obstacle(actor, purchase=each):
+                raise SelfDealing(own)
         if enforce_limit:
             enforce_refund_limit(purchase, Paisa(answer.total_amount or 0), actor=actor)
         payment = _become(locked, purchase, payments, answer, credentials)
