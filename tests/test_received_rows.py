@@ -81,6 +81,7 @@ def test_the_default_groups_get_the_permission_if_they_still_exist(
     assert user.get_all_permissions() == {permissions.RECORD_RECEIVED}
 
 
+@pytest.mark.same_on_both
 def test_its_table_can_be_removed_and_created_again() -> None:
     """M24d"""
     names = sorted(

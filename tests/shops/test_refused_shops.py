@@ -7,6 +7,8 @@ import pytest
 
 from .builder import OSCAR_URLS, WAGTAIL, Plan, Shop
 
+pytestmark = pytest.mark.slow
+
 URLS = """
 from django.apps import apps
 from django.urls import include, path
