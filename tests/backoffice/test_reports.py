@@ -36,7 +36,7 @@ from loyalink_khalti.staff.choices import AdjustReason
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
-POINTS, MONEY = ("movement", "ageing", "adjustments"), ("settlement", "review", "unpaid")
+POINTS, MONEY = ("movement", "ageing", "adjustments"), ("settlement", "review", "unpaid", "unmatched")
 EVIL = '=HYPERLINK("http://evil.example")'
 SCRIPT = "<script>alert(1)</script>"
 
@@ -457,7 +457,7 @@ def test_an_export_has_the_rows_of_all_pages(browser: Client, reader: None, site
 # Charts
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", [name for name in REPORTS if name != "unmatched"])  # a few rows, without a chart
 def test_each_chart_is_an_image_without_script_style_or_colour(
     browser: Client, reader: None, activity: None, name: str
 ) -> None:
