@@ -29,6 +29,7 @@ MINIMUMS = {
 """The settings that are numbers, and the least value of each."""
 OUTAGE, UNREADABLE = 52, 53
 _NOT_SHARED = ("LocMemCache", "DummyCache")
+FIRST_MIGRATION = "0001_initial"
 _CACHE_HINT = (
     'Add a cache in Redis, Memcached or the database to CACHES and name it: LOYALINK_KHALTI["CACHE"] = "default".'
 )
@@ -167,9 +168,9 @@ def unknown_settings() -> Messages:
 
 @database_check
 def migrations(_alias: str) -> Messages:
-    """Not an error, at which ``migrate`` itself would stop."""
+    """Not an error, at which ``migrate`` itself would stop; and no word about a database that is new."""
     missing = flow.missing_migrations()
-    if missing:
+    if missing and FIRST_MIGRATION not in missing:
         yield warning(
             50,
             f"The database lacks migrations of loyalink_khalti, which this version needs: {', '.join(missing)}.",

@@ -297,3 +297,11 @@ def test_missing_migrations_are_named(deploy, messages):
     found = messages(databases=["default"])
 
     assert "0026_count_merged_accounts" in found["W050"]
+
+
+@pytest.mark.django_db
+def test_a_new_database_is_no_deploy_that_forgot_to_migrate(deploy, messages):
+    """R9: `migrate` checks it, too, and would print the names of all migrations."""
+    MigrationRecorder(connection).migration_qs.filter(app="loyalink_khalti").delete()
+
+    assert "W050" not in messages(databases=["default"])
