@@ -22,7 +22,7 @@ REMEMBERED = 10
 
 
 def session_id(request: HttpRequest) -> str:
-    """Return an identifier of this session that does not reveal the session key; start a session if needed.
+    """Return an identifier of a browser's session that does not reveal its key; start a session if needed.
 
     The session keeps it until a log-out: its key is another one after a log-in and, where Django keeps sessions in
     signed cookies, after each change.

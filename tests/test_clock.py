@@ -1,6 +1,5 @@
 """The time that decides is the database's, whatever the clock of a server says."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,22 +12,13 @@ from loyalink_khalti.clock import DatabaseTime, clock_replaced, database_now
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.polling import LastRun
+from tests.clocks import DAY, SECOND, on_postgresql, wrong_clock
+
+__all__ = ["wrong_clock"]
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-on_postgresql = pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="an SQLite file is used on one machine, whose clock is the database's"
-)
-
-
-@pytest.fixture(params=[-DAY, timedelta(minutes=10), DAY], ids=["a day behind", "10 minutes ahead", "a day ahead"])
-def wrong_clock(request: pytest.FixtureRequest) -> Iterator[timedelta]:
-    """This server's own clock is wrong; the database's is not."""
-    with clock_replaced(lambda: None), time_machine.travel(timezone.now() + request.param):
-        yield request.param
 
 
 def test_tests_replace_the_clock_in_one_place() -> None:

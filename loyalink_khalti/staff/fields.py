@@ -1,4 +1,4 @@
-"""Form fields for staff: rupees, whole numbers, multipliers. An invalid value is shown again as it was entered."""
+"""Form fields for staff: rupees, numbers, multipliers, reasons. An invalid value is shown again as it was entered."""
 
 import re
 from collections.abc import Sequence
@@ -28,6 +28,19 @@ def text_input(mode: str, width: int, placeholder: Any = None) -> forms.TextInpu
     """Return a text input ``width`` characters wide; ``type="number"`` would drop an invalid value."""
     attrs = {"inputmode": mode, "autocomplete": "off", "size": str(width)}
     return forms.TextInput(attrs=attrs | ({} if placeholder is None else {"placeholder": placeholder}))
+
+
+class ReasonField(forms.CharField):
+    """Why a colleague does this: a sentence that is kept with the action."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=gettext_lazy("Reason"),
+            max_length=1000,
+            widget=forms.Textarea(attrs={"rows": 2}),
+            help_text=gettext_lazy("A sentence for colleagues who read this later. It is kept with your name."),
+            error_messages={"required": gettext_lazy("Enter a reason: colleagues will need it later.")},
+        )
 
 
 def _without_grouping(value: Any, error: Any = DECIMAL_POINT) -> Any:

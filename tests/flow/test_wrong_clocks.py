@@ -1,35 +1,24 @@
 """Payments and jobs on servers whose clocks are wrong, and rows that such servers have written."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
 from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.clock import clock_replaced, database_now
 from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.models import Payment
+from tests.clocks import DAY, SECOND, on_postgresql, wrong_clock
 from tests.purchases import Khalti
+
+__all__ = ["wrong_clock"]
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-on_postgresql = pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="an SQLite file is used on one machine, whose clock is the database's"
-)
-
-
-@pytest.fixture(params=[-DAY, timedelta(minutes=10), DAY], ids=["a day behind", "10 minutes ahead", "a day ahead"])
-def wrong_clock(request: pytest.FixtureRequest) -> Iterator[timedelta]:
-    """This server's own clock is wrong; the database's is not."""
-    with clock_replaced(lambda: None), time_machine.travel(timezone.now() + request.param):
-        yield request.param
 
 
 @on_postgresql

@@ -26,6 +26,7 @@ from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PAID_LATER, PaymentMethod
 from loyalink_khalti.staff import action_log, permissions
+from loyalink_khalti.staff.fields import ReasonField
 from loyalink_khalti.staff.labels import refund_message, refund_rows
 from loyalink_khalti.staff.refund_form import RefundRequest
 
@@ -36,13 +37,7 @@ CLOSED = "loyalink_khalti.close_missing_order"
 class CloseForm(forms.Form):
     """Why nothing more is to be done."""
 
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("A sentence for colleagues who read this later. It is kept with your name."),
-        error_messages={"required": gettext_lazy("Enter a reason: colleagues will need it later.")},
-    )
+    reason = ReasonField()
 
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")

@@ -24,7 +24,7 @@ from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.consequences import recorded_refund, reversed_refund
-from loyalink_khalti.staff.fields import RupeesField
+from loyalink_khalti.staff.fields import ReasonField, RupeesField
 from loyalink_khalti.staff.refund_form import new_key, refund_limit_error
 
 from .page import PaymentPage
@@ -46,13 +46,7 @@ class RecordRefundForm(forms.Form):
     made_on = forms.DateField(
         label=gettext_lazy("Day of the refund"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("A sentence for colleagues who read this later. It is kept with your name."),
-        error_messages={"required": gettext_lazy("Enter a reason: colleagues will need it later.")},
-    )
+    reason = ReasonField()
     key = forms.CharField(max_length=64, widget=forms.HiddenInput, required=False)
     seen_refund = forms.IntegerField(widget=forms.HiddenInput)
 
@@ -152,13 +146,7 @@ class RecordRefundView(PaymentPage):
 class ReverseRefundForm(forms.Form):
     """A reason. ``seen_refund`` is the newest refund that was shown."""
 
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("A sentence for colleagues who read this later. It is kept with your name."),
-        error_messages={"required": gettext_lazy("Enter a reason: colleagues will need it later.")},
-    )
+    reason = ReasonField()
     seen_refund = forms.IntegerField(widget=forms.HiddenInput)
 
 

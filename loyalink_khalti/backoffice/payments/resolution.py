@@ -28,7 +28,7 @@ from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.ports import PrivateText
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.consequences import consequences
-from loyalink_khalti.staff.fields import MobileField
+from loyalink_khalti.staff.fields import MobileField, ReasonField
 from loyalink_khalti.staff.labels import (
     RESOLUTIONS,
     flag_evidence,
@@ -48,13 +48,7 @@ class ResolutionForm(forms.Form):
     """One of the options and a reason; amounts and a Khalti number where an option needs them."""
 
     resolution = forms.ChoiceField(label=gettext_lazy("Action"), widget=forms.RadioSelect)
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("A sentence for colleagues who read this later. It is kept with your name."),
-        error_messages={"required": gettext_lazy("Enter a reason: colleagues will need it later.")},
-    )
+    reason = ReasonField()
     amount = forms.DecimalField(
         label=gettext_lazy("Amount refunded, in rupees"),
         help_text=gettext_lazy("As Khalti's dashboard shows it."),

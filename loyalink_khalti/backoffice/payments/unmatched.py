@@ -27,6 +27,7 @@ from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState,
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.action_log import log_refund
 from loyalink_khalti.staff.consequences import unmatched_consequences
+from loyalink_khalti.staff.fields import ReasonField
 from loyalink_khalti.staff.labels import payment_status, refund_message
 
 UNMATCHED = "loyalink_khalti.unmatched"
@@ -50,13 +51,7 @@ class UnmatchedForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Its number or reference in the shop. Exactly the amount above must be due for it."),
     )
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("A sentence for colleagues who read this later. It is kept with your name."),
-        error_messages={"required": gettext_lazy("Enter a reason: colleagues will need it later.")},
-    )
+    reason = ReasonField()
 
     def __init__(self, *args: Any, row: UnmatchedPayment, actions: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

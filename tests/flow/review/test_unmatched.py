@@ -270,6 +270,20 @@ def test_nobody_attaches_or_refunds_for_themselves(
     assert flow.attach_unmatched(row, own.purchase, actor="2", reason="checked").pk == own.pk
 
 
+def test_staff_refund_nothing_that_came_back_to_their_own_order_whatever_its_amount(
+    khalti: Khalti, find: Callable[..., UnmatchedPayment], shop: FakeShop
+) -> None:
+    """M5, R5i: with another amount it is recorded without an order, and is the actor's all the same."""
+    khalti.next_initiate.append(requests.ConnectionError("lost"))
+    with pytest.raises(CannotPay):
+        flow.begin_payment(shop.freeze(shop.cart(customer=Customer(name="Staff", email="Staff1+x@shop.example"))))
+    row = find(amount=100_000, returned_to=Payment.objects.get())
+
+    refused(lambda: flow.refund_unmatched(row, **WHY), SelfDealing)
+
+    assert nothing_moved(row, shop, khalti)
+
+
 def test_a_refund_goes_out_once_and_leaves_a_record_that_agrees(
     find: Callable[..., UnmatchedPayment], khalti: Khalti, shop: FakeShop
 ) -> None:
