@@ -12,6 +12,9 @@
     │       ├── KhaltiNotFound          no such pidx or transaction for this key
     │       └── KhaltiThrottled         429: too many requests
     ├── CannotPay                       the purchase cannot be paid this way
+    │   ├── BasketTaken                 another click, or another payment, has this basket already
+    │   ├── SoldOut                     a product is not available any more in that quantity
+    │   └── InvalidDetails              what the customer has sent cannot be used, by field
     ├── CannotRefund                    the refund cannot be made
     │   └── RefundLimitExceeded         more than this member of staff may refund of one order, or in a day
     ├── CannotRecord                    received money cannot be recorded or corrected like this
@@ -35,7 +38,7 @@ nothing for their own account or order, and each page that shows why an action i
 """
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -107,6 +110,22 @@ class KhaltiThrottled(KhaltiRejected):
 
 class CannotPay(LoyalinkError):
     """The purchase cannot be paid this way; ``str()`` is a sentence for the customer. Nothing is held."""
+
+
+class BasketTaken(CannotPay):
+    """Another payment has this basket already: a second click, or a second tab."""
+
+
+class SoldOut(CannotPay):
+    """A product in the basket is not available any more in that quantity."""
+
+
+class InvalidDetails(CannotPay):
+    """What the customer has sent cannot be used; ``fields`` has the sentences for each field, "" for all of it."""
+
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(" ".join(sentence for sentences in fields.values() for sentence in sentences))
+        self.fields = {name: list(sentences) for name, sentences in fields.items()}
 
 
 class CannotRefund(LoyalinkError):

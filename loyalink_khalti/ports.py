@@ -3,13 +3,14 @@
 Amounts are in paisa. The tests in ``contract.py`` prove a Shop; import them from ``loyalink_khalti.testing``.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 from django.core.checks import CheckMessage
+from django.http import HttpRequest
 
 from .money import Paisa, Points
 
@@ -197,6 +198,75 @@ class HostOrder:
     refunded: Paisa
     status: str
     placed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What a basket costs now, in paisa, after offers and coupons and before points."""
+
+    lines: tuple[Line, ...]
+    subtotal: Paisa
+    """The value of the products."""
+    shipping: Paisa
+    """Delivery, and the shop's own surcharges (a fee, for example)."""
+    discount: Paisa = Paisa(0)
+    """The discount of offers and coupons, for the record: the other figures already include it."""
+
+    @property
+    def total(self) -> Paisa:
+        return Paisa(self.subtotal + self.shipping)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodOption:
+    """A payment method as a checkout shows it."""
+
+    method: str
+    """A ``PaymentMethod``, or the code of one of the shop's own."""
+    title: str
+    text: str
+    unavailable_reason: str = ""
+    """Why the customer cannot choose it, "" if they can."""
+    test_mode: bool = False
+    takes_points: bool = True
+    """Whether its orders use and earn points: those of a shop's own methods do not come through the flow."""
+
+
+class OpenBasket(Protocol):
+    """What a customer is about to buy, as the shop prices it now. Nothing is locked and nothing is written."""
+
+    site_key: str
+    member_id: str | None
+    """The user's pk; None for a guest."""
+    origin: str
+    """The basket's identity: ``Cart.origin`` of the purchase that it becomes."""
+
+    def costs(self) -> Costs:
+        """Return what it costs. Raises ``CannotPay`` where that cannot be said, with a sentence for the customer."""
+
+    def methods(self, *, khalti_unavailable_reason: str) -> Sequence[MethodOption]:
+        """Return the payment methods that the shop offers for it; the reason is the one of a ``flow.Quote``."""
+
+    def freeze(self, *, method: PaymentMethod, points: Points, expected_due: Paisa | None) -> Callable[[], Cart]:
+        """Return what ``flow.begin_payment`` or ``flow.place_order`` is called with.
+
+        ``expected_due``, in paisa, is what the customer has agreed to pay; another amount raises ``CannotPay``. The
+        call raises ``BasketTaken``, ``SoldOut``, ``InvalidDetails`` or ``CannotPay``.
+        """
+
+
+class SellsByApi(Protocol):
+    """What a Shop has besides, so that a headless shop or an app can buy there through ``api/``."""
+
+    def open_basket(self, request: HttpRequest, wanted: Mapping[str, Any]) -> OpenBasket:
+        """Return the basket that a request means: the products, customer and delivery that ``wanted`` names.
+
+        ``wanted`` is JSON data from outside, of any shape. Raises ``InvalidDetails``, by field, for what cannot be
+        used, and ``CannotPay``.
+        """
+
+    def basket_schema(self) -> Mapping[str, Any]:
+        """Return the JSON Schema (2020-12) of ``wanted``, with a description of each field, for OpenAPI."""
 
 
 class Shop(Protocol):

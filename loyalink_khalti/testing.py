@@ -15,7 +15,7 @@ import pytest
 from django.core.checks import CheckMessage
 from django.db import IntegrityError, connection, transaction
 
-from loyalink_khalti.errors import CannotPay, ShopCannot
+from loyalink_khalti.errors import BasketTaken, ShopCannot
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Cart, Customer, HostOrder, Line, Outcome, Paid, ReleaseReason
 from loyalink_khalti.simulator import Simulator
@@ -23,7 +23,7 @@ from loyalink_khalti.simulator import Simulator
 pytest.register_assert_rewrite("loyalink_khalti.contract")
 from loyalink_khalti.contract import ShopContract, paid_for  # noqa: E402 - a failure shows the values compared
 
-__all__ = ["BasketTaken", "FakeShop", "ShopContract", "fake_shop", "khalti_simulator", "paid_for"]
+__all__ = ["FakeShop", "ShopContract", "fake_shop", "khalti_simulator", "paid_for"]
 
 
 @pytest.fixture
@@ -44,10 +44,6 @@ def fake_shop(db: None, settings: Any) -> "FakeShop":  # noqa: ARG001 - it needs
     assert isinstance(shop, FakeShop)
     shop.reset()
     return shop
-
-
-class BasketTaken(CannotPay):
-    """Another payment has this basket already."""
 
 
 class FakeShop:

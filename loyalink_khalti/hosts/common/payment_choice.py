@@ -1,7 +1,6 @@
 """The payment step of a checkout: the methods that a shop offers, and the form in which the customer chooses one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -10,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from loyalink_khalti import conf
 from loyalink_khalti.money import Points
-from loyalink_khalti.ports import PaymentMethod
+from loyalink_khalti.ports import MethodOption, PaymentMethod
 
 from .checkout import PaymentChoice
 
@@ -25,21 +24,6 @@ _TEXTS = {
     ),
 }
 _NOT_A_NUMBER = gettext_lazy("Enter a whole number of points, without a comma or a fraction.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MethodOption:
-    """A payment method as the checkout shows it."""
-
-    method: str
-    """A ``PaymentMethod``, or the code of one of the shop's own."""
-    title: str
-    text: str
-    unavailable_reason: str = ""
-    """Why the customer cannot choose it, "" if they can."""
-    test_mode: bool = False
-    takes_points: bool = True
-    """Whether its orders use and earn points: those of a shop's own methods do not come through the flow."""
 
 
 def method_options(

@@ -27,7 +27,7 @@ from oscar.apps.checkout.views import ThankYouView as OscarThankYouView
 from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
 from loyalink_khalti.hosts.common.checkout import HostCheckout, PaymentReturnView, pending_message
 from loyalink_khalti.hosts.common.payment_choice import method_options
 from loyalink_khalti.hosts.common.receipt import receipt_for
@@ -37,7 +37,7 @@ from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.session_payments import browser_session_id, network_id
 
 from . import events, pricing
-from .freeze import BasketTaken, Freeze, SoldOut
+from .freeze import Freeze
 from .settings import SHOP, options
 
 NO_AMOUNT = Paisa(-1)

@@ -18,24 +18,16 @@ from oscar.core.loading import get_class, get_model
 from phonenumbers import PhoneNumberType, number_type
 
 from loyalink_khalti import conf
-from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number, order_name
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.ports import Cart, Customer, Line
+from loyalink_khalti.ports import Cart, Costs, Customer, Line
 
 from . import events, pricing, reservations
 from .settings import SHOP, options
 
 NEPAL = 977
 """The country code of Nepal."""
-
-
-class BasketTaken(Exception):
-    """The basket is not open any more: another click is already ordering it."""
-
-
-class SoldOut(CannotPay):
-    """A product in the basket is not available any more in that quantity."""
 
 
 class Checkout(Protocol):
@@ -85,7 +77,7 @@ class Freeze:
         baskets = get_model("basket", "Basket").objects.select_for_update(of=("self",))
         basket = baskets.filter(pk=self.basket_id).first()
         if basket is None or basket.status != basket.OPEN:
-            raise BasketTaken
+            raise BasketTaken(_("This basket is being ordered already."))
         basket.strategy = self.request.strategy
         if basket.is_empty:
             raise CannotPay(_("Your basket is empty."))
@@ -114,7 +106,7 @@ class Freeze:
         finally:
             self.request.basket = seen
 
-    def _price(self, submission: dict[str, Any]) -> pricing.Costs:
+    def _price(self, submission: dict[str, Any]) -> Costs:
         """Apply the points to a submission and return its costs before points."""
         costs = pricing.costs(submission)
         quote = pricing.quote(self.request, costs, self.choice)
@@ -165,7 +157,7 @@ class Freeze:
             number = f"{own}-{again}"
         return number
 
-    def _cart(self, order: Any, lines: tuple[Line, ...], costs: pricing.Costs) -> Cart:
+    def _cart(self, order: Any, lines: tuple[Line, ...], costs: Costs) -> Cart:
         return Cart(
             shop=SHOP,
             ref=order.number,

@@ -10,7 +10,7 @@ from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice
 from loyalink_khalti.hosts.common.payment_choice import PaymentMethodForm
 from loyalink_khalti.money import npr
-from loyalink_khalti.ports import PaymentMethod
+from loyalink_khalti.ports import Costs, PaymentMethod
 
 from . import events, pricing
 from .checkout import offered_methods
@@ -52,7 +52,7 @@ class KhaltiPaymentMethodMixin(pricing.PricedCheckoutMixin):
         except CannotPay as exc:
             return str(exc)
 
-    def _costs(self) -> pricing.Costs:
+    def _costs(self) -> Costs:
         return pricing.costs(self.build_submission())
 
     def _fits(self, form: PaymentMethodForm) -> bool:

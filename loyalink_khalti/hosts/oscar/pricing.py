@@ -7,7 +7,6 @@ for delivery. Everything else is what Oscar, or the shop's own ``build_submissio
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, cast
 
@@ -22,28 +21,13 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice
 from loyalink_khalti.money import Paisa, Points, paisa, rupees
-from loyalink_khalti.ports import Line, PaymentMethod
+from loyalink_khalti.ports import Costs, Line, PaymentMethod
 
 from .settings import CURRENCY, SHOP, options
 
 POINTS_CODE = "loyalty-points"
 POINTS_NAME = gettext_lazy("Points used")
 _SESSION_NAMESPACE = "loyalink_khalti"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What a basket costs before points, in paisa."""
-
-    subtotal: Paisa
-    shipping: Paisa
-    """Delivery, and the shop's own surcharges (a fee, for example)."""
-    discount: Paisa
-    lines: tuple[Line, ...]
-
-    @property
-    def total(self) -> Paisa:
-        return Paisa(self.subtotal + self.shipping)
 
 
 class PointsDiscount(FlatCharge):

@@ -15,14 +15,14 @@ from django.urls import NoReverseMatch
 from django.utils import timezone
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import CannotPay, InsideTransaction
+from loyalink_khalti.errors import BasketTaken, CannotPay, InsideTransaction
 from loyalink_khalti.flow import Resolution
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
 from loyalink_khalti.ports import Cart, Customer, PaymentMethod
-from loyalink_khalti.testing import BasketTaken, FakeShop
+from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, at_once
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
