@@ -6,13 +6,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from wagtail.admin.site_summary import SummaryItem
 from wagtail.admin.ui.components import Component
 
 from loyalink_khalti import flow
 from loyalink_khalti.loyalty import reports
 from loyalink_khalti.money import npr
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.admin_items import NumberItem
 
 from . import links
 from .reports.columns import format_number
@@ -44,20 +44,6 @@ def add_review_panel(request: HttpRequest, panels: list[Any]) -> None:
     jobs_fail = health.has_overdue_payments or health.stuck_messages or not health.is_reconciler_running
     if to_review or health.outages or jobs_fail:
         panels.append(ReviewPanel(health, is_superuser=bool(getattr(request.user, "is_superuser", False))))
-
-
-class NumberItem(SummaryItem):
-    """A number with a link to the page that explains it."""
-
-    template_name = "loyalink_khalti/backoffice/summary_item.html"
-
-    def __init__(self, request: HttpRequest, *, icon: str, number: str, label: Any, url: str, order: int) -> None:
-        super().__init__(request)
-        self.order = order
-        self.context = {"icon": icon, "number": number, "label": label, "url": url}
-
-    def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
-        return self.context
 
 
 def add_summary_items(request: HttpRequest, items: list[Any]) -> None:

@@ -2,38 +2,29 @@
 
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.staff import permissions
-
-
-def payment_url(pk: int) -> str:
-    """Return the URL of a payment's page."""
-    return _url("loyalink_khalti_payment", pk)
+from loyalink_khalti.staff.links import member_url, page_url, payment_url
 
 
 def unmatched_url(pk: int) -> str:
     """Return the URL of an unmatched payment's page."""
-    return _url("loyalink_khalti_unmatched", pk)
+    return page_url("loyalink_khalti_unmatched", pk)
 
 
 def missing_order_url(pk: int) -> str:
     """Return the URL of the page of an order that was deleted in the shop, by the pk of its purchase."""
-    return _url("loyalink_khalti_missing_order", pk)
-
-
-def member_url(pk: int) -> str:
-    """Return the URL of a member's page, by the pk of the account."""
-    return _url("loyalink_khalti_member", pk)
+    return page_url("loyalink_khalti_missing_order", pk)
 
 
 def members_url() -> str:
     """Return the URL of the list of members."""
-    return _url("loyalink_khalti_members")
+    return page_url("loyalink_khalti_members")
 
 
 def order_url(purchase: Purchase) -> str:
@@ -98,10 +89,3 @@ class MemberURLFinder:
         """Wagtail's name for it; the page has nothing to edit."""
         allowed = self.user is None or permissions.has_permission(self.user, permissions.VIEW_MEMBERS)
         return member_url(account.pk) if allowed else None
-
-
-def _url(name: str, *args: int) -> str:
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return ""

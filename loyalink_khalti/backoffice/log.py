@@ -9,10 +9,10 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.staff.listing import EXPORTED
 
 from . import limits
 from .campaigns import services as campaigns
-from .listing import EXPORTED
 from .rules import form as rules
 from .settings import form as settings
 

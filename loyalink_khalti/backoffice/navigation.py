@@ -11,6 +11,7 @@ from wagtail.admin.ui.sidebar import LinkMenuItem
 
 from loyalink_khalti import conf
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.admin_items import PermissionMenuItem
 
 log = logging.getLogger(__name__)
 
@@ -18,17 +19,6 @@ LOYALTY_MENU_HOOK = "register_loyalink_khalti_loyalty_menu_item"
 """A hook of our own: what it registers becomes an item of the menu "Loyalty"."""
 
 loyalty_menu = Menu(register_hook_name=LOYALTY_MENU_HOOK)
-
-
-class PermissionMenuItem(MenuItem):
-    """A menu item for users with a permission."""
-
-    def __init__(self, label: Any, url: Any, *, permission: str, **kwargs: Any) -> None:
-        super().__init__(label, url, **kwargs)
-        self.permission = permission
-
-    def is_shown(self, request: HttpRequest) -> bool:
-        return permissions.has_permission(request.user, self.permission)
 
 
 def payments_item() -> PermissionMenuItem:
@@ -71,10 +61,14 @@ class ShopMenuItem(MenuItem):
 
 
 def shop_staff_url() -> str:
-    """Return the URL of the first shop with a back office of its own; "" if there is none or a shop fails to load."""
+    """Return the URL of the first shop with a back office of its own; "" if there is none or a shop fails to load.
+
+    A shop whose orders are pages of Wagtail's admin has menu items there.
+    """
     try:
         urls = [shop.staff_page("") for shop in conf.shops().values()]
     except Exception as exc:
         log.error("no link to the shop in Wagtail's menu: %s", exc, exc_info=exc)
         return ""
-    return next(filter(None, urls), "")
+    admin = reverse("wagtailadmin_home")
+    return next((url for url in urls if url and not url.startswith(admin)), "")

@@ -14,10 +14,9 @@ from .members.personal_data import EraseView, ExportView
 from .models import KhaltiSettings, LoyaltySettings
 from .payments.listing import PaymentsView
 from .payments.missing_order import MissingOrderView
-from .payments.page import PaymentView
+from .payments.page import PaymentView, RefundView
 from .payments.record import RecordRefundView, ReverseRefundView
 from .payments.refresh import RefreshView
-from .payments.refund import RefundView
 from .payments.release import ReleaseView
 from .payments.resolution import ResolveFlagView
 from .payments.unmatched import UnmatchedView

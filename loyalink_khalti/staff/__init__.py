@@ -1,1 +1,1 @@
-"""What staff pages of any back office share: permissions, the refund form, form fields, choices, labels, exports."""
+"""What staff pages of any back office share: permissions, lists, refunds, received money, labels, timeline."""

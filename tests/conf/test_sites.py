@@ -13,10 +13,10 @@ from wagtail.models import Site
 
 from loyalink_khalti import conf
 from loyalink_khalti.backoffice.models import KhaltiSettings, LoyaltySettings
-from loyalink_khalti.backoffice.sites import site_names
 from loyalink_khalti.conf.sites import SiteKey
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import Points
+from loyalink_khalti.staff.sites import site_names
 
 pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db]
 

@@ -9,8 +9,8 @@ from wagtail.admin.menu import MenuItem
 from wagtail.permission_policies.sites import SitePermissionPolicy
 
 from loyalink_khalti import conf
-from loyalink_khalti.backoffice.access import PermissionRequired
 from loyalink_khalti.backoffice.models import LoyaltySettings
+from loyalink_khalti.staff.access import PermissionRequired
 from loyalink_khalti.staff.permissions import LOYALTY_SETTINGS
 
 

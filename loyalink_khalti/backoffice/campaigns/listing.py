@@ -9,8 +9,8 @@ from wagtail.admin.ui.tables import Column, StatusTagColumn, TitleColumn
 from wagtail.admin.widgets.button import HeaderButton
 
 from loyalink_khalti.backoffice.categories import category_names
-from loyalink_khalti.backoffice.listing import Listing
 from loyalink_khalti.backoffice.models import Campaign
+from loyalink_khalti.staff.listing import Listing
 from loyalink_khalti.staff.permissions import LOYALTY_SETTINGS
 
 from . import labels

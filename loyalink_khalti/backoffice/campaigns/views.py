@@ -13,8 +13,8 @@ from wagtail.admin import messages
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.widgets.button import HeaderButton
 
-from loyalink_khalti.backoffice.access import forbidden
 from loyalink_khalti.backoffice.models import Campaign
+from loyalink_khalti.staff.access import forbidden
 
 from . import services
 from .editors import CampaignPermissionRequired, editable_sites

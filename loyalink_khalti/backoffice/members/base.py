@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views import View
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
-from loyalink_khalti.backoffice.access import PermissionRequired
-from loyalink_khalti.backoffice.links import member_url
 from loyalink_khalti.flow import Contact
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.access import PermissionRequired
+from loyalink_khalti.staff.links import member_url
 
 from .queries import contact_of, display_name
 

@@ -13,15 +13,15 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, TitleColumn
 
-from loyalink_khalti.backoffice.links import member_url
-from loyalink_khalti.backoffice.listing import Listing
-from loyalink_khalti.backoffice.sites import has_several_sites, site_names
 from loyalink_khalti.flow import chunked
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Lot
 from loyalink_khalti.loyalty.program import ProgramVersion
 from loyalink_khalti.nepal import group_digits
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.links import member_url
+from loyalink_khalti.staff.listing import Listing
+from loyalink_khalti.staff.sites import has_several_sites, site_names
 
 from .onboarding import Step, onboarding_steps
 from .queries import MemberRow, MemberRows, exclude_closed, search

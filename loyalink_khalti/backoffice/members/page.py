@@ -13,7 +13,7 @@ from wagtail.admin.paginator import WagtailPaginator
 from wagtail.admin.widgets.button import Button, HeaderButton
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.links import member_url, order_url, payment_url
+from loyalink_khalti.backoffice.links import order_url
 from loyalink_khalti.flow import Contact, HeldPoints, held_points, newest_payments, purchases_of
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import CardEntry, available_lots, balance_card, card_entry, newest_entries
@@ -23,6 +23,7 @@ from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.choices import reason_label
 from loyalink_khalti.staff.labels import payment_status
+from loyalink_khalti.staff.links import member_url, payment_url
 
 from .base import MemberView
 

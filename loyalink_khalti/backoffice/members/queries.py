@@ -7,12 +7,12 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.sites import site_names
 from loyalink_khalti.flow import Contact
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.program import ProgramVersion
 from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.staff.sites import site_names
 
 PURCHASES_SEARCHED = 200
 """A member is also found by the name, e-mail address or phone of this many of the newest matching purchases."""

@@ -12,16 +12,16 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, TitleColumn
 
-from loyalink_khalti.backoffice.links import payment_url
-from loyalink_khalti.backoffice.listing import Listing, clamp_day
 from loyalink_khalti.backoffice.models import Environment
-from loyalink_khalti.backoffice.sites import has_several_sites, site_choices
 from loyalink_khalti.money import Paisa, npr, rupees
 from loyalink_khalti.nepal import midnight, midnight_after
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.without_order import flags_to_review, needs_review
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.labels import PAYMENT_STATUSES, payment_status
+from loyalink_khalti.staff.links import payment_url
+from loyalink_khalti.staff.listing import Listing, clamp_day
+from loyalink_khalti.staff.sites import has_several_sites, site_choices
 
 _KHALTI_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 """A pidx or transaction id; those of Khalti have some 22 letters and digits."""

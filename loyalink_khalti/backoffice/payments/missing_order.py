@@ -17,8 +17,7 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.access import PermissionRequired, forbidden
-from loyalink_khalti.backoffice.links import missing_order_url, payment_url
+from loyalink_khalti.backoffice.links import missing_order_url
 from loyalink_khalti.errors import LoyalinkError, RefundLimitExceeded
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refunds
@@ -26,8 +25,10 @@ from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PAID_LATER, PaymentMethod
 from loyalink_khalti.staff import action_log, permissions
+from loyalink_khalti.staff.access import PermissionRequired, forbidden
 from loyalink_khalti.staff.fields import ReasonField
 from loyalink_khalti.staff.labels import refund_message, refund_rows
+from loyalink_khalti.staff.links import payment_url
 from loyalink_khalti.staff.refund_form import RefundRequest
 
 CLOSED = "loyalink_khalti.close_missing_order"

@@ -13,8 +13,7 @@ from django.views.generic import TemplateView
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.access import PermissionRequired
-from loyalink_khalti.backoffice.links import member_url, missing_order_url, order_url, payment_url
+from loyalink_khalti.backoffice.links import missing_order_url, order_url
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.labels import REASONS
@@ -22,7 +21,10 @@ from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.states import CAPTURED, FlagReason
 from loyalink_khalti.payments.without_order import has_money_without_order
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.access import PermissionRequired
 from loyalink_khalti.staff.labels import RESOLUTIONS, flag_evidence, payment_status, refund_rows
+from loyalink_khalti.staff.links import member_url, payment_url
+from loyalink_khalti.staff.refund_view import RefundViewMixin
 
 from .timeline import timeline
 
@@ -167,3 +169,14 @@ class PaymentView(PaymentPage):
         if not self.is_recordable or not self.has_permission(permissions.REFUND):
             return ""
         return reverse("loyalink_khalti_payment_record_refund", args=[self.payment.pk])
+
+
+class RefundView(RefundViewMixin, PaymentPage):
+    """A full or partial refund of the order that the payment has placed."""
+
+    @property
+    def back_url(self) -> str:
+        return payment_url(self.payment.pk)
+
+    def obstacle(self) -> str:
+        return super().obstacle() if self.is_refundable else _("Nothing of this order is left to refund.")

@@ -16,13 +16,13 @@ from wagtail.admin import messages
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.access import forbidden
 from loyalink_khalti.errors import CannotRefund, LoyalinkError, RefundLimitExceeded
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.access import forbidden
 from loyalink_khalti.staff.consequences import recorded_refund, reversed_refund
 from loyalink_khalti.staff.fields import ReasonField, RupeesField
 from loyalink_khalti.staff.refund_form import new_key, refund_limit_error

@@ -16,13 +16,11 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.access import PermissionRequired
-from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Outcome
-from loyalink_khalti.staff import action_log, permissions
-from loyalink_khalti.staff.labels import refund_message
-from loyalink_khalti.staff.refund_form import RefundRequest, cancel_key
+from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.access import PermissionRequired
+from loyalink_khalti.staff.cancellation import cancel_unpaid_order
 
 RELEASED = "loyalink_khalti.release"
 """Log action."""
@@ -81,20 +79,8 @@ class ReleaseView(PermissionRequired, WagtailAdminTemplateMixin, TemplateView):
         return self._back(*_result(outcome))
 
     def _cancel_order(self, request: HttpRequest) -> HttpResponse:
-        everything = RefundRequest.all_of(self.purchase)
-        try:
-            refund = everything.refund(
-                self.purchase,
-                key=cancel_key(self.purchase),
-                actor=str(request.user.pk),
-                enforce_limit=not self.has_permission(permissions.REFUND_BEYOND_LIMIT),
-                cancels=True,
-            )
-        except LoyalinkError as exc:
-            return self._back("error", str(exc))
-        if not refund.is_repeated:
-            action_log.log_refund(refund, user=request.user, action=action_log.CANCELLED)
-        return self._back(*refund_message(refund, cancelled=True))
+        cancelled = cancel_unpaid_order(self.purchase, user=request.user)
+        return self._back(cancelled.level, cancelled.text)
 
     def _is_unpaid(self) -> bool:
         return any(each.pk == self.purchase.pk for each in flow.unpaid_purchases(ref=self.purchase.ref))

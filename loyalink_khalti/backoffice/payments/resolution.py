@@ -17,7 +17,6 @@ from wagtail.admin import messages
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.access import forbidden
 from loyalink_khalti.errors import CannotRefund, CannotResolve, RefundLimitExceeded
 from loyalink_khalti.flow import Resolution
 from loyalink_khalti.money import Paisa, paisa
@@ -27,6 +26,7 @@ from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.ports import PrivateText
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.access import forbidden
 from loyalink_khalti.staff.consequences import consequences
 from loyalink_khalti.staff.fields import MobileField, ReasonField
 from loyalink_khalti.staff.labels import (

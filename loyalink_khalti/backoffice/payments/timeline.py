@@ -1,7 +1,6 @@
 """The history of a payment as a list of events, oldest first. Reads only."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,23 +14,12 @@ from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import KATHMANDU, group_digits
 from loyalink_khalti.payments.flag_entries import REOPENED, FlagEntry
 from loyalink_khalti.payments.labels import REASONS
-from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
-from loyalink_khalti.payments.states import FlagReason, PaymentState, RefundState
+from loyalink_khalti.payments.models import Flag, Payment, Purchase
+from loyalink_khalti.payments.states import FlagReason, PaymentState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState
 from loyalink_khalti.ports import ReleaseReason
 from loyalink_khalti.staff.labels import PAYMENT_STATUSES, RELEASE_STATUSES, RESOLUTIONS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One line of the history. ``actor`` is an e-mail address, "" if no one of the staff did it."""
-
-    at: datetime
-    icon: str
-    title: str
-    detail: str = ""
-    actor: str = ""
-    is_warning: bool = False
+from loyalink_khalti.staff.timeline import Event, refund_events
 
 
 def timeline(payment: Payment) -> list[Event]:
@@ -47,7 +35,7 @@ def timeline(payment: Payment) -> list[Event]:
         *_states(payment),
         *(event for flag in flags for event in _flag(flag, names)),
         *(_answer(entry.flag_id, entry.at, entry, names) for entry in entries),
-        *(event for refund in refunds for event in _refund(refund, names)),
+        *(event for refund in refunds for event in refund_events(refund, names)),
         *(event for row in unmatched for event in _unmatched(row, names)),
     ]
     return sorted(events, key=lambda event: event.at)  # stable: events of one moment keep this order
@@ -154,33 +142,3 @@ def _unmatched(row: UnmatchedPayment, names: dict[str, str]) -> Iterator[Event]:
         title = _("Attached to this order") if row.state == UnmatchedState.ATTACHED else _("Recorded, to be refunded")
         actor = names.get(row.actor or "", row.actor or "")
         yield Event(at=row.resolved_at, icon="thumbtack", title=title, detail=row.note, actor=actor)
-
-
-def _refund(refund: Refund, names: dict[str, str]) -> Iterator[Event]:
-    if refund.reverses_id is not None:
-        amount = {"amount": npr(Paisa(-refund.amount))}
-        yield Event(
-            at=refund.requested_at,
-            icon="rotate",
-            title=_("Refund of %(amount)s was not made: taken back") % amount,
-            detail=refund.note,
-            actor=names.get(refund.actor or "", refund.actor or ""),
-        )
-        return
-    amount, actor = {"amount": npr(Paisa(refund.amount))}, names.get(refund.actor or "", refund.actor or "")
-    yield Event(at=refund.requested_at, icon="rotate", title=_("Refund of %(amount)s requested") % amount, actor=actor)
-    if refund.state == RefundState.REFUSED:
-        at = refund.sent_at or refund.requested_at
-        title = _("Refund of %(amount)s refused") % amount  # by Khalti, or by staff who do not find it there
-        yield Event(at=at, icon="cross", title=title, detail=refund.khalti_message)
-    if refund.done_at:
-        points = {
-            "returned": group_digits(refund.points_restored), "reversed": group_digits(refund.points_clawed_back)
-        }  # fmt: skip
-        detail = _("Points returned: %(returned)s · Points reversed: %(reversed)s") % points
-        yield Event(
-            at=refund.done_at,
-            icon="check",
-            title=_("%(amount)s refunded") % amount,
-            detail=" · ".join(filter(None, (detail if refund.applied_at else "", refund.note))),
-        )

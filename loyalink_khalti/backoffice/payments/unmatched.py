@@ -19,16 +19,17 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.access import PermissionRequired, forbidden
-from loyalink_khalti.backoffice.links import payment_url, unmatched_url
+from loyalink_khalti.backoffice.links import unmatched_url
 from loyalink_khalti.errors import CannotRefund, CannotResolve, RefundLimitExceeded
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState, has_payment
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.access import PermissionRequired, forbidden
 from loyalink_khalti.staff.action_log import log_refund
 from loyalink_khalti.staff.consequences import unmatched_consequences
 from loyalink_khalti.staff.fields import ReasonField
 from loyalink_khalti.staff.labels import payment_status, refund_message
+from loyalink_khalti.staff.links import payment_url
 
 UNMATCHED = "loyalink_khalti.unmatched"
 """Log action."""

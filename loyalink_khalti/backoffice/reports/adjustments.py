@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.listing import EXPORT_CHUNK
 from loyalink_khalti.loyalty import reports
 from loyalink_khalti.loyalty.buckets import Bucket
 from loyalink_khalti.loyalty.models import Entry
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.choices import AdjustReason, reason_label
+from loyalink_khalti.staff.listing import EXPORT_CHUNK
 
 from .base import Figure, Report
 from .charts import Series, bar_chart

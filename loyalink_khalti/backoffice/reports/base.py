@@ -14,8 +14,8 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from loyalink_khalti.backoffice.listing import EARLIEST_DAY, Listing, clamp_day
 from loyalink_khalti.nepal import day_of
+from loyalink_khalti.staff.listing import EARLIEST_DAY, Listing, clamp_day
 
 from .columns import ReportColumn, ReportTable, TotalRow, format_day
 

@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from wagtail.admin.ui.tables import Column, Table
 
-from loyalink_khalti.backoffice import links
 from loyalink_khalti.money import Paisa, npr, rupees
 from loyalink_khalti.nepal import KATHMANDU, group_digits
+from loyalink_khalti.staff.links import member_url
 
 NUMBER_CLASS = "lk-number"
 
@@ -137,7 +137,7 @@ class MemberColumn(ReportColumn):
     def get_value(self, instance: Any) -> Any:
         if isinstance(instance, TotalRow):
             return ""
-        return link(links.member_url(instance.entry.account_id), self._read(instance))
+        return link(member_url(instance.entry.account_id), self._read(instance))
 
 
 def link(url: str, text: Any) -> Any:

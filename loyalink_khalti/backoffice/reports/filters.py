@@ -7,10 +7,10 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter, DateFromToRangeFilter
 from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
 
-from loyalink_khalti.backoffice.sites import site_names
 from loyalink_khalti.loyalty import reports as points
 from loyalink_khalti.loyalty.models import Entry
 from loyalink_khalti.payments import reports as payments
+from loyalink_khalti.staff.sites import site_names
 
 TEST = "test"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from django.urls import reverse
 
-from loyalink_khalti.backoffice.navigation import PermissionMenuItem
+from loyalink_khalti.staff.admin_items import PermissionMenuItem
 
 from .adjustments import AdjustmentsReport
 from .ageing import AgeingReport

@@ -15,12 +15,13 @@ from django_filters import ChoiceFilter
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice import links
-from loyalink_khalti.backoffice.listing import EXPORT_CHUNK
 from loyalink_khalti.payments import missing_orders, models, received, reports
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.labels import RESOLUTIONS_IN_SHORT
+from loyalink_khalti.staff.links import payment_url
+from loyalink_khalti.staff.listing import EXPORT_CHUNK
 
 from .base import Figure, Report
 from .charts import Series, bar_chart
@@ -66,7 +67,7 @@ class FlagRow:
 
     @property
     def url(self) -> str:
-        return links.payment_url(self.payment.pk)
+        return payment_url(self.payment.pk)
 
     @property
     def raised_at(self) -> datetime:

@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter
 
 from loyalink_khalti.backoffice import links
-from loyalink_khalti.backoffice.listing import EXPORT_CHUNK
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState, unmatched_total
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.listing import EXPORT_CHUNK
 
 from .base import Figure, Report
 from .columns import MoneyColumn, PageColumn, ReportColumn, TimeColumn, format_money, format_number

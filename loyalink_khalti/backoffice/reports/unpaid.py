@@ -19,6 +19,7 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.links import payment_url
 
 from .base import Figure, Report
 from .charts import Series, bar_chart
@@ -77,7 +78,7 @@ class OrderColumn(ReportColumn):
         if isinstance(instance, TotalRow):
             return instance.label
         payment, purchase = instance.payment, instance.purchase
-        return link(links.payment_url(payment.pk) if payment else links.order_url(purchase), instance.order)
+        return link(payment_url(payment.pk) if payment else links.order_url(purchase), instance.order)
 
     def export_total(self, row: TotalRow) -> str:
         return str(row.label)

@@ -3,12 +3,10 @@
 Held orders are left out of the list. The filter "Awaiting payment" shows them.
 """
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -17,17 +15,12 @@ from oscar.apps.dashboard.orders.forms import OrderSearchForm as OscarOrderSearc
 from oscar.apps.dashboard.orders.views import OrderDetailView as OscarOrderDetailView
 from oscar.apps.dashboard.orders.views import OrderListView as OscarOrderListView
 
-from loyalink_khalti import conf
-from loyalink_khalti.payments.labels import REASONS
-from loyalink_khalti.payments.models import Flag, Payment, Purchase
-from loyalink_khalti.payments.states import FlagReason
-from loyalink_khalti.staff.permissions import VIEW_PAYMENTS, has_permission
+from loyalink_khalti.staff.payment_links import payment_links
 from loyalink_khalti.staff.spreadsheet import safe_cell
 
 from . import orders
 from .dashboard_received import ReceivedMixin
 from .dashboard_refunds import RefundMixin, cancel_order
-from .navigation import admin_page
 from .settings import options
 
 
@@ -105,37 +98,6 @@ class OrderDetailView(ReceivedMixin, RefundMixin, OscarOrderDetailView):
         purchase = orders.purchase_of(order)
         context |= {
             "is_placed": orders.is_placed(order),
-            "payment_links": payment_links(purchase, user),
+            "payment_links": payment_links(purchase, user) if user.is_staff else [],  # not a partner's own staff
         }
         return context | self.refund_context() | self.received_context()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentLink:
-    """A payment of an order with its page in Wagtail."""
-
-    payment: Payment
-    page: str
-    """Its path, "" if there is no such page, or this user may not open it."""
-    flags: tuple[tuple[int, str], ...]
-    """The number and the reason of each open Flag."""
-    is_test: bool
-    """Whether it went to another server than Khalti's live one: no money moves."""
-
-
-def payment_links(purchase: Purchase | None, user: Any) -> list[PaymentLink]:
-    """Return the payments of an order, newest first, for the shop's staff; a partner's own staff see none."""
-    if purchase is None or not user.is_staff:
-        return []
-    open_flags = Prefetch("flags", Flag.objects.filter(resolved_at=None).order_by("pk"), to_attr="open_flags")
-    payments: Any = purchase.payments.select_related("credentials").prefetch_related(open_flags).order_by("-pk")
-    may_open = has_permission(user, VIEW_PAYMENTS)
-    return [
-        PaymentLink(
-            payment=payment,
-            page=admin_page("loyalink_khalti_payment", payment.pk) if may_open else "",
-            flags=tuple((flag.pk, str(REASONS[FlagReason(flag.reason)])) for flag in payment.open_flags),
-            is_test=payment.credentials.base_url != conf.SERVERS[conf.LIVE],
-        )
-        for payment in payments
-    ]

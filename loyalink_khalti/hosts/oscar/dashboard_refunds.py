@@ -12,6 +12,7 @@ from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.staff import action_log, labels, permissions, refund_form
+from loyalink_khalti.staff.cancellation import cancel_unpaid_order
 
 from . import orders
 
@@ -31,25 +32,10 @@ def cancel_order(request: HttpRequest, order: Any) -> bool:
     if not can_refund(request):
         messages.error(request, _("%(number)s: you may not cancel orders.") % names)
         return True
-    if not refunds.is_awaiting_money(purchase):
-        messages.error(request, _("%(number)s is paid. Refund it instead.") % names)
-        return True
-    everything = refund_form.RefundRequest.all_of(purchase)
-    try:
-        refund = everything.refund(
-            purchase,
-            key=refund_form.cancel_key(purchase),
-            actor=str(request.user.pk),
-            enforce_limit=not permissions.has_permission(request.user, permissions.REFUND_BEYOND_LIMIT),
-            cancels=True,
-        )
-    except LoyalinkError as exc:
-        messages.error(request, str(exc))
-        return True
-    if not refund.is_repeated:
-        action_log.log_refund(refund, user=request.user, action=action_log.CANCELLED)
+    cancelled = cancel_unpaid_order(purchase, user=request.user)
+    if cancelled.is_new:
         order.notes.create(user=request.user, note_type="System", message=_("Cancelled."))
-    messages.success(request, labels.refund_message(refund, cancelled=True)[1])
+    messages.add_message(request, getattr(messages, cancelled.level.upper()), cancelled.text)
     return True
 
 

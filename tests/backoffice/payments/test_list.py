@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice import listing
 from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import Customer
+from loyalink_khalti.staff import listing
 from tests.backoffice.pages import page_text
 from tests.backoffice.payments.test_page import logged
 from tests.backoffice.staff import Desk, staff_user

@@ -16,10 +16,10 @@ from wagtail.admin.views.mixins import SpreadsheetExportMixin
 from wagtail.log_actions import log
 
 from loyalink_khalti.nepal import KATHMANDU
-from loyalink_khalti.staff.spreadsheet import safe_cell
 
 from .access import PermissionRequired, export_refused, forbidden
 from .sites import site_names
+from .spreadsheet import safe_cell
 
 COUNT_LIMIT = 10_000
 """Rows that a list counts and pages through. To reach more rows, filter or export."""
