@@ -21,7 +21,11 @@ for name in (
     os.environ.pop(name, None)
 
 from sandbox.settings import *  # noqa: E402, F403
+from sandbox.settings import INSTALLED_APPS as APPS_OF_THE_STORE  # noqa: E402
 from sandbox.settings import MIDDLEWARE as WITH_STATIC_FILES  # noqa: E402
+
+# Pages that sell, and a small site with some: the tests of hosts/page name it in SHOPS.
+INSTALLED_APPS = [*APPS_OF_THE_STORE, "loyalink_khalti.hosts.page", "tests.hosts.page.site"]
 
 DEBUG = False
 ALLOWED_HOSTS = ["*"]

@@ -1,0 +1,13 @@
+"""The optional Django app of pages that sell; it has migrations of its own."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PageShopConfig(AppConfig):
+    """Orders, stock and settings of the pages that a site sells."""
+
+    name = "loyalink_khalti.hosts.page"
+    label = "loyalink_khalti_page"
+    verbose_name = _("Pages that sell")
+    default_auto_field = "django.db.models.BigAutoField"
