@@ -1,7 +1,7 @@
 """What the checkout of any host does around the flow.
 
-The payment choice, order numbers that cannot be guessed, a double submit of "place order", the redirect to Khalti, and
-the page to which the customer returns. A host subclasses `HostCheckout` and adds a `PaymentReturnView` to its URLs.
+The payment choice, order numbers that cannot be guessed, "place order" and its double submit, the redirect to Khalti
+and the page to which the customer returns. A host subclasses `HostCheckout` and has a `PaymentReturnView` in its URLs.
 """
 
 import secrets
@@ -17,13 +17,20 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
+from loyalink_khalti.errors import BasketTaken, CannotPay
 from loyalink_khalti.khalti.wire import MAX_NAME
-from loyalink_khalti.money import Points
+from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import shorten
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import PurchaseState
-from loyalink_khalti.ports import Outcome, PaymentMethod, ReleaseReason
-from loyalink_khalti.session_payments import is_own_payment, remember_payment, session_id
+from loyalink_khalti.ports import Costs, OpenBasket, Outcome, PaymentMethod, ReleaseReason
+from loyalink_khalti.session_payments import (
+    browser_session_id,
+    is_own_payment,
+    network_id,
+    remember_payment,
+    session_id,
+)
 from loyalink_khalti.token_pages import TokenView, UnknownToken
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -78,6 +85,25 @@ class PaymentChoice:
         return cls.of(code, points=kept) if code else cls(points=kept)
 
 
+def quote(basket: OpenBasket, choice: PaymentChoice) -> flow.Quote:
+    """Return the flow's quote of a basket. Raises ``PointsDoNotFit`` if it cannot redeem the chosen points."""
+    return quote_costs(basket.costs(), choice, site_key=basket.site_key, member_id=basket.member_id)
+
+
+def quote_costs(costs: Costs, choice: PaymentChoice, *, site_key: str, member_id: str | None) -> flow.Quote:
+    """Return the flow's quote of costs. Raises ``PointsDoNotFit`` if the purchase cannot redeem the chosen points."""
+    return flow.quote(
+        site_key=site_key,
+        member_id=member_id,
+        subtotal=costs.subtotal,
+        shipping=costs.shipping,
+        lines=costs.lines,
+        discount=costs.discount,
+        points=choice.points,
+        method=choice.method,
+    )
+
+
 class HostCheckout(ABC):
     """The pages at which a host's checkout ends: the order page and the basket page. One subclass for each host."""
 
@@ -99,6 +125,51 @@ class HostCheckout(ABC):
     @abstractmethod
     def reopen_basket(self, request: HttpRequest, purchase: Purchase) -> None:
         """Make the basket of a released purchase the current one of this browser session again."""
+
+    def place_by_site(self, request: HttpRequest, basket: OpenBasket, choice: PaymentChoice) -> HttpResponse:
+        """Let the site's own code take the payment and place the order, for one of its ``OWN_METHODS``.
+
+        Raises ``CannotPay`` where it is not placed, as here: this is for a site to override.
+        """
+        raise CannotPay(_("Please choose another payment method."))
+
+    def place_order(
+        self, request: HttpRequest, basket: OpenBasket, choice: PaymentChoice, *, expected_due: Paisa | None = None
+    ) -> HttpResponse:
+        """Place the order, or hold it and send the customer to Khalti; return where the customer goes.
+
+        ``expected_due``, in paisa, is the amount that the customer saw. A click that finds its basket taken leads to
+        where the first one led. Otherwise nothing is placed and the basket is as before; the sentence to show is
+        raised, as ``CannotPay`` or one of its subclasses, by which the host chooses a page: ``BasketTaken`` and
+        ``SoldOut``, ``ReservedTooMuch`` (the basket), ``InvalidDetails`` (by field), ``PaymentPending`` (this
+        customer's own payment, which can be continued). Raises ``InsideTransaction``: the view is non-atomic.
+        """
+        try:
+            return self._place_order(request, basket, choice, expected_due)
+        except BasketTaken as exc:
+            response = self.after_double_submit(request, origin=basket.origin)
+            if response is None:
+                raise BasketTaken(_("Please try again.")) from exc
+            return response
+        except flow.PaymentPending as exc:
+            if exc.payment.purchase.origin == basket.origin:
+                return self.payment_page(request, exc.payment)
+            if is_own_payment(request, exc.payment):
+                raise
+            raise CannotPay(pending_message(request, exc)) from exc
+
+    def _place_order(
+        self, request: HttpRequest, basket: OpenBasket, choice: PaymentChoice, expected_due: Paisa | None
+    ) -> HttpResponse:
+        if choice.own_method:
+            return self.place_by_site(request, basket, choice)
+        method = method_to_place(basket, choice)
+        freeze = basket.freeze(method=method, points=choice.points, expected_due=expected_due)
+        customer = {"browser_session": browser_session_id(request), "network": network_id(request)}
+        if method is PaymentMethod.KHALTI:
+            payment = flow.begin_payment(freeze, **customer)
+            return self.payment_page(request, payment)
+        return self.order_page(request, flow.place_order(freeze, method=method, **customer))
 
     def payment_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         """Redirect to the payment's page at Khalti and record that this browser session began it.
@@ -160,6 +231,29 @@ class PaymentReturnView(TokenView):
                 has_basket = self.checkout.has_basket(purchase)
                 return self.checkout.basket_page(request, release_message(payment, has_basket=has_basket))
         return redirect("loyalink_khalti:status", token)
+
+
+def method_to_place(basket: OpenBasket, choice: PaymentChoice) -> PaymentMethod:
+    """Return the method by which a basket is placed: ``POINTS`` where the chosen points leave nothing to pay.
+
+    Raises ``CannotPay`` if no method is chosen, or the one that is chosen is not offered for this basket. Whether
+    Khalti is, and whatever is wrong with the basket, the flow or the freeze says, under lock.
+    """
+    try:
+        quoted = quote(basket, choice)
+    except CannotPay:  # the freeze shows the reason, or finds that another click has the basket
+        return choice.method or PaymentMethod.KHALTI
+    if not quoted.amount_due:
+        return PaymentMethod.POINTS
+    if choice.method is None:
+        raise CannotPay(_("Please choose a payment method."))
+    options = basket.methods(khalti_unavailable_reason=quoted.khalti_unavailable_reason)
+    option = next((each for each in options if each.method == choice.method), None)
+    if option is None:
+        raise CannotPay(_("Please choose one of the payment methods below."))
+    if option.unavailable_reason and choice.method is not PaymentMethod.KHALTI:
+        raise CannotPay(option.unavailable_reason)
+    return choice.method
 
 
 def pending_message(request: HttpRequest, pending: flow.PaymentPending) -> str:

@@ -1,64 +1,20 @@
-"""The payment step of a checkout: the methods that a shop offers, and the form in which the customer chooses one."""
+"""The payment step of a checkout: the form in which the customer chooses a method, and how many points to use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalink_khalti import conf
+from loyalink_khalti import flow
+from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.money import Points
-from loyalink_khalti.ports import MethodOption, PaymentMethod
+from loyalink_khalti.ports import MethodOption, OpenBasket, PaymentMethod
 
-from .checkout import PaymentChoice
+from .checkout import PaymentChoice, quote
 
-TITLES = {
-    PaymentMethod.COD: gettext_lazy("Cash on delivery"),
-    PaymentMethod.BANK_TRANSFER: gettext_lazy("Bank transfer"),
-}
-_TEXTS = {
-    PaymentMethod.COD: gettext_lazy("Pay in cash when your order arrives."),
-    PaymentMethod.BANK_TRANSFER: gettext_lazy(
-        "Transfer the amount to our account. We send your order once the payment has arrived."
-    ),
-}
 _NOT_A_NUMBER = gettext_lazy("Enter a whole number of points, without a comma or a fraction.")
-
-
-def method_options(
-    site_key: str,
-    methods: Sequence[str],
-    *,
-    own_methods: Mapping[str, str],
-    texts: Mapping[str, str],
-    khalti_unavailable_reason: str,
-) -> list[MethodOption]:
-    """Return a shop's payment methods in its own order.
-
-    ``own_methods`` are the titles of the shop's own, by their codes; ``texts`` are its lines below a method.
-    ``khalti_unavailable_reason`` is the one of a `Quote`, "" if the customer can choose Khalti.
-    """
-    return [
-        MethodOption(method=code, title=str(own_methods[code]), text=str(texts.get(code, "")), takes_points=False)
-        if code in own_methods
-        else _option(PaymentMethod(code), site_key, texts.get(code, ""), khalti_unavailable_reason)
-        for code in methods
-    ]
-
-
-def _option(method: PaymentMethod, site_key: str, text: str, khalti_unavailable_reason: str) -> MethodOption:
-    if method is not PaymentMethod.KHALTI:
-        return MethodOption(method=method, title=str(TITLES[method]), text=text or str(_TEXTS[method]))
-    khalti = conf.khalti_options(site_key)
-    return MethodOption(
-        method=method,
-        # The default texts are translated for the customer; texts that an editor wrote are shown as written.
-        title=_(khalti.title),
-        text=text or _(khalti.text),
-        unavailable_reason=khalti_unavailable_reason,
-        test_mode=khalti.test_mode,
-    )
 
 
 class PaymentMethodForm(forms.Form):
@@ -97,10 +53,29 @@ class PaymentMethodForm(forms.Form):
         typed = str(self.data.get("points", "")).strip()
         if not self.is_member and typed not in {"", "0"}:
             self.add_error(None, _("Log in to use your points."))
-        method = cleaned.get("payment_method")
-        if cleaned.get("points") and method and method not in set(PaymentMethod):
+        option = next((each for each in self.options if each.method == cleaned.get("payment_method")), None)
+        if option is None:
+            return cleaned
+        if cleaned.get("points") and not option.takes_points:
             self.add_error("points", _("Points cannot be used with this payment method."))
+        # Whether Khalti can take the payment depends on the points: `fits` says it.
+        if option.unavailable_reason and option.method != PaymentMethod.KHALTI:
+            self.add_error("payment_method", option.unavailable_reason)
         return cleaned
+
+    def fits(self, basket: OpenBasket) -> bool:
+        """Return whether a valid form's method can take what its points leave to pay; add the reason to the form."""
+        choice = self.choice
+        try:
+            quoted = quote(basket, choice)
+        except flow.PointsDoNotFit as exc:
+            self.add_error("points" if self.is_member else None, str(exc))
+        except CannotPay as exc:
+            self.add_error(None, str(exc))
+        else:
+            if quoted.amount_due and choice.method is PaymentMethod.KHALTI and quoted.khalti_unavailable_reason:
+                self.add_error("payment_method", quoted.khalti_unavailable_reason)
+        return self.is_valid()
 
     @property
     def choice(self) -> PaymentChoice:

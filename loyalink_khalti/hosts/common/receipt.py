@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-from django.utils.translation import gettext as _
-
 from loyalink_khalti import nepal
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import SETTLED
 from loyalink_khalti.ports import PAID_LATER, PaymentMethod
 
-from .payment_choice import TITLES
+from .payment_methods import BUILT_IN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +59,7 @@ def receipt_of(purchase: Purchase) -> Receipt:
 def _method_title(method: PaymentMethod) -> str:
     if method is PaymentMethod.POINTS:
         return ""
-    return _("Khalti") if method is PaymentMethod.KHALTI else str(TITLES[method])
+    return str(BUILT_IN[method].title)
 
 
 def _points(number: int) -> str:

@@ -26,19 +26,17 @@ from oscar.apps.checkout.views import PaymentDetailsView as OscarPaymentDetailsV
 from oscar.apps.checkout.views import ThankYouView as OscarThankYouView
 from oscar.core.loading import get_class, get_model
 
-from loyalink_khalti import conf, flow
+from loyalink_khalti import flow
 from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
-from loyalink_khalti.hosts.common.checkout import HostCheckout, PaymentReturnView, pending_message
-from loyalink_khalti.hosts.common.payment_choice import method_options
+from loyalink_khalti.hosts.common.checkout import HostCheckout, PaymentReturnView
 from loyalink_khalti.hosts.common.receipt import receipt_for
 from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import PaymentMethod
-from loyalink_khalti.session_payments import browser_session_id, network_id
 
 from . import events, pricing
-from .freeze import Freeze
-from .settings import SHOP, options
+from .freeze import OscarBasket
+from .settings import SHOP
 
 NO_AMOUNT = Paisa(-1)
 """No amount due: a figure from a form that cannot be read."""
@@ -49,20 +47,29 @@ class OscarCheckout(HostCheckout):
 
     shop = SHOP
 
-    def order_page(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
-        return self.page_after(events.view_for(request), purchase)
+    def __init__(self, view: Any = None) -> None:
+        """``view`` is the one that places the order, None on any other page."""
+        self.view = view
 
-    def page_after(self, view: Any, purchase: Purchase) -> HttpResponse:
+    def order_page(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
         """Return the page of a placed order; the first time the one to which the shop's own hooks lead."""
-        request, order = view.request, get_model("order", "Order").objects.filter(number=purchase.ref).first()
+        order = get_model("order", "Order").objects.filter(number=purchase.ref).first()
         if order is None:
             return self._page_without_order(request, purchase)
-        response = events.call_hooks_once(view, order)
+        response = events.call_hooks_once(self.view or events.view_for(request), order)
         if response is not None:
             return response
         get_class("checkout.utils", "CheckoutSessionData")(request).flush()
         request.session["checkout_order_id"] = order.pk
         return redirect("checkout:thank-you")
+
+    def payment_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
+        """Store in the session of the checkout what Oscar does before it sends a customer to pay elsewhere."""
+        if self.view is not None:
+            session, basket_id = self.view.checkout_session, int(payment.purchase.origin)
+            session.set_order_number(payment.purchase.ref)
+            session.set_submitted_basket(get_model("basket", "Basket")(pk=basket_id))
+        return super().payment_page(request, payment)
 
     def _page_without_order(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
         """Return the receipt of an order that was deleted in the shop; without a payment at Khalti, a message."""
@@ -172,7 +179,8 @@ class KhaltiCheckoutMixin(events.PlacedOrderMixin, pricing.PricedCheckoutMixin):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         quote, choice = context["quote"], self.choice
-        offered = offered_methods(self.request, quote.khalti_unavailable_reason if quote else "")
+        reason = quote.khalti_unavailable_reason if quote else ""
+        offered = OscarBasket(self).methods(khalti_unavailable_reason=reason)
         return context | {
             "choice": choice,
             "chosen_method": next((option for option in offered if option.method == choice.code), None),
@@ -186,41 +194,17 @@ class KhaltiCheckoutMixin(events.PlacedOrderMixin, pricing.PricedCheckoutMixin):
         """Place the order, or hold it and send the customer to Khalti. Figures of earlier pages are not trusted."""
         if self.choice.own_method:
             return cast(HttpResponse, super().submit(*args, **kwargs))  # type: ignore[misc]  # Oscar's
-        request, basket_id = self.request, kwargs["basket"].pk
-        freeze = Freeze(self, basket_id=basket_id, choice=self.choice, expected_due=_expected_due(request))
+        request = self.request
+        signals.pre_payment.send_robust(sender=self, view=self)
         try:
-            method = self._method(kwargs)
-            customer = {"browser_session": browser_session_id(request), "network": network_id(request)}
-            signals.pre_payment.send_robust(sender=self, view=self)
-            if method is PaymentMethod.KHALTI:
-                payment = flow.begin_payment(freeze, **customer)
-                self._remember(payment.purchase, kwargs["basket"])
-                return oscar_checkout.payment_page(request, payment)
-            return oscar_checkout.page_after(self, flow.place_order(freeze, method=method, **customer))
-        except BasketTaken:
-            response = oscar_checkout.after_double_submit(request, origin=str(basket_id))
-            return response or _redirect_with_error(request, _("Please try again."), "basket:summary")
+            basket = OscarBasket(self, submission=kwargs)
+            return OscarCheckout(self).place_order(request, basket, self.choice, expected_due=_expected_due(request))
         except flow.PaymentPending as exc:
-            if exc.payment.purchase.origin == str(basket_id):
-                return oscar_checkout.payment_page(request, exc.payment)
-            return _redirect_with_error(request, pending_message(request, exc), "checkout:preview")
-        except (SoldOut, flow.ReservedTooMuch) as exc:
+            return _redirect_with_error(request, str(exc), "checkout:preview")
+        except (BasketTaken, SoldOut, flow.ReservedTooMuch) as exc:
             return _redirect_with_error(request, str(exc), "basket:summary")
         except CannotPay as exc:
             return _redirect_with_error(request, str(exc), "checkout:payment-method")
-
-    def _method(self, submission: dict[str, Any]) -> PaymentMethod:
-        method = self.choice.method or PaymentMethod.KHALTI
-        try:
-            quote = pricing.quote(self.request, pricing.costs(submission), self.choice)
-        except CannotPay:  # the freeze shows the reason, or finds that another click has the basket
-            return method
-        return method if quote.amount_due else PaymentMethod.POINTS
-
-    def _remember(self, purchase: Purchase, basket: Any) -> None:
-        """Store in the session of the checkout what Oscar does before it sends a customer to pay elsewhere."""
-        self.checkout_session.set_order_number(purchase.ref)
-        self.checkout_session.set_submitted_basket(basket)
 
 
 class PaymentDetailsView(KhaltiCheckoutMixin, OscarPaymentDetailsView):
@@ -243,18 +227,6 @@ class ThankYouView(KhaltiThankYouMixin, OscarThankYouView):
 
 def _has_saved_basket(user: Any) -> bool:
     return bool(get_model("basket", "Basket").saved.filter(owner=user).exists())
-
-
-def offered_methods(request: HttpRequest, khalti_unavailable_reason: str) -> list[Any]:
-    """Return the shop's payment methods as the checkout shows them."""
-    chosen = options()
-    return method_options(
-        conf.site_key(request),
-        chosen.offered,
-        own_methods=chosen.own_methods,
-        texts=chosen.texts,
-        khalti_unavailable_reason=khalti_unavailable_reason,
-    )
 
 
 def _cookie_basket_id(request: HttpRequest) -> int | None:

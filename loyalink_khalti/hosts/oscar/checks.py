@@ -10,11 +10,13 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from oscar.core.loading import get_class, get_model
 
+from loyalink_khalti.hosts.common.payment_methods import BUILT_IN
+
 from . import events, used_views
-from .settings import CURRENCY, METHODS, Options, faults, options
+from .settings import CURRENCY, Options, faults, options
 
 _OPTIONS_HINT = (
-    f'LOYALINK_KHALTI["OSCAR"] = {{"METHODS": {[str(method) for method in METHODS]}}}, for example; see'
+    f'LOYALINK_KHALTI["OSCAR"] = {{"METHODS": {[str(code) for code in BUILT_IN]}}}, for example; see'
     " docs/configuration.md."
 )
 NAMED = 5

@@ -20,8 +20,9 @@ from phonenumbers import PhoneNumberType, number_type
 from loyalink_khalti import conf
 from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number, order_name
-from loyalink_khalti.money import Paisa
-from loyalink_khalti.ports import Cart, Costs, Customer, Line
+from loyalink_khalti.hosts.common.payment_methods import method_options
+from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.ports import Cart, Costs, Customer, Line, MethodOption, PaymentMethod
 
 from . import events, pricing, reservations
 from .settings import SHOP, options
@@ -38,6 +39,29 @@ class Checkout(Protocol):
     def build_submission(self, **kwargs: Any) -> dict[str, Any]: ...
 
     def generate_order_number(self, basket: Any) -> Any: ...
+
+
+class OscarBasket:
+    """The basket of a checkout, as ``ports.OpenBasket``: Oscar's or the shop's own view computes what it costs."""
+
+    def __init__(self, checkout: Checkout, *, submission: dict[str, Any] | None = None) -> None:
+        self.checkout = checkout
+        self.request = checkout.request
+        self.site_key = conf.site_key(self.request)
+        self.member_id = pricing.member_id(self.request)
+        basket = submission["basket"] if submission else self.request.basket
+        self.origin = str(basket.pk)
+        self._submission = submission
+
+    def costs(self) -> Costs:
+        return pricing.costs(self._submission or self.checkout.build_submission())
+
+    def methods(self, *, khalti_unavailable_reason: str) -> list[MethodOption]:
+        return method_options(options(), self, khalti_unavailable_reason=khalti_unavailable_reason)
+
+    def freeze(self, *, method: PaymentMethod, points: Points, expected_due: Paisa | None) -> "Freeze":
+        choice = PaymentChoice(method=method, points=points)
+        return Freeze(self.checkout, basket_id=int(self.origin), choice=choice, expected_due=expected_due)
 
 
 class Freeze:

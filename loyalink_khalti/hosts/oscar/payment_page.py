@@ -5,15 +5,15 @@ from typing import Any, cast
 from django.http import HttpRequest, HttpResponse
 from oscar.apps.checkout.views import PaymentMethodView as OscarPaymentMethodView
 
-from loyalink_khalti import conf, flow
+from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice
 from loyalink_khalti.hosts.common.payment_choice import PaymentMethodForm
 from loyalink_khalti.money import npr
-from loyalink_khalti.ports import Costs, PaymentMethod
+from loyalink_khalti.ports import Costs
 
 from . import events, pricing
-from .checkout import offered_methods
+from .freeze import OscarBasket
 
 
 class KhaltiPaymentMethodMixin(pricing.PricedCheckoutMixin):
@@ -32,13 +32,13 @@ class KhaltiPaymentMethodMixin(pricing.PricedCheckoutMixin):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = self._form(request.POST)
-        if not form.is_valid() or not self._fits(form):
+        if not form.is_valid() or not form.fits(self._basket):
             return self._page(form)
         self.store_choice(form.choice)
         return cast(HttpResponse, self.get_success_response())
 
     def _form(self, data: Any = None) -> PaymentMethodForm:
-        offered = offered_methods(self.request, self._khalti_unavailable_reason())
+        offered = self._basket.methods(khalti_unavailable_reason=self._khalti_unavailable_reason())
         choice = self.choice
         # If the customer's choice, or the shop's first method, is unavailable, none is preselected.
         wanted = choice.code or offered[0].method
@@ -52,21 +52,12 @@ class KhaltiPaymentMethodMixin(pricing.PricedCheckoutMixin):
         except CannotPay as exc:
             return str(exc)
 
-    def _costs(self) -> Costs:
-        return pricing.costs(self.build_submission())
+    @property
+    def _basket(self) -> OscarBasket:
+        return OscarBasket(events.view_for(self.request))
 
-    def _fits(self, form: PaymentMethodForm) -> bool:
-        """Return whether the method can take the amount that the points leave to pay; add the reason to the form."""
-        try:
-            quote = pricing.quote(self.request, self._costs(), form.choice)
-        except flow.PointsDoNotFit as exc:
-            form.add_error("points" if form.is_member else None, str(exc))
-        except CannotPay as exc:
-            form.add_error(None, str(exc))
-        else:
-            if quote.amount_due and form.choice.method is PaymentMethod.KHALTI and quote.khalti_unavailable_reason:
-                form.add_error("payment_method", quote.khalti_unavailable_reason)
-        return form.is_valid()
+    def _costs(self) -> Costs:
+        return self._basket.costs()
 
     def _page(self, form: PaymentMethodForm) -> HttpResponse:
         context = self.get_context_data(form=form) | self._amounts(form)

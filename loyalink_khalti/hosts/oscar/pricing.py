@@ -19,7 +19,7 @@ from oscar.core.prices import Price
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotPay
-from loyalink_khalti.hosts.common.checkout import PaymentChoice
+from loyalink_khalti.hosts.common.checkout import PaymentChoice, quote_costs
 from loyalink_khalti.money import Paisa, Points, paisa, rupees
 from loyalink_khalti.ports import Costs, Line, PaymentMethod
 
@@ -169,16 +169,7 @@ def shares(amounts: Sequence[Decimal], total: Paisa) -> list[Paisa]:
 
 def quote(request: HttpRequest, costs: Costs, choice: PaymentChoice) -> flow.Quote:
     """Return the flow's quote. Raises ``PointsDoNotFit`` if the purchase cannot redeem the chosen points."""
-    return flow.quote(
-        site_key=conf.site_key(request),
-        member_id=member_id(request),
-        subtotal=costs.subtotal,
-        shipping=costs.shipping,
-        lines=costs.lines,
-        discount=costs.discount,
-        points=choice.points,
-        method=choice.method,
-    )
+    return quote_costs(costs, choice, site_key=conf.site_key(request), member_id=member_id(request))
 
 
 def best_quote(request: HttpRequest, costs: Costs) -> tuple[flow.Quote, Paisa]:

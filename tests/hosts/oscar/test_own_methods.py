@@ -139,3 +139,30 @@ def test_a_wrong_setting_of_own_methods_is_named(settings: Settings, wrong: dict
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "OSCAR": wrong}
 
     assert "OSCAR" in faults()[0]
+
+
+def in_the_valley_only(basket: Any) -> str:
+    return "" if basket.request.GET.get("valley") else "Cash is taken in the valley only."
+
+
+def test_a_shop_says_itself_for_which_basket_a_method_is_not_offered(
+    store: Store, sita: Customer, settings: Settings
+) -> None:
+    """O1"""
+    cod = {"METHODS": ["khalti", "cod"]}
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "OSCAR": cod}
+    sita.add(store.notebook)
+    sita.go_to_payment()
+    sita.choose("cod")
+    reasons = {"UNAVAILABLE_REASONS": {"cod": f"{__name__}.in_the_valley_only"}}
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "OSCAR": cod | reasons}
+
+    placed = sita.place()
+    page = text(sita.browser.get(placed["Location"]))
+    chosen_again = text(sita.choose("cod"))
+
+    assert placed["Location"] == "/shop/checkout/payment-method/"
+    assert "Cash is taken in the valley only." in page
+    assert "Cash is taken in the valley only." in chosen_again
+    assert not Purchase.objects.exists()
+    assert sita.lines() == [("Lokta notebook", 1)]
