@@ -31,7 +31,6 @@ from .sites import DEFAULT_SITE
 
 DEFAULTS: dict[str, Any] = {
     "SHOPS": {},
-    "API": {},
     "SITE_URL": "",
     "DEADLINE": 10.0,
     "MAX_CONCURRENT_CALLS": 0,

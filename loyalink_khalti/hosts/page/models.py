@@ -13,8 +13,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.contrib.settings.models import BaseSiteSetting
 
-from loyalink_khalti.ports import PaymentMethod
-
 from .fields import DeliveryOptionsField
 
 PAGE_MODEL = getattr(settings, "WAGTAIL_PAGE_MODEL", "wagtailcore.Page")
@@ -142,8 +140,12 @@ class OrderLine(models.Model):
     tags = models.JSONField(default=list)
     earns = models.BooleanField(default=True)
     needs_delivery = models.BooleanField(default=False)
+    is_free_amount = models.BooleanField(default=False)
+    """Whether the customer chose how much to pay."""
+    tracks_stock = models.BooleanField(default=False)
+    """Whether the page tracked stock, so that the line takes some."""
     reserved = models.PositiveIntegerField(default=0)
-    """How many of its stock it takes now; 0 where stock was not tracked, or once it is released."""
+    """How many it takes out of stock now: all of them while held or placed, less what was restocked or released."""
     restocked = models.PositiveIntegerField(default=0)
     """How many refunds have put back in stock."""
 
@@ -214,10 +216,6 @@ class Stock(models.Model):
         return f"{self.product} {self.choice}: {self.quantity}"
 
 
-def offered_methods() -> list[str]:
-    return [PaymentMethod.KHALTI.value]
-
-
 class PageShopSettings(BaseSiteSetting):
     """What a site sets for the pages that it sells."""
 
@@ -230,8 +228,8 @@ class PageShopSettings(BaseSiteSetting):
     delivery_options: Any = DeliveryOptionsField(
         blank=True, default=list, verbose_name=_("delivery options"), help_text=_("For products that are delivered.")
     )
-    methods = models.JSONField(_("payment methods"), default=offered_methods)
-    """Codes of the payment methods offered, in their order."""
+    methods = models.JSONField(_("payment methods"), default=list, blank=True)
+    """Codes of the payment methods offered, in their order; [] for those of ``LOYALINK_KHALTI["PAGE"]``."""
     bank_transfer_text = models.TextField(
         _("bank account"), blank=True, help_text=_("Shown to customers who pay by bank transfer.")
     )
