@@ -27,7 +27,7 @@ import requests
 from loyalink_khalti.simulator import Simulator
 from sandbox import children
 from sandbox.bootstrap import ROOT
-from sandbox.store import GUNICORN
+from sandbox.shops import GUNICORN
 
 ATTACKERS, HONEST = "203.0.113", "198.51.100"
 """Two networks of the documentation's address ranges (RFC 5737)."""

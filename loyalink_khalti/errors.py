@@ -14,6 +14,7 @@
     ├── CannotPay                       the purchase cannot be paid this way
     │   ├── BasketTaken                 another click, or another payment, has this basket already
     │   ├── SoldOut                     a product is not available any more in that quantity
+    │   ├── TotalChanged                it costs another amount than the customer has agreed to
     │   └── InvalidDetails              what the customer has sent cannot be used, by field
     ├── CannotRefund                    the refund cannot be made
     │   └── RefundLimitExceeded         more than this member of staff may refund of one order, or in a day
@@ -118,6 +119,10 @@ class BasketTaken(CannotPay):
 
 class SoldOut(CannotPay):
     """A product in the basket is not available any more in that quantity."""
+
+
+class TotalChanged(CannotPay):
+    """The amount due is another one than the customer has seen and agreed to."""
 
 
 class InvalidDetails(CannotPay):

@@ -250,8 +250,8 @@ class OpenBasket(Protocol):
     def freeze(self, *, method: PaymentMethod, points: Points, expected_due: Paisa | None) -> Callable[[], Cart]:
         """Return what ``flow.begin_payment`` or ``flow.place_order`` is called with.
 
-        ``expected_due``, in paisa, is what the customer has agreed to pay; another amount raises ``CannotPay``. The
-        call raises ``BasketTaken``, ``SoldOut``, ``InvalidDetails`` or ``CannotPay``.
+        ``expected_due``, in paisa, is what the customer has agreed to pay; another amount raises ``TotalChanged``.
+        The call raises ``BasketTaken``, ``SoldOut``, ``InvalidDetails`` or ``CannotPay``.
         """
 
 

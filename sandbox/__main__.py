@@ -1,4 +1,4 @@
-"""``python3 -m sandbox``: run the demo store and a simulated Khalti. Needs nothing but a Python.
+"""``python3 -m sandbox``: run the demo store, or an example, and a simulated Khalti. Needs nothing but a Python.
 
 Any Python 3 must be able to read this file, like ``bootstrap.py``.
 """
@@ -19,11 +19,19 @@ def prepare(arguments: "Optional[List[str]]" = None) -> argparse.Namespace:
     Raises ``SetupError`` when a port is not usable: that is checked before anything is built.
     """
     parser = argparse.ArgumentParser(
-        prog="python3 -m sandbox", description="Runs the demo store, Saraswati Stationery."
+        prog="python3 -m sandbox", description="Runs a demo shop beside a simulated Khalti."
     )
-    parser.add_argument("--port", type=int, help="the store's port (PORT, or 8000)")
-    parser.add_argument("--simulator-port", type=int, help="the simulated Khalti's port (the store's + 1000)")
-    parser.add_argument("--reset", action="store_true", help="delete orders, pages, pictures and points first")
+    parser.add_argument(
+        "--shop",
+        choices=bootstrap.shops(),
+        default=bootstrap.DEFAULT_SHOP,
+        help="oscar: the demo store, Saraswati Stationery (the default); others: the folders of examples/",
+    )
+    parser.add_argument("--port", type=int, help="the shop's port (PORT, or 8000)")
+    parser.add_argument("--simulator-port", type=int, help="the simulated Khalti's port (the shop's + 1000)")
+    parser.add_argument(
+        "--reset", action="store_true", help="delete the shop's orders, pages, pictures and points first"
+    )
     chosen = parser.parse_args(arguments)
     chosen.khalti = os.environ.get("KHALTI_BASE_URL") or ""
     if chosen.port is None:
@@ -60,11 +68,11 @@ def _number(text: str) -> int:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Run the store until a signal ends it."""
+    """Run the shop until a signal ends it."""
     from sandbox import store  # an old Python cannot read this module
 
     return store.run(chosen)
 
 
 if __name__ == "__main__":
-    bootstrap.main("sandbox", "sandbox", prepare, run)
+    bootstrap.main("sandbox", prepare, run, lambda chosen: bootstrap.needed_packages(chosen.shop))

@@ -1,4 +1,4 @@
-"""Build ``.venv`` beside this folder and restart the program inside it. Needs nothing but a Python.
+"""Build a virtual environment beside this folder and restart the program inside it. Needs nothing but a Python.
 
 Any Python 3 must be able to read this file, so that an old one can report which version is needed: it keeps to the
 syntax of Python 3.6.
@@ -14,11 +14,18 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
-INCLUDED = {"sandbox": ("sandbox",), "dev": ("dev", "sandbox")}
+INCLUDED = {"sandbox": ("sandbox",), "dev": ("dev", "sandbox"), "salesman": ("salesman",)}
+"""Which extras an installation of each one includes."""
+FOLDERS = {"salesman": ".venv-salesman"}
+"""Extras with an environment of their own, beside ``.venv``: Salesman 1.3 refuses Django 6."""
+INSTALLED = {"salesman": "sandbox,salesman"}
+"""What pip installs, where that is more than the extra."""
+EXAMPLES = "examples"
+DEFAULT_SHOP = "oscar"
 NETWORK_ERRORS = (
     "NewConnectionError", "Temporary failure", "getaddrinfo failed", "timed out", "ProxyError", "SSLError",
 )  # fmt: skip
@@ -28,15 +35,18 @@ class SetupError(Exception):
     """A problem that the user can fix; the text says how, in one sentence."""
 
 
-def main(module: str, extra: str, prepare: "Callable[[], Any]", run: "Callable[[Any], int]") -> None:
-    """Call ``run`` with what ``prepare`` returned, inside ``.venv`` with ``extra`` installed, and exit with its code.
+def main(
+    module: str, prepare: "Callable[[], Any]", run: "Callable[[Any], int]", needs: "Callable[[Any], str]"
+) -> None:
+    """Call ``run`` with what ``prepare`` returned, in an environment with the extra that that ``needs``, and exit.
 
-    Builds ``.venv`` first, and restarts ``python -m module`` in it, where that is needed.
+    Builds the environment first, and restarts ``python -m module`` in it, where that is needed.
     """
     try:
         check_machine()
         prepared = prepare()
-        venv = Venv(ROOT)
+        extra = needs(prepared)
+        venv = Venv(ROOT, folder_of(extra))
         if not (venv.is_active() and venv.has(extra)):
             venv.provide(extra)
             venv.restart(module)
@@ -69,12 +79,39 @@ def check_machine(
         )
 
 
-class Venv:
-    """The project's ``.venv``. A stamp for each extra records the requirements that were installed."""
+def shops(root: Path = ROOT) -> "List[str]":
+    """Return the names of the shops that can be run: the demo store, and the complete folders of ``examples/``."""
+    folder = root / EXAMPLES
+    found = [path.parent.name for path in folder.glob("*/demo.txt") if (path.parent / "manage.py").exists()]
+    return [DEFAULT_SHOP] + sorted(found)
 
-    def __init__(self, root: Path) -> None:
+
+def needed_packages(shop: str) -> str:
+    """Return the extra that a shop needs: its own, or the demo store's, which brings Wagtail."""
+    return shop if shop in FOLDERS else "sandbox"
+
+
+def folder_of(extra: str) -> str:
+    """Return the folder of the environment in which an extra is installed."""
+    return FOLDERS.get(extra, ".venv")
+
+
+def interpreter(shop: str) -> str:
+    """Return the path of the Python that runs a shop, from the project's folder."""
+    return folder_of(needed_packages(shop)) + "/bin/python"
+
+
+def restart_command(shop: str) -> str:
+    """Return the command that starts a shop again."""
+    return "python3 -m sandbox" + ("" if shop == DEFAULT_SHOP else " --shop " + shop)
+
+
+class Venv:
+    """A virtual environment of the project. A stamp for each extra records the requirements that were installed."""
+
+    def __init__(self, root: Path, name: str = ".venv") -> None:
         self.root = root
-        self.folder = root / ".venv"
+        self.folder = root / name
         self.python = self.folder / "bin" / "python"
         self._unfinished = self.folder / "unfinished"
         self._log = self.folder / "install.log"
@@ -119,7 +156,10 @@ class Venv:
         self._unfinished.touch()
         print("Installing the packages; the first time this takes a minute or two", flush=True)
         pip = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        self._run(pip + ["--editable", "{}[{}]".format(self.root, extra)], "The packages could not be installed")
+        self._run(
+            pip + ["--editable", "{}[{}]".format(self.root, INSTALLED.get(extra, extra))],
+            "The packages could not be installed",
+        )
         for name in INCLUDED[extra]:
             self._stamp(name).write_text(self._fingerprint())
         self._unfinished.unlink()
@@ -172,7 +212,7 @@ class Venv:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print("Another process is building .venv; waiting for it", flush=True)
+                print("Another process is building {}; waiting for it".format(self.folder.name), flush=True)
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -1,4 +1,4 @@
-"""Run the store and the simulated Khalti as two child processes, and stop them together."""
+"""Run a demo shop and the simulated Khalti as two child processes, and stop them together."""
 
 import argparse
 import os
@@ -13,40 +13,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from sandbox import children
-from sandbox.bootstrap import ROOT, SetupError, wait_with_progress
+from sandbox.bootstrap import ROOT, SetupError, interpreter, restart_command, wait_with_progress
+from sandbox.shops import DemoShop, demo_shop
 
 PORT = 8000
-GUNICORN = (
-    *("--workers", "2", "--worker-class", "gthread", "--threads", "4"),
-    *("--log-level", "warning", "--no-control-socket", "--graceful-timeout", "5"),
-)
-BANNER = """
-  Saraswati Stationery is running:  {site}/
-
-    {site}/shop/             the shop
-    {site}/admin/            Wagtail: pages, payments, members, settings, reports (editor, accountant, admin)
-    {site}/shop/dashboard/   Oscar's dashboard (admin)
-    {site}/sandbox/mail/     the mails that the store has sent
-    {khalti}   Khalti{which}
-
-  Accounts, all with the password  saraswati-demo
-    sita@example.com   a customer with 1,200 points
-    ram@example.com    a customer with 300 points
-    gita@example.com   a customer without points
-    editor             pages, orders, refunds, points, settings, reports
-    accountant         payments and reports
-    admin              everything
-
-  What to try
-    1 As sita, buy pens, use 200 points and pay on Khalti's page{login}
-    2 Cancel there instead: basket and points are unchanged.
-    3 Pay, but close the tab before it returns to the store; then complete the order with
-      {python} -m sandbox.manage khalti_reconcile
-    4 Check every rupee and every point with
-      {python} -m sandbox.manage loyalink_audit --json
-
-  Ctrl-C stops the store; --reset deletes its data first.
-"""
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -54,23 +24,30 @@ def run(chosen: argparse.Namespace) -> int:
 
     Raises ``SetupError`` when the data folder cannot be written or a process does not start.
     """
-    var = Path(os.environ.get("SANDBOX_VAR") or ROOT / "sandbox" / "var")
-    environment = _environment(chosen)
+    shop = demo_shop(chosen.shop)
+    environment = _environment(chosen, shop)
     with children.end_on_signals(), ExitStack() as stack:
         if chosen.reset:
-            reset(var, os.environ.get("DATABASE_URL") or "")
-        _check_writable(var)
+            reset(shop.var, shop.database_url)
+        _check_writable(shop.var)
         print("Preparing the database; the first time this takes half a minute", flush=True)
-        _manage(environment, "The database cannot be migrated", "migrate", "--no-input", "--verbosity=0")
-        _manage(environment, "The demo store cannot be loaded", "load_demo")
+        for failure, *command in (
+            ("The database cannot be migrated", "migrate", "--no-input", "--verbosity=0"),
+            ("The demo shop cannot be loaded", "load_demo"),
+        ):
+            _manage(
+                [sys.executable, *shop.manage, *command],
+                environment,
+                f"{failure}: see the output above, or delete its data with `{restart_command(chosen.shop)} --reset`.",
+            )
 
         running = {}
-        for name, command, health in _commands(chosen, var):
+        for name, command, health in _commands(chosen, shop):
             child = running[name] = children.start(command, cwd=ROOT, env=environment)
             stack.callback(children.stop, child)
             if not children.responds(health, child):
                 raise SetupError(f"{name} does not start: see its output above.")
-        print(_banner(chosen, environment), flush=True)
+        print(_banner(chosen, shop, environment), flush=True)
 
         ended = children.first_to_end(running)
         print(f"{ended} has ended unexpectedly, so everything stops.", file=sys.stderr, flush=True)
@@ -106,50 +83,42 @@ def _check_writable(var: Path) -> None:
         ) from error
 
 
-def _commands(chosen: argparse.Namespace, var: Path) -> Iterator[tuple[str, list[str], str]]:
+def _commands(chosen: argparse.Namespace, shop: DemoShop) -> Iterator[tuple[str, list[str], str]]:
     """Yield name, command line and health page of each process."""
     if not chosen.khalti:
-        options = ["--port", str(chosen.simulator_port), "--db", str(var / "khalti.sqlite3")]
+        options = ["--port", str(chosen.simulator_port), "--db", str(shop.var / "khalti.sqlite3")]
         simulator = [sys.executable, "-m", "loyalink_khalti.simulator", *options]
         yield "The simulated Khalti", simulator, f"http://127.0.0.1:{chosen.simulator_port}/healthz"
     address = f"127.0.0.1:{chosen.port}"
-    gunicorn = [sys.executable, "-m", "gunicorn", "sandbox.wsgi:application", "--bind", address, *GUNICORN]
-    yield "The store", gunicorn, f"http://{address}{_path()}/healthz"
+    yield "The store", shop.server(address), shop.health(address)
 
 
-def _environment(chosen: argparse.Namespace) -> dict[str, str]:
-    """Return the environment of both processes; gunicorn serves the store below the path of ``SITE_URL``."""
-    more = {"SCRIPT_NAME": _path()} if _path() else {}
-    return {**os.environ, "PORT": str(chosen.port), "KHALTI_BASE_URL": chosen.khalti or _simulated(chosen), **more}
+def _environment(chosen: argparse.Namespace, shop: DemoShop) -> dict[str, str]:
+    """Return the environment of both processes."""
+    khalti = chosen.khalti or _simulated(chosen)
+    return {**os.environ, "PORT": str(chosen.port), "KHALTI_BASE_URL": khalti, **shop.environment()}
 
 
-def _path() -> str:
-    return urlsplit((os.environ.get("SITE_URL") or "").rstrip("/")).path
-
-
-def _manage(environment: dict[str, str], failure: str, *command: str) -> None:
-    child = children.start([sys.executable, "-m", "sandbox.manage", *command], cwd=ROOT, env=environment)
+def _manage(command: list[str], environment: dict[str, str], failure: str) -> None:
+    child = children.start(command, cwd=ROOT, env=environment)
     try:
         wait_with_progress(child)
     finally:
         children.stop(child)
     if child.returncode:
-        raise SetupError(f"{failure}: see the output above, or delete its data with `python3 -m sandbox --reset`.")
+        raise SetupError(failure)
 
 
-def _banner(chosen: argparse.Namespace, environment: dict[str, str]) -> str:
+def _banner(chosen: argparse.Namespace, shop: DemoShop, environment: dict[str, str]) -> str:
+    which, login = ", from KHALTI_BASE_URL: no simulator was started", "."
+    khalti = chosen.khalti
+    if not khalti:
+        khalti = f"http://127.0.0.1:{chosen.simulator_port}/panel/"
+        which = ", simulated: the tester's panel"
+        login = ":\n      Khalti ID 9800000001, MPIN 1111, OTP 987654."
+    manage = " ".join([*_other_settings(chosen), interpreter(chosen.shop), shop.shown_manage])
     site = (environment.get("SITE_URL") or f"http://127.0.0.1:{chosen.port}").rstrip("/")
-    python = " ".join([*_other_settings(chosen), ".venv/bin/python"])
-    if chosen.khalti:
-        which = ", from KHALTI_BASE_URL: no simulator was started"
-        return BANNER.format(site=site, python=python, khalti=chosen.khalti, which=which, login=".")
-    return BANNER.format(
-        site=site,
-        python=python,
-        khalti=f"http://127.0.0.1:{chosen.simulator_port}/panel/",
-        which=", simulated: the tester's panel",
-        login=":\n      Khalti ID 9800000001, MPIN 1111, OTP 987654.",
-    )
+    return f"\n  {shop.banner.format(site=site, manage=manage, khalti=khalti, which=which, login=login)}"
 
 
 def _other_settings(chosen: argparse.Namespace) -> Iterator[str]:

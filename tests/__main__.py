@@ -91,4 +91,4 @@ def start(
 
 
 if __name__ == "__main__":
-    bootstrap.main("tests", "dev", prepare, run)
+    bootstrap.main("tests", prepare, run, lambda _arguments: "dev")

@@ -1,4 +1,4 @@
-"""Checks of the hosts in ``SHOPS``, the middleware and the URLs."""
+"""Checks of the hosts in ``SHOPS``, the API, the middleware and the URLs."""
 
 import json
 from contextlib import suppress
@@ -67,6 +67,12 @@ def verified_addresses() -> Messages:
             'LOYALINK_KHALTI["EMAIL_IS_VERIFIED"] = "path.to.function", which takes a user and returns whether'
             " the shop has verified the user's e-mail address. Leave it out if the shop does not.",
         )
+
+
+@check()
+def api_settings() -> Messages:
+    for text, hint in conf.api_faults():
+        yield error(56, text, hint)
 
 
 @check()

@@ -4,6 +4,7 @@ Everything is read at call time: from the dict ``LOYALINK_KHALTI``, and for a de
 ``KHALTI_SECRET_KEY``, ``KHALTI_BASE_URL`` and ``LOYALINK_FERNET_KEYS``.
 """
 
+from .api import ApiOptions, api_authenticate, api_faults, api_options, is_return_address, scheme_of
 from .gateway import (
     EVERYBODY,
     MEMBERS,
@@ -75,14 +76,15 @@ from .sites import DEFAULT_SITE, deleted_sites
 
 __all__ = [
     "DEFAULTS", "DEFAULT_SITE", "DEPLOYMENT", "EDITORS", "EVERYBODY", "LIVE", "MEMBERS", "SECRETS", "SERVERS",
-    "STAFF", "TEST", "AdjustLimits", "Caller", "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts",
+    "STAFF", "TEST", "AdjustLimits", "ApiOptions", "Caller", "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts",
     "RefundLimits", "RotationResult", "SecretKeyInfo", "SecretKeyUnreadable", "absolute_url", "adjust_limit",
-    "adjust_limits", "alerts_to", "base_url", "client_for", "client_network", "client_with_key", "credentials",
-    "current_secret", "deadline", "deleted_sites", "deployment_key_replaced", "deployment_secret",
-    "email_is_verified", "environment_of", "fernet", "get", "host_settings", "is_not_responding", "is_remembered",
-    "is_simulated", "is_test_mode", "khalti_options", "khalti_settings", "language", "lookups_per_second",
-    "max_concurrent_calls", "nearest", "page_slot", "program_texts", "refund_limit", "refund_limits", "remember",
-    "remove_secret_key", "replacement_client", "rotate_secret_keys", "save_secret_key", "seconds_to_wait",
+    "adjust_limits", "alerts_to", "api_authenticate", "api_faults", "api_options", "base_url", "client_for",
+    "client_network", "client_with_key", "credentials", "current_secret", "deadline", "deleted_sites",
+    "deployment_key_replaced", "deployment_secret", "email_is_verified", "environment_of", "fernet", "get",
+    "host_settings", "is_not_responding", "is_remembered", "is_return_address", "is_simulated", "is_test_mode",
+    "khalti_options", "khalti_settings", "language", "lookups_per_second", "max_concurrent_calls", "nearest",
+    "page_slot", "program_texts", "refund_limit", "refund_limits", "remember", "remove_secret_key",
+    "replacement_client", "rotate_secret_keys", "save_secret_key", "scheme_of", "seconds_to_wait",
     "secret_key_info", "secret_of", "shop", "shops", "site_key", "site_key_of", "site_keys", "site_url",
     "slot_timeout", "test_payments_allowed", "unknown_settings", "wrong_types",
 ]  # fmt: skip

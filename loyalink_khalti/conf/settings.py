@@ -31,6 +31,7 @@ from .sites import DEFAULT_SITE
 
 DEFAULTS: dict[str, Any] = {
     "SHOPS": {},
+    "API": {},
     "SITE_URL": "",
     "DEADLINE": 10.0,
     "MAX_CONCURRENT_CALLS": 0,

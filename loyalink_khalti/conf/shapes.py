@@ -35,6 +35,7 @@ _TEXT: tuple[Test, str] = (is_text, "text in quotation marks")
 _YES_OR_NO: tuple[Test, str] = (lambda value: isinstance(value, bool), "True or False, without quotation marks")
 _TYPES: dict[str, tuple[Test, str]] = {
     "SHOPS": (_is_shops, 'a dict of names and paths, {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"}'),
+    "API": (lambda value: isinstance(value, Mapping), 'a dict, {"RETURN_ADDRESSES": ["myapp://paid"]}'),
     "SITE_URL": _TEXT,
     "ALERTS_TO": (_is_addresses, 'a list of e-mail addresses, ["shopkeeper@shop.example"]'),
     "KHALTI_SECRET_KEY": _TEXT,

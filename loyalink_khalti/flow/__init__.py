@@ -45,7 +45,13 @@ alone, and import no module below it. To show something they may read models, st
 from loyalink_khalti.flow.checkout.availability import khalti_unavailable_reason
 from loyalink_khalti.flow.checkout.quote import PointsDoNotFit, Quote, points_for_lines, quote
 from loyalink_khalti.flow.checkout.begin_payment import PaymentPending, begin_payment
-from loyalink_khalti.flow.checkout.unpaid import ReservedTooMuch, live_payment_of, pending_payment, unpaid_purchases
+from loyalink_khalti.flow.checkout.unpaid import (
+    ReservedTooMuch,
+    TooManyAttempts,
+    live_payment_of,
+    pending_payment,
+    unpaid_purchases,
+)
 from loyalink_khalti.flow.verification.verify import cancel_payment, verify_payment
 from loyalink_khalti.flow.verification.refresh import RefreshResult, refresh_payment
 from loyalink_khalti.flow.verification.unmatched import keep_return, look_up_unmatched
@@ -166,6 +172,7 @@ __all__ = [
     "ReservedTooMuch",
     "Resolution",
     "StaffAction",
+    "TooManyAttempts",
     "Violation",
     "adjust_points",
     "adjustment_obstacle",

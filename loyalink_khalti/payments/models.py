@@ -165,6 +165,7 @@ class Payment(Timed, models.Model):
     confirm_attempts = models.PositiveIntegerField(default=0, help_text="how often placing the order failed")
     recorded_outcome = models.CharField(max_length=10, blank=True, default="", db_default="", help_text="by staff")
     lookup_history = models.JSONField(default=list, blank=True, help_text="each new answer of lookup, with its time")
+    return_to = models.CharField(max_length=500, blank=True, default="", db_default="", help_text="an app's address")
 
     is_flagged: bool = True
     """Whether a Flag is open, where the row was read ``with_flags``; True where that is not known."""

@@ -80,7 +80,7 @@ def search_text_for(cart: Cart, number: str = "") -> str:
     return search_text_of((cart.ref, number, cart.customer.name, cart.customer.email, cart.customer.phone))
 
 
-def create_payment(purchase: Purchase, *, credentials: Credentials) -> Payment:
+def create_payment(purchase: Purchase, *, credentials: Credentials, return_to: str = "") -> Payment:
     """Create the next attempt to pay a purchase; commit it before Khalti is called."""
     now = database_now()
     last = purchase.payments.aggregate(last=Max("attempt"))["last"] or 0
@@ -92,6 +92,7 @@ def create_payment(purchase: Purchase, *, credentials: Credentials) -> Payment:
         amount=purchase.amount_due,
         created_at=now,
         next_poll_at=now,
+        return_to=return_to,
     )
 
 

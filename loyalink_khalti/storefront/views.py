@@ -7,9 +7,10 @@ stored for it. A pidx in the query that is not the payment's is kept for the rec
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NoReturn
+from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import get_script_prefix, reverse
 from django.utils import timezone, translation
@@ -92,7 +93,8 @@ class ReturnView(ReadOnlyPaymentView):
         if dropped or request.META.get("QUERY_STRING") or request.path != return_url:
             return redirect(return_url)  # at once, so that no history and no referrer keeps what Khalti appended
         outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment))
-        return redirect(next_page(payment, outcome))
+        app_page = address_in_app(payment, outcome)
+        return AppRedirect(app_page) if app_page else redirect(next_page(payment, outcome))
 
     def reload_url(self, request: HttpRequest, **url_kwargs: Any) -> str:
         """Return the path with the pidx: a database that was down may come back without this payment."""
@@ -150,6 +152,8 @@ class CancelView(PaymentView):
                 request,
                 _("Khalti cannot confirm yet that nothing was paid, so your basket stays reserved. Try again soon."),
             )
+        if address_in_app(payment, outcome):  # the policy of the form's page allows no other address after it
+            return redirect("loyalink_khalti:status", token=payment.token)
         return redirect(next_page(payment, outcome))
 
 
@@ -173,6 +177,26 @@ def _unmatched_page(request: HttpRequest, claim: Returned) -> HttpResponse:
 def _no_record(request: HttpRequest, claim: Returned, *, is_kept: bool) -> HttpResponse:
     context = {"pidx": claim.pidx, "is_kept": is_kept, "home": get_script_prefix()}
     return render(request, "loyalink_khalti/unmatched.html", context, status=HTTPStatus.NOT_FOUND)
+
+
+class AppRedirect(HttpResponseRedirect):
+    """A redirect to an address of an app, of whatever scheme: `address_in_app` returns those of the settings alone."""
+
+    def __init__(self, address: str) -> None:
+        self.allowed_schemes = [conf.scheme_of(address)]
+        super().__init__(address)
+
+
+def address_in_app(payment: Payment, outcome: Outcome) -> str:
+    """Return the address of the app that began the payment, with its token and the outcome and nothing else.
+
+    "" where no app did, where the settings do not allow its address any more, and where the status page has to say
+    what the app cannot know: money has come back for a payment that failed.
+    """
+    address = payment.return_to
+    if not address or not conf.is_return_address(address) or _unmatched(payment, outcome):
+        return ""
+    return f"{address}?{urlencode({'token': payment.token, 'outcome': outcome.value})}"
 
 
 def next_page(payment: Payment, outcome: Outcome) -> str:
@@ -215,6 +239,7 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
         "refresh": refresh(request, payment),
         "order_missing": order_missing,
         "shop_page": _shop_page(payment, outcome) if is_own and not order_missing else "",
+        "app_page": address_in_app(payment, outcome),
     }
 
 

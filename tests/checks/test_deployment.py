@@ -170,6 +170,7 @@ TYPES = {
     "KHALTI_SECRET_KEY": [b"key", 7, ["key"]],
     "KHALTI_BASE_URL": [7, ["https://khalti.com/api/v2/"]],
     "FERNET_KEYS": [7, [b"key"], {"key": "key"}],
+    "API": ["myapp://paid", ["myapp://paid"], 7],
     "CACHE": [7, {"BACKEND": "…"}],
     "GUEST_CLAIMS": ["false", 1, "True"],
     "ALLOW_SELF_DEALING": ["no", 1],

@@ -1,5 +1,6 @@
 """Each problem of a machine is reported in one sentence that says how to fix it."""
 
+import argparse
 import ast
 import fcntl
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from sandbox import bootstrap, children, store
 from sandbox.__main__ import check_port, prepare
+from sandbox.shops import demo_shop
 
 SENTENCE = re.compile(r"[A-Z/][^\n]*\.")
 
@@ -195,8 +197,74 @@ def test_with_another_khalti_no_simulator_starts(monkeypatch, free_port):
 
     chosen = prepare(["--port", str(free_port), "--simulator-port", "0"])
 
-    assert [name for name, _command, _health in store._commands(chosen, bootstrap.ROOT)] == ["The store"]
-    assert "no simulator was started" in store._banner(chosen, {})
+    shop = demo_shop(chosen.shop)
+    assert [name for name, _command, _health in store._commands(chosen, shop)] == ["The store"]
+    assert "no simulator was started" in store._banner(chosen, shop, {})
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    """A folder of ``examples/`` that is complete, beside one that is not."""
+    folder = tmp_path / "examples" / "tea"
+    folder.mkdir(parents=True)
+    (folder.parent / "unfinished").mkdir()
+    (folder / "manage.py").touch()
+    (folder / "demo.txt").write_text(
+        "The tea house is running:  {site}/\n\n  {khalti}{which}{login} {manage} reconcile\n"
+    )
+    monkeypatch.setattr("sandbox.shops.ROOT", tmp_path)
+    return folder
+
+
+def test_each_complete_folder_of_the_examples_can_be_run(example, tmp_path, free_port, monkeypatch):
+    monkeypatch.delenv("SANDBOX_VAR")
+    monkeypatch.delenv("KHALTI_BASE_URL", raising=False)
+    chosen = argparse.Namespace(shop="tea", port=8100, simulator_port=9111, khalti="", reset=False)
+    shop = demo_shop("tea")
+    environment = store._environment(chosen, shop)
+    commands = {name: (command[1:], health) for name, command, health in store._commands(chosen, shop)}
+
+    assert bootstrap.shops(tmp_path) == ["oscar", "tea"]
+    assert environment["SANDBOX_VAR"] == str(example / "var")
+    assert environment["KHALTI_BASE_URL"] == "http://127.0.0.1:9111/api/v2/"
+    assert commands["The store"] == (
+        [str(example / "manage.py"), "runserver", "--noreload", "127.0.0.1:8100"],
+        "http://127.0.0.1:8100/",
+    )
+    assert store._banner(chosen, shop, {}).splitlines()[1:4] == [
+        "  The tea house is running:  http://127.0.0.1:8100/",
+        "",
+        "  http://127.0.0.1:9111/panel/, simulated: the tester's panel:",
+    ]
+    assert (
+        "PORT=8100 KHALTI_BASE_URL=http://127.0.0.1:9111/api/v2/ .venv/bin/python examples/tea/manage.py reconcile"
+        in store._banner(chosen, shop, {})
+    )
+
+
+def test_a_shop_that_does_not_exist_is_reported_with_those_that_do(capsys):
+    with pytest.raises(SystemExit):
+        prepare(["--shop", "tea"])
+
+    assert "'oscar'" in capsys.readouterr().err
+
+
+def test_the_store_is_what_runs_without_a_choice(free_port, monkeypatch):
+    monkeypatch.setenv("KHALTI_BASE_URL", "https://dev.khalti.com/api/v2/")
+
+    chosen = prepare(["--port", str(free_port)])
+
+    assert (chosen.shop, bootstrap.needed_packages(chosen.shop)) == ("oscar", "sandbox")
+    assert "gunicorn" in demo_shop(chosen.shop).server("127.0.0.1:8000")
+
+
+def test_salesman_has_an_environment_of_its_own_because_it_refuses_django_6(project):
+    extra = bootstrap.needed_packages("salesman")
+    venv = bootstrap.Venv(project, bootstrap.folder_of(extra))
+
+    assert venv.folder == project / ".venv-salesman"
+    assert bootstrap.interpreter("salesman") == ".venv-salesman/bin/python"
+    assert bootstrap.folder_of(bootstrap.needed_packages("page")) == ".venv"
 
 
 def test_a_data_folder_that_cannot_be_written_is_reported(tmp_path):

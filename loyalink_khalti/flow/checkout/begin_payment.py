@@ -56,19 +56,24 @@ class PaymentPending(CannotPay):
         self.payment = payment
 
 
-def begin_payment(freeze: Callable[[], Cart], *, browser_session: str = "", network: str = "") -> Payment:
+def begin_payment(
+    freeze: Callable[[], Cart], *, browser_session: str = "", network: str = "", return_to: str = ""
+) -> Payment:
     """Hold what the customer buys, open a payment at Khalti and return it; redirect to its ``payment_url``.
 
     ``freeze`` returns the Cart and runs in the same transaction as the rows that it leads to; whatever it raises
     rolls everything back. ``browser_session`` and ``network`` identify the customer for the limits on what unpaid
-    customers reserve; without them there is no such limit. Raises ``CannotPay`` with a message for the customer
-    (everything that was held is released then), its subclasses ``PaymentPending`` and ``ReservedTooMuch``, and
+    customers reserve; without them there is no such limit. Our return page leads to ``return_to``, the address of an
+    app, of which Khalti learns nothing. Raises ``CannotPay`` with a message for the customer (everything that was held
+    is released then), its subclasses ``PaymentPending``, ``ReservedTooMuch`` and ``TooManyAttempts``, and
     ``InsideTransaction``.
     https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
     """
     forbid_transaction("begin_payment")
     count_attempt(browser_session=browser_session, network=network)
-    payment = in_one_block_or_cannot_pay(lambda: _hold(freeze(), browser_session=browser_session, network=network))
+    payment = in_one_block_or_cannot_pay(
+        lambda: _hold(freeze(), browser_session=browser_session, network=network, return_to=return_to)
+    )
     try:
         request = _initiate_request(payment)
         answer = conf.client_for(payment.credentials, Caller.CHECKOUT)[0].initiate(request)
@@ -112,7 +117,7 @@ def hold_points(purchase: Purchase) -> None:
         raise CannotPay(_("Your points are blocked. Please contact the shop.")) from exc
 
 
-def _hold(cart: Cart, *, browser_session: str, network: str) -> Payment:
+def _hold(cart: Cart, *, browser_session: str, network: str, return_to: str) -> Payment:
     version = ledger.current_version(cart.site_key)
     check_cart(cart, version.rules)
     points_value = ledger.points_value(version.rules, cart.points_redeemed)
@@ -134,7 +139,7 @@ def _hold(cart: Cart, *, browser_session: str, network: str) -> Payment:
         browser_session=browser_session,
         network=network,
     )
-    payment = transitions.create_payment(purchase, credentials=credentials)
+    payment = transitions.create_payment(purchase, credentials=credentials, return_to=return_to)
     hold_points(purchase)
     return payment
 

@@ -26,7 +26,7 @@ def place_order(
     ``freeze`` returns the Cart; whatever it raises rolls everything back. The points are redeemed at once. The order
     earns its points now where nothing is left to pay, otherwise with ``mark_received``. ``browser_session`` and
     ``network`` are those of ``begin_payment``. Raises ``CannotPay`` with a message for the customer (nothing is held
-    then), its subclass ``ReservedTooMuch``, and ``InsideTransaction``.
+    then), its subclasses ``ReservedTooMuch`` and ``TooManyAttempts``, and ``InsideTransaction``.
     """
     forbid_transaction("place_order")
     count_attempt(browser_session=browser_session, network=network)

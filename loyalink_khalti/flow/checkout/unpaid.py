@@ -27,6 +27,14 @@ class ReservedTooMuch(CannotPay):
     """This browser session or network may not reserve that much before it pays; the basket can be changed."""
 
 
+class TooManyAttempts(CannotPay):
+    """This browser session or network has placed too many orders; ``wait`` is in seconds."""
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
 def pending_payment(*, tokens: Sequence[str] = (), member_id: str | None = None) -> Payment | None:
     """Return the newest live payment of a browser session (by its payment tokens) or of a member; one query."""
     mine = Q()
@@ -51,7 +59,7 @@ def live_payment_of(shop: str, origin: str) -> Payment | None:
 
 
 def count_attempt(*, browser_session: str, network: str) -> None:
-    """Count one attempt to place an order. Raises ``CannotPay`` above the limit per browser session or network."""
+    """Count one attempt to place an order. Raises ``TooManyAttempts`` above a limit."""
     for setting, who in (
         ("ATTEMPTS_PER_HOUR_AND_BROWSER", browser_session),
         ("ATTEMPTS_PER_HOUR_AND_NETWORK", network),
@@ -65,7 +73,7 @@ def count_attempt(*, browser_session: str, network: str) -> None:
                 "There were too many orders at once. Nothing was paid; please try again in %(minutes)s minutes.",
                 minutes,
             )
-            raise CannotPay(message % {"minutes": minutes})
+            raise TooManyAttempts(message % {"minutes": minutes}, wait=wait)
 
 
 def check_reservation(cart: Cart, *, amount_due: Paisa, browser_session: str, network: str) -> None:

@@ -18,7 +18,7 @@ from oscar.core.loading import get_class, get_model
 from phonenumbers import PhoneNumberType, number_type
 
 from loyalink_khalti import conf
-from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
+from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut, TotalChanged
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number, order_name
 from loyalink_khalti.hosts.common.payment_methods import method_options
 from loyalink_khalti.money import Paisa, Points
@@ -135,7 +135,7 @@ class Freeze:
         costs = pricing.costs(submission)
         quote = pricing.quote(self.request, costs, self.choice)
         if self.expected_due is not None and self.expected_due != quote.amount_due:
-            raise CannotPay(_("The total has changed. Please review your order again."))
+            raise TotalChanged(_("The total has changed. Please review your order again."))
         pricing.apply_points(submission, quote.points_value)
         return costs
 
