@@ -1,0 +1,96 @@
+"""Who may open an order: its member, the browser that placed it, a guest who knows its number and address, a mail.
+
+An order's number alone opens nothing. Whether there is an order with a number is never said.
+"""
+
+from datetime import timedelta
+
+from django.core import signing
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+
+from loyalink_khalti import conf
+from loyalink_khalti.nepal import ascii_digits, nepali_mobile
+
+from .models import Order
+
+SESSION_KEY = "loyalink_khalti_page_orders"
+REMEMBERED = 20
+"""How many numbers a session keeps; the oldest drops out."""
+LINK_LIFETIME = timedelta(days=180)
+"""How long the link in an order's mail opens its page; then the customer finds it by its number and e-mail address."""
+PER_MINUTE = 10
+"""How often one network may look for an order."""
+PER_HOUR_AND_ORDER = 20
+"""How often all networks together may look for the order with one number."""
+_SALT = "loyalink_khalti.hosts.page.order"
+
+
+def remember_order(request: HttpRequest, number: str) -> None:
+    """Let this browser session open the order's page. The caller has checked that it is the customer's."""
+    numbers = [each for each in _remembered(request) if each != number]
+    request.session[SESSION_KEY] = [*numbers, number][-REMEMBERED:]
+
+
+def _remembered(request: HttpRequest) -> list[str]:
+    stored = request.session.get(SESSION_KEY)
+    return [each for each in stored if isinstance(each, str)] if isinstance(stored, list) else []
+
+
+def own_order(request: HttpRequest, number: str) -> Order | None:
+    """Return a placed order that this customer may see, None for any other number."""
+    order = Order.objects.placed().filter(number=number).prefetch_related("lines").first()
+    if order is None:
+        return None
+    is_members = request.user.is_authenticated and order.member_id == str(request.user.pk)
+    return order if is_members or number in _remembered(request) else None
+
+
+def order_link(order: Order) -> str:
+    """Return the path that opens the order's page from its mail, without a log-in."""
+    return reverse("loyalink_khalti_page:order_link", args=[signing.dumps(order.number, salt=_SALT)])
+
+
+def read_link(token: str) -> str:
+    """Return the number that a mail's link names, "" for one that is too old, cut short or made up."""
+    try:
+        return str(signing.loads(token, salt=_SALT, max_age=LINK_LIFETIME))
+    except signing.BadSignature:
+        return ""
+
+
+def find_order(number: str, contact: str) -> Order | None:
+    """Return the placed order with this number, if ``contact`` is its e-mail address or its phone number."""
+    typed = _number(number)
+    order = Order.objects.placed().filter(number__in={typed, typed.upper()}).first()
+    known = [_contact(each) for each in (order.email, order.phone)] if order is not None else ["", ""]
+    wanted = _contact(contact)
+    fits = [bool(each) and constant_time_compare(each, wanted) for each in known]
+    return order if any(fits) else None
+
+
+def seconds_to_wait(request: HttpRequest, number: str) -> int:
+    """Count an attempt to find an order. Return 0 if it may be answered, otherwise the seconds to wait.
+
+    Right and wrong attempts count alike, so that the limits cannot be used to guess the phone number of an order.
+    """
+    network = conf.client_network(request) or str(request.META.get("REMOTE_ADDR", ""))
+    by_network = conf.seconds_to_wait(RateLimitItemPerMinute(PER_MINUTE), "order look-up", network)
+    by_number = conf.seconds_to_wait(
+        RateLimitItemPerHour(PER_HOUR_AND_ORDER), "order look-up", _number(number).upper()
+    )
+    return max(by_network, by_number)
+
+
+def _number(typed: str) -> str:
+    return "".join(ascii_digits(typed).split())[:100]
+
+
+def _contact(typed: str) -> str:
+    """Return an e-mail address or a phone number in the form in which two are compared, "" for neither."""
+    text = typed.strip()
+    if "@" in text:
+        return text.casefold()
+    return nepali_mobile(text) or "".join(each for each in ascii_digits(text) if each.isdigit() and each.isascii())

@@ -1,0 +1,150 @@
+"""A placed order, its look-up for guests, and a member's orders and points."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView, View
+
+from loyalink_khalti import conf, flow
+from loyalink_khalti.hosts.common.points_history import HistoryLine, points_history, purchase_refs
+from loyalink_khalti.hosts.common.receipt import receipt_for
+from loyalink_khalti.money import npr
+from loyalink_khalti.ports import PaymentMethod
+
+from . import order_access
+from .models import Order, OrderStatus
+from .site_settings import SHOP, payment_methods, settings_of_key
+
+NEWEST = 20
+"""How many orders a member's page lists."""
+
+
+class PrivatePage(View):
+    """A page of one customer: no cache keeps it, no search engine lists it, no link that leaves it names it."""
+
+    http_method_names: tuple[str, ...] = ("get", "head", "options")
+
+    @method_decorator(never_cache)
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = super().dispatch(request, *args, **kwargs)
+        response["Referrer-Policy"] = "same-origin"
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+
+class OrderView(PrivatePage):
+    """A placed order with its receipt: the thank-you page, and the same later."""
+
+    def get(self, request: HttpRequest, number: str) -> HttpResponse:
+        order = order_access.own_order(request, number)
+        if order is None:  # whether there is such an order is not said
+            return redirect("loyalink_khalti_page:find_order")
+        return render(request, "loyalink_khalti/page/order.html", order_context(order))
+
+
+def order_context(order: Order) -> dict[str, Any]:
+    """Return what the page and the mails of an order show."""
+    receipt = receipt_for(SHOP, order.number)
+    is_unpaid = order.status == OrderStatus.PENDING and order.paid < order.total
+    is_transfer = order.method == PaymentMethod.BANK_TRANSFER
+    texts = payment_methods(settings_of_key(order.site_key)).texts if is_unpaid and is_transfer else {}
+    return {
+        "order": order,
+        "lines": list(order.lines.all()),
+        "receipt": receipt,
+        "is_new": order.status in {OrderStatus.PENDING, OrderStatus.PAID},
+        "is_unpaid": is_unpaid,
+        "left_to_pay": order.total - order.paid,
+        "bank_account": texts.get(PaymentMethod.BANK_TRANSFER.value, ""),
+    }
+
+
+class OrderLinkView(PrivatePage):
+    """Where an order's mail leads: the order's page, without a log-in."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        number = order_access.read_link(token)
+        if not number:
+            messages.warning(request, _("This link is too old or incomplete. Please enter the number of your order."))
+            return redirect("loyalink_khalti_page:find_order")
+        order_access.remember_order(request, number)
+        return redirect("loyalink_khalti_page:order", number)
+
+
+class FindOrderForm(forms.Form):
+    """The number of an order, and the e-mail address or the phone number that was given with it."""
+
+    number = forms.CharField(
+        label=gettext_lazy("Order number"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+        error_messages={"required": gettext_lazy("Enter the number of your order. It is in the mail that we sent.")},
+    )
+    contact = forms.CharField(
+        label=gettext_lazy("E-mail or phone"),
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "email", "autocapitalize": "none"}),
+        error_messages={"required": gettext_lazy("Enter the e-mail address or the phone number of your order.")},
+    )
+
+
+class FindOrderView(PrivatePage):
+    """Find an order by its number and its e-mail address or phone number."""
+
+    http_method_names = ("get", "head", "post", "options")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._page(request, FindOrderForm(auto_id="lk-%s"))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = FindOrderForm(request.POST, auto_id="lk-%s")
+        if not form.is_valid():
+            return self._page(request, form, status=422)
+        number, contact = form.cleaned_data["number"], form.cleaned_data["contact"]
+        if wait := order_access.seconds_to_wait(request, number):
+            form.add_error(None, _("Too many attempts. Please try again later, or open the link in your mail."))
+            response = self._page(request, form, status=429)
+            response["Retry-After"] = str(wait)
+            return response
+        order = order_access.find_order(number, contact)
+        if order is None:
+            form.add_error(None, _("We found no order with this number and this e-mail address or phone number."))
+            return self._page(request, form, status=422)
+        order_access.remember_order(request, order.number)
+        return redirect("loyalink_khalti_page:order", order.number)
+
+    def _page(self, request: HttpRequest, form: FindOrderForm, *, status: int = 200) -> HttpResponse:
+        return render(request, "loyalink_khalti/page/find_order.html", {"form": form}, status=status)
+
+
+class PointsView(LoginRequiredMixin, PrivatePage, TemplateView):
+    """A member's points card with its history, and their orders."""
+
+    template_name = "loyalink_khalti/page/points.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        site_key, member_id = conf.site_key(self.request), str(self.request.user.pk)
+        card = flow.points_card(site_key, member_id)
+        orders = Order.objects.placed().filter(site_key=site_key, member_id=member_id)
+        context = super().get_context_data(**kwargs)
+        return context | {
+            "card": card,
+            "program": conf.program_texts(site_key),
+            "points_value": npr(card.points_value),
+            "history": _history(card, member_id),
+            "orders": orders.order_by("-placed_at", "-pk")[:NEWEST],
+        }
+
+
+def _history(card: flow.PointsCard, member_id: str) -> list[HistoryLine]:
+    refs = purchase_refs(card.entries, shop=SHOP).values()
+    own = Order.objects.placed().filter(member_id=member_id, number__in=refs)
+    return points_history(card.entries, shop=SHOP, visible_orders=set(own.values_list("number", flat=True)))
