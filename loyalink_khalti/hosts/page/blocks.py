@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from wagtail.blocks import BooleanBlock, CharBlock, PageChooserBlock, StructBlock
+from wagtail.blocks import StructBlock
+from wagtail.blocks.field_block import BooleanBlock, CharBlock, PageChooserBlock
 from wagtail.models import Page, get_page_models
 
 from .product import KhaltiProductMixin
@@ -56,7 +57,7 @@ class BuyWithKhaltiBlock(StructBlock):
         return self.deconstruct()
 
     @classmethod
-    def construct_from_lookup(cls, lookup: Any, *args: Any, **kwargs: Any) -> Any:
+    def construct_from_lookup(cls, *_args: Any, **_kwargs: Any) -> Any:
         return cls()
 
     def get_context(self, value: Any, parent_context: Any = None) -> Any:

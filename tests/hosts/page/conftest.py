@@ -33,6 +33,7 @@ SITA = Details(name="Sita Sharma", email="sita@example.com", phone="9841234567",
 @pytest.fixture
 def page_shop(settings: SettingsWrapper) -> None:
     """Name the host in ``SHOPS``, beside Oscar."""
+    settings.ROOT_URLCONF = "tests.hosts.page.urls"
     chosen = settings.LOYALINK_KHALTI
     settings.LOYALINK_KHALTI = {
         **chosen,
