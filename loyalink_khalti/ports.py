@@ -1,6 +1,6 @@
 """The interface between the flow and a host: the Cart that a host hands over and the Shop that it implements.
 
-Amounts are in paisa. The tests in ``contract.py`` prove a Shop; import them from ``loyalink_khalti.testing``.
+Amounts are in paisa. The tests in ``contract/`` prove a Shop; import them from ``loyalink_khalti.testing``.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.lint, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The file names in a wheel that is built from a copy, as from a fresh clone."""
+def wheel_file(tmp_path_factory):
+    """A wheel that is built from a copy, as from a fresh clone."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
@@ -27,7 +27,14 @@ def wheel(tmp_path_factory):
     done = subprocess.run([*pip, "--wheel-dir", folder, source], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (built,) = folder.glob("*.whl")
-    return set(zipfile.ZipFile(built).namelist())
+    with zipfile.ZipFile(built) as file:
+        yield file
+
+
+@pytest.fixture
+def wheel(wheel_file):
+    """The names of its files."""
+    return set(wheel_file.namelist())
 
 
 def test_the_wheel_has_every_file_of_the_package(wheel):
@@ -51,3 +58,9 @@ def test_the_wheel_has_no_file_of_the_store_or_the_tests(wheel):
 
 def test_the_wheel_has_the_licence(wheel):
     assert [name for name in wheel if name.endswith("dist-info/licenses/LICENSE")]
+
+
+def test_the_wheel_brings_the_pytest_plugin(wheel, wheel_file):
+    (points,) = [name for name in wheel if name.endswith("dist-info/entry_points.txt")]
+
+    assert "[pytest11]\nloyalink_khalti = loyalink_khalti.testing\n" in wheel_file.read(points).decode() + "\n"

@@ -1,9 +1,10 @@
 """The contract that every shop keeps, as tests. Import ``ShopContract`` from ``loyalink_khalti.testing``.
 
-Each test says what it found wrong with the shop and what follows from it. ``tests/test_contract.py`` has the wrong
-shops that they find.
+Each test says what it found wrong with the shop and what follows from it. ``tests/flow/wrong_hosts.py``
+has the wrong hosts that they find.
 """
 
+from .carts import CartContract
 from .concurrency import ConcurrencyContract
 from .deletions import DeletionContract
 from .fixtures import paid_for
@@ -16,7 +17,13 @@ __all__ = ["ShopContract", "paid_for"]
 
 
 class ShopContract(
-    OrderContract, ReleaseContract, RefundContract, DeletionContract, ConcurrencyContract, PageContract
+    CartContract,
+    OrderContract,
+    ReleaseContract,
+    RefundContract,
+    DeletionContract,
+    ConcurrencyContract,
+    PageContract,
 ):
     """What the flow relies on. Subclass it as ``Test…`` and define these fixtures::
 
@@ -28,6 +35,7 @@ class ShopContract(
     stock            a function that returns how many of each product can still be sold: ``{sku: 18}``
     sell_out         a function that sells to others all that is left of the Cart's products
     delete_order     a function that deletes the Cart's order in the database, past whatever refuses that
+    freeze_again     optional: a function that freezes the Cart's basket a second time, as a double click would
 
     There must be stock for three such Carts. Run the tests on PostgreSQL too: on SQLite no test can find a missing
     lock.

@@ -1,7 +1,5 @@
 """``confirm`` and ``record_received``: a purchase becomes one placed order, and what has been paid is on it."""
 
-import json
-
 import pytest
 from django.core import mail
 from django.db import transaction
@@ -26,17 +24,6 @@ from .fixtures import (
 
 @pytest.mark.django_db
 class OrderContract:
-    def test_a_cart_survives_serialisation(self, cart: Cart) -> None:
-        again = Cart.from_json(json.loads(json.dumps(cart.to_json())))
-        assert again == cart, "a Cart must be the same after it was stored as JSON: use the types that ports.py names"
-
-    def test_each_line_of_a_cart_has_an_id_of_its_own(self, cart: Cart) -> None:
-        """M13: by it a refund finds the line, whatever its SKU."""
-        ids = [line.id for line in cart.lines]
-
-        assert all(ids), "each Line of a Cart needs an id, by which refunds name it"
-        assert len(set(ids)) == len(ids), f"two Lines of a Cart have the same id: {ids}"
-
     def test_a_held_purchase_is_no_order_yet(self, shop: Shop, cart: Cart) -> None:
         assert not is_listed(shop, cart), "placed_orders() lists a purchase that was not confirmed"
         assert not shop.get_order(cart.ref).placed, "get_order() calls a purchase placed that was not confirmed"

@@ -16,7 +16,7 @@ In a test, as an object that is also a server::
         browser.get(khalti.return_urls(pidx)[0])
         assert khalti.calls.count(("lookup", pidx)) == 3
 
-The fixture ``khalti_simulator`` of ``loyalink_khalti.testing`` starts one for each test.
+The fixtures ``khalti_simulator`` and ``khalti`` of ``loyalink_khalti.testing`` start one for each test.
 
 From another program, over HTTP: ``POST /panel/api/<verb>`` with a JSON object (``simulator.panel_api``)::
 

@@ -1,6 +1,7 @@
 """The fake shop fulfils the contract of every shop."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,10 @@ class FakeShopFixtures:
     @pytest.fixture
     def delete_order(self, shop: FakeShop, cart: Cart) -> Callable[[], None]:
         return lambda: shop.delete_order(cart.ref)
+
+    @pytest.fixture
+    def freeze_again(self, shop: FakeShop, cart: Cart) -> Callable[[], Cart]:
+        return shop.freeze(replace(cart, ref="order-3"))
 
 
 def freeze(shop: FakeShop, ref: str, **changes: Any) -> Cart:

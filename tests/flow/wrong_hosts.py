@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from django.core import checks, mail
 from django.db import connection, transaction
 
-from loyalink_khalti.errors import ShopCannot
+from loyalink_khalti.errors import BasketTaken, CannotPay, ShopCannot
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, HostOrder, Outcome, Paid
 from loyalink_khalti.testing import FakeShop
@@ -26,6 +27,87 @@ class WrongShop(FakeShop):
 
     def take_all(self, ref: str) -> None:
         self._take_stock(Cart.from_json(self._purchase(ref)["cart"]))
+
+
+# The verbs and the Cart
+
+
+class HasNoReverseRefund(WrongShop):
+    reverse_refund = None  # type: ignore[assignment]  # that is the mistake
+
+
+class NamesAnArgumentDifferently(WrongShop):
+    def record_received(self, ref: str, *, amount: Paisa) -> None:  # type: ignore[override]  # that is the mistake
+        super().record_received(ref, received=amount)
+
+
+class WrongCart(WrongShop):
+    """A mistake in the Cart that the freeze returns."""
+
+    mistake: dict[str, Any] = {}
+
+    def freeze(self, cart: Cart) -> Callable[[], Cart]:
+        freeze = super().freeze(cart)
+        return lambda: replace(freeze(), **self.mistake)
+
+
+class PricesInRupees(WrongShop):
+    def freeze(self, cart: Cart) -> Callable[[], Cart]:
+        freeze = super().freeze(cart)
+        rupees: Any = Decimal("1000.00")
+        return lambda: replace(freeze(), lines=tuple(replace(line, unit=rupees) for line in cart.lines))
+
+
+class LeavesShippingOutOfTheCart(WrongCart):
+    mistake = {"total": Paisa(250_000)}
+
+
+class NamesNoBasket(WrongCart):
+    mistake = {"origin": ""}
+
+
+class NamesMembersOfACartByNumber(WrongCart):
+    mistake = {"member_id": 7}
+
+
+class SellsUnderAnotherName(WrongCart):
+    mistake = {"shop": "market"}
+
+
+class SellsInDollars(WrongCart):
+    mistake = {"currency": "USD"}
+
+
+class HoldsNothing(WrongShop):
+    """The freeze computes a Cart, and writes no order."""
+
+    def freeze(self, cart: Cart) -> Callable[[], Cart]:
+        return lambda: cart
+
+
+class OrdersABasketTwice(WrongShop):
+    def freeze(self, cart: Cart) -> Callable[[], Cart]:
+        freeze = super().freeze(cart)
+
+        def again() -> Cart:
+            self._delete(f"basket {cart.origin}")
+            self._delete(f"purchase {cart.ref}")
+            return freeze()
+
+        return again
+
+
+class CallsATakenBasketUnpayable(WrongShop):
+    def freeze(self, cart: Cart) -> Callable[[], Cart]:
+        freeze = super().freeze(cart)
+
+        def fails() -> Cart:
+            try:
+                return freeze()
+            except BasketTaken as exc:
+                raise CannotPay(str(exc)) from exc
+
+        return fails
 
 
 # confirm

@@ -1,10 +1,14 @@
 """Oscar keeps the contract of every shop."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from oscar.core.loading import get_model
 
+from loyalink_khalti.hosts.common.checkout import PaymentChoice
+from loyalink_khalti.hosts.oscar.freeze import Freeze
 from loyalink_khalti.hosts.oscar.shop import OscarShop
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart
@@ -44,3 +48,8 @@ class TestOscarShop(ShopContract):
     @pytest.fixture
     def delete_order(self, cart: Cart) -> Callable[[], None]:
         return lambda: delete_in_sql(only_order())
+
+    @pytest.fixture
+    def freeze_again(self, cart: Cart) -> Callable[[], object]:
+        checkout: Any = SimpleNamespace(request=None)  # the basket is refused before anything of it is read
+        return Freeze(checkout, basket_id=int(cart.origin), choice=PaymentChoice())

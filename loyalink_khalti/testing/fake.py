@@ -1,9 +1,4 @@
-"""pytest fixtures for shops that plug in, a shop for tests, and the contract that every shop keeps.
-
-In a ``conftest.py``: ``from loyalink_khalti.testing import fake_shop, khalti_simulator``. To prove a shop, subclass
-``ShopContract`` beside its tests. To test code that uses the flow without a shop of its own, use ``fake_shop``. The
-flow commits by itself, so its tests need ``@pytest.mark.django_db(transaction=True)``; those of the contract do not.
-"""
+"""A shop for tests of whatever uses the flow: all of a host, with nothing around it."""
 
 import json
 from collections import defaultdict, deque
@@ -11,39 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import pytest
 from django.core.checks import CheckMessage
 from django.db import IntegrityError, connection, transaction
 
 from loyalink_khalti.errors import BasketTaken, ShopCannot
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Cart, Customer, HostOrder, Line, Outcome, Paid, ReleaseReason
-from loyalink_khalti.simulator import Simulator
-
-pytest.register_assert_rewrite("loyalink_khalti.contract")
-from loyalink_khalti.contract import ShopContract, paid_for  # noqa: E402 - a failure shows the values compared
-
-__all__ = ["FakeShop", "ShopContract", "fake_shop", "khalti_simulator", "paid_for"]
-
-
-@pytest.fixture
-def khalti_simulator() -> Iterator[Simulator]:
-    """A simulated Khalti on a port of its own for the length of one test."""
-    with Simulator() as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def fake_shop(db: None, settings: Any) -> "FakeShop":  # noqa: ARG001 - it needs the database
-    """A shop named ``fake`` without purchases. Its data is in the test's database."""
-    from loyalink_khalti import conf  # not before the apps are ready
-
-    chosen = getattr(settings, "LOYALINK_KHALTI", {})
-    settings.LOYALINK_KHALTI = {**chosen, "SHOPS": {**chosen.get("SHOPS", {}), "fake": f"{__name__}.FakeShop"}}
-    shop = conf.shop("fake")
-    assert isinstance(shop, FakeShop)
-    shop.reset()
-    return shop
 
 
 class FakeShop:
