@@ -10,13 +10,12 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models.signals import pre_delete
-from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
+from loyalink_khalti.hosts.common.deletion import refuse_deletion
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.ports import Line
-from loyalink_khalti.staff.deletion import DeletionRefused
 
 from . import orders, reservations
 from .settings import SHOP
@@ -39,29 +38,10 @@ def protect() -> None:
 
 
 def refuse(sender: Any, instance: Any, **_signal: Any) -> None:
-    """Raise ``DeletionRefused``, with a sentence for staff, unless the flow has nothing on this order. A receiver.
-
-    The lock on the purchase lets a payment that arrives at this moment be first.
-    """
+    """Raise ``DeletionRefused``, with a sentence for staff, unless the flow has nothing on this order. A receiver."""
     path = PROTECTED[sender._meta.label]
     number = sender._base_manager.filter(pk=instance.pk).values_list(path, flat=True).first()
-    purchase = Purchase.objects.select_for_update(of=("self",)).filter(shop=SHOP, ref=number).first()
-    if purchase is not None and purchase.state != PurchaseState.RELEASED:
-        raise DeletionRefused(_refusal(purchase), {instance})
-
-
-def _refusal(purchase: Purchase) -> str:
-    if purchase.state == PurchaseState.OPEN:
-        text = _(
-            "Order %(number)s cannot be deleted: a payment for it is pending, and it reserves stock. Cancel that"
-            " payment, or wait until it has expired."
-        )
-    else:
-        text = _(
-            "Order %(number)s cannot be deleted: its payment, its points and its stock are on record here. Refund or"
-            " cancel it instead."
-        )
-    return text % {"number": purchase.ref}
+    refuse_deletion(SHOP, number, instance)
 
 
 def release(ref: str, *, customer_present: bool) -> None:

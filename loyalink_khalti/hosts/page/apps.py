@@ -11,3 +11,8 @@ class PageShopConfig(AppConfig):
     label = "loyalink_khalti_page"
     verbose_name = _("Pages that sell")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import deleted_orders
+
+        deleted_orders.protect()

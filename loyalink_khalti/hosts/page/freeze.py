@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
+from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut, TotalChanged
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number, order_name, quote_costs
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Cart, Costs, Customer, PaymentMethod
@@ -39,7 +39,8 @@ class _Frozen:
 class Freeze:
     """Hold an order for an open basket. The flow may call it twice.
 
-    Raises ``BasketTaken``, ``SoldOut``, ``InvalidDetails``, or ``CannotPay`` with a message for the customer.
+    Raises ``BasketTaken``, ``SoldOut``, ``InvalidDetails``, ``TotalChanged``, or ``CannotPay`` with a message for the
+    customer.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Freeze:
         frozen = self._read()
         order = self._create_order(frozen)
         lines = frozen.basket.lines
-        before = _take_stock(lines)
+        before = _take_stock(order, lines)
         rows = OrderLine.objects.bulk_create(_order_line(order, line) for line in lines)
         return self._cart(order, frozen, rows, before)
 
@@ -68,7 +69,7 @@ class Freeze:
         choice = PaymentChoice(method=self.method, points=self.points)
         quote = quote_costs(costs, choice, site_key=basket.site_key, member_id=basket.member_id)
         if self.expected_due is not None and self.expected_due != quote.amount_due:
-            raise CannotPay(_("The total has changed. Please review your order again."))
+            raise TotalChanged(_("The total has changed. Please review your order again."))
         return _Frozen(basket=basket, costs=costs, details=checked, delivery=delivery, points_value=quote.points_value)
 
     def _create_order(self, frozen: _Frozen) -> Order:
@@ -126,10 +127,10 @@ def _taken() -> BasketTaken:
     return BasketTaken(_("This basket is being ordered already."))
 
 
-def _take_stock(lines: list[PricedItem]) -> dict[stock.Key, int]:
-    """Take what the lines sell out of stock, under lock. Return how many there were of each."""
+def _take_stock(order: Order, lines: list[PricedItem]) -> dict[stock.Key, int]:
+    """Reserve what the lines sell, under lock. Return how many there were of each."""
     try:
-        return stock.take(wanted_stock(lines))
+        return stock.reserve(order.number, wanted_stock(lines))
     except stock.NotEnough as exc:
         title = next(line.title for line in lines if line.stock_key == exc.key)
         nothing = _("No order was placed and nothing was paid.")
@@ -154,5 +155,4 @@ def _order_line(order: Order, line: PricedItem) -> OrderLine:
         needs_delivery=page.needs_delivery,
         is_free_amount=line.item.amount is not None,
         tracks_stock=page.track_stock,
-        reserved=line.item.quantity if page.track_stock else 0,
     )

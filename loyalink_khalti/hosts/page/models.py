@@ -6,7 +6,9 @@ table of its own and no field of a page, because publishing an older draft would
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -14,6 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.contrib.settings.models import BaseSiteSetting
 
 from .fields import DeliveryOptionsField
+
+if not apps.is_installed("loyalink_khalti.hosts.page"):
+    raise ImproperlyConfigured('add "loyalink_khalti.hosts.page" to INSTALLED_APPS')
 
 PAGE_MODEL = getattr(settings, "WAGTAIL_PAGE_MODEL", "wagtailcore.Page")
 """Wagtail's base page model, which a project can swap from Wagtail 8 on."""
@@ -143,9 +148,7 @@ class OrderLine(models.Model):
     is_free_amount = models.BooleanField(default=False)
     """Whether the customer chose how much to pay."""
     tracks_stock = models.BooleanField(default=False)
-    """Whether the page tracked stock, so that the line takes some."""
-    reserved = models.PositiveIntegerField(default=0)
-    """How many it takes out of stock now: all of them while held or placed, less what was restocked or released."""
+    """Whether the page tracked stock, so that the line takes some: its quantity, less what was restocked."""
     restocked = models.PositiveIntegerField(default=0)
     """How many refunds have put back in stock."""
 
@@ -214,6 +217,26 @@ class Stock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product} {self.choice}: {self.quantity}"
+
+
+class Reservation(models.Model):
+    """What a held order has taken out of stock. Its rows are gone once the order is placed or released.
+
+    It names the order by its number, without a foreign key: an order that raw SQL has deleted is released as well.
+    """
+
+    number = models.CharField(max_length=100, db_index=True)
+    product = models.UUIDField()
+    choice = models.CharField(max_length=64, blank=True, default="")
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["number", "product", "choice"], name="loyalink_page_reserved_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.quantity} of {self.product} {self.choice}"
 
 
 class PageShopSettings(BaseSiteSetting):

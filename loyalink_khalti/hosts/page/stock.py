@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti.errors import LoyalinkError
 
-from .models import Stock
+from .models import Reservation, Stock
 
 Key = tuple[UUID, str]
 """A product (a page's ``translation_key``) and the id of a choice, "" for a product without choices."""
@@ -58,9 +58,34 @@ def take(wanted: Mapping[Key, int]) -> dict[Key, int]:
     return before
 
 
+def reserve(number: str, wanted: Mapping[Key, int]) -> dict[Key, int]:
+    """Take products out of stock for a held order. Return how many there were of each. Raises ``NotEnough``."""
+    before = take(wanted)
+    rows = (
+        Reservation(number=number, product=product, choice=choice, quantity=quantity)
+        for (product, choice), quantity in wanted.items()
+    )
+    Reservation.objects.bulk_create(rows)
+    return before
+
+
+def keep_reserved(number: str) -> None:
+    """End the reservation of an order that is placed now: what it took stays out of stock."""
+    Reservation.objects.filter(number=number).delete()
+
+
+def release(number: str) -> None:
+    """Put what a held order has reserved back in stock, once, whether the order still exists or not."""
+    rows = list(Reservation.objects.select_for_update(of=("self",)).filter(number=number))
+    put_back({(row.product, row.choice): row.quantity for row in rows})
+    keep_reserved(number)
+
+
 def put_back(returned: Mapping[Key, int]) -> None:
     """Put products back in stock, in the caller's transaction."""
     keys = [key for key, quantity in returned.items() if quantity]
+    if not keys:
+        return
     rows = _lock(keys)
     missing = [Stock(product=key[0], choice=key[1]) for key in keys if key not in rows]
     if missing:  # somebody has deleted the row

@@ -1,0 +1,68 @@
+"""What can be wrong with how this host is installed and configured; ``PageShop.check`` yields it."""
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.urls import NoReverseMatch, reverse
+
+from loyalink_khalti.hosts.common.payment_methods import BUILT_IN
+
+from .product import KhaltiProductMixin
+from .site_settings import options
+
+_OPTIONS_HINT = (
+    f'LOYALINK_KHALTI["PAGE"] = {{"METHODS": {[str(code) for code in BUILT_IN]}}}, for example; see'
+    " docs/configuration.md."
+)
+APP = "loyalink_khalti.hosts.page"
+
+
+def messages() -> Iterator[checks.CheckMessage]:
+    """Yield a message for each fault."""
+    for fault in options.faults():
+        yield checks.Error(fault, hint=_OPTIONS_HINT, id="loyalink_khalti.E057")
+    if getattr(settings, "ROOT_URLCONF", None):
+        yield from _urls()
+    yield from _models()
+
+
+def _urls() -> Iterator[checks.CheckMessage]:
+    try:
+        reverse("loyalink_khalti_page:basket")
+    except NoReverseMatch:
+        yield checks.Error(
+            "The URLs of the basket, the checkout and the orders of pages that sell are missing.",
+            hint=f'Add path("khalti/", include("{APP}.urls")) to the URLs, before Wagtail\'s catch-all.',
+            id="loyalink_khalti.E058",
+        )
+
+
+def _models() -> Iterator[checks.CheckMessage]:
+    models = [model for model in apps.get_models() if issubclass(model, KhaltiProductMixin)]
+    if not models:
+        yield checks.Warning(
+            "No page model sells anything: none inherits from KhaltiProductMixin.",
+            hint=f"from {APP}.product import KhaltiProductMixin; class TrekPage(KhaltiProductMixin, Page): ...",
+            id="loyalink_khalti.W059",
+        )
+    for model in models:
+        if "price" not in _fields_of_panels(model.content_panels):
+            yield checks.Warning(
+                f"Editors cannot enter a price of {model.__name__}: its content_panels have no panel for it.",
+                hint=f"content_panels = [*Page.content_panels, …, *{model.__name__}.product_panels]",
+                obj=model,
+                id="loyalink_khalti.W060",
+            )
+
+
+def _fields_of_panels(panels: object) -> set[str]:
+    """Return the names of the fields that panels show, those of groups included."""
+    found: set[str] = set()
+    for panel in panels if isinstance(panels, list | tuple) else ():
+        if isinstance(panel, str):
+            found.add(panel)
+        found.add(str(getattr(panel, "field_name", "")))
+        found |= _fields_of_panels(getattr(panel, "children", ()))
+    return found

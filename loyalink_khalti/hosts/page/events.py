@@ -1,0 +1,44 @@
+"""What follows when an order is placed or changed: signals for the site's own code, and mails, after the commit.
+
+Both go through the outbox, so that a transaction that is rolled back has sent nothing. A message can come twice.
+"""
+
+from enum import StrEnum
+
+from django.dispatch import Signal
+
+from loyalink_khalti import outbox
+
+from .models import Order
+
+
+class OrderEvent(StrEnum):
+    """What has happened to an order."""
+
+    PLACED = "placed"
+    PAID = "paid"
+    """Its money has arrived after it was placed."""
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    """In full or in part."""
+
+
+order_changed = Signal()
+"""Sent with ``order`` and ``event``, an `OrderEvent`, after the commit; perhaps twice."""
+MAILS: dict[OrderEvent, str] = {}
+"""The function that the outbox calls with the ``number`` of the order, by event."""
+_SEND_SIGNAL = f"{__name__}.send_signal"
+
+
+def happened(order: Order, event: OrderEvent) -> None:
+    """Let signal and mail follow, in the transaction that changes the order."""
+    outbox.post(_SEND_SIGNAL, number=order.number, event=event.value)
+    if event in MAILS:
+        outbox.post(MAILS[event], number=order.number)
+
+
+def send_signal(number: str, event: str) -> None:
+    """Send ``order_changed``. Called by the outbox."""
+    order = Order.objects.filter(number=number).first()
+    if order is not None:
+        order_changed.send(sender=Order, order=order, event=OrderEvent(event))

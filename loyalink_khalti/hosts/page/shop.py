@@ -1,0 +1,156 @@
+"""Pages that sell as the flow sees them: a held order is placed or released, and a placed one refunded."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from django.core.checks import CheckMessage
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from loyalink_khalti import flow
+from loyalink_khalti.errors import ShopCannot
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.ports import HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
+
+from . import deleted_orders, orders
+from .models import Category, Order, OrderStatus
+from .pricing import category_tag
+from .site_settings import SHOP
+
+_ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
+"""Outcomes that the storefront's status page shows."""
+
+
+class PageShop:
+    """Wagtail pages that sell; see ``ports.Shop`` for what each verb promises."""
+
+    local: ClassVar[bool] = True
+
+    def confirm(self, ref: str, *, paid: Paid) -> str:
+        order = orders.lock(ref)
+        if not order.is_placed:
+            orders.place(order, paid)
+        elif paid.amount and order.status == OrderStatus.CANCELLED and not orders.is_paid(order):
+            orders.place_again(order, paid)
+        elif paid.amount and orders.is_awaited(order):
+            orders.set_received(order, paid.amount)
+        return order.number
+
+    def record_received(self, ref: str, *, received: Paisa) -> None:
+        order = orders.lock(ref)
+        if not order.is_placed or order.status in {OrderStatus.CANCELLED, OrderStatus.REFUNDED}:
+            raise ShopCannot("host_failed", f"order {ref} is {order.status}")
+        orders.set_received(order, received)
+
+    def release(self, ref: str, *, release_reason: ReleaseReason, customer_present: bool) -> None:
+        """Release a held order. Its basket is in the customer's session and needs nothing from here."""
+        try:
+            order = orders.lock(ref)
+        except ShopCannot:
+            deleted_orders.release(ref)
+            return
+        if order.is_placed:
+            raise ShopCannot("host_failed", f"order {ref} is placed and cannot be released")
+        if order.status == OrderStatus.HELD:
+            orders.release(order, release_reason)
+
+    def refund(
+        self, ref: str, *, subtotal: Paisa, shipping: Paisa, lines: tuple[tuple[str, int], ...], key: str
+    ) -> None:
+        try:
+            order = orders.lock(ref)
+        except ShopCannot:  # it was deleted: there is nothing to record it on
+            return
+        is_recorded = orders.refund(order, subtotal=subtotal, shipping=shipping, lines=lines, key=key)
+        if is_recorded and orders.is_paid(order) and _is_all_refunded(order):
+            orders.mark_refunded(order)
+
+    def reverse_refund(self, ref: str, *, key: str) -> None:
+        try:
+            order = orders.lock(ref)
+        except ShopCannot:
+            return
+        orders.reverse_refund(order, key=key)
+
+    def customer_page(self, ref: str, outcome: Outcome, token: str) -> str:
+        return "" if outcome in _ON_STATUS_PAGE else _path("loyalink_khalti_page:returned", token)
+
+    def get_order(self, ref: str) -> HostOrder:
+        order = next(_host_orders(Order.objects.filter(number=ref)), None)
+        if order is None:
+            raise LookupError(f"no order {ref}")
+        return order
+
+    def placed_orders(self) -> Iterator[HostOrder]:
+        return _host_orders(Order.objects.placed().order_by("pk"))
+
+    def still_reserved(self, refs: Collection[str]) -> Iterable[str]:
+        """Return the placed orders that are neither paid nor sent."""
+        pending = Order.objects.placed().filter(status=OrderStatus.PENDING, number__in=list(refs))
+        return list(pending.values_list("number", flat=True))
+
+    def missing_orders(self, refs: Collection[str]) -> Iterable[str]:
+        return set(refs).difference(Order.objects.filter(number__in=list(refs)).values_list("number", flat=True))
+
+    def staff_page(self, ref: str) -> str:
+        if not ref:
+            return _path("loyalink_khalti_page_orders")
+        pk = Order.objects.filter(number=ref).values_list("pk", flat=True).first()
+        return _path("loyalink_khalti_page_order", pk) if pk is not None else ""
+
+    def staff_url_prefixes(self) -> tuple[str, ...]:
+        return tuple(path for path in (_path("wagtailadmin_home"),) if path not in {"", "/"})
+
+    def categories(self) -> Mapping[str, str]:
+        return {category_tag(pk): name for pk, name in Category.objects.order_by("name").values_list("pk", "name")}
+
+    def open_basket(self, request: HttpRequest, wanted: Mapping[str, Any]) -> OpenBasket:
+        from .wanted import of_wanted  # needed by the API alone
+
+        return of_wanted(request, wanted)
+
+    def basket_schema(self) -> Mapping[str, Any]:
+        from .wanted import basket_schema
+
+        return basket_schema()
+
+    def check(self) -> Iterable[CheckMessage]:
+        from . import checks  # it reads the URLs, after all apps are ready
+
+        return checks.messages()
+
+
+def _path(name: str, *args: object) -> str:
+    """Return the path of a page, "" where a site does not have it in its URLs."""
+    with suppress(NoReverseMatch):
+        return reverse(name, args=args)
+    return ""
+
+
+def _is_all_refunded(order: Order) -> bool:
+    """Return whether all that was paid for an order is refunded: money, and the value of points."""
+    if order.refunded < order.paid:
+        return False
+    if not order.points_value:
+        return bool(order.paid)
+    purchase = Purchase.objects.filter(shop=SHOP, ref=order.number).first()
+    return purchase is not None and flow.points_value_restored(purchase) >= order.points_value
+
+
+def _host_orders(found: Any) -> Iterator[HostOrder]:
+    """Stream orders for the audit."""
+    fields = ("number", "member_id", "total", "status", "paid", "refunded", "placed_at")
+    rows = found.values_list(*fields).iterator(chunk_size=1000)
+    for ref, member, total, status, paid, refunded, placed_at in rows:
+        yield HostOrder(
+            ref=ref,
+            number=ref,
+            member_id=member,
+            total=Paisa(total),
+            paid=Paisa(paid),
+            refunded=Paisa(refunded),
+            status=status,
+            placed=placed_at is not None,
+        )
