@@ -25,16 +25,23 @@ class OrderEvent(StrEnum):
 
 order_changed = Signal()
 """Sent with ``order`` and ``event``, an `OrderEvent`, after the commit; perhaps twice."""
-MAILS: dict[OrderEvent, str] = {}
-"""The function that the outbox calls with the ``number`` of the order, by event."""
+_MAILS = "loyalink_khalti.hosts.page.mails"
 _SEND_SIGNAL = f"{__name__}.send_signal"
 
 
 def happened(order: Order, event: OrderEvent) -> None:
     """Let signal and mail follow, in the transaction that changes the order."""
-    outbox.post(_SEND_SIGNAL, number=order.number, event=event.value)
-    if event in MAILS:
-        outbox.post(MAILS[event], number=order.number)
+    if order_changed.has_listeners(Order):
+        outbox.post(_SEND_SIGNAL, number=order.number, event=event.value)
+    match event:
+        case OrderEvent.PLACED:
+            outbox.post(f"{_MAILS}.send_placed", number=order.number)
+        case OrderEvent.PAID:
+            outbox.post(f"{_MAILS}.send_paid", number=order.number)
+        case OrderEvent.CANCELLED:
+            outbox.post(f"{_MAILS}.send_cancelled", number=order.number)
+        case OrderEvent.REFUNDED:
+            outbox.post(f"{_MAILS}.send_refunded", number=order.number)
 
 
 def send_signal(number: str, event: str) -> None:

@@ -28,7 +28,7 @@ def find_products(request: HttpRequest, pks: Iterable[int]) -> dict[int, Any]:
 
 
 def published(pks: Iterable[int]) -> list[Any]:
-    """Return those of the pages that are published products, whoever asks. A query for each page model, and one."""
+    """Return those of the pages that are published products. A query for each page model, and one."""
     wanted = set(pks)
     if not wanted:
         return []

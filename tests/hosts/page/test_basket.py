@@ -215,5 +215,5 @@ def test_json_of_any_shape_is_a_basket_or_a_refusal_by_field(house: TeaHouse) ->
     assert set(basket_schema()["properties"]) == {"basket", "items", "customer", "delivery", "note"}
 
 
-def test_a_member_without_a_basket_is_told_so(house: TeaHouse) -> None:
+def test_an_empty_basket_costs_nothing_and_says_so(house: TeaHouse) -> None:
     assert problem(of_session(new_request(), SITA)) == "Your basket is empty."
