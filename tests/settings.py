@@ -24,8 +24,8 @@ from sandbox.settings import *  # noqa: E402, F403
 from sandbox.settings import INSTALLED_APPS as APPS_OF_THE_STORE  # noqa: E402
 from sandbox.settings import MIDDLEWARE as WITH_STATIC_FILES  # noqa: E402
 
-# Pages that sell, and a small site with some: the tests of hosts/page name it in SHOPS.
-INSTALLED_APPS = [*APPS_OF_THE_STORE, "loyalink_khalti.hosts.page", "tests.hosts.page.site"]
+# Pages that sell, a small site with some, and the shop of docs/hosts/own.md: their tests name them in SHOPS.
+INSTALLED_APPS = [*APPS_OF_THE_STORE, "loyalink_khalti.hosts.page", "tests.hosts.page.site", "tests.hosts.own.tea"]
 
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
