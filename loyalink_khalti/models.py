@@ -14,6 +14,7 @@ from .payments.polling import LastRun
 from .payments.received import ReceivedMoney
 from .payments.servers import KhaltiServer
 from .payments.unmatched import UnmatchedPayment
+from .points_choices import PointsChoice
 
 __all__ = [
     "Account",
@@ -38,6 +39,7 @@ __all__ = [
     "OrderAward",
     "OrderRedemption",
     "Payment",
+    "PointsChoice",
     "Program",
     "ProgramVersion",
     "Purchase",

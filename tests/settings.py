@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,35 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 MIDDLEWARE = [name for name in WITH_STATIC_FILES if "whitenoise" not in name]
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405  (WhiteNoise warns when the folder is missing)
 AXES_ENABLED = False  # tests log in without a request
+
+if find_spec("salesman"):  # its newest release refuses Django 6
+    INSTALLED_APPS = [
+        *INSTALLED_APPS,
+        "rest_framework",
+        "rest_framework.authtoken",
+        "salesman.core",
+        "tests.hosts.salesman.apps.BasketConfig",
+        "salesman.checkout",
+        "tests.hosts.salesman.apps.OrdersConfig",
+        "tests.hosts.salesman.site.apps.SiteConfig",
+    ]
+    SALESMAN_PRODUCT_TYPES = {
+        "salesman_site.Tea": "tests.hosts.salesman.site.serializers.ProductSerializer",
+        "salesman_site.Voucher": "tests.hosts.salesman.site.serializers.ProductSerializer",
+    }
+    SALESMAN_BASKET_MODIFIERS = [
+        "tests.hosts.salesman.site.modifiers.DeliveryModifier",
+        "loyalink_khalti.hosts.salesman.modifiers.PointsModifier",
+    ]
+    SALESMAN_PAYMENT_METHODS = [
+        "loyalink_khalti.hosts.salesman.payment.Khalti",
+        "loyalink_khalti.hosts.salesman.payment.CashOnDelivery",
+        "loyalink_khalti.hosts.salesman.payment.BankTransfer",
+    ]
+    SALESMAN_BASKET_ITEM_VALIDATOR = "loyalink_khalti.hosts.salesman.stock.validate_basket_item"
+    REST_FRAMEWORK = {
+        "DEFAULT_AUTHENTICATION_CLASSES": [
+            "rest_framework.authentication.TokenAuthentication",
+            "rest_framework.authentication.SessionAuthentication",
+        ]
+    }

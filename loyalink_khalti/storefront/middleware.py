@@ -19,6 +19,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from loyalink_khalti import conf, flow, tasks
 from loyalink_khalti.after_response import after_response, body_follows, run_when_closed
+from loyalink_khalti.current_request import answering
 from loyalink_khalti.session_payments import keep_browser_session_id, remembered_tokens
 from loyalink_khalti.staff.deletion import DeletionRefused, refused
 from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView, plain_pages
@@ -65,7 +66,8 @@ class PendingPaymentMiddleware:
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
+        with answering(request):
+            response = self.get_response(request)
         if tasks.traffic_reconciler.is_due() and _is_person(request):
             after_response(tasks.traffic_reconciler)
         if isinstance(response, HttpResponse) and _takes_bar(request, response):

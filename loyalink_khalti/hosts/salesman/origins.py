@@ -1,0 +1,33 @@
+"""Which basket a purchase comes from, as ``Cart.origin``: the basket's pk, and how often it has been bought before.
+
+Salesman's baskets are used again: a member has one for life. Two purchases of one origin must contain the same
+products, so a basket of which something is left after an order gets another origin.
+"""
+
+from itertools import count
+from typing import Any
+
+from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.payments.states import PurchaseState
+
+from .settings import SHOP
+
+
+def origin_of(basket: Any) -> str:
+    """Return the origin of what a basket contains now; one query for each order of it before, and one."""
+    for number in count():
+        origin = f"{basket.pk}.{number}"
+        if not Purchase.objects.filter(shop=SHOP, origin=origin, state=PurchaseState.PLACED).exists():
+            return origin
+    raise AssertionError  # ``count`` does not end
+
+
+def is_open(origin: str) -> bool:
+    """Return whether a purchase of this origin is neither placed nor released."""
+    return Purchase.objects.filter(shop=SHOP, origin=origin, state=PurchaseState.OPEN).exists()
+
+
+def basket_pk(origin: str) -> int | None:
+    """Return the pk of the basket, None where the purchase came from none of Salesman's."""
+    pk = origin.partition(".")[0]
+    return int(pk) if pk.isascii() and pk.isdigit() else None

@@ -1,0 +1,156 @@
+"""What Salesman's API has besides, below ``payment/khalti/``: points to use, and what became of a payment.
+
+They authenticate like Salesman's own views, by the REST framework's settings: by session or by token.
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from rest_framework import status
+from rest_framework.exceptions import NotFound, PermissionDenied, Throttled, ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from salesman.core.utils import get_salesman_model
+
+from loyalink_khalti import flow
+from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.money import Paisa, Points, rupees
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.states import LIVE
+from loyalink_khalti.points_choices import choose_points
+from loyalink_khalti.ports import Outcome
+from loyalink_khalti.session_payments import is_own_payment
+from loyalink_khalti.token_pages import throttle
+
+from . import baskets, placing, pricing
+from .settings import SHOP
+
+MOST_POINTS = 10**12
+
+
+@method_decorator(never_cache, name="dispatch")
+class PointsView(APIView):
+    """How many points the member has and can use for the basket; choose how many with ``PUT {"points": 500}``.
+
+    The number is kept here, and `modifiers.PointsModifier` subtracts it from the basket.
+    """
+
+    def get(self, request: Request) -> Response:
+        return Response(self._shown(request, self._basket(request)))
+
+    def put(self, request: Request) -> Response:
+        basket = self._basket(request)
+        points = _whole_number(request.data.get("points") if isinstance(request.data, dict) else None)
+        try:
+            pricing.quote(request, basket.costs(), points=points)
+        except CannotPay as exc:
+            raise ValidationError({"points": [str(exc)]}) from exc
+        choose_points(shop=SHOP, origin=basket.origin, points=points)
+        return Response(self._shown(request, basket))
+
+    post = put
+
+    def _basket(self, request: Request) -> baskets.SalesmanBasket:
+        if pricing.member_id(request) is None:
+            raise PermissionDenied(_("Log in to use your points."))
+        basket, _created = get_salesman_model("Basket").objects.get_or_create_from_request(request)
+        return baskets.of(basket, request)
+
+    def _shown(self, request: Request, basket: baskets.SalesmanBasket) -> dict[str, Any]:
+        try:
+            costs = basket.costs()
+            applied = pricing.applied_points(basket.basket)
+            quote = pricing.quote(request, costs, points=applied.points)
+        except CannotPay as exc:
+            raise ValidationError({"detail": str(exc)}) from exc
+        return {
+            "balance": quote.points_balance,
+            "redeemable": quote.redeemable,
+            "minimum": quote.minimum,
+            "increment": quote.increment,
+            "points": quote.points,
+            "points_value": _rupees(quote.points_value),
+            "amount_due": _rupees(quote.amount_due),
+            "points_earned": quote.points_earned,
+        }
+
+
+class PaymentAPIView(APIView):
+    """A view of one payment, found by its token: 128 random bits, which only its customer has."""
+
+    permission_classes = (AllowAny,)
+
+    def payment(self, request: Request, token: str) -> Payment:
+        payment = Payment.objects.select_related("purchase").filter(token=token, purchase__shop=SHOP).first()
+        if payment is not None:
+            return payment
+        if wait := throttle.seconds_to_wait(pricing.django_request(request)):
+            raise Throttled(wait=wait)
+        raise NotFound
+
+
+@method_decorator([never_cache, transaction.non_atomic_requests], name="dispatch")
+class StatusView(PaymentAPIView):
+    """What became of a payment, as Khalti's lookup says. A client asks after the return, or every 5 seconds."""
+
+    def get(self, request: Request, token: str) -> Response:
+        payment = self.payment(request, token)
+        outcome = flow.verify_payment(payment, customer_present=is_own(request, payment))
+        return Response(payment_status(self.payment(request, token), outcome))
+
+
+@method_decorator([never_cache, transaction.non_atomic_requests], name="dispatch")
+class CancelView(PaymentAPIView):
+    """Cancel a pending payment with ``POST``, unless Khalti says that it was paid. For its own customer alone."""
+
+    def post(self, request: Request, token: str) -> Response:
+        payment = self.payment(request, token)
+        if not is_own(request, payment):
+            raise NotFound
+        outcome = flow.cancel_payment(payment)
+        conflict = outcome in {Outcome.CONFIRMING, Outcome.FLAGGED}
+        return Response(
+            payment_status(self.payment(request, token), outcome),
+            status=status.HTTP_409_CONFLICT if conflict else status.HTTP_200_OK,
+        )
+
+
+def payment_status(payment: Payment, outcome: Outcome) -> dict[str, Any]:
+    """Return the state of a payment: nothing that a stranger with the token should not see."""
+    is_pending = payment.state in LIVE
+    return {
+        "outcome": outcome.value,
+        "is_pending": is_pending,
+        "ref": payment.purchase.ref,
+        "amount": _rupees(Paisa(payment.amount)),
+        "url": placing.payment_data(payment)["url"] if is_pending else "",
+        "receipt_url": placing.payment_data(payment)["receipt_url"],
+    }
+
+
+def is_own(request: Request, payment: Payment) -> bool:
+    """Return whether the payment is this client's: its session began it, or it is this member's."""
+    wrapped: HttpRequest = pricing.django_request(request)
+    if hasattr(wrapped, "session"):
+        return is_own_payment(wrapped, payment)
+    member = pricing.member_id(request)
+    return member is not None and member == payment.purchase.member_id
+
+
+def _rupees(amount: Paisa) -> str:
+    return str(rupees(amount))
+
+
+def _whole_number(value: object) -> Points:
+    """Return a number of points, typed as JSON or as text. Raises ``ValidationError``."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
+        value = int(value)  # digits of Nepal, too
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_POINTS:
+        raise ValidationError({"points": [_("Enter a whole number of points, 0 for none.")]})
+    return Points(value)
