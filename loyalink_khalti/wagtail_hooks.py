@@ -78,4 +78,5 @@ for item in reports.menu_items():
     hooks.register("register_reports_menu_item", item)
 
 # The shop's own back office
+hooks.register("register_admin_urls", urls.shops_urls)
 hooks.register("register_admin_menu_item", navigation.ShopMenuItem)

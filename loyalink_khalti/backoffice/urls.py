@@ -1,6 +1,10 @@
 """The URLs of the back office, below Wagtail's admin."""
 
+import logging
+
 from django.urls import URLPattern, path
+
+from loyalink_khalti import conf
 
 from .campaigns import views as campaigns
 from .campaigns.listing import CampaignsView
@@ -23,6 +27,17 @@ from .payments.unmatched import UnmatchedView
 from .reports.registry import REPORTS
 from .rules.views import RulesExampleView
 from .settings.views import TestKeyView
+
+log = logging.getLogger(__name__)
+
+
+def shops_urls() -> list[URLPattern]:
+    """Return the pages that a shop has in Wagtail's admin without an app of its own: its ``admin_urls``."""
+    try:
+        return [url for shop in conf.shops().values() for url in getattr(shop, "admin_urls", list)()]
+    except Exception as exc:  # the checks say what is wrong with it
+        log.error("no pages of shops in Wagtail's admin: %s", exc, exc_info=exc)
+        return []
 
 
 def payments_urls() -> list[URLPattern]:

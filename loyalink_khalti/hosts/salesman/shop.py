@@ -8,21 +8,23 @@ from django.core.checks import CheckMessage
 from django.db.models import DecimalField, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import URLPattern
 from salesman.conf import app_settings
 from salesman.core.utils import get_salesman_model
+from wagtail import hooks
 
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
 
-from . import baskets, deletion, orders, pricing
+from . import baskets, deletion, desk, orders, pricing
 from .settings import options
 
 _ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
 """Outcomes that the storefront's status page shows."""
 
 deletion.protect()
+hooks.register("register_admin_menu_item", desk.orders_item)  # this host is loaded before any page of the admin
 
 
 class SalesmanShop:
@@ -126,17 +128,15 @@ class SalesmanShop:
         return set(refs).difference(orders.rows().filter(ref__in=list(refs)).values_list("ref", flat=True))
 
     def staff_page(self, ref: str) -> str:
-        opts = get_salesman_model("Order")._meta
-        page = f"admin:{opts.app_label}_{opts.model_name}"
-        pk = orders.rows().filter(ref=ref).values_list("pk", flat=True).first() if ref else None
-        try:
-            return reverse(f"{page}_change", args=[pk]) if pk is not None else reverse(f"{page}_changelist")
-        except NoReverseMatch:  # Salesman's admin is switched off
-            return ""
+        return desk.order_page(ref)
 
     def staff_url_prefixes(self) -> tuple[str, ...]:
-        """Return ``()``: Salesman's orders are in Django's admin or Wagtail's, which are known."""
+        """Return ``()``: our pages are below Wagtail's admin, which is known."""
         return ()
+
+    def admin_urls(self) -> list[URLPattern]:
+        """Return the pages in Wagtail's admin; see ``backoffice.urls``."""
+        return desk.urls()
 
     def categories(self) -> Mapping[str, str]:
         """Return the product types: a campaign may be for one of them."""

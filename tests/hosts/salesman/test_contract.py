@@ -4,12 +4,16 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
+from django.test import RequestFactory
 
 pytest.importorskip("salesman")
 
+from salesman.core.utils import get_salesman_model
+
+from loyalink_khalti.hosts.salesman import baskets
 from loyalink_khalti.hosts.salesman.shop import SalesmanShop
-from loyalink_khalti.money import Paisa
-from loyalink_khalti.ports import Cart
+from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.ports import Cart, PaymentMethod
 from loyalink_khalti.testing import ShopContract
 
 from .conftest import Customer, Store, only_purchase, order_of
@@ -45,6 +49,12 @@ class TestSalesmanShop(ShopContract):
     @pytest.fixture
     def delete_order(self, cart: Cart) -> Callable[[], None]:
         return lambda: delete_in_sql(order_of(only_purchase()).pk)
+
+    @pytest.fixture
+    def freeze_again(self, cart: Cart) -> Callable[[], Cart]:
+        basket = get_salesman_model("Basket").objects.get()
+        open_basket = baskets.of(basket, RequestFactory().get("/"))
+        return open_basket.freeze(method=PaymentMethod.KHALTI, points=Points(0), expected_due=None)
 
 
 def delete_in_sql(pk: int) -> None:
