@@ -130,8 +130,13 @@ class KhaltiProductMixin(models.Model):
 
     @property
     def product(self) -> UUID:
-        """The identity of the product, which its translations share: the page's ``translation_key``."""
-        return UUID(str(self.translation_key))  # type: ignore[attr-defined]  # a Page's
+        """The identity of the product: the page's ``translation_key``, which its translations share, as an alias does.
+
+        (An alias is a page that Wagtail keeps equal to another one.)
+        """
+        page: Any = self
+        source = page.alias_of if page.alias_of_id else None
+        return UUID(str((source or page).translation_key))
 
     @property
     def least_amount(self) -> Paisa:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.apps import apps
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from wagtail.models import PageViewRestriction, Site
 
@@ -33,7 +34,10 @@ def published(pks: Iterable[int]) -> list[Any]:
     if not wanted:
         return []
     pages = apps.get_model(PAGE_MODEL).objects.filter(pk__in=wanted, live=True).specific()
-    return [page for page in pages if isinstance(page, KhaltiProductMixin)]
+    products: list[Any] = [page for page in pages if isinstance(page, KhaltiProductMixin)]
+    if aliases := [page for page in products if page.alias_of_id]:
+        prefetch_related_objects(aliases, "alias_of")
+    return products
 
 
 def _root_paths(request: HttpRequest) -> tuple[str, ...] | None:

@@ -142,6 +142,9 @@ def test_translations_of_a_page_sell_from_one_stock_and_a_copy_from_none(house: 
         basket_of(Item(page=copied.pk)).costs()
     freeze(basket_of(Item(page=translated.pk, quantity=2)))
     assert house.left(trek) == 1
+    alias = trek.create_alias(update_slug="alias")
+    freeze(basket_of(Item(page=alias.pk)))
+    assert house.left(trek) == 0
 
 
 def test_a_session_basket_adds_up_and_reads_anything_a_session_may_hold(house: TeaHouse) -> None:

@@ -44,6 +44,10 @@ class TestPageShop(ShopContract):
         return freeze(self.basket(house, pages))
 
     @pytest.fixture
+    def freeze_again(self, house: TeaHouse, pages: list[Any], cart: Cart) -> Callable[[], object]:
+        return lambda: freeze(self.basket(house, pages, origin=cart.origin))
+
+    @pytest.fixture
     def cart_with_points(self, house: TeaHouse, pages: list[Any]) -> tuple[Cart, Paisa]:
         cart = freeze(self.basket(house, pages, user=new_member(points=1200)), points=500)
         return cart, Paisa(Order.objects.get(number=cart.ref).points_value)
