@@ -170,6 +170,7 @@ def _erase_purchases(pks: list[int]) -> int:
     MissingOrder.objects.filter(purchase__in=pks).exclude(note="").update(note="")
     of_customer = Q(payment__purchase__in=pks) | Q(returned_to__purchase__in=pks)
     UnmatchedPayment.objects.filter(of_customer).exclude(note="").update(note="")
+    _erase_orders(pks)
     erased = 0
     for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
         cart = purchase.frozen_cart
@@ -189,6 +190,14 @@ def _erase_purchases(pks: list[int]) -> int:
             purchase.save(update_fields=list(anonymous))
             erased += 1
     return erased
+
+
+def _erase_orders(pks: list[int]) -> None:
+    """Let each shop whose orders are this package's own erase them: ``ports.KeepsPersonalData``."""
+    for name, shop in conf.shops().items():
+        erase = getattr(shop, "erase_personal_data", None)
+        if erase is not None:
+            erase(list(Purchase.objects.filter(pk__in=pks, shop=name).values_list("ref", flat=True)))
 
 
 # The export
@@ -220,7 +229,14 @@ def _purchase_data(purchase: Purchase) -> dict[str, Any]:
         "payments": [_payment_data(payment) for payment in purchase.payments.all()],
         "received_money": [_received_data(row) for row in purchase.received_money.all()],
         "refunds": [_refund_data(refund) for refund in purchase.refunds.all()],
+        **_order_data(purchase),
     }
+
+
+def _order_data(purchase: Purchase) -> dict[str, Any]:
+    """Return what the shop's own order keeps besides, {} where its orders are not this package's."""
+    export = getattr(conf.shops().get(purchase.shop), "personal_data", None)
+    return {} if export is None else {"order": export(purchase.ref)}
 
 
 def _payment_data(payment: Payment) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The optional Django app of pages that sell; it has migrations of its own."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -16,3 +16,7 @@ class PageShopConfig(AppConfig):
         from . import deleted_orders
 
         deleted_orders.protect()
+        if apps.is_installed("wagtail.snippets"):
+            from wagtail.snippets.models import register_snippet
+
+            register_snippet(self.get_model("Category"))

@@ -1,7 +1,7 @@
 """Orders under lock: placed, paid, released, cancelled, refunded. Amounts are in paisa."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from django.db import IntegrityError, transaction
@@ -148,6 +148,22 @@ def reverse_refund(order: Order, *, key: str) -> bool:
         order.status = order.status_before or OrderStatus.PAID
     order.save(update_fields=["refunded", "status"])
     return True
+
+
+PERSONAL = ("name", "email", "phone", "address", "note")
+"""Fields of an order that say who its customer is."""
+
+
+def personal_data(order: Order) -> dict[str, object]:
+    """Return what an order keeps about its customer, and what staff have noted; ready for JSON."""
+    notes = [{"at": note.at.isoformat(), "text": note.text} for note in order.notes.all()]
+    return {name: getattr(order, name) for name in PERSONAL} | {"notes": notes}
+
+
+def erase_personal_data(numbers: Collection[str]) -> None:
+    """Erase who ordered, and what staff have noted, in the caller's transaction."""
+    Order.objects.filter(number__in=list(numbers)).update(**dict.fromkeys(PERSONAL, ""))
+    OrderNote.objects.filter(order__number__in=list(numbers), actor__isnull=False).update(text="")
 
 
 def _restock(order: Order, quantities: dict[str, int], *, everything: bool) -> None:

@@ -116,6 +116,13 @@ class PageShop:
 
         return basket_schema()
 
+    def personal_data(self, ref: str) -> Mapping[str, Any]:
+        order = Order.objects.filter(number=ref).first()
+        return {} if order is None else orders.personal_data(order)
+
+    def erase_personal_data(self, refs: Collection[str]) -> None:
+        orders.erase_personal_data(refs)
+
     def check(self) -> Iterable[CheckMessage]:
         from . import checks  # it reads the URLs, after all apps are ready
 
