@@ -38,9 +38,6 @@ class RupeesBlock(FieldBlock):
     def field(self) -> RupeesField:
         return RupeesField(required=self._is_required, help_text=self._help_text)
 
-    def get_prep_value(self, value: Any) -> Any:
-        return None if value is None else int(value)
-
     class Meta:
         icon = "tag"
 

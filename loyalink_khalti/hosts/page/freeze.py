@@ -19,7 +19,7 @@ from loyalink_khalti.ports import Cart, Costs, Customer, PaymentMethod
 from . import details, stock
 from .models import Order, OrderLine
 from .pricing import PricedItem, sold_out_text, wanted_stock
-from .site_settings import SHOP, DeliveryOption, shop_name
+from .site_settings import SHOP, DeliveryOption, number_prefix, shop_name
 
 if TYPE_CHECKING:
     from .open_basket import PageBasket
@@ -77,7 +77,7 @@ class Freeze:
         basket, costs, typed = frozen.basket, frozen.costs, frozen.details
         order = Order(
             number=new_order_number(
-                basket.settings.order_prefix, is_taken=lambda number: Order.objects.filter(number=number).exists()
+                number_prefix(basket.settings), is_taken=lambda number: Order.objects.filter(number=number).exists()
             ),
             origin=basket.origin,
             basket=basket.origin,

@@ -1,5 +1,6 @@
 """What a site sets for the pages that it sells, and its ways of delivery."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,6 +59,11 @@ def shop_name(settings: PageShopSettings) -> str:
     """Return the name of the shop: as set, or the site's."""
     site = settings.site if settings.site_id else None
     return str(settings.shop_name or getattr(site, "site_name", "") or "")
+
+
+def number_prefix(settings: PageShopSettings) -> str:
+    """Return the prefix of order numbers: plain letters, digits and dashes, whatever an editor has typed."""
+    return re.sub(r"[^A-Za-z0-9-]", "", settings.order_prefix)
 
 
 def delivery_options(settings: PageShopSettings) -> list[DeliveryOption]:
