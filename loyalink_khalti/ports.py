@@ -269,16 +269,6 @@ class SellsByApi(Protocol):
         """Return the JSON Schema (2020-12) of ``wanted``, with a description of each field, for OpenAPI."""
 
 
-class KeepsPersonalData(Protocol):
-    """What a Shop has besides whose orders are rows of this package, which no site erases or exports by itself."""
-
-    def personal_data(self, ref: str) -> Mapping[str, Any]:
-        """Return what an order keeps about its customer besides its Cart, ready for JSON; {} for one that is gone."""
-
-    def erase_personal_data(self, refs: Collection[str]) -> None:
-        """Erase who ordered, in the caller's transaction; amounts, lines and states stay."""
-
-
 class Shop(Protocol):
     """A host, as the flow uses it. Every method is idempotent: a second call with the same arguments changes nothing.
 

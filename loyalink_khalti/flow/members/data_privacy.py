@@ -4,9 +4,9 @@ A member is found by the user's pk, a guest by the e-mail address from the check
 member who has claimed it, or whose address the shop has verified: anyone can register with another's address.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -34,6 +34,16 @@ class DataSubject:
 
     member_id: str | None = None
     email: str = ""
+
+
+class KeepsPersonalData(Protocol):
+    """What a Shop has besides whose orders are rows of this package, which no site erases or exports by itself."""
+
+    def personal_data(self, ref: str) -> Mapping[str, Any]:
+        """Return what an order keeps about its customer besides its Cart, ready for JSON; {} for one that is gone."""
+
+    def erase_personal_data(self, refs: Collection[str]) -> None:
+        """Erase who ordered, in the caller's transaction; amounts, lines and states stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +203,7 @@ def _erase_purchases(pks: list[int]) -> int:
 
 
 def _erase_orders(pks: list[int]) -> None:
-    """Let each shop whose orders are this package's own erase them: ``ports.KeepsPersonalData``."""
+    """Let each shop whose orders are this package's own erase them: `KeepsPersonalData`."""
     for name, shop in conf.shops().items():
         erase = getattr(shop, "erase_personal_data", None)
         if erase is not None:
