@@ -1,16 +1,18 @@
 """What can be wrong with how this host is installed and configured; ``PageShop.check`` yields it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.urls import NoReverseMatch, reverse
 
+from loyalink_khalti import conf
 from loyalink_khalti.hosts.common.payment_methods import BUILT_IN
 
 from .product import KhaltiProductMixin
-from .site_settings import options
+from .site_settings import SHOP, options
 
 _OPTIONS_HINT = (
     f'LOYALINK_KHALTI["PAGE"] = {{"METHODS": {[str(code) for code in BUILT_IN]}}}, for example; see'
@@ -23,9 +25,15 @@ def messages() -> Iterator[checks.CheckMessage]:
     """Yield a message for each fault."""
     for fault in options.faults():
         yield checks.Error(fault, hint=_OPTIONS_HINT, id="loyalink_khalti.E057")
+    if SHOP not in conf.get("SHOPS"):
+        yield checks.Error(
+            f'LOYALINK_KHALTI["SHOPS"] must name pages that sell {SHOP!r}: otherwise no order can be placed.',
+            hint=f'LOYALINK_KHALTI["SHOPS"] = {{"{SHOP}": "{APP}.shop.PageShop"}}',
+            id="loyalink_khalti.E061",
+        )
     if getattr(settings, "ROOT_URLCONF", None):
         yield from _urls()
-    yield from _models()
+    yield from _models(apps)
 
 
 def _urls() -> Iterator[checks.CheckMessage]:
@@ -39,8 +47,8 @@ def _urls() -> Iterator[checks.CheckMessage]:
         )
 
 
-def _models() -> Iterator[checks.CheckMessage]:
-    models = [model for model in apps.get_models() if issubclass(model, KhaltiProductMixin)]
+def _models(registry: Any) -> Iterator[checks.CheckMessage]:
+    models = [model for model in registry.get_models() if issubclass(model, KhaltiProductMixin)]
     if not models:
         yield checks.Warning(
             "No page model sells anything: none inherits from KhaltiProductMixin.",

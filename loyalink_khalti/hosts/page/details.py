@@ -76,7 +76,7 @@ def choose_delivery(code: str, options: list[DeliveryOption]) -> DeliveryOption:
 
 def _text(value: Any, *, keep_lines: bool) -> str:
     """Return what was typed without surrounding spaces and without characters that no database stores."""
-    text = str(value or "").replace("\0", "").strip()
+    text = str(value or "").encode("utf-8", "ignore").decode().replace("\0", "").strip()
     return text if keep_lines else _LINE_BREAKS.sub(" ", text)
 
 
@@ -91,7 +91,10 @@ def _email_errors(email: str) -> list[str]:
 
 
 def from_mapping(given: Mapping[str, Any], **defaults: str) -> Details:
-    """Return details from JSON of any shape; what is no text counts as not given, and defaults take its place."""
-    names = ("name", "email", "phone", "address", "note", "delivery")
-    texts = {name: value for name in names if isinstance(value := given.get(name), str) and value.strip()}
+    """Return details from JSON; defaults take the place of what is empty. Raises ``InvalidDetails`` for no text."""
+    values = {name: given.get(name) for name in (*LONGEST, "delivery")}
+    wrong = {name: [_("This must be text.")] for name, value in values.items() if not isinstance(value, str | None)}
+    if wrong:
+        raise InvalidDetails(wrong)
+    texts = {name: value for name, value in values.items() if value and value.strip()}
     return Details(**{**defaults, **texts})

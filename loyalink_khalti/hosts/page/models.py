@@ -152,6 +152,9 @@ class OrderLine(models.Model):
     restocked = models.PositiveIntegerField(default=0)
     """How many refunds have put back in stock."""
 
+    wagtail_reference_index_ignore = True
+    """An order does not use a page: an editor who deletes one need not see its orders."""
+
     class Meta:
         ordering = ["pk"]
         constraints = [

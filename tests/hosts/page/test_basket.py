@@ -210,7 +210,8 @@ def test_json_of_any_shape_is_a_basket_or_a_refusal_by_field(house: TeaHouse) ->
         ({"items": one * 2}, "items"),
         ({"items": [{"page": "1"}]}, "items.0"), ({"items": [7]}, "items.0"), ({"items": one, "basket": 3}, "basket"),
         ({"items": one, "basket": "x"}, "basket"), ({"items": one, "customer": "Sita"}, "customer"),
-        ({"items": one, "delivery": [1]}, "delivery"),
+        ({"items": one, "delivery": [1]}, "delivery"), ({"items": one, "delivery": {"option": 3}}, "delivery"),
+        ({"items": one, "note": ["Ring"]}, "note"), ({"items": one, "customer": {"phone": 9841234567}}, "phone"),
     ):  # fmt: skip
         with pytest.raises(InvalidDetails) as refused:
             of_wanted(request, wanted)
