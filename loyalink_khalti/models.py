@@ -7,6 +7,7 @@ from .conf.sites import SiteKey
 from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
+from .payments.cancelled_orders import CancelledOrder
 from .payments.flag_entries import FlagEntry
 from .payments.missing_orders import MissingOrder
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
@@ -20,6 +21,7 @@ __all__ = [
     "Account",
     "Allocation",
     "Campaign",
+    "CancelledOrder",
     "CategoryName",
     "Credentials",
     "Entry",

@@ -40,7 +40,7 @@ def add_review_panel(request: HttpRequest, panels: list[Any]) -> None:
         return
     health = flow.health()
     to_review = health.open_flags or health.without_order.payments or health.surplus.payments
-    to_review = to_review or health.unmatched.payments
+    to_review = to_review or health.unmatched.payments or health.cancelled_orders
     jobs_fail = health.has_overdue_payments or health.stuck_messages or not health.is_reconciler_running
     if to_review or health.outages or jobs_fail:
         panels.append(ReviewPanel(health, is_superuser=bool(getattr(request.user, "is_superuser", False))))

@@ -17,6 +17,7 @@ The story of a purchase, in the order in which its verbs are called::
     record_refund     a refund that was made outside, in Khalti's dashboard; order and points follow
     reverse_refund    a refund that was recorded and not made is taken back, by another row
     refresh_payment   staff look up one payment now
+    follow_cancellation    the shop has cancelled an order by itself: it is cancelled here too, or staff decide
     resolve_flag      staff decide what no rule decides: place the order, accept, refund, close; and may answer again
     keep_return       a return with a pidx that no payment here has is kept; the reconciler looks it up
     attach_unmatched  staff make such money a payment of an order (or refund_unmatched, or dismiss_unmatched)
@@ -78,6 +79,11 @@ from loyalink_khalti.flow.refunds.order import (
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import check_refund_day, quote_recorded_refund, record_refund
 from loyalink_khalti.flow.refunds.reversal import is_reversible, quote_reversal, reverse_refund
+from loyalink_khalti.flow.review.cancelled_orders import (
+    close_cancelled_order,
+    follow_cancellation,
+    notice_cancelled_orders,
+)
 from loyalink_khalti.flow.review.missing_orders import close_missing_order, is_missing, notice_missing_orders
 from loyalink_khalti.flow.review.options import RECORDED, Resolution, refund_in_question, resolution_options
 from loyalink_khalti.flow.review.resolve import resolve_flag
@@ -196,6 +202,7 @@ __all__ = [
     "claim_path",
     "claim_points",
     "claimable_points",
+    "close_cancelled_order",
     "close_missing_order",
     "contacts",
     "dismiss_unmatched",
@@ -203,6 +210,7 @@ __all__ = [
     "export_personal_data",
     "find_members",
     "find_subject",
+    "follow_cancellation",
     "forbid_self_dealing",
     "guest_subject",
     "health",
@@ -225,6 +233,7 @@ __all__ = [
     "missing_migrations",
     "missing_timeouts",
     "newest_payments",
+    "notice_cancelled_orders",
     "notice_missing_orders",
     "notify_expiring",
     "outages",

@@ -181,6 +181,11 @@ def settling_payment(payments: Sequence[Payment]) -> Payment | None:
     return next((payment for payment in payments if payment.state in SETTLED and payment.fulfilled_at), None)
 
 
+def has_money(purchase: Purchase) -> bool:
+    """Return whether a placed order is paid, or cash or a part of a bank transfer has arrived for it."""
+    return not is_awaiting_money(purchase) or bool(purchase.received or purchase.surplus)
+
+
 def has_any(purchase: Purchase) -> bool:
     """Return whether any refund of the order was made."""
     return _done(purchase).exists()

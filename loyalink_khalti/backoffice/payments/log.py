@@ -101,8 +101,8 @@ class FlagResolved(LogFormatter):
 
 
 class MissingOrderClosed(LogFormatter):
-    label: Any = gettext_lazy("Close a deleted order")
-    message: Any = gettext_lazy("Nothing more is to be done about an order that was deleted in the shop")
+    label: Any = gettext_lazy("Close a deleted or cancelled order")
+    message: Any = gettext_lazy("Nothing more is to be done about an order that was deleted or cancelled in the shop")
 
 
 class ReservationReleased(LogFormatter):

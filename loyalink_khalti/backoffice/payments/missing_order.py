@@ -1,4 +1,4 @@
-"""The page of an order that was deleted in the shop: what is on record, refund what is left, and close the matter."""
+"""The page of an order that was deleted, or cancelled, in the shop: refund what is left, and close the matter."""
 
 from typing import Any
 
@@ -17,10 +17,11 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.links import missing_order_url
+from loyalink_khalti.backoffice.links import missing_order_url, order_url
 from loyalink_khalti.errors import LoyalinkError, RefundLimitExceeded
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import refunds
+from loyalink_khalti.payments import cancelled_orders, refunds
+from loyalink_khalti.payments.cancelled_orders import CancelledOrder
 from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PAID_LATER, PaymentMethod
@@ -43,7 +44,10 @@ class CloseForm(forms.Form):
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateView):
-    """What is on record of a deleted order. Money that Khalti has is refunded on the payment's page, all else here."""
+    """What is on record of such an order.
+
+    Money that Khalti has is refunded on the payment's page or, while the order exists, on the shop's; all else here.
+    """
 
     permission = permissions.VIEW_PAYMENTS
     post_permission = permissions.REFUND
@@ -52,7 +56,7 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
     breadcrumbs_items: Any = [
         *WagtailAdminTemplateMixin.breadcrumbs_items,
         {"url": reverse_lazy("loyalink_khalti_report_review"), "label": gettext_lazy("Payments to review")},
-        {"url": "", "label": gettext_lazy("Deleted order")},
+        {"url": "", "label": gettext_lazy("Order")},
     ]
     kwargs: dict[str, Any]
 
@@ -65,8 +69,26 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
     def name(self) -> str:
         return self.purchase.number or self.purchase.ref
 
+    @cached_property
+    def is_missing(self) -> bool:
+        return flow.is_missing(self.purchase)
+
+    @cached_property
+    def matter(self) -> MissingOrder | CancelledOrder | None:
+        """What staff close: that the order is deleted, else that the shop has cancelled it; closed ones too."""
+        kind = MissingOrder if self.is_missing else CancelledOrder
+        found: MissingOrder | CancelledOrder | None = kind._default_manager.filter(purchase=self.purchase).first()
+        return found
+
+    @property
+    def is_open(self) -> bool:
+        return self.is_missing or cancelled_orders.open_of(self.purchase) is not None
+
     def get_page_title(self) -> str:
-        return _("Deleted order %(order)s") % {"order": self.name}
+        if self.matter is None and not self.is_missing:
+            return _("Order %(order)s") % {"order": self.name}
+        title = _("Deleted order %(order)s") if self.is_missing else _("Cancelled order %(order)s")
+        return title % {"order": self.name}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         purchase = self.purchase
@@ -76,8 +98,10 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
             "purchase": purchase,
             "cart": purchase.frozen_cart,
             "payment_url": payment_url(payment.pk) if payment else "",
-            "is_missing": flow.is_missing(purchase),
-            "matter": MissingOrder.objects.filter(purchase=purchase).first(),
+            "order_url": "" if self.is_missing else order_url(purchase),
+            "is_missing": self.is_missing,
+            "is_open": self.is_open,
+            "matter": self.matter,
             "quote": self._quote(),
             "refunds": refund_rows(purchase),
             "can_refund": self.has_permission(permissions.REFUND),
@@ -132,9 +156,10 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
         form = CloseForm(request.POST)
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form))
-        flow.close_missing_order(self.purchase, actor=str(request.user.pk), reason=form.cleaned_data["reason"])
-        payment = self.purchase.payments.order_by("-pk").first()
-        instance = payment or MissingOrder.objects.get(purchase=self.purchase)
+        is_cancelled = isinstance(self.matter, CancelledOrder)
+        close: Any = flow.close_cancelled_order if is_cancelled else flow.close_missing_order
+        matter = close(self.purchase, actor=str(request.user.pk), reason=form.cleaned_data["reason"])
+        instance = self.purchase.payments.order_by("-pk").first() or matter
         log(instance=instance, action=CLOSED, title=self.name, data={})
         text = _("Closed. Nothing more is to be done about order %(order)s.") % {"order": self.name}
         messages.success(request, text)

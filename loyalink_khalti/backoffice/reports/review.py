@@ -15,7 +15,7 @@ from django_filters import ChoiceFilter
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice import links
-from loyalink_khalti.payments import missing_orders, models, received, reports
+from loyalink_khalti.payments import cancelled_orders, missing_orders, models, received, reports
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.staff import permissions
@@ -44,6 +44,8 @@ SURPLUS = _("Cash or a bank transfer was received that the order does not need."
 
 MISSING = _("The order was deleted in the shop.")
 """The reason of a placed order that does not exist any more; it has no Flag."""
+CANCELLED = _("The order was cancelled in the shop, and is not refunded.")
+"""The reason of a placed order that the shop has cancelled by itself; it has no Flag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,19 @@ class MissingOrderRow(SurplusRow):
         return gettext("Refund, or close the matter")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledOrderRow(MissingOrderRow):
+    """A placed order that the shop has cancelled by itself, as staff read it."""
+
+    @property
+    def raised_at(self) -> Any:
+        return self.purchase.cancelled_order.noticed_at
+
+    @property
+    def reason(self) -> str:
+        return str(CANCELLED)
+
+
 class ReviewFilters(PaymentFilters):
     reason = ChoiceFilter(label=_("Reason"), choices=[(reason.value, label) for reason, label in REASONS.items()])
 
@@ -198,10 +213,19 @@ class ReviewReport(Report):
         """Placed orders that were deleted in the shop: few, and none while a reason of Flags is chosen."""
         return [] if self.filter_values.get("reason") else list(missing_orders.to_close(site_key=self.site_key))
 
+    @cached_property
+    def cancelled(self) -> list[models.Purchase]:
+        """Placed orders that the shop has cancelled by itself: few, and none while a reason of Flags is chosen."""
+        if self.filter_values.get("reason"):
+            return []
+        found = [row.purchase for row in cancelled_orders.to_close(site_key=self.site_key)]
+        return [purchase for purchase in found if purchase not in self.missing]
+
     @property
     def orders(self) -> list[models.Purchase]:
-        """What has no Flag: an order once, with its surplus if it was deleted, too."""
-        return [*self.missing, *(each for each in self.surpluses if each not in self.missing)]
+        """What has no Flag: an order once, with its surplus if it was deleted or cancelled, too."""
+        orders = [*self.missing, *self.cancelled]
+        return [*orders, *(each for each in self.surpluses if each not in orders)]
 
     @cached_property
     def rows(self) -> Any:
@@ -216,7 +240,8 @@ class ReviewReport(Report):
 
     def _row(self, row: models.Flag | models.Purchase) -> FlagRow | SurplusRow:
         if isinstance(row, models.Purchase):
-            kind = MissingOrderRow if row in self.missing else SurplusRow
+            kind = CancelledOrderRow if row in self.cancelled else SurplusRow
+            kind = MissingOrderRow if row in self.missing else kind
             return kind(purchase=row, site=self.site_names.get(row.site_key, row.site_key))
         key = row.payment.purchase.site_key
         return FlagRow(flag=row, site=self.site_names.get(key, key))
@@ -224,8 +249,12 @@ class ReviewReport(Report):
     @cached_property
     def reason_totals(self) -> list[tuple[str, int]]:
         """Each reason as staff read it, with its number."""
-        missing = len(self.missing)
-        orders = [(str(SURPLUS), len(self.orders) - missing), (str(MISSING), missing)]
+        missing, cancelled = len(self.missing), len(self.cancelled)
+        orders = [
+            (str(SURPLUS), len(self.orders) - missing - cancelled),
+            (str(MISSING), missing),
+            (str(CANCELLED), cancelled),
+        ]
         flags = [(str(REASONS[reason]), number) for reason, number in reports.by_reason(self.flags)]
         return flags + [row for row in orders if row[1]]
 

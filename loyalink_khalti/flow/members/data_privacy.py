@@ -17,6 +17,7 @@ from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments import transitions
+from loyalink_khalti.payments.cancelled_orders import CancelledOrder
 from loyalink_khalti.payments.flag_entries import FlagEntry
 from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
@@ -177,7 +178,8 @@ def _erase_purchases(pks: list[int]) -> int:
     with_mobile.update(mobile_masked="", mobile_hash="")
     FlagEntry.objects.filter(flag__payment__purchase__in=pks).exclude(note="").update(note="")
     Refund.objects.filter(purchase__in=pks).exclude(note="").update(note="")
-    MissingOrder.objects.filter(purchase__in=pks).exclude(note="").update(note="")
+    for matters in (MissingOrder, CancelledOrder):
+        matters._default_manager.filter(purchase__in=pks).exclude(note="").update(note="")
     of_customer = Q(payment__purchase__in=pks) | Q(returned_to__purchase__in=pks)
     UnmatchedPayment.objects.filter(of_customer).exclude(note="").update(note="")
     _erase_orders(pks)

@@ -16,6 +16,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from loyalink_khalti import conf
 from loyalink_khalti.append_only import unguarded_tables
 from loyalink_khalti.flow.members.directory import CHUNK, chunked, member_accounts, member_emails
+from loyalink_khalti.flow.review.cancelled_orders import outstanding
 from loyalink_khalti.flow.review.missing_orders import placed_without_order
 from loyalink_khalti.flow.review.options import Resolution
 from loyalink_khalti.khalti.wire import Status
@@ -24,6 +25,7 @@ from loyalink_khalti.loyalty.buckets import HoldState
 from loyalink_khalti.loyalty.models import Hold
 from loyalink_khalti.loyalty.orders import OrderAward, OrderRedemption
 from loyalink_khalti.payments import received
+from loyalink_khalti.payments.cancelled_orders import CancelledOrder
 from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import (
@@ -168,6 +170,10 @@ def _check_orders() -> Iterator[Violation]:
         if not MissingOrder.objects.filter(purchase=purchase, closed_at__isnull=False).exists():
             detail = f"order {purchase.number} was deleted in the shop: refund it, or close the matter"
             yield _violation("I20", str(purchase), detail)
+    for purchase, cancellation in outstanding():
+        if not CancelledOrder.objects.filter(purchase=purchase, closed_at__isnull=False, actor__isnull=False).exists():
+            detail = f"order {purchase.number} is {cancellation.status} in the shop, and is not refunded"
+            yield _violation("I21", str(purchase), f"{detail}: refund it, or close the matter")
     for name, shop in conf.shops().items():
         seen = 0
         for chunk in chunked(shop.placed_orders()):

@@ -12,7 +12,7 @@ from django.db.models import Count, Min, Q
 
 from loyalink_khalti import outbox
 from loyalink_khalti.flow.verification.verify import unsent_after
-from loyalink_khalti.payments import polling, received
+from loyalink_khalti.payments import cancelled_orders, polling, received
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.servers import KhaltiServer, silent_servers
 from loyalink_khalti.payments.states import POLLED_FOR_REFUNDS, FlagReason
@@ -38,6 +38,8 @@ class Health:
     """Money received outside Khalti that bought nothing and is not refunded, with the number of its orders."""
     unmatched: MoneyWithoutOrder
     """Money at Khalti that came back to the shop and that no payment here is."""
+    cancelled_orders: int
+    """Orders that a shop has cancelled by itself, with money or points left to refund."""
     last_reconciled_at: datetime | None
     """When ``khalti_reconcile`` last ran; None if it never did."""
     is_reconciler_running: bool
@@ -62,7 +64,7 @@ def outages() -> tuple[KhaltiServer, ...]:
 
 
 def health() -> Health:
-    """Return the state of the background jobs; eight queries, whatever the history."""
+    """Return the state of the background jobs; nine queries, whatever the history."""
     polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
     overdue = polling.due(polled, overdue_by=POLL_OVERDUE_AFTER)
     last_reconciled_at, is_running = polling.has_run(polling.RECONCILE, within=STOPPED_AFTER)
@@ -76,6 +78,7 @@ def health() -> Health:
         without_order=money_without_order(payments_without_order()),
         surplus=received.surplus_total(),
         unmatched=unmatched_total(),
+        cancelled_orders=len(cancelled_orders.to_close()),
         last_reconciled_at=last_reconciled_at,
         is_reconciler_running=is_running,
         oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),

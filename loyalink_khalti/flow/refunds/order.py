@@ -193,6 +193,27 @@ def refund_order(
     return sent
 
 
+def cancel_order(purchase: Purchase) -> Refund:
+    """Cancel a placed order without any money that its shop has cancelled; its points and reserved stock follow, once.
+
+    Nothing is restocked besides: what was sent is not known to be back. Raises ``CannotRefund`` where money has
+    arrived or the order is cancelled already, ``ShopCannot`` where the shop fails, and ``InsideTransaction``.
+    """
+    forbid_transaction("cancel_order")
+
+    def work() -> Refund:
+        locked, _payments = transitions.lock_purchase(purchase.pk)
+        if refunds.has_money(locked):
+            raise CannotRefund(_("This order is paid. Refund it instead."))
+        left, earlier = refunds.refundable(locked), Refund.objects.filter(purchase=locked).count()
+        return _request(
+            locked.pk, subtotal=left.subtotal, shipping=left.shipping, key=f"{locked.ref}:shop:{earlier}", actor=None,
+            lines=[], mobile="", seen_refund=None, enforce_limit=False, cancels=True,
+        )  # fmt: skip
+
+    return in_one_block(work)
+
+
 def apply_refund(refund: Refund) -> Refund:
     """Apply a refund that Khalti has made to the shop's order and the points, where that failed before; once.
 
@@ -221,7 +242,7 @@ def _request(
     subtotal: Paisa,
     shipping: Paisa,
     key: str,
-    actor: str,
+    actor: str | None,
     lines: RefundLines,
     mobile: str,
     seen_refund: int | None,
@@ -245,7 +266,7 @@ def _request(
     chosen = [(str(line), int(quantity)) for line, quantity, _restock in lines]
     quoted = quote_refund(purchase, subtotal=subtotal, shipping=shipping, lines=chosen)
     if enforce_limit:
-        enforce_refund_limit(purchase, quoted.amount, actor=actor)
+        enforce_refund_limit(purchase, quoted.amount, actor=str(actor))
     payment = _payment_to_refund(payments, quoted) if quoted.via_khalti else None
     check_mobile(payment, mobile)
     amount = quoted.amount if payment is None else min(quoted.amount, (payment.captured or 0) - payment.refunded)

@@ -141,8 +141,8 @@ class HostCheckout(ABC):
         ``expected_due``, in paisa, is the amount that the customer saw. A click that finds its basket taken leads to
         where the first one led. Otherwise nothing is placed and the basket is as before; the sentence to show is
         raised, as ``CannotPay`` or one of its subclasses, by which the host chooses a page: ``BasketTaken`` and
-        ``SoldOut``, ``ReservedTooMuch`` (the basket), ``InvalidDetails`` (by field), ``PaymentPending`` (this
-        customer's own payment, which can be continued). Raises ``InsideTransaction``: the view is non-atomic.
+        ``SoldOut``, ``ReservedTooMuch`` (the basket), ``InvalidDetails`` (by field), ``PaymentPending`` (whose
+        payment is shown only where ``is_own_payment``). Raises ``InsideTransaction``: the view is non-atomic.
         """
         try:
             return self._place_order(request, basket, choice, expected_due)
@@ -154,9 +154,8 @@ class HostCheckout(ABC):
         except flow.PaymentPending as exc:
             if exc.payment.purchase.origin == basket.origin:
                 return self.payment_page(request, exc.payment)
-            if is_own_payment(request, exc.payment):
-                raise
-            raise CannotPay(pending_message(request, exc)) from exc
+            exc.args = (pending_message(request, exc),)
+            raise
 
     def _place_order(
         self, request: HttpRequest, basket: OpenBasket, choice: PaymentChoice, expected_due: Paisa | None

@@ -53,9 +53,10 @@ class CustomerConfig(OscarCustomerConfig):
         super().ready()
         from oscar.apps.customer.signals import user_registered
 
-        from . import account, deleted_orders
+        from . import account, cancellations, deleted_orders
 
         deleted_orders.protect()
+        cancellations.watch()
         user_registered.connect(account.award_bonus_on_registration, dispatch_uid="loyalink_khalti.signup_bonus")
         _use(self, "order_history_view", account.OrderHistoryView)
         _use(self, "order_detail_view", account.OrderDetailView)
@@ -108,10 +109,11 @@ def _use(config: Any, name: str, view: type) -> None:
 
 
 def _connect() -> None:
-    """Protect orders from deletion; bring products into Wagtail's admin and its pages into Oscar's menu."""
-    from . import deleted_orders
+    """Protect orders from deletion, notice cancellations; bring products into Wagtail's admin, its pages into ours."""
+    from . import cancellations, deleted_orders
 
     deleted_orders.protect()
+    cancellations.watch()
     if apps.is_installed("wagtail.admin"):
         from . import wagtail_hooks  # noqa: F401 - registers the hooks
 

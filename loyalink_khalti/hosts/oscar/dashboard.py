@@ -15,6 +15,7 @@ from oscar.apps.dashboard.orders.forms import OrderSearchForm as OscarOrderSearc
 from oscar.apps.dashboard.orders.views import OrderDetailView as OscarOrderDetailView
 from oscar.apps.dashboard.orders.views import OrderListView as OscarOrderListView
 
+from loyalink_khalti.payments import cancelled_orders
 from loyalink_khalti.staff.payment_links import payment_links
 from loyalink_khalti.staff.spreadsheet import safe_cell
 
@@ -98,6 +99,7 @@ class OrderDetailView(ReceivedMixin, RefundMixin, OscarOrderDetailView):
         purchase = orders.purchase_of(order)
         context |= {
             "is_placed": orders.is_placed(order),
+            "cancelled_order": cancelled_orders.open_of(purchase) if purchase else None,
             "payment_links": payment_links(purchase, user) if user.is_staff else [],  # not a partner's own staff
         }
         return context | self.refund_context() | self.received_context()

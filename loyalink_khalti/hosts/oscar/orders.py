@@ -28,6 +28,11 @@ def is_placed(order: Any) -> bool:
     return placed(type(order)._default_manager.filter(pk=order.pk)).exists()
 
 
+def is_cancelled_while_held(order: Any, basket: Any) -> bool:
+    """Return whether the shop has cancelled a held order by itself: its basket is frozen, so nothing was released."""
+    return bool(order.status == options().cancelled and basket is not None and basket.status == basket.FROZEN)
+
+
 def was_released(order: Any) -> bool:
     """Return whether the order was held, then released, and never placed."""
     return bool(type(order)._default_manager.filter(_released(), pk=order.pk).exists())

@@ -68,7 +68,7 @@ def allocate_stock(quantities: "Counter[int]", rows: dict[int, Any]) -> None:
 
 
 def reserve_stock_again(order: Any) -> None:
-    """Reserve the stock of a released or cancelled order once more.
+    """Reserve the stock of a released or cancelled order once more, as far as it is not reserved any more.
 
     Raises ``ShopCannot("sold_out")`` if there is not enough.
     """
@@ -79,7 +79,8 @@ def reserve_stock_again(order: Any) -> None:
     quantities: Counter[int] = Counter()
     for line in lines:
         if rows[line.stockrecord_id].can_track_allocations:
-            quantities[line.stockrecord_id] += line.quantity
+            kept = 0 if line.allocation_cancelled else line.num_allocated or 0
+            quantities[line.stockrecord_id] += line.quantity - kept
     for pk, quantity in quantities.items():
         if rows[pk].net_stock_level < quantity:
             raise ShopCannot("sold_out", rows[pk].partner_sku)
@@ -89,7 +90,8 @@ def reserve_stock_again(order: Any) -> None:
 
 def release_stock(order: Any) -> None:
     """Cancel the reservation of an order's stock."""
-    lines = list(order.lines.filter(num_allocated__gt=0, allocation_cancelled=False))
+    reserved = order.lines.filter(num_allocated__gt=0, allocation_cancelled=False)
+    lines = list(reserved.select_for_update(of=("self",)).order_by("pk"))  # Oscar's EventHandler may release them too
     rows = lock_stock(line.stockrecord_id for line in lines if line.stockrecord_id)
     changes: Counter[int] = Counter()
     for line in lines:

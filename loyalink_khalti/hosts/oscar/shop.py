@@ -15,10 +15,11 @@ from loyalink_khalti import flow, outbox
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, Outcome, Paid, ReleaseReason
 
-from . import deleted_orders, events, freeze, orders, payment_sources, pricing, reservations
+from . import cancellations, deleted_orders, events, freeze, orders, payment_sources, pricing, reservations
 from .settings import SHOP, options
 
 _EVENTS = "loyalink_khalti.hosts.oscar.events"
@@ -33,11 +34,16 @@ class OscarShop:
 
     def confirm(self, ref: str, *, paid: Paid) -> str:
         order, basket = orders.lock(ref)
-        was_released = order.status == options().cancelled and orders.was_released(order)
-        if order.status == options().held or was_released:
+        is_held = order.status == options().held or orders.is_cancelled_while_held(order, basket)
+        was_released = not is_held and order.status == options().cancelled and orders.was_released(order)
+        if is_held or was_released:
             others = orders.lock_other_baskets(basket) if was_released else []
             if was_released:
                 reservations.reserve_again(order)
+            elif order.status != options().held:
+                reservations.reserve_stock_again(order)  # the shop's own cancellation may have released it
+                message = "Paid after it was cancelled: placed."
+                order.notes.create(note_type=order.notes.model.SYSTEM, message=message)
             _place(order, basket, paid)
             orders.submit_basket(order, basket, others)
         elif paid.amount and order.status == options().cancelled and not payment_sources.is_paid(order):
@@ -58,14 +64,16 @@ class OscarShop:
         except ShopCannot:
             deleted_orders.release(ref, customer_present=customer_present)
             return
-        if order.status != options().held:
+        is_cancelled = orders.is_cancelled_while_held(order, basket)
+        if order.status != options().held and not is_cancelled:
             if orders.is_placed(order):
                 raise ShopCannot("host_failed", f"order {ref} is placed and cannot be released")
             return
         others = orders.lock_other_baskets(basket)
         reservations.release(order)
         deleted_orders.release_lines(order, basket)
-        orders.set_status(order, options().cancelled)
+        if not is_cancelled:
+            orders.set_status(order, options().cancelled)
         order.notes.create(note_type=order.notes.model.SYSTEM, message=f"Released unpaid ({release_reason}).")
         orders.reopen_basket(order, basket, others, customer_present=customer_present)
 
@@ -77,15 +85,17 @@ class OscarShop:
         except ShopCannot:  # it was deleted: there is nothing to record it on
             return
         is_unpaid = not payment_sources.is_paid(order)
-        is_cancelled = is_unpaid and order.status == options().cancelled
-        if is_cancelled or not payment_sources.record_refund(order, Paisa(subtotal + shipping), key=key):
+        if is_unpaid and order.status == options().cancelled and not order.sources.exists():
+            return  # it was free, and was cancelled before: there is no source to find the key on
+        if not payment_sources.record_refund(order, Paisa(subtotal + shipping), key=key):
             return  # this refund was recorded before
         payment_sources.record_points_returned(order, _points_value_returned(ref))
         if lines:
             reservations.restock(order, lines, by_sku=_names_skus(ref))
         if is_unpaid:  # the only refund of an unpaid order is its cancellation
             reservations.release_stock(order)
-            orders.set_status(order, options().cancelled)
+            if order.status not in cancellations.statuses():
+                orders.set_status(order, options().cancelled)
         elif payment_sources.is_refunded(order) and order.status != options().refunded:
             orders.set_status(order, options().refunded)
 
@@ -120,6 +130,10 @@ class OscarShop:
     def missing_orders(self, refs: Collection[str]) -> Iterable[str]:
         found = get_model("order", "Order").objects.filter(number__in=list(refs))
         return set(refs).difference(found.values_list("number", flat=True))
+
+    def cancellations(self, refs: Collection[str]) -> Iterable[tuple[str, Cancellation]]:
+        """Yield what staff or the shop's own code have cancelled or recorded as refunded, past our pages."""
+        return cancellations.found(refs)
 
     def staff_page(self, ref: str) -> str:
         return reverse("dashboard:order-detail", args=[ref]) if ref else reverse("dashboard:index")

@@ -87,6 +87,7 @@ class Command(BaseCommand):
         if labels or not due_only:
             self.stdout.write(flow.pass_summary(labels))
         flow.notice_missing_orders()
+        flow.notice_cancelled_orders()
         if labels[flow.PassLabel.NOT_LOOKED_UP]:
             self.stderr.write("Khalti is not responding; the next pass looks up the remaining payments.")
         for outage in flow.outages():

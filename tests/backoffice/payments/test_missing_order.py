@@ -6,6 +6,8 @@ from loyalink_khalti import flow
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
+from loyalink_khalti.payments import cancelled_orders
+from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.testing import FakeShop
@@ -90,3 +92,20 @@ def test_an_order_that_exists_has_nothing_to_end(desk: Desk, paid: Payment) -> N
     assert "The shop has this order" in page_text(page)
     assert page.find("button", string="Close") is None
     assert "The shop has this order." in page_text(refused)
+
+
+def test_an_order_that_the_shop_has_cancelled_by_itself_is_listed_and_closed(desk: Desk, paid: Payment) -> None:
+    """O3"""
+    cancelled_orders.note(paid.purchase, Cancellation(status="Annulled"))
+
+    listed, home = desk.open(REVIEW), desk.open("wagtailadmin_home")
+    page = desk.open(PAGE, paid.purchase_id)
+    closed = desk.post(PAGE, paid.purchase_id, close="1", reason="Exchanged for another one.")
+
+    assert "The order was cancelled in the shop, and is not refunded." in page_text(listed)
+    assert "To review 1" in page_text(listed)
+    assert "1 order was cancelled in the shop and is not refunded." in page_text(home)
+    assert "to “Annulled”. No money was refunded" in page_text(page)
+    assert "Nothing more is to be done about order" in page_text(closed)
+    assert "Exchanged for another one." in page_text(desk.open(PAGE, paid.purchase_id))
+    assert list(cancelled_orders.to_close()) == []
