@@ -1,16 +1,19 @@
-"""Work that can wait until the browser has its response: sending e-mails, looking a payment up.
+"""Work that can wait until the browser has its response (sending e-mails, a lookup), and the request of this thread.
 
 In a request it runs after the response is sent, in the same thread; anywhere else it runs at once. Under ASGI, and for
 streamed responses, this needs our middleware.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from asgiref.local import Local
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from loyalink_khalti.errors import safe_trace
@@ -18,6 +21,7 @@ from loyalink_khalti.errors import safe_trace
 log = logging.getLogger(__name__)
 
 Work = Callable[[], object]
+_current: ContextVar[HttpRequest | None] = ContextVar("loyalink_khalti_request", default=None)
 _request = Local()
 """Of the request in this thread: ``scheduled`` work while its view runs, ``streaming`` work while its body is sent."""
 
@@ -34,6 +38,24 @@ def after_response(work: Work) -> None:
 def in_request() -> bool:
     """Return whether this thread is answering a request, so that work is scheduled."""
     return getattr(_request, "scheduled", None) is not None
+
+
+def current_request() -> HttpRequest | None:
+    """Return the request that is being answered, for code that a framework calls without it; None outside one.
+
+    None, too, where ``PendingPaymentMiddleware`` is not installed.
+    """
+    return _current.get()
+
+
+@contextmanager
+def answering(request: HttpRequest) -> Iterator[None]:
+    """Make a request the current one while it is answered."""
+    token = _current.set(request)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def start(**_signal: Any) -> None:

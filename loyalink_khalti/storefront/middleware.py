@@ -18,8 +18,7 @@ from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from loyalink_khalti import conf, flow, tasks
-from loyalink_khalti.after_response import after_response, body_follows, run_when_closed
-from loyalink_khalti.current_request import answering
+from loyalink_khalti.after_response import after_response, answering, body_follows, run_when_closed
 from loyalink_khalti.session_payments import keep_browser_session_id, remembered_tokens
 from loyalink_khalti.staff.deletion import DeletionRefused, refused
 from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView, plain_pages

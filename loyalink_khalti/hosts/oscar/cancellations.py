@@ -1,7 +1,7 @@
 """Orders that are cancelled or refunded past our pages: by Oscar's dashboard, or a shop's own code.
 
 ``order.set_status("Cancelled")``, ``EventHandler.handle_order_status_change``, the status of a line, a payment event
-"Refunded": each only writes an intention here, in the shop's own transaction. The flow follows after its commit, by
+"Refunded": each only writes an intention (``orders.follow_later``), in the shop's own transaction. The flow follows after its commit, by
 what the order is by then (``flow.follow_cancellation``); what no signal has said is found by its hourly job.
 """
 
@@ -13,58 +13,39 @@ from django.db.models.signals import post_save
 from oscar.apps.order.signals import order_line_status_changed, order_status_changed
 from oscar.core.loading import get_model
 
-from loyalink_khalti import flow, outbox
+from loyalink_khalti import flow
 from loyalink_khalti.money import paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
-from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.payments.states import PurchaseState
 
-from .settings import SHOP, options
+from . import orders
+from .settings import SHOP
 
-_FOLLOW = f"{__name__}.follow"
 REFUND_EVENT = "refund"
 """With this begins the code of a type of payment event by which money was refunded: Oscar's is "refunded"."""
 
 
 def watch() -> None:
     """Connect to what changes an order. Called when the apps are ready."""
-    order_status_changed.connect(_status_changed, dispatch_uid="loyalink_khalti.order_cancelled")
+    order_status_changed.connect(orders.status_changed, dispatch_uid="loyalink_khalti.order_cancelled")
     order_line_status_changed.connect(_line_status_changed, dispatch_uid="loyalink_khalti.line_cancelled")
     event = get_model("order", "PaymentEvent")
     post_save.connect(_event_saved, sender=event, dispatch_uid="loyalink_khalti.refund_event")
 
 
-def statuses() -> set[str]:
-    """Return the statuses of an order that is cancelled or refunded."""
-    return {options().cancelled, options().refunded}
-
-
 def line_statuses() -> set[str]:
     """Return those of a line: the same, and what the cascade makes of them."""
     cascade = get_model("order", "Order").cascade
-    return statuses() | {cascade[status] for status in statuses() if status in cascade}
-
-
-def _status_changed(order: Any, old_status: str, new_status: str, **_signal: Any) -> None:
-    if statuses() & {old_status, new_status}:
-        _post(order)
+    return orders.ended_statuses() | {cascade[status] for status in orders.ended_statuses() if status in cascade}
 
 
 def _line_status_changed(line: Any, old_status: str, new_status: str, **_signal: Any) -> None:
     if line_statuses() & {old_status, new_status}:
-        _post(line.order)
+        orders.follow_later(line.order)
 
 
 def _event_saved(instance: Any, **_signal: Any) -> None:
     if str(instance.event_type.code).startswith(REFUND_EVENT):
-        _post(instance.order)
-
-
-def _post(order: Any) -> None:
-    """Let the flow follow an order, unless it is none of ours, or was released (which every unpaid checkout is)."""
-    ours = Purchase.objects.filter(shop=SHOP, ref=order.number).exclude(state=PurchaseState.RELEASED)
-    if ours.exists():
-        outbox.post(_FOLLOW, number=order.number)
+        orders.follow_later(instance.order)
 
 
 def follow(number: str) -> None:
@@ -74,8 +55,8 @@ def follow(number: str) -> None:
 
 def found(refs: Collection[str]) -> Iterator[tuple[str, Cancellation]]:
     """Yield what the shop has cancelled or recorded as refunded of these orders: a whole order before parts of one."""
-    orders = get_model("order", "Order").objects.filter(number__in=list(refs))
-    whole = dict(orders.filter(status__in=statuses()).values_list("number", "status"))
+    rows = get_model("order", "Order").objects.filter(number__in=list(refs))
+    whole = dict(rows.filter(status__in=orders.ended_statuses()).values_list("number", "status"))
     for number, status in whole.items():
         yield number, Cancellation(status=status)
     yield from _lines([ref for ref in refs if ref not in whole])

@@ -33,6 +33,24 @@ def is_cancelled_while_held(order: Any, basket: Any) -> bool:
     return bool(order.status == options().cancelled and basket is not None and basket.status == basket.FROZEN)
 
 
+def ended_statuses() -> set[str]:
+    """Return the statuses of an order that is cancelled or refunded."""
+    return {options().cancelled, options().refunded}
+
+
+def status_changed(order: Any, old_status: str, new_status: str, **_signal: Any) -> None:
+    """Follow an order that is cancelled or refunded now, or is so no more. Receives ``order_status_changed``."""
+    if ended_statuses() & {old_status, new_status}:
+        follow_later(order)
+
+
+def follow_later(order: Any) -> None:
+    """Let the flow follow an order after commit, unless it is none of ours, or was released (as any unpaid one is)."""
+    ours = Purchase.objects.filter(shop=SHOP, ref=order.number).exclude(state=PurchaseState.RELEASED)
+    if ours.exists():
+        outbox.post("loyalink_khalti.hosts.oscar.cancellations.follow", number=order.number)
+
+
 def was_released(order: Any) -> bool:
     """Return whether the order was held, then released, and never placed."""
     return bool(type(order)._default_manager.filter(_released(), pk=order.pk).exists())

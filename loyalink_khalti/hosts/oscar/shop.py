@@ -94,7 +94,7 @@ class OscarShop:
             reservations.restock(order, lines, by_sku=_names_skus(ref))
         if is_unpaid:  # the only refund of an unpaid order is its cancellation
             reservations.release_stock(order)
-            if order.status not in cancellations.statuses():
+            if order.status not in orders.ended_statuses():
                 orders.set_status(order, options().cancelled)
         elif payment_sources.is_refunded(order) and order.status != options().refunded:
             orders.set_status(order, options().refunded)

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from loyalink_khalti.current_request import current_request
+from loyalink_khalti.after_response import current_request
 from loyalink_khalti.errors import LoyalinkError, safe_trace
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase
