@@ -1,8 +1,9 @@
 """Orders that are cancelled or refunded past our pages: by Oscar's dashboard, or a shop's own code.
 
 ``order.set_status("Cancelled")``, ``EventHandler.handle_order_status_change``, the status of a line, a payment event
-"Refunded": each only writes an intention (``orders.follow_later``), in the shop's own transaction. The flow follows after its commit, by
-what the order is by then (``flow.follow_cancellation``); what no signal has said is found by its hourly job.
+"Refunded": each only writes an intention (``orders.follow_later``), in the shop's own transaction. The flow follows
+after its commit, by what the order is by then (``flow.follow_cancellation``); what no signal has said is found by its
+hourly job.
 """
 
 from collections.abc import Collection, Iterator
