@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from sandbox.bootstrap import ROOT, SetupError, interpreter, restart_command, wa
 from sandbox.shops import DemoShop, demo_shop
 
 PORT = 8000
+SERVER = "The store"
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -43,7 +45,9 @@ def run(chosen: argparse.Namespace) -> int:
 
         running = {}
         for name, command, health in _commands(chosen, shop):
-            child = running[name] = children.start(command, cwd=ROOT, env=environment)
+            # What a server of a demo shop says on its standard output is of use to developers of Django alone.
+            quiet = {"stdout": subprocess.DEVNULL} if name == SERVER else {}
+            child = running[name] = children.start(command, cwd=ROOT, env=environment, **quiet)
             stack.callback(children.stop, child)
             if not children.responds(health, child):
                 raise SetupError(f"{name} does not start: see its output above.")
@@ -90,7 +94,7 @@ def _commands(chosen: argparse.Namespace, shop: DemoShop) -> Iterator[tuple[str,
         simulator = [sys.executable, "-m", "loyalink_khalti.simulator", *options]
         yield "The simulated Khalti", simulator, f"http://127.0.0.1:{chosen.simulator_port}/healthz"
     address = f"127.0.0.1:{chosen.port}"
-    yield "The store", shop.server(address), shop.health(address)
+    yield SERVER, shop.server(address), shop.health(address)
 
 
 def _environment(chosen: argparse.Namespace, shop: DemoShop) -> dict[str, str]:
