@@ -2,6 +2,7 @@
 
 from loyalink_khalti.loyalty.program import CategoryName, FormerTag, Program, ProgramVersion
 
+from .api.models import ApiRequest
 from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings
 from .conf.sites import SiteKey
 from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
@@ -20,6 +21,7 @@ from .points_choices import PointsChoice
 __all__ = [
     "Account",
     "Allocation",
+    "ApiRequest",
     "Campaign",
     "CancelledOrder",
     "CategoryName",

@@ -27,5 +27,6 @@ urlpatterns = [
     path("sandbox/mail/", include("sandbox.mail")),
     path("shop/", include(shop.urls[0])),
     path("khalti/", include("loyalink_khalti.storefront.urls")),
+    path("api/khalti/v1/", include("loyalink_khalti.api.urls")),
     path("", include(wagtail_urls)),  # Wagtail takes every other path, so it comes last
 ]

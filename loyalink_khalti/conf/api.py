@@ -49,8 +49,8 @@ def api_faults() -> list[tuple[str, str]]:
 
 
 def api_authenticate() -> Any:
-    """Return the shop's function that finds the user of a token; None without one."""
-    path = api_options().authenticate
+    """Return the shop's function that finds the user of a token; None without one. Raises ``ImportError``."""
+    path = str(_chosen().get("AUTHENTICATE") or "")
     return import_string(path) if path else None
 
 

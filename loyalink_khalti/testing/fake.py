@@ -13,6 +13,8 @@ from loyalink_khalti.errors import BasketTaken, ShopCannot
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Cart, Customer, HostOrder, Line, Outcome, Paid, ReleaseReason
 
+from . import fake_basket
+
 
 class FakeShop:
     """A host that records calls in a table of its own, so that a rollback undoes them too.
@@ -115,6 +117,14 @@ class FakeShop:
             return replace(cart, lines=tuple(replace(line, stock=stock[line.sku]) for line in cart.lines))
 
         return take
+
+    # For the API to call
+
+    def open_basket(self, request: Any, wanted: Any) -> fake_basket.FakeBasket:
+        return fake_basket.open_basket(self, request, wanted)
+
+    def basket_schema(self) -> Any:
+        return fake_basket.SCHEMA
 
     # For the flow to call
 
