@@ -106,6 +106,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         databases.template()
     gc.collect()
     gc.freeze()  # the modules stay until the end: no later collection needs to look at them
+    gc.set_threshold(50_000, 20, 20)  # most garbage of Django has no cycles: looking for them costs a twentieth
 
 
 @pytest.fixture(scope="session")

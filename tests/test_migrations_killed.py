@@ -15,6 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from loyalink_khalti import append_only
 from tests.cutting import Cut, Way, fork, wait_for
+from tests.migrating import Executor
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
 
@@ -26,7 +27,7 @@ INSIDE = random.Random("B11").sample(range(12, 100), 20)
 
 def migrate(to: str | None, *, fake_initial: bool = False) -> None:
     """Migrate to ``to``, as ``manage.py migrate`` does, without creating permissions."""
-    MigrationExecutor(connection).migrate([(OURS, to)], fake_initial=fake_initial)
+    Executor(connection).migrate([(OURS, to)], fake_initial=fake_initial)
     append_only.install(connection)
 
 

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -17,6 +16,7 @@ from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.testing import FakeShop
+from tests.migrating import migrate, migrate_to_before
 from tests.purchases import account, fake_shop, khalti_simulator, member, shop
 
 __all__ = ["account", "fake_shop", "khalti_simulator", "member", "shop"]
@@ -84,13 +84,8 @@ def test_the_default_groups_get_the_permission_if_they_still_exist(
 @pytest.mark.same_on_both
 def test_its_table_can_be_removed_and_created_again() -> None:
     """M24d"""
-    names = sorted(
-        each for app, each in MigrationExecutor(connection).loader.disk_migrations if app == "loyalink_khalti"
-    )
-    before = names[next(i for i, each in enumerate(names) if each.endswith("_received_money")) - 1]
-
-    call_command("migrate", "loyalink_khalti", before, verbosity=0)
+    migrate_to_before("received_money")
     assert ReceivedMoney._meta.db_table not in connection.introspection.table_names()
-    call_command("migrate", "loyalink_khalti", verbosity=0)
+    migrate()
 
     assert ReceivedMoney._meta.db_table in connection.introspection.table_names()

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from django.contrib.auth import get_user_model
-from django.test import Client
+from django.conf import settings as shop_settings
+from django.contrib.auth import get_user, get_user_model
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
-from oscar.core.loading import get_model
+from oscar.core.loading import get_class, get_model
 from pytest_django import Settings as SettingsWrapper
 
 from loyalink_khalti.loyalty import ledger
@@ -24,6 +26,7 @@ __all__ = ["khalti_simulator"]
 Order = get_model("order", "Order")
 Basket = get_model("basket", "Basket")
 PASSWORD = "saraswati-demo"
+ADDRESS = {"first_name": "Sita", "last_name": "Sharma", "line1": "Naxal Marga 7", "line4": "Kathmandu"}
 Page = Any
 """A response to a test's browser."""
 
@@ -120,24 +123,57 @@ class Customer:
         return self.browser.post("/shop/basket/vouchers/add/", {"code": coupon})
 
     def go_to_payment(self, *, delivery: str = "standard") -> Page:
-        """Fill in all pages before the payment page and open it."""
+        """Open the payment page, with all pages before it filled in."""
         self.fill_in(delivery=delivery)
         return self.browser.get("/shop/checkout/payment-method/")
 
-    def fill_in(self, *, delivery: str = "standard") -> None:
-        """Fill in all pages before the payment page."""
+    def fill_in_pages(self, *, delivery: str = "standard") -> None:
+        """Fill in all pages before the payment page, which are Oscar's."""
         if not self.user:
             self.browser.post("/shop/checkout/", {"username": self.email, "options": "anonymous"})
-        address = {
-            "first_name": "Sita",
-            "last_name": "Sharma",
-            "line1": "Naxal Marga 7",
-            "line4": "Kathmandu",
-            "country": "NP",
-            "phone_number": self.phone,
-        }
+        address = ADDRESS | {"country": "NP", "phone_number": self.phone}
         self.browser.post("/shop/checkout/shipping-address/", address)
         self.browser.post("/shop/checkout/shipping-method/", {"method_code": delivery})
+
+    def fill_in(self, *, delivery: str = "standard") -> None:
+        """Leave in the session what ``fill_in_pages`` leaves there, ten times as fast."""
+        request = self._request()
+        request.session = self.browser.session
+        checkout = get_class("checkout.utils", "CheckoutSessionData")(request)
+        if not self.user:
+            checkout.set_guest_email(self.email)
+        form = get_class("checkout.forms", "ShippingAddressForm")(
+            ADDRESS | {"country": "NP", "phone_number": self.phone}
+        )
+        assert form.is_valid(), form.errors
+        fields = {name: value for name, value in vars(form.instance).items() if not name.startswith("_")}
+        checkout.ship_to_new_address(fields)
+        checkout.use_shipping_method(delivery)
+        request.session.save()
+        # A session in a signed cookie is the cookie.
+        self.browser.cookies[shop_settings.SESSION_COOKIE_NAME] = request.session.session_key
+
+    def put(self, product: Any, quantity: int = 1) -> None:
+        """Put a product into the basket, as ``add`` does by Oscar's page, ten times as fast."""
+        middleware = get_class("basket.middleware", "BasketMiddleware")
+
+        def add(request: Any) -> HttpResponse:
+            request.basket = around.get_basket(request)
+            request.basket.strategy = request.strategy
+            request.basket.add_product(product, quantity)
+            return HttpResponse()
+
+        around = middleware(add)
+        self.browser.cookies.update(around(self._request()).cookies)
+
+    def _request(self) -> Any:
+        """Return a request of this browser."""
+        request: Any = RequestFactory().get("/")
+        request.COOKIES = {name: morsel.value for name, morsel in self.browser.cookies.items()}
+        has_session = shop_settings.SESSION_COOKIE_NAME in request.COOKIES
+        request.session = self.browser.session if has_session else {}
+        request.user = get_user(request)
+        return request
 
     def choose(self, method: str = "khalti", **more: Any) -> Page:
         return self.browser.post("/shop/checkout/payment-method/", {"payment_method": method, **more})
@@ -146,9 +182,9 @@ class Customer:
         return self.browser.post("/shop/checkout/preview/", {"action": "place_order", **more})
 
     def buy(self, *products: Any, method: str = "khalti", points: int | None = None, **more: Any) -> Page:
-        """Order products, from the catalogue to "place order"."""
+        """Order products: those in the basket and these."""
         for product in products:
-            self.add(product)
+            self.put(product)
         self.fill_in(**more)
         chosen = self.choose(method, **({} if points is None else {"points": points}))
         assert chosen.status_code == 302, chosen.content.decode()

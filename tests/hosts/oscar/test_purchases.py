@@ -185,3 +185,24 @@ def test_a_payment_that_staff_record_twice_counts_once(store: Store, sita: Custo
 
     debits = only_order().sources.get().transactions.filter(txn_type="Debit")
     assert [debit.amount for debit in debits] == [500]
+
+
+@pytest.mark.parametrize("is_member", [True, False], ids=["member", "guest"])
+def test_a_customer_of_the_tests_leaves_what_oscars_pages_leave(store: Store, is_member: bool) -> None:
+    """``put`` and ``fill_in`` spare most tests the pages before the payment page."""
+    left = []
+    for way in ("pages", "short"):
+        customer = new_member(f"{way}@example.com") if is_member else Customer("guest@example.com")
+        if way == "pages":
+            customer.add(store.notebook, 2)
+            customer.fill_in_pages(delivery="express")
+        else:
+            customer.put(store.notebook, 2)
+            customer.fill_in(delivery="express")
+        seen = customer.lines(), customer.choose().status_code
+        [line] = Basket.objects.latest("pk").all_lines()
+        prices = line.price_currency, line.price_excl_tax, line.price_incl_tax, line.stockrecord_id
+        left.append((customer.browser.session["checkout_data"], seen, prices, line.basket.owner_id is None))
+
+    assert left[0] == left[1]
+    assert left[0][1:] == (([("Lokta notebook", 2)], 302), left[0][2], not is_member)
