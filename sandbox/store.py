@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -46,7 +47,7 @@ def run(chosen: argparse.Namespace) -> int:
         running = {}
         for name, command, health in _commands(chosen, shop):
             # What a server of a demo shop says on its standard output is of use to developers of Django alone.
-            quiet = {"stdout": subprocess.DEVNULL} if name == SERVER else {}
+            quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL} if name == SERVER else {}
             child = running[name] = children.start(command, cwd=ROOT, env=environment, **quiet)
             stack.callback(children.stop, child)
             if not children.responds(health, child):

@@ -28,7 +28,7 @@ FORBIDDEN = re.compile(
 """Words for which docs/glossary.md has others."""
 ALLOWED: dict[str, set[str]] = {}
 """Files in which an English sentence needs one of these words."""
-TEXT_VALUES = {"option.method", "method.code", "search_query", "query|default:''", "request.get_full_path"}
+TEXT_VALUES = {"option.method", "method.code", "search_query", "query|default:''", "request.get_full_path", "next"}
 """Values of form fields that are texts, never numbers."""
 WORD_START = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
 MODULE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")
