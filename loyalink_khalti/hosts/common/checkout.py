@@ -166,13 +166,17 @@ class HostCheckout(ABC):
         freeze = basket.freeze(method=method, points=choice.points, expected_due=expected_due)
         customer = self.customer_ids(request)
         if method is PaymentMethod.KHALTI:
-            payment = flow.begin_payment(freeze, **customer)
+            payment = flow.begin_payment(freeze, **customer, return_to=self.return_address())
             return self.payment_page(request, payment)
         return self.order_page(request, flow.place_order(freeze, method=method, **customer))
 
     def customer_ids(self, request: HttpRequest) -> dict[str, str]:
         """Return by what the limits on unpaid orders know this customer: browser session and network."""
         return {"browser_session": browser_session_id(request), "network": network_id(request)}
+
+    def return_address(self) -> str:
+        """Return the address of an app to which our return page leads, one of the settings' own; "" for none."""
+        return ""
 
     def payment_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         """Redirect to the payment's page at Khalti and record that this browser session began it.

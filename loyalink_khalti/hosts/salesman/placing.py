@@ -1,6 +1,8 @@
 """Salesman's checkout by the flow: what its API answers, a second click, and a basket that has changed since."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -32,10 +34,13 @@ class Answer(HttpResponse):
         self.data = data
 
 
+@dataclass(frozen=True)
 class SalesmanCheckout(HostCheckout):
     """Answers in place of pages: the client shows its own."""
 
     shop: ClassVar[str] = SHOP
+    return_to: str = ""
+    """The address of an app."""
 
     def order_page(self, request: HttpRequest, purchase: Purchase) -> HttpResponse:
         return Answer(_order_data(purchase))
@@ -51,13 +56,15 @@ class SalesmanCheckout(HostCheckout):
             return super().customer_ids(request)
         return {"browser_session": "", "network": network_id(request)}
 
+    def return_address(self) -> str:
+        if self.return_to and not conf.is_return_address(self.return_to):
+            raise CannotPay(_("This return address is not allowed."))
+        return self.return_to
+
     def payment_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         if has_session(request):
             remember_payment(request, payment)
         return Answer(payment_data(payment))
-
-
-checkout = SalesmanCheckout()
 
 
 def has_session(request: HttpRequest) -> bool:
@@ -87,9 +94,17 @@ def place(basket: SalesmanBasket, *, method: PaymentMethod) -> dict[str, Any]:
             return _order_data(pending.purchase)
         if outcome in {Outcome.CONFIRMING, Outcome.FLAGGED}:
             raise CannotPay(_("An earlier payment for this basket is still being confirmed. Please try again soon."))
+    checkout = SalesmanCheckout(return_to=_return_to(basket.request))
     answer = checkout.place_order(request, basket, PaymentChoice.of(method.value, points=points))
     assert isinstance(answer, Answer)
     return answer.data
+
+
+def _return_to(request: Any) -> str:
+    """Return the address that an app has sent with its checkout, "" for none. Salesman itself ignores it."""
+    data = getattr(request, "data", None)
+    address = data.get("return_to", "") if isinstance(data, Mapping) else ""
+    return address if isinstance(address, str) else "?"
 
 
 def continue_payment(order: Any) -> dict[str, Any]:

@@ -75,8 +75,7 @@ class SalesmanShop:
         except ShopCannot:  # it was deleted: there is nothing to record it on
             return
         record, is_unpaid = orders.record_of(order), not orders.is_paid(order)
-        is_cancelled = is_unpaid and order.status == options().cancelled
-        if is_cancelled or key in record["refunds"]:
+        if key in record["refunds"]:
             return  # this refund was recorded before
         record["refunds"] = {**record["refunds"], key: int(subtotal + shipping)}
         returned: dict[str, int] = {}
@@ -175,6 +174,7 @@ def _place(order: Any, record: dict[str, Any], paid: Paid) -> None:
 
 def _place_again(order: Any, record: dict[str, Any], paid: Paid) -> None:
     """Place an order that staff had cancelled before it was paid. Raises ``ShopCannot("sold_out")``."""
+    orders.restock_all(record)  # of a cancellation that did not come through the flow
     orders.take_stock(order, record)
     record["refunds"] = dict.fromkeys(record["refunds"], 0)
     orders.set_received(order, paid.amount)

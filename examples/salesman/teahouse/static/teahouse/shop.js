@@ -120,7 +120,8 @@ async function showMethods() {
 byId("points").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => {
-    await call("payment/khalti/points/", "PUT", { points: byId("points-number").value || 0 });
+    const points = await call("payment/khalti/points/", "PUT", { points: byId("points-number").value || 0 });
+    say(`You use ${points.points} points.`);
     await showBasket();
   });
 });
