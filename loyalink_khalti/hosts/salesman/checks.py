@@ -29,18 +29,18 @@ _HINT = 'LOYALINK_KHALTI["SALESMAN"] = {"SHOP_NAME": "Ilam Tea House"}, for exam
 def messages() -> Iterator[checks.CheckMessage]:
     """Yield a message for each fault."""
     for fault in faults():
-        yield checks.Error(fault, hint=_HINT, id="loyalink_khalti.E061")
+        yield checks.Error(fault, hint=_HINT, id="loyalink_khalti.E062")
     if missing := [name for name in APPS if not apps.is_installed(name)]:
         yield checks.Error(
             f"Salesman's checkout needs apps that are not installed: {', '.join(missing)}.",
             hint="Add them to INSTALLED_APPS: " + ", ".join(f'"{name}"' for name in missing),
-            id="loyalink_khalti.E062",
+            id="loyalink_khalti.E063",
         )
         return
     try:
         methods, modifiers = payment_methods_pool.get_payments(), basket_modifiers_pool.get_modifiers()
     except ImproperlyConfigured as exc:  # Salesman itself says so at the first request
-        yield checks.Error(f"Salesman's settings: {exc}", id="loyalink_khalti.E062")
+        yield checks.Error(f"Salesman's settings: {exc}", id="loyalink_khalti.E063")
         return
     yield from _methods(methods)
     yield from _modifiers(modifiers)
@@ -54,7 +54,7 @@ def _methods(methods: list[PaymentMethod]) -> Iterator[checks.CheckMessage]:
         yield checks.Error(
             "SALESMAN_PAYMENT_METHODS has none of our payment methods, so nothing is paid with Khalti.",
             hint=f'SALESMAN_PAYMENT_METHODS = ["{_PATHS["khalti"]}"]',
-            id="loyalink_khalti.E063",
+            id="loyalink_khalti.E064",
         )
     for each in methods:
         kind = type(each)
@@ -62,7 +62,7 @@ def _methods(methods: list[PaymentMethod]) -> Iterator[checks.CheckMessage]:
             yield checks.Error(
                 f"{kind.__module__}.{kind.__qualname__} has the identifier {each.identifier!r}, which is ours.",
                 hint=f'Give it another one, or name "{_PATHS[each.identifier]}" in its place.',
-                id="loyalink_khalti.E063",
+                id="loyalink_khalti.E064",
             )
         lost = [name for name in ("basket_payment", "order_payment") if _is_lost(kind, name)]
         if lost:
@@ -70,13 +70,13 @@ def _methods(methods: list[PaymentMethod]) -> Iterator[checks.CheckMessage]:
                 f"{kind.__module__}.{kind.__qualname__} inherits {' and '.join(lost)}; Salesman offers a method only"
                 " by what its class itself defines.",
                 hint=f"Define it there: def {lost[0]}(self, obj, request): return super().{lost[0]}(obj, request)",
-                id="loyalink_khalti.E064",
+                id="loyalink_khalti.E065",
             )
     if methods and settings.DATABASES["default"].get("ATOMIC_REQUESTS"):
         yield checks.Error(
             "ATOMIC_REQUESTS is on, so Salesman's checkout runs in a transaction, and no payment can be begun.",
             hint='DATABASES["default"]["ATOMIC_REQUESTS"] = False: the flow has transactions of its own.',
-            id="loyalink_khalti.E065",
+            id="loyalink_khalti.E066",
         )
 
 
@@ -92,7 +92,7 @@ def _modifiers(modifiers: Sequence[object]) -> Iterator[checks.CheckMessage]:
         yield checks.Warning(
             "SALESMAN_BASKET_MODIFIERS lacks our points, so members cannot use theirs.",
             hint=f'SALESMAN_BASKET_MODIFIERS = [..., "{_POINTS}"], as the last one.',
-            id="loyalink_khalti.W066",
+            id="loyalink_khalti.W067",
         )
     elif ours[0] != len(modifiers) - 1:
         after = type(modifiers[-1])
@@ -100,7 +100,7 @@ def _modifiers(modifiers: Sequence[object]) -> Iterator[checks.CheckMessage]:
             f"{after.__module__}.{after.__qualname__} comes after our points in SALESMAN_BASKET_MODIFIERS: points may"
             " be more than is left to pay.",
             hint=f'Put "{_POINTS}" last.',
-            id="loyalink_khalti.E067",
+            id="loyalink_khalti.E068",
         )
 
 
@@ -110,7 +110,7 @@ def _statuses() -> Iterator[checks.CheckMessage]:
         yield checks.Error(
             f"SALESMAN_ORDER_STATUS lacks {', '.join(map(repr, missing))}.",
             hint='Add it, or name the shop\'s own status: LOYALINK_KHALTI["SALESMAN"] = {"HELD": "AWAITING"}.',
-            id="loyalink_khalti.E068",
+            id="loyalink_khalti.E069",
         )
 
 
@@ -123,7 +123,7 @@ def _urls() -> Iterator[checks.CheckMessage]:
         yield checks.Error(
             "Salesman's URLs are missing, or have a namespace.",
             hint='path("api/", include("salesman.urls")) in the URLs, without a namespace and before Wagtail\'s.',
-            id="loyalink_khalti.E069",
+            id="loyalink_khalti.E070",
         )
 
 
@@ -133,5 +133,5 @@ def _admin() -> Iterator[checks.CheckMessage]:
             "Salesman's own admin (1.3) prints addresses without escaping them: a customer can run a script as a"
             " member of staff who opens the order. Its buttons change payments and statuses past the flow, too.",
             hint='SALESMAN_ADMIN_REGISTER = False. Our order pages are in Wagtail\'s admin, under "Orders".',
-            id="loyalink_khalti.W070",
+            id="loyalink_khalti.W071",
         )
