@@ -40,7 +40,7 @@ class Freeze:
 
     request: Any
     basket: Any
-    """Salesman's basket; one without a pk is in no table, and nobody else can have it."""
+    """Salesman's basket; one without a pk is in no table, so that no other request can have it."""
     origin: str
     details: dict[str, Any]
     """What the checkout adds to the basket's ``extra``: e-mail and addresses, for example."""

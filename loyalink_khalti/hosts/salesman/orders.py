@@ -9,7 +9,7 @@ every column that it has read before the lock.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -150,6 +150,32 @@ def set_received(order: Any, received: Paisa) -> bool:
         defaults={"amount": rupees(received), "payment_method": str(record_of(order).get("method", ""))},
     )
     return True
+
+
+# The customer
+
+PERSONAL = ("email", "shipping_address", "billing_address")
+
+
+def personal_data(ref: str) -> dict[str, Any]:
+    """Return what an order keeps about its customer besides its Cart, {} for one that is gone."""
+    order = rows().filter(ref=ref).first()
+    if order is None:
+        return {}
+    extra = {name: value for name, value in order._extra.items() if name not in {RECORD, "rows"}}
+    chosen = [item.extra for item in items(order) if item.extra]
+    return {name: getattr(order, name) for name in PERSONAL} | {"extra": extra, "chosen": chosen}
+
+
+def erase_personal_data(refs: Collection[str]) -> None:
+    """Erase who ordered, and what they typed, in the caller's transaction; amounts, products and statuses stay."""
+    for order in rows().select_for_update(of=("self",)).filter(ref__in=list(refs)).order_by("pk"):
+        order._extra = {name: value for name, value in order._extra.items() if name in {RECORD, "rows"}}
+        record = {name: value for name, value in record_of(order).items() if name != "member"}
+        save(order, record, user=None, **dict.fromkeys(PERSONAL, ""))
+        for item in items(order):
+            item.extra = {}
+            item.save(update_fields=["extra"])
 
 
 # Stock

@@ -13,17 +13,21 @@ from salesman.conf import app_settings
 from salesman.core.utils import get_salesman_model
 from wagtail import hooks
 
+from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.payments.cancelled_orders import Cancellation
+from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
 
-from . import baskets, deletion, desk, orders, pricing
-from .settings import options
+from . import baskets, deletion, desk, events, orders, pricing
+from .settings import SHOP, options
 
 _ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
 """Outcomes that the storefront's status page shows."""
 
 deletion.protect()
+events.watch()
 hooks.register("register_admin_menu_item", desk.orders_item)  # this host is loaded before any page of the admin
 
 
@@ -147,6 +151,16 @@ class SalesmanShop:
 
         return checks.messages()
 
+    def cancellations(self, refs: Collection[str]) -> Iterable[tuple[str, Cancellation]]:
+        """Return those of ``refs`` that the shop has cancelled or refunded past the flow; see ``flow``."""
+        return events.cancellations(refs)
+
+    def personal_data(self, ref: str) -> Mapping[str, Any]:
+        return orders.personal_data(ref)
+
+    def erase_personal_data(self, refs: Collection[str]) -> None:
+        orders.erase_personal_data(refs)
+
     def open_basket(self, request: HttpRequest, wanted: Mapping[str, Any]) -> OpenBasket:
         return baskets.open_basket(request, wanted)
 
@@ -193,8 +207,12 @@ def _set_received(order: Any, received: Paisa) -> None:
 
 
 def _is_refunded(order: Any, record: Mapping[str, Any]) -> bool:
+    """Return whether all that was paid for an order is refunded; of one that points have paid, all of them."""
     total = paisa(order.total)
-    return bool(total) and sum(record["refunds"].values()) >= total
+    if total:
+        return sum(record["refunds"].values()) >= total
+    purchase = Purchase.objects.filter(shop=SHOP, ref=order.ref).first()
+    return bool(purchase and 0 < purchase.points_value <= flow.points_value_restored(purchase))
 
 
 def _host_orders(found: Any) -> Iterator[HostOrder]:

@@ -147,6 +147,7 @@ async function showOrder(ref, outcome) {
   say(`Thank you! Order ${order.ref}: Rs ${order.total}, ${order.is_paid ? "paid" : "to pay on delivery"}.`);
 }
 
+byId("email").value = document.body.dataset.email;
 attempt(async () => {
   await Promise.all([showTeas(), showBasket()]);
   if (returned.has("order")) await showOrder(returned.get("order"), returned.get("outcome"));
