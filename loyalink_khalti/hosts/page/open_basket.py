@@ -43,7 +43,7 @@ class PageBasket:
     @cached_property
     def lines(self) -> list[PricedItem]:
         """The items with their prices of now and what is wrong with them."""
-        return pricing.price(self.request, self.items)
+        return pricing.price(self.request, self.items, origin=self.origin)
 
     @property
     def problems(self) -> list[str]:

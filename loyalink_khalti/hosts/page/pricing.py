@@ -73,12 +73,15 @@ class PricedItem:
         )
 
 
-def price(request: HttpRequest, items: Collection[Item]) -> list[PricedItem]:
-    """Return the items with their prices and problems; the queries do not grow with the number of items."""
+def price(request: HttpRequest, items: Collection[Item], *, origin: str = "") -> list[PricedItem]:
+    """Return the items with their prices and problems; the queries do not grow with the number of items.
+
+    What the payment of this very basket reserves (``origin``) counts as left: it is not sold to others.
+    """
     pages = find_products(request, (item.page for item in items))
     tags = {pk: tuple(map(category_tag, found)) for pk, found in category_pks(pages.values()).items()}
     priced = [_price(item, pages.get(item.page), tags.get(item.page, ())) for item in items]
-    return _with_stock(priced)
+    return _with_stock(priced, origin)
 
 
 def category_tag(pk: int) -> str:
@@ -142,11 +145,14 @@ def _amount_problem(item: Item, page: Any) -> str:
     return ""
 
 
-def _with_stock(priced: list[PricedItem]) -> list[PricedItem]:
+def _with_stock(priced: list[PricedItem], origin: str) -> list[PricedItem]:
     """Add how many there are. Two items can sell from one stock: translations of a page share it."""
     tracked = [each for each in priced if each.page is not None and each.page.track_stock and not each.problem]
     levels = stock.levels(each.stock_key for each in tracked)
     wanted = wanted_stock(tracked)
+    if any(levels[key] < quantity for key, quantity in wanted.items()):
+        own = stock.reserved_by(origin)
+        levels = {key: left + own.get(key, 0) for key, left in levels.items()}
 
     def with_stock(each: PricedItem) -> PricedItem:
         left = levels[each.stock_key]

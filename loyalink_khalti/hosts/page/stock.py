@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti.errors import LoyalinkError
 
-from .models import Reservation, Stock
+from .models import Order, OrderStatus, Reservation, Stock
 
 Key = tuple[UUID, str]
 """A product (a page's ``translation_key``) and the id of a choice, "" for a product without choices."""
@@ -79,6 +79,13 @@ def release(number: str) -> None:
     rows = list(Reservation.objects.select_for_update(of=("self",)).filter(number=number))
     put_back({(row.product, row.choice): row.quantity for row in rows})
     keep_reserved(number)
+
+
+def reserved_by(origin: str) -> dict[Key, int]:
+    """Return what the held order of a basket reserves, by the basket's identity; {} where it is not being paid."""
+    numbers = Order.objects.filter(basket=origin, status=OrderStatus.HELD).values("number")
+    rows = Reservation.objects.filter(number__in=numbers) if origin else ()
+    return {(row.product, row.choice): row.quantity for row in rows}
 
 
 def put_back(returned: Mapping[Key, int]) -> None:

@@ -77,9 +77,12 @@ def test_a_freeze_and_a_confirm_need_the_same_statements_for_any_basket(house: T
 
 
 def test_a_basket_is_ordered_once_and_again_after_a_release(house: TeaHouse) -> None:
-    basket = basket_of(Item(page=house.trek(stock=3).pk))
+    """Also with the last piece: what its own payment reserves is not sold out."""
+    basket = basket_of(Item(page=house.trek(stock=1).pk))
     first = freeze(basket)
 
+    assert basket.as_now().problems == []
+    assert basket_of(Item(page=basket.items[0].page)).problems == ["“Langtang trek” is sold out."]
     assert isinstance(refused(lambda: freeze(basket)), BasketTaken)
     release(PageShop(), first)
     second = freeze(basket)
