@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage
 from django.db import connection
 from django.db.models import DecimalField, Exists, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from oscar.core.loading import get_model
 
@@ -17,7 +18,7 @@ from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import PAID_LATER, HostOrder, Outcome, Paid, ReleaseReason
+from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
 
 from . import cancellations, deleted_orders, events, freeze, orders, payment_sources, pricing, reservations
 from .settings import SHOP, options
@@ -130,6 +131,16 @@ class OscarShop:
     def missing_orders(self, refs: Collection[str]) -> Iterable[str]:
         found = get_model("order", "Order").objects.filter(number__in=list(refs))
         return set(refs).difference(found.values_list("number", flat=True))
+
+    def open_basket(self, request: HttpRequest, wanted: Mapping[str, Any]) -> OpenBasket:
+        from . import wanted as wanted_baskets  # it needs the shop's own forms, which need all models
+
+        return wanted_baskets.open_basket(request, wanted)
+
+    def basket_schema(self) -> Mapping[str, Any]:
+        from . import wanted
+
+        return wanted.schema()
 
     def cancellations(self, refs: Collection[str]) -> Iterable[tuple[str, Cancellation]]:
         """Yield what staff or the shop's own code have cancelled or recorded as refunded, past our pages."""
