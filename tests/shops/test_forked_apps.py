@@ -7,7 +7,7 @@ import pytest
 
 from .builder import ROOT, Plan, Shop
 
-RECIPE = (ROOT / "docs" / "oscar.md").read_text().partition("## A shop that has forked Oscar's apps")[2]
+RECIPE = (ROOT / "docs" / "hosts" / "oscar.md").read_text().partition("## A shop that has forked Oscar's apps")[2]
 APPS_PY, VIEWS_PY = re.findall(r"^```python\n(.*?)^```", RECIPE, re.MULTILINE | re.DOTALL)[:2]
 OURS = "import loyalink_khalti.hosts.oscar.apps as apps"
 HOST = "loyalink_khalti.hosts.oscar"

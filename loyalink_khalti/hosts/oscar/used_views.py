@@ -117,7 +117,7 @@ PAGES = (
         fault="counts orders that are not paid yet",
     ),
 )
-RECIPE = "docs/oscar.md, “A shop that has forked Oscar's apps”, has an example."
+RECIPE = "docs/hosts/oscar.md, “A shop that has forked Oscar's apps”, has an example."
 _CONFIGS = {
     "checkout": "CheckoutConfig",
     "customer": "CustomerConfig",
