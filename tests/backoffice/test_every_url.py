@@ -102,7 +102,8 @@ def url_names(resolver: URLResolver) -> Iterator[str]:
     """Yield the names of the package's URLs."""
     for pattern in resolver.url_patterns:
         if isinstance(pattern, URLPattern):
-            if (pattern.name or "").startswith("loyalink_khalti"):
+            name = str(pattern.name or "")
+            if name.startswith("loyalink_khalti") and not name.startswith("loyalink_khalti_page"):  # its own table
                 yield str(pattern.name)
         else:
             yield from url_names(pattern)

@@ -1,12 +1,11 @@
 """The list of payments, newest first; searched by order, name, e-mail, phone or Khalti's own ids."""
 
-import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import django_filters
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 from django.forms import DateInput
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
@@ -21,10 +20,8 @@ from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.labels import PAYMENT_STATUSES, payment_status
 from loyalink_khalti.staff.links import payment_url
 from loyalink_khalti.staff.listing import Listing, clamp_day
+from loyalink_khalti.staff.payment_search import payments_with_id
 from loyalink_khalti.staff.sites import has_several_sites, site_choices
-
-_KHALTI_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
-"""A pidx or transaction id; those of Khalti have some 22 letters and digits."""
 
 
 class StatusColumn(Column):
@@ -118,7 +115,7 @@ class PaymentsView(Listing):
         query = self.search_query.strip()
         if not query:
             return queryset
-        if exact := _by_khalti_id(query):
+        if exact := payments_with_id(query):
             return queryset.filter(pk__in=exact)
         return queryset.filter(purchase__search_text__matches=query)
 
@@ -137,14 +134,6 @@ class PaymentsView(Listing):
             "site_key": self.site_names.get(purchase.site_key, purchase.site_key),
         }
         return {name: computed[name] if name in computed else getattr(payment, name) for name in self.list_export}
-
-
-def _by_khalti_id(query: str) -> list[int]:
-    """Return the payments with this pidx or transaction id; each column has an index of its own."""
-    if not _KHALTI_ID.fullmatch(query):
-        return []
-    ids = Q(pidx=query) | Q(environment__in=Environment.values, transaction_id=query)
-    return list(Payment.objects.filter(ids).values_list("pk", flat=True)[:10])
 
 
 def _rupees(paisa: int | None) -> Decimal | None:

@@ -18,6 +18,9 @@ class OrderEvent(StrEnum):
     PLACED = "placed"
     PAID = "paid"
     """Its money has arrived after it was placed."""
+    SENT = "sent"
+    """Staff have marked it as sent. Its mail is sent if they want it."""
+    COMPLETED = "completed"
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
     """In full or in part."""
@@ -29,15 +32,23 @@ _MAILS = "loyalink_khalti.hosts.page.mails"
 _SEND_SIGNAL = f"{__name__}.send_signal"
 
 
-def happened(order: Order, event: OrderEvent) -> None:
+def happened(order: Order, event: OrderEvent, *, with_mail: bool = True) -> None:
     """Let signal and mail follow, in the transaction that changes the order."""
     if order_changed.has_listeners(Order):
         outbox.post(_SEND_SIGNAL, number=order.number, event=event.value)
+    if with_mail:
+        post_mail(order, event)
+
+
+def post_mail(order: Order, event: OrderEvent) -> None:
+    """Send the customer the mail about an event after the commit; there is none about a completed order."""
     match event:
         case OrderEvent.PLACED:
             outbox.post(f"{_MAILS}.send_placed", number=order.number)
         case OrderEvent.PAID:
             outbox.post(f"{_MAILS}.send_paid", number=order.number)
+        case OrderEvent.SENT:
+            outbox.post(f"{_MAILS}.send_sent", number=order.number)
         case OrderEvent.CANCELLED:
             outbox.post(f"{_MAILS}.send_cancelled", number=order.number)
         case OrderEvent.REFUNDED:

@@ -1,4 +1,4 @@
-"""The mails of an order: placed, money received, cancelled, refunded. Plain text, in the language of the order.
+"""The mails of an order: placed, money received, sent, cancelled, refunded. Plain text, in the language of the order.
 
 The outbox calls them after the commit, perhaps twice. A site changes a text with a template of the same name:
 ``loyalink_khalti/page/mail/placed_subject.txt``, ``placed_body.txt``, and so on.
@@ -28,6 +28,11 @@ def send_placed(number: str) -> None:
 def send_paid(number: str) -> None:
     """Say that the money of an order has arrived."""
     _send("paid", number)
+
+
+def send_sent(number: str) -> None:
+    """Say that an order is on its way."""
+    _send("sent", number)
 
 
 def send_cancelled(number: str) -> None:

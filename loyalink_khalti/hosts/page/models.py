@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.contrib.settings.models import BaseSiteSetting
 
+from .desk.panels import SHOP_PANELS
 from .fields import DeliveryOptionsField
 
 if not apps.is_installed("loyalink_khalti.hosts.page"):
@@ -100,6 +101,7 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
+        permissions = [("export_order", _("Can export orders"))]
         ordering = ["-created_at", "-pk"]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="loyalink_page_newest"),
@@ -261,6 +263,8 @@ class PageShopSettings(BaseSiteSetting):
     )
     cod_text = models.CharField(_("text of cash on delivery"), max_length=200, blank=True)
     mail_footer = models.TextField(_("footer of mails"), blank=True)
+
+    edit_handler = SHOP_PANELS
 
     class Meta:
         verbose_name = _("Pages that sell")
