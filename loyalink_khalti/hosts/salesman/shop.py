@@ -210,7 +210,7 @@ def _is_refunded(order: Any, record: Mapping[str, Any]) -> bool:
     """Return whether all that was paid for an order is refunded; of one that points have paid, all of them."""
     total = paisa(order.total)
     if total:
-        return sum(record["refunds"].values()) >= total
+        return bool(sum(record["refunds"].values()) >= total)
     purchase = Purchase.objects.filter(shop=SHOP, ref=order.ref).first()
     return bool(purchase and 0 < purchase.points_value <= flow.points_value_restored(purchase))
 

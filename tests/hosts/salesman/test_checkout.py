@@ -4,9 +4,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-pytest.importorskip("salesman")
-
 from pytest_django import Settings as SettingsWrapper
 from salesman.orders.signals import status_changed
 
@@ -14,8 +11,8 @@ from loyalink_khalti import flow
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Customer, Store, available, new_member, only_purchase, order_of, payment_of
 from .site.models import Tea
+from .store import Customer, Store, available, new_member, only_purchase, order_of, payment_of
 
 pytestmark = pytest.mark.money
 

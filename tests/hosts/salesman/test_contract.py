@@ -5,9 +5,6 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.test import RequestFactory
-
-pytest.importorskip("salesman")
-
 from salesman.core.utils import get_salesman_model
 
 from loyalink_khalti.hosts.salesman import baskets
@@ -16,8 +13,8 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Cart, PaymentMethod
 from loyalink_khalti.testing import ShopContract
 
-from .conftest import Customer, Store, only_purchase, order_of
 from .site.models import Tea
+from .store import Customer, Store, only_purchase, order_of
 
 pytestmark = pytest.mark.money
 

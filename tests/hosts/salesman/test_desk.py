@@ -3,9 +3,6 @@
 from typing import Any
 
 import pytest
-
-pytest.importorskip("salesman")
-
 from django.contrib.auth import get_user_model
 from django.test import Client
 from pytest_django import Settings as SettingsWrapper
@@ -16,7 +13,7 @@ from loyalink_khalti.backoffice import urls as backoffice_urls
 from loyalink_khalti.simulator import Simulator
 from loyalink_khalti.staff.deletion import DeletionRefused
 
-from .conftest import Customer, Store, available, only_purchase, order_of, payment_of
+from .store import Customer, Store, available, only_purchase, order_of, payment_of
 
 pytestmark = pytest.mark.money
 

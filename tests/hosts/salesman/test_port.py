@@ -3,9 +3,6 @@
 from typing import Any
 
 import pytest
-
-pytest.importorskip("salesman")
-
 from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 from pytest_django import Settings as SettingsWrapper
@@ -21,8 +18,8 @@ from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import Customer, Store, available, new_member, only_purchase, order_of, payment_of
 from .site.modifiers import DeliveryModifier
+from .store import Customer, Store, available, new_member, only_purchase, order_of, payment_of
 
 pytestmark = pytest.mark.money
 
