@@ -6,6 +6,7 @@ import inspect
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,8 +54,9 @@ def may_name(source: str, target: str) -> bool:
 
 
 def modules() -> Iterator[tuple[str, Path]]:
+    absent = {name for name in ("salesman",) if find_spec(name) is None}  # it refuses Django 6
     for path in sorted(PACKAGE.rglob("*.py")):
-        if "migrations" not in path.parts:
+        if not {"migrations", *absent}.intersection(path.parts[len(PACKAGE.parts) :]):
             parts = path.relative_to(ROOT).with_suffix("").parts
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
