@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
+from loyalink_khalti import conf
+
 from .callers import SECRET_HEADER
 from .problems import MEDIA_TYPE, Kind
 from .purchases import selling_shops
@@ -132,6 +134,8 @@ def _add_baskets(schemas: dict[str, Any]) -> None:
     shops = selling_shops()
     for name, shop in shops.items():
         schemas[f"Basket_{name}"] = _moved(dict(shop.basket_schema()), f"#/components/schemas/Basket_{name}")
+    if addresses := conf.api_options().return_addresses:
+        schemas["BeginRequest"]["properties"]["return_to"] |= {"enum": ["", *addresses]}
     for name in ("QuoteRequest", "BeginRequest"):
         form = schemas[name]
         form["properties"]["shop"] |= {"enum": list(shops)}
