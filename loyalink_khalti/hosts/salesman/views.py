@@ -5,6 +5,7 @@ They authenticate like Salesman's own views, by the REST framework's settings: b
 
 from typing import Any
 
+from django.core.exceptions import ValidationError as FormError
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.decorators import method_decorator
@@ -26,12 +27,14 @@ from loyalink_khalti.payments.states import LIVE
 from loyalink_khalti.points_choices import choose_points
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.session_payments import is_own_payment
+from loyalink_khalti.staff.fields import WholeNumberField
 from loyalink_khalti.token_pages import throttle
 
 from . import baskets, placing, pricing
 from .settings import SHOP
 
 MOST_POINTS = 10**12
+LONGEST_NUMBER = 20
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -148,9 +151,10 @@ def _rupees(amount: Paisa) -> str:
 
 
 def _whole_number(value: object) -> Points:
-    """Return a number of points, typed as JSON or as text. Raises ``ValidationError``."""
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
-        value = int(value)  # digits of Nepal, too
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_POINTS:
-        raise ValidationError({"points": [_("Enter a whole number of points, 0 for none.")]})
-    return Points(value)
+    """Return a number of points: JSON, or a text as people write it ("1,200", "१२००"). Raises ``ValidationError``."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | str) or len(str(value)) > LONGEST_NUMBER:
+            raise FormError(_("Enter a whole number of points, 0 for none."))
+        return Points(WholeNumberField(maximum=MOST_POINTS).clean(str(value)))
+    except FormError as exc:
+        raise ValidationError({"points": exc.messages}) from exc
