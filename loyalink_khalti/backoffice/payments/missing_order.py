@@ -56,7 +56,6 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
     breadcrumbs_items: Any = [
         *WagtailAdminTemplateMixin.breadcrumbs_items,
         {"url": reverse_lazy("loyalink_khalti_report_review"), "label": gettext_lazy("Payments to review")},
-        {"url": "", "label": gettext_lazy("Order")},
     ]
     kwargs: dict[str, Any]
 
@@ -89,6 +88,9 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
             return _("Order %(order)s") % {"order": self.name}
         title = _("Deleted order %(order)s") if self.is_missing else _("Cancelled order %(order)s")
         return title % {"order": self.name}
+
+    def get_breadcrumbs_items(self) -> Any:
+        return [*self.breadcrumbs_items, {"url": "", "label": self.get_page_title()}]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         purchase = self.purchase
