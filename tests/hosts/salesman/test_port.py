@@ -12,6 +12,7 @@ from salesman.checkout.payment import payment_methods_pool
 
 from loyalink_khalti import conf, flow, outbox
 from loyalink_khalti.errors import CannotPay, InvalidDetails, SoldOut
+from loyalink_khalti.hosts.salesman import orders
 from loyalink_khalti.hosts.salesman.modifiers import PointsModifier
 from loyalink_khalti.hosts.salesman.payment import CashOnDelivery, Khalti
 from loyalink_khalti.money import Paisa, Points
@@ -189,6 +190,7 @@ def test_the_checks_find_each_fault(khalti: Simulator, settings: SettingsWrapper
         return [message.id.rpartition(".")[2] for message in shop.check() if message.id]
 
     assert found() == []
+    assert len({orders.generate_ref(None) for _ in range(20)} | {"TH-"}) == 21
     for wrong in (
         {"NAME": "x"},
         {"METHODS": ["khalti"]},
