@@ -1,7 +1,8 @@
 """What the parts of the contract share: what was paid for a Cart, the flow's calls, and changes of stock."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from django.db import transaction
 from django.utils import timezone
@@ -34,9 +35,25 @@ def paid_for(
     )
 
 
+@contextmanager
+def calling(verb: str) -> Iterator[None]:
+    """Open a transaction for a call, as the flow does; say of an error that no shop may raise what follows from it."""
+    try:
+        with transaction.atomic():
+            yield
+    except ShopCannot:
+        raise
+    except Exception as exc:
+        exc.add_note(
+            f"The shop's {verb}() raised this. What it cannot do it must say by ShopCannot; after any other error the"
+            " flow rolls back what the shop has done, and staff have to decide."
+        )
+        raise
+
+
 def confirm(shop: Shop, cart: Cart, paid: Paid | None = None) -> str:
     """Confirm a purchase, as paid in full by Khalti if nothing else is said, in a transaction of its own."""
-    with transaction.atomic():
+    with calling("confirm"):
         return shop.confirm(cart.ref, paid=paid or paid_for(cart))
 
 
@@ -48,7 +65,7 @@ def place_unpaid(shop: Shop, cart: Cart, method: PaymentMethod = PaymentMethod.C
 def release(
     shop: Shop, cart: Cart, *, reason: ReleaseReason = ReleaseReason.EXPIRED, customer_present: bool = False
 ) -> None:
-    with transaction.atomic():
+    with calling("release"):
         shop.release(cart.ref, release_reason=reason, customer_present=customer_present)
 
 
@@ -62,12 +79,12 @@ def refund(
     key: str = "refund:1",
 ) -> None:
     """Record a refund, in paisa, in a transaction of its own."""
-    with transaction.atomic():
+    with calling("refund"):
         shop.refund(cart.ref, subtotal=Paisa(subtotal), shipping=Paisa(shipping), lines=lines, key=key)
 
 
 def reverse(shop: Shop, cart: Cart, *, key: str) -> None:
-    with transaction.atomic():
+    with calling("reverse_refund"):
         shop.reverse_refund(cart.ref, key=key)
 
 

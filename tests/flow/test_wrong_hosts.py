@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loyalink_khalti.ports import ReleaseReason
+from loyalink_khalti.ports import Cart, ReleaseReason
 from loyalink_khalti.testing import FakeShop, ShopContract
 from tests.flow import wrong_hosts as wrong
 from tests.flow.test_fake_shop import FakeShopFixtures
@@ -159,8 +159,18 @@ def fails(test: str, message: str, request: pytest.FixtureRequest) -> None:
         check(ShopContract(), **arguments)
 
 
+class TestFailingHost(FakeShopFixtures):
+    @pytest.mark.django_db
+    def test_a_host_that_fails_is_named_with_what_follows(self, fake_shop: FakeShop, cart: Cart) -> None:
+        """H10a"""
+        with pytest.raises(ZeroDivisionError) as caught:
+            ShopContract().test_a_refund_is_recorded_once_for_its_key(wrong.FailsAtRefunds(), cart)
+
+        assert "The shop's refund() raised this" in caught.value.__notes__[0]
+
+
 def test_every_wrong_host_is_tried() -> None:
-    tried = {row[0] for row in (*WRONG, *COMMITTED, *AT_ONCE)}
+    tried = {row[0] for row in (*WRONG, *COMMITTED, *AT_ONCE)} | {wrong.FailsAtRefunds}
     hosts = {each for each in vars(wrong).values() if isinstance(each, type) and issubclass(each, wrong.WrongShop)}
 
     assert hosts - {wrong.WrongShop, wrong.WrongCart} == tried

@@ -321,6 +321,11 @@ class KeepsTheFirstRefundAlone(WrongShop):
             super().refund(ref, key=key, **refund)
 
 
+class FailsAtRefunds(WrongShop):
+    def refund(self, ref: str, **refund: Any) -> None:
+        raise ZeroDivisionError
+
+
 class KnowsNoKeys(WrongShop):
     def refund(self, ref: str, *, key: str, **refund: Any) -> None:
         super().refund(ref, key=f"{key}-{len(self.refunded)}", **refund)

@@ -11,10 +11,12 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.money import Points
 from loyalink_khalti.ports import MethodOption, OpenBasket, PaymentMethod
+from loyalink_khalti.staff.fields import WholeNumberField
 
 from .checkout import PaymentChoice, quote
 
-_NOT_A_NUMBER = gettext_lazy("Enter a whole number of points, without a comma or a fraction.")
+MOST_TYPED = 10**50
+"""Above it a number of points is not compared with the balance any more."""
 
 
 class PaymentMethodForm(forms.Form):
@@ -28,15 +30,12 @@ class PaymentMethodForm(forms.Form):
             "invalid_choice": gettext_lazy("Please choose one of the payment methods below."),
         },
     )
-    points = forms.IntegerField(
+    points = WholeNumberField(
         label=gettext_lazy("Points to use"),
         required=False,
-        min_value=0,
-        error_messages={
-            "invalid": _NOT_A_NUMBER,
-            "min_value": gettext_lazy("The number of points cannot be negative."),
-        },
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "maxlength": "12"}),
+        minimum_error=gettext_lazy("The number of points cannot be negative."),
+        maximum=MOST_TYPED,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "maxlength": "15"}),
     )
 
     def __init__(self, *args: Any, options: Sequence[MethodOption], is_member: bool, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from loyalink_khalti import conf
 from loyalink_khalti.hosts.common.payment_methods import BUILT_IN
 
-from .product import KhaltiProductMixin
+from .product import KhaltiProductMixin, panel_fields
 from .site_settings import SHOP, options
 
 _OPTIONS_HINT = (
@@ -56,21 +56,10 @@ def _models(registry: Any) -> Iterator[checks.CheckMessage]:
             id="loyalink_khalti.W059",
         )
     for model in models:
-        if "price" not in _fields_of_panels(model.content_panels):
+        if "price" not in panel_fields(model.content_panels):
             yield checks.Warning(
                 f"Editors cannot enter a price of {model.__name__}: its content_panels have no panel for it.",
                 hint=f"content_panels = [*Page.content_panels, …, *{model.__name__}.product_panels]",
                 obj=model,
                 id="loyalink_khalti.W060",
             )
-
-
-def _fields_of_panels(panels: object) -> set[str]:
-    """Return the names of the fields that panels show, those of groups included."""
-    found: set[str] = set()
-    for panel in panels if isinstance(panels, list | tuple) else ():
-        if isinstance(panel, str):
-            found.add(panel)
-        found.add(str(getattr(panel, "field_name", "")))
-        found |= _fields_of_panels(getattr(panel, "children", ()))
-    return found

@@ -21,7 +21,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from modelcluster.fields import ParentalManyToManyField
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
-from wagtail.models import Page
 
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, npr
 
@@ -42,6 +41,15 @@ class Choice:
     price: Paisa | None
     """Its own price or the page's; None if neither has one."""
     sku: str
+
+
+def panel_fields(panels: object) -> set[str]:
+    """Return the names of the fields that panels show, those of groups included."""
+    found: set[str] = set()
+    for panel in panels if isinstance(panels, list | tuple) else ():
+        found.add(panel if isinstance(panel, str) else str(getattr(panel, "field_name", "")))
+        found |= panel_fields(getattr(panel, "children", ()))
+    return found
 
 
 class KhaltiProductMixin(models.Model):
@@ -107,10 +115,16 @@ class KhaltiProductMixin(models.Model):
         ),
     ]
     """For a page model with ``content_panels`` of its own: ``[*Page.content_panels, …, *product_panels]``."""
-    content_panels: Any = [*Page.content_panels, *product_panels]
 
     class Meta:
         abstract = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Add the panels to those that a page model inherits. Its own, if it has some, stay as they are."""
+        super().__init_subclass__(**kwargs)
+        page: Any = cls
+        if "content_panels" not in vars(page) and "price" not in panel_fields(getattr(page, "content_panels", ())):
+            page.content_panels = [*getattr(page, "content_panels", ()), *page.product_panels]
 
     def clean(self) -> None:
         super().clean()

@@ -158,6 +158,15 @@ def test_points_that_do_not_fit_are_an_error_of_their_field_and_a_free_basket_ne
     assert method_to_place(basket, PaymentChoice(points=Points(0))) is PaymentMethod.POINTS
 
 
+def test_points_are_read_as_people_write_them(stall: Any) -> None:
+    offered = stall().methods(khalti_unavailable_reason="")
+
+    for typed, points in (("1,200", 1200), ("१२००", 1200), ("1,00,000", 100_000), ("", 0)):
+        form = PaymentMethodForm({"payment_method": "khalti", "points": typed}, options=offered, is_member=True)
+        assert (form.is_valid(), form.errors) == (True, {}), typed
+        assert form.choice.points == points
+
+
 def test_an_own_method_that_the_site_does_not_place_is_refused_in_words(stall: Any) -> None:
     class Checkout(HostCheckout):
         shop = "stall"

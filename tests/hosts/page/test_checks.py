@@ -8,6 +8,7 @@ from pytest_django import Settings as SettingsWrapper
 from wagtail.models import Page
 
 from loyalink_khalti.hosts.page import checks
+from loyalink_khalti.hosts.page.product import panel_fields
 from loyalink_khalti.hosts.page.shop import PageShop
 from tests.hosts.page.site.models import TrekPage
 
@@ -37,6 +38,11 @@ def test_a_page_model_whose_editors_cannot_enter_a_price_is_named(
     assert ids() == ["W060"]
     monkeypatch.setattr(TrekPage, "content_panels", [*Page.content_panels, *TrekPage.product_panels])
     assert ids() == []
+
+
+def test_a_page_model_has_the_panels_of_its_bases_and_those_of_a_product() -> None:
+    assert panel_fields(TrekPage.content_panels) >= {"price", "choices", "free_amount"}
+    assert TrekPage.content_panels[: len(Page.content_panels)] == Page.content_panels
 
 
 def test_a_site_without_a_page_that_sells_is_named(page_shop: None) -> None:
