@@ -83,6 +83,7 @@ def test_stock_is_changed_with_a_reason_that_colleagues_read(desk: Desk, hat: An
     assert "Stock: 0 → 1200 (counted)" in page_text(desk.client.get(reverse("wagtailadmin_reports:site_history")))
 
 
+@pytest.mark.money
 def test_a_sale_since_the_page_was_opened_refuses_the_whole_form(desk: Desk, hat: Any) -> None:
     Stock.objects.filter(choice="small").update(quantity=2)  # one was bought
 
