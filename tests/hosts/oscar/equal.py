@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -124,6 +125,12 @@ class Shops:
         )
         self.stock = urls(stock, StockMethodView, StockThankYouView)
         self.ours = urls(ours if override else PaymentDetailsView, PaymentMethodView, ThankYouView)
+
+
+@cache
+def shops_with(override: type | None) -> Shops:
+    """Return the two shops, always the same: Django makes the resolver of a new URLconf in half a second."""
+    return Shops(override)
 
 
 # Taxes

@@ -35,7 +35,7 @@ class TakesInvoices:
 def own(settings: Settings) -> None:
     """A shop that takes invoices, and has added Khalti."""
     taken.clear()
-    settings.ROOT_URLCONF = equal.Shops(TakesInvoices).ours
+    settings.ROOT_URLCONF = equal.shops_with(TakesInvoices).ours
     own = {"OWN_METHODS": {"invoice": "Pay on invoice"}, "TEXTS": {"invoice": "Within 30 days."}}
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "OSCAR": own}
 
