@@ -22,6 +22,24 @@ SITA = "sita@example.com"
 FOREVER = 3600  # seconds
 
 
+def moments(*, in_every_run: bool) -> pytest.MarkDecorator:
+    """Kill before or after Khalti has acted: one in every run, and the other with ``--all``."""
+    return pytest.mark.parametrize(
+        "answered",
+        [
+            pytest.param(
+                answered,
+                id="after" if answered else "before",
+                marks=() if answered is in_every_run else pytest.mark.slow,
+            )
+            for answered in (False, True)
+        ],
+    )
+
+
+before, after = moments(in_every_run=False), moments(in_every_run=True)
+
+
 @pytest.fixture
 def sita(store: Store) -> BrowserSession:
     return store.browser(SITA)
@@ -45,7 +63,7 @@ def recover(store: Store) -> None:
     store.reconcile_here()
 
 
-@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+@after
 def test_during_an_initiate(store: Store, sita: BrowserSession, answered: bool) -> None:
     """B05: no customer got the payment_url, so the basket is released and can be bought again."""
     sita.add(JOURNAL)
@@ -92,7 +110,7 @@ def test_right_after_a_payment(store: Store, sita: BrowserSession) -> None:
     assert disagreements(store) == []
 
 
-@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+@before
 def test_during_a_lookup(store: Store, sita: BrowserSession, answered: bool) -> None:
     """B03"""
     back = paid(sita, points="100")
@@ -107,7 +125,7 @@ def test_during_a_lookup(store: Store, sita: BrowserSession, answered: bool) -> 
     assert disagreements(store) == []
 
 
-@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+@after
 def test_during_a_refund(store: Store, sita: BrowserSession, answered: bool) -> None:
     """B06: it is never sent again automatically; lookup reports whether a full refund was made."""
     back = paid(sita, points="100")
@@ -177,7 +195,7 @@ def kill_after(store: Store, seconds: float) -> None:
     recover(store)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_at_any_moment(store: Store, seed: int) -> None:
     """B03, B05"""
     kill_after(store, any_moment(seed))

@@ -106,7 +106,14 @@ def subjects() -> list[str]:
 # The story
 
 
-@pytest.mark.parametrize("length", [15 * MINUTE, 3 * HOUR, DAY], ids=["15 minutes", "3 hours", "a day"])
+@pytest.mark.parametrize(
+    "length",
+    [
+        pytest.param(15 * MINUTE, id="15 minutes", marks=pytest.mark.slow),
+        pytest.param(3 * HOUR, id="3 hours", marks=pytest.mark.slow),
+        pytest.param(DAY, id="a day"),
+    ],
+)
 @pytest.mark.parametrize(
     ("waiting", "per_second"),
     [(30, 1000), pytest.param(1000, 20, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],

@@ -35,6 +35,8 @@ CHANGES: dict[str, tuple[Callable[[Answer], Answer], str]] = {
     "everything inside data": (lambda it: {"data": it}, "{data: {pidx: string, total_amount: integer,"),
     "no pidx": (lambda it: {key: it[key] for key in it if key != "pidx"}, "{total_amount: integer,"),
 }
+STORIES = [("everything inside data", False), ("refunded as a number", True)]
+"""Whose whole day is in every run; that of the others with ``--all``."""
 each_change = pytest.mark.parametrize(("change", "shape"), CHANGES.values(), ids=CHANGES.keys())
 
 
@@ -103,11 +105,21 @@ def test_a_changed_shape_settles_nothing_and_raises_one_flag_of_the_site_without
     assert flow.health().unreadable_since == flag.raised_at
 
 
-@each_change
-@pytest.mark.parametrize("only_paid", [False, True], ids=["all answers", "answers about paid payments"])
+@pytest.mark.parametrize(
+    ("change", "only_paid"),
+    [
+        pytest.param(
+            change,
+            only_paid,
+            id=f"{name}-{'answers about paid payments' if only_paid else 'all answers'}",
+            marks=() if (name, only_paid) in STORIES else pytest.mark.slow,
+        )
+        for name, (change, _shape) in CHANGES.items()
+        for only_paid in (False, True)
+    ],
+)
 def test_once_the_answers_are_readable_again_all_settles_soon_and_the_flag_ends_by_itself(
     change: Callable[[Answer], Answer],
-    shape: str,
     only_paid: bool,
     shop: FakeShop,
     khalti: Khalti,

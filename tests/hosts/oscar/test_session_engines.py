@@ -18,7 +18,12 @@ from .conftest import PASSWORD, Customer, Store, new_member, payment_of, text
 
 pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
 
-ENGINES = ["db", "cache", "cached_db", "file", "signed_cookies"]
+ENGINES = [
+    "db",
+    "signed_cookies",
+    *(pytest.param(engine, marks=pytest.mark.slow) for engine in ("cache", "cached_db", "file")),
+]
+"""The kinds: a row that stays, and no memory at the shop."""
 MOST = 3
 
 
