@@ -125,6 +125,7 @@ def django_db_setup(database_copy: Database) -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: database_copy.restore())
+        patch.setattr(TransactionTestCase, "_should_reload_connections", lambda _test: False)  # restore decides
         yield
 
 

@@ -15,9 +15,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import django
+import psycopg
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
@@ -31,6 +33,7 @@ CACHE = Path(sys.prefix) / "test-databases"
 ROOT = Path(__file__).parent.parent
 KEPT = 6
 """How many databases of each kind stay in the cache."""
+PLAIN_OPTIONS = settings.DATABASES["default"].get("OPTIONS", {}).get("options")
 MIGRATED = "migrated"
 """The snapshot that every test starts with."""
 
@@ -113,13 +116,35 @@ class PostgresDatabase:
         self._cluster.execute(*(statement.replace("SNAPSHOT", snapshot) for statement in SAVE))
 
     def restore(self, snapshot: str = MIGRATED) -> None:
-        connections.close_all()
         # After a crash the server has lost its statistics, which name the tables that have changed.
         only_changed = snapshot == MIGRATED and not self._cluster.has_restarted
-        self._cluster.has_restarted = False
         chosen = CHANGED_TABLES if only_changed else ALL_TABLES
         restore = RESTORE.replace("TABLES", chosen).replace("SNAPSHOT", snapshot)
-        self._cluster.execute(TERMINATE_CLIENTS, "SET session_replication_role = replica", restore, *FORGET_CHANGES)
+        statements = (TERMINATE_CLIENTS, "SET session_replication_role = replica", restore, *FORGET_CHANGES)
+        kept = self._usable_connection()
+        if kept is None:
+            connections.close_all()
+            self._cluster.execute(*statements)
+        else:
+            for statement in (FLUSH_STATISTICS, *statements, "DISCARD ALL"):
+                kept.execute(statement.encode())
+            connection.ensure_timezone()
+        self._cluster.has_restarted = False
+
+    def _usable_connection(self) -> "psycopg.Connection[Any] | None":
+        """Return this thread's connection if it is as new: the next would have to read all about the tables."""
+        kept = connection.connection
+        if kept is None or kept.closed or kept.broken or connection.in_atomic_block or self._cluster.has_restarted:
+            return None
+        is_plain = (
+            kept.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+            and kept.autocommit
+            and kept.isolation_level is None
+            and (kept.info.host, kept.info.dbname) == (str(self._cluster.data), postgres.DATABASE)
+            and kept.info.options == connection.settings_dict["OPTIONS"]["options"] == PLAIN_OPTIONS
+        )
+        connection.run_on_commit.clear()
+        return kept if is_plain else None
 
     def distrust_statistics(self) -> None:
         self._cluster.has_restarted = True
@@ -141,7 +166,8 @@ class PostgreSQL:
             connections.close_all()
 
 
-FORGET_CHANGES = ("SELECT pg_stat_force_next_flush()", "SELECT pg_stat_reset()")
+FLUSH_STATISTICS = "SELECT pg_stat_force_next_flush()"
+FORGET_CHANGES = (FLUSH_STATISTICS, "SELECT pg_stat_reset()")
 # Copies all tables that have rows into the schema SNAPSHOT.
 SAVE = (
     "CREATE SCHEMA SNAPSHOT",
