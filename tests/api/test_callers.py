@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
 
 from loyalink_khalti.payments.models import Payment
@@ -113,6 +114,15 @@ def test_no_answer_is_kept_by_a_shared_cache(app: App, khalti: Khalti) -> None:
     assert begun["Cache-Control"] == "no-store"
     assert {"Authorization", "Cookie"} <= {each.strip() for each in begun["Vary"].split(",")}
     assert "sessionid" not in begun.cookies  # an app that needs no session gets none
+
+
+def test_a_site_that_wraps_every_request_in_a_transaction_gets_the_same_answers(
+    app: App, khalti: Khalti, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    payment = app.begin().json()["payment"]
+
+    assert app.post(f"/payments/{payment['id']}/cancel", payment_secret=payment["secret"]).status_code == 200
 
 
 def test_another_method_is_a_problem_too(app: App) -> None:
