@@ -19,7 +19,7 @@ from salesman.core.utils import get_salesman_model
 from salesman.orders.utils import generate_ref as salesmans_generate_ref
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
+from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut, TotalChanged
 from loyalink_khalti.hosts.common.checkout import order_name
 from loyalink_khalti.money import Paisa, Points, rupees
 from loyalink_khalti.ports import Cart, Costs, Customer, Line, PaymentMethod
@@ -87,7 +87,7 @@ class Freeze:
         if pricing.applied_points(basket).points != self.points:
             raise CannotPay(_("Points cannot be used in this shop at the moment. Please contact the shop."))
         if self.expected_due is not None and self.expected_due != quote.amount_due:
-            raise CannotPay(_("The total has changed. Please review your order again."))
+            raise TotalChanged(_("The total has changed. Please review your order again."))
         return quote
 
     def _create_order(self, basket: Any, quote: flow.Quote, fingerprint: str) -> Any:
