@@ -13,13 +13,13 @@ from django.utils.translation import gettext_lazy
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotRefund
-from loyalink_khalti.money import Paisa, npr, paisa, rupees
+from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments import refund_mobile, refunds
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PaymentMethod, PrivateText
 
 from . import permissions
-from .fields import MobileField
+from .fields import MobileField, RupeesField
 
 
 def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
@@ -96,14 +96,12 @@ class RefundForm(forms.Form):
     another one since.
     """
 
-    amount = forms.DecimalField(
+    amount = RupeesField(
         label=gettext_lazy("Amount for products, in rupees"),
         help_text=gettext_lazy("Only if it differs from the price of the products above. Otherwise leave it empty."),
-        required=False, min_value=0, max_digits=12, decimal_places=2,
-    )  # fmt: skip
-    delivery = forms.DecimalField(
-        label=gettext_lazy("Delivery, in rupees"), required=False, min_value=0, max_digits=12, decimal_places=2
+        required=False,
     )
+    delivery = RupeesField(label=gettext_lazy("Delivery, in rupees"), required=False)
     restock = forms.BooleanField(label=gettext_lazy("Restock items"), required=False, initial=True)
     mobile = MobileField(
         label=gettext_lazy("Khalti number of the customer"),
@@ -126,7 +124,6 @@ class RefundForm(forms.Form):
             del self.fields["delivery"]
             return
         delivery = self.fields["delivery"]
-        delivery.widget.attrs["max"] = str(rupees(self.left.shipping))
         delivery.help_text = _("%(amount)s left to refund.") % {"amount": npr(self.left.shipping)}
 
     def _add_quantities(self) -> Iterator[dict[str, Any]]:
@@ -164,8 +161,8 @@ class RefundForm(forms.Form):
         lines = Counter({row["key"]: data[row["name"]] for row in self._rows if data.get(row["name"])})
         amount, delivery = data.get("amount"), data.get("delivery")
         return RefundRequest(
-            subtotal=refunds.subtotal_of(self.purchase, lines) if amount is None else paisa(amount),
-            shipping=Paisa(0) if delivery is None else paisa(delivery),
+            subtotal=refunds.subtotal_of(self.purchase, lines) if amount is None else amount,
+            shipping=Paisa(0) if delivery is None else delivery,
             lines=tuple(lines.items()),
             restock=bool(data.get("restock")),
             mobile=PrivateText(data.get("mobile") or ""),
@@ -218,5 +215,5 @@ def full_refund_initial(purchase: Purchase) -> dict[str, Any]:
     keys = dict.fromkeys(line.key for line in purchase.frozen_cart.lines)
     initial: dict[str, Any] = {f"quantity_{index}": left.lines[key] or None for index, key in enumerate(keys)}
     if not left.lines and left.subtotal:  # the products are returned already, the money is not
-        initial["amount"] = rupees(left.subtotal)
-    return initial | ({"delivery": rupees(left.shipping)} if left.shipping else {})
+        initial["amount"] = left.subtotal
+    return initial | ({"delivery": left.shipping} if left.shipping else {})

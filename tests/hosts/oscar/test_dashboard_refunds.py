@@ -145,9 +145,9 @@ def test_a_broken_product_is_not_restocked(order: Any, store: Store, staff: Clie
         ({"amount": "1535.01"}, "Only Rs 1,535.00 of the products is left"),
         ({"delivery": "150.01", "amount": "1"}, "Only Rs 150.00 of the delivery is left"),
         ({}, "Enter how much to refund"),
-        ({"amount": "-1"}, "greater than or equal to 0"),
-        ({"amount": "1.005"}, "no more than 2 decimal places"),
-        ({"amount": "NaN"}, "Enter a number"),
+        ({"amount": "-1"}, "At least Rs 0.00"),
+        ({"amount": "1.005"}, "at most two decimals"),
+        ({"amount": "NaN"}, "Enter an amount in rupees"),
     ],
 )
 def test_the_preview_says_what_cannot_be_refunded(

@@ -84,6 +84,8 @@ def test_a_paid_order_is_refunded_in_part_after_a_preview_and_restocked(
     seen = {"quantity_0": "1", "restock": "on", "seen_refund": "0"}
     preview = send(desk, f"{PAGE}_refund", order.pk, seen)
     assert "Rs 500.00" in page_text(preview)
+    typed = send(desk, f"{PAGE}_refund", order.pk, {"amount": "रु २५०", "seen_refund": "0"})
+    assert "Refund Rs 250.00" in page_text(typed)
     assert Refund.objects.count() == 0
     confirmed = {**seen, "key": str(preview.select_one("[name=key]")["value"]), "confirm": "1"}  # type: ignore[index]
     confirmed["seen_refund"] = str(preview.select_one("[name=seen_refund]")["value"])  # type: ignore[index]
