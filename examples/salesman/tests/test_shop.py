@@ -58,7 +58,7 @@ def test_a_guest_pays_on_delivery() -> None:
     order = guest.get(f"/api/orders/{answer['ref']}/", {"token": answer["token"]}).json()
 
     assert (order["status"], order["is_paid"]) == ("CREATED", False)
-    assert get_salesman_model("Basket").objects.count() == 0
+    assert get_salesman_model("BasketItem").objects.count() == 0
 
 
 def test_the_page_and_the_list_of_orders_open(client: Any, django_user_model: Any) -> None:

@@ -242,7 +242,10 @@ def release_deleted(ref: str) -> None:
 
 
 def remove_bought(basket: Any, order: Any) -> None:
-    """Remove what was bought from the locked basket; what was added since stays. An empty one is deleted."""
+    """Remove what was bought from the locked basket; what was added since stays.
+
+    An empty one is kept: Salesman's checkout (1.3) fails with a second click if its basket is deleted meanwhile.
+    """
     if basket is None:
         return
     bought: Counter[Any] = Counter()
@@ -259,7 +262,8 @@ def remove_bought(basket: Any, order: Any) -> None:
             item.quantity = remainder
             item.save(update_fields=["quantity"])
     if not left:
-        basket.delete()
+        basket.extra = {}
+        basket.save(update_fields=["extra"])
 
 
 def _what(item: Any) -> Any:

@@ -12,13 +12,17 @@ from loyalink_khalti.payments.states import PurchaseState
 
 from .settings import SHOP
 
+CHUNK = 50
+
 
 def origin_of(basket: Any) -> str:
-    """Return the origin of what a basket contains now; one query for each order of it before, and one."""
-    for number in count():
-        origin = f"{basket.pk}.{number}"
-        if not Purchase.objects.filter(shop=SHOP, origin=origin, state=PurchaseState.PLACED).exists():
-            return origin
+    """Return the origin of what a basket contains now; one query, one more for each `CHUNK` orders before."""
+    for start in count(step=CHUNK):
+        origins = [f"{basket.pk}.{number}" for number in range(start, start + CHUNK)]
+        placed = Purchase.objects.filter(shop=SHOP, origin__in=origins, state=PurchaseState.PLACED)
+        bought = set(placed.values_list("origin", flat=True))
+        if free := [origin for origin in origins if origin not in bought]:
+            return free[0]
     raise AssertionError  # ``count`` does not end
 
 
