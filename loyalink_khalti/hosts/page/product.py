@@ -141,7 +141,7 @@ class KhaltiProductMixin(models.Model):
             raise ValidationError(errors)
 
     def _has_price(self) -> bool:
-        choices = self.product_choices()
+        choices = self._all_choices()
         return all(choice.price is not None for choice in choices) if choices else self.price is not None
 
     @property
@@ -172,6 +172,10 @@ class KhaltiProductMixin(models.Model):
 
     def product_choices(self) -> list[Choice]:
         """Return the choices of the product, in the editor's order; [] for a product without choices."""
+        return [choice for choice in self._all_choices() if choice.id]
+
+    def _all_choices(self) -> list[Choice]:
+        """Return the choices, also those that get their id when the page is saved."""
         price = None if self.price is None else Paisa(self.price)
         found = []
         for block in self.choices or ():
@@ -184,7 +188,7 @@ class KhaltiProductMixin(models.Model):
                     sku=str(block.value.get("sku") or ""),
                 )
             )
-        return [choice for choice in found if choice.id]
+        return found
 
     def find_choice(self, choice: str) -> Choice | None:
         """Return the choice with this id, None if an editor has removed it."""

@@ -11,7 +11,7 @@
     data.set("action", "update");
     button.disabled = true;
     try {
-      const answer = await fetch(form.action, { method: "POST", body: data, credentials: "same-origin" });
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body: data, credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const summary = page.querySelector("#lk-summary");
       if (turn === latest && summary) form.querySelector("#lk-summary").replaceChildren(...summary.childNodes);
