@@ -26,7 +26,7 @@ CASES = WORD.findall("""
     J01 J02 J04 J05 J07 J08
     K01 K02 K03 K04 K05 K06 K07 K09 K10
     L01 L02 L03 L04 L05
-    I1 I2 I3 I4 I5 I6 I7 I8 I9 I10 I11 I12 I13 I14 I15 I16 I17 I18 I19 I20
+    I1 I2 I3 I4 I5 I6 I7 I8 I9 I10 I11 I12 I13 I14 I15 I16 I17 I18 I19 I20 I21
     M1 M2 M3 M4 M5 M5a M6 M7 M7a M7b M8 M8a M8b M9 M10 M11 M12 M13 M14 M15
     M16 M17 M18 M19 M20 M21 M22 M23 M24 M24a M24b M24c M24d M25 M25a
     M25b M25c M25d M25e M25f M25g M26 M27 M28 M29 M30 M31 M32 M33 M34
@@ -34,12 +34,16 @@ CASES = WORD.findall("""
     P1 P2 P3 P4 P5
     R1 R1a R1b R1c R1d R1e R2 R2a R3 R3a R3b R3c R3d R3e R3f R3g R4 R5 R5a R5b R5c R5d R5e R5f R5g R5h R5i R5j
     R6 R6a R6b R6c R6d R6e R6f R6g R6h R7 R8 R9 R10 R10a R11 R12 R13 R14 R15
-    H1 H2 H3 H3a H4 H4a H4b H5 H6 H7 H8 H9 H10a
+    H1 H2 H3 H3a H4 H4a H4b H5 H6 H7 H8 H9 H10a H10b H10c H10d H10e H10f
+    W1 W2 W3 W4 W5 W6 W7 W8 W9 W10 W11 W12 W13 W14 W15 W16 W17 W18 W19 W20 W21 W22 W23 W24 W25 W26 W27 W28 W29
+    S1 S2 S3 S4 S5 S6 S7 S8 S9 S10
+    Q1 Q2 Q3 Q4 Q5 Q6 Q7 Q8 Q9 Q10
+    O1 O2 O3 O4 O5
 """)
 
-ROW = re.compile(r"^\| ([A-LMPR]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([A-LMO-SW]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
 TEST = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
-ID = re.compile(r"\b(?:[A-GJ-L]\d\d|H\d\d?[a-z]?|[IMPR]\d{1,2}[a-z]?|D\d[a-z]?)\b")
+ID = re.compile(r"\b(?:[A-GJ-L]\d\d|H\d\d?[a-z]?|[IMO-SW]\d{1,2}[a-z]?|D\d[a-z]?)\b")
 
 ROWS = {case: TEST.findall(cell) for case, _, cell in ROW.findall(PAGE)}
 NAMED = [(case, path, name) for case, tests in ROWS.items() for path, name in tests]

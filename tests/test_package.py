@@ -61,6 +61,7 @@ def test_the_wheel_has_the_licence(wheel):
 
 
 def test_the_wheel_brings_the_pytest_plugin(wheel, wheel_file):
+    """H10b"""
     (points,) = [name for name in wheel if name.endswith("dist-info/entry_points.txt")]
 
     assert "[pytest11]\nloyalink_khalti = loyalink_khalti.testing\n" in wheel_file.read(points).decode() + "\n"

@@ -43,6 +43,7 @@ def pytest_elsewhere(folder: Path, *arguments: str) -> subprocess.CompletedProce
 
 
 def test_a_project_without_django_does_not_notice_the_plugin(tmp_path: Path) -> None:
+    """H10b"""
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     (tmp_path / "test_other.py").write_text(OTHER_PROJECT)
 
@@ -54,6 +55,7 @@ def test_a_project_without_django_does_not_notice_the_plugin(tmp_path: Path) -> 
 
 
 def test_a_name_that_the_plugin_has_not_is_an_attribute_error() -> None:
+    """H10b"""
     import loyalink_khalti.testing as plugin
 
     assert not hasattr(plugin, "pytest_plugins")
@@ -64,6 +66,7 @@ def test_a_name_that_the_plugin_has_not_is_an_attribute_error() -> None:
 def test_the_fixtures_are_a_purchase_from_khalti_to_the_order(
     fake_shop: FakeShop, khalti: Simulator, pidx: str, member: Any
 ) -> None:
+    """H10b"""
     payment = Payment.objects.get(pidx=pidx)
     khalti.fault("503", where="lookup")
 

@@ -30,6 +30,7 @@ NOT_USABLE = [
 
 
 def test_bad_bodies_are_refused_with_a_problem_and_change_nothing(app: App) -> None:
+    """Q5"""
     app.get("/program")
     for body in NOT_JSON:
         expected = (422, "invalid-request") if body == "" else (400, "not-json")
@@ -42,6 +43,7 @@ def test_bad_bodies_are_refused_with_a_problem_and_change_nothing(app: App) -> N
 
 
 def test_a_large_body_is_refused_before_it_is_read(app: App) -> None:
+    """Q5"""
     for size in (300_000, 1_000_000, 3_000_000):
         assert problem(app.post("/quote", "x" * size)) == (413, "too-large")
     nested = '{"a":' * 30 + "1" + "}" * 30

@@ -26,7 +26,7 @@ class Browser(App):
 def test_a_guests_payment_is_read_and_cancelled_only_by_who_began_it(
     app: App, sita: App, shop: FakeShop, khalti: Khalti
 ) -> None:
-    """Everybody else gets the answer of a payment that does not exist, whatever they have: its id, another secret."""
+    """Q3: whoever else asks, with its id or another secret, gets the answer of an unknown payment."""
     payment = app.begin().json()["payment"]
     other = App().begin(basket=basket(id="other")).json()["payment"]
     unknown = app.get("/payments/AAAAAAAAAAAAAAAAAAAAAA")
@@ -45,6 +45,7 @@ def test_a_guests_payment_is_read_and_cancelled_only_by_who_began_it(
 
 
 def test_a_browsers_session_is_enough_and_needs_the_csrf_token(shop: FakeShop, khalti: Khalti) -> None:
+    """Q9"""
     browser = Browser()
     payment = browser.begin().json()["payment"]
     assert browser.get(f"/payments/{payment['id']}").json()["can_cancel"]
@@ -68,7 +69,7 @@ def test_a_logged_in_member_is_known_by_the_session(shop: FakeShop, member: str,
 
 
 def test_a_token_that_is_not_valid_does_not_make_a_guest(sita: App, shop: FakeShop) -> None:
-    """Nor does one of a user who is not active any more."""
+    """Q4: Nor does one of a user who is not active any more."""
     get_user_model().objects.create(username="former", is_active=False)
     for token in ("nobody", "former"):
         refused = App(token).quote()
@@ -86,6 +87,7 @@ def test_a_shop_without_tokens_of_its_own_ignores_the_header(shop: FakeShop, set
 
 
 def test_a_function_that_cannot_be_imported_does_not_make_guests_of_members(shop: FakeShop, settings: Any) -> None:
+    """Q4"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "API": {"AUTHENTICATE": "no.such.function"}}
 
     with pytest.raises(ImportError):

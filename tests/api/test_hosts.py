@@ -49,6 +49,7 @@ def with_shop(settings: Any, name: str, cls: str) -> None:
 
 
 def test_oscar_sells_through_the_api_to_a_member_with_points(store: Store, khalti: Simulator, settings: Any) -> None:
+    """Q10"""
     with_shop(settings, "oscar", "loyalink_khalti.hosts.oscar.shop.OscarShop")
     sita = new_member("sita@example.com", points=1000)
 
@@ -62,6 +63,7 @@ def test_oscar_sells_through_the_api_to_a_member_with_points(store: Store, khalt
 
 
 def test_a_page_is_sold_through_the_api_to_a_guest(store: Store, khalti: Simulator, settings: Any) -> None:
+    """Q10"""
     with_shop(settings, "page", "loyalink_khalti.hosts.page.shop.PageShop")
     settings.ROOT_URLCONF = __name__
     house = TeaHouse()
@@ -75,6 +77,7 @@ def test_a_page_is_sold_through_the_api_to_a_guest(store: Store, khalti: Simulat
 
 @pytest.mark.skipif(not find_spec("salesman"), reason="django-salesman refuses Django 6")
 def test_salesman_sells_through_the_api_to_a_guest(store: Store, khalti: Simulator, settings: Any) -> None:
+    """Q10"""
     from tests.hosts.salesman.site.models import Tea
 
     with_shop(settings, "salesman", "loyalink_khalti.hosts.salesman.shop.SalesmanShop")

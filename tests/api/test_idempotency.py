@@ -22,7 +22,7 @@ class Crash(BaseException):
 
 
 def test_the_same_key_with_the_same_body_has_the_same_answer(app: App, sita: App, khalti: Khalti) -> None:
-    """Also once it is paid, and also for an order without Khalti."""
+    """Q1: Also once it is paid, and also for an order without Khalti."""
     for caller, changes in ((app, {}), (sita, {"method": "cod"})):
         key = new_key()
         first = caller.begin(key, **changes)
@@ -36,6 +36,7 @@ def test_the_same_key_with_the_same_body_has_the_same_answer(app: App, sita: App
 
 
 def test_the_same_key_with_another_body_is_refused(app: App, khalti: Khalti) -> None:
+    """Q1"""
     key = new_key()
     app.begin(key)
 
@@ -44,7 +45,7 @@ def test_the_same_key_with_another_body_is_refused(app: App, khalti: Khalti) -> 
 
 
 def test_a_key_belongs_to_its_caller(app: App, sita: App, khalti: Khalti) -> None:
-    """The same key of a member and of a guest are two keys: neither sees the other's payment."""
+    """Q1: The same key of a member and of a guest are two keys: neither sees the other's payment."""
     key = new_key()
 
     assert sita.begin(key).json()["payment"]["id"] != app.begin(key).json()["payment"]["id"]
@@ -58,6 +59,7 @@ def test_a_key_is_needed_and_has_a_form(app: App) -> None:
 
 
 def test_two_requests_at_once_begin_one_purchase(app: App, khalti: Khalti, shop: FakeShop) -> None:
+    """Q1"""
     key = new_key()
     app.quote()
 
@@ -73,7 +75,7 @@ def test_two_requests_at_once_begin_one_purchase(app: App, khalti: Khalti, shop:
 def test_after_a_crash_the_same_key_leads_to_the_same_purchase(
     app: App, khalti: Khalti, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process dies after the payment was opened and before its answer."""
+    """Q2: The process dies after the payment was opened and before its answer."""
     key = new_key()
     with monkeypatch.context() as patch:
         patch.setattr("loyalink_khalti.api.callers.Caller.remember", lambda *_args: (_ for _ in ()).throw(Crash()))
@@ -90,7 +92,7 @@ def test_after_a_crash_the_same_key_leads_to_the_same_purchase(
 def test_after_a_crash_at_khalti_the_key_waits_until_nothing_can_come_of_it(
     app: App, khalti: Khalti, shop: FakeShop
 ) -> None:
-    """The purchase is committed, Khalti's answer never came: first "in progress", then one new purchase."""
+    """Q2: The purchase is committed, Khalti's answer never came: first "in progress", then one new purchase."""
     key = new_key()
 
     def die() -> None:
@@ -112,6 +114,7 @@ def test_after_a_crash_at_khalti_the_key_waits_until_nothing_can_come_of_it(
 def test_a_request_that_died_before_it_created_anything_frees_its_key(
     app: App, khalti: Khalti, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Q2"""
     key = new_key()
     with monkeypatch.context() as patch:
         patch.setattr("loyalink_khalti.api.idempotency.Claim.free", lambda *_args: None)  # as if it was killed

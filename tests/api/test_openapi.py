@@ -111,6 +111,7 @@ def make_sensible(case: Case, sita: App, payment_id: str) -> None:
 
 @pytest.mark.timeout(180)
 def test_no_request_gets_a_server_error_or_an_undocumented_answer(schema: Any, sita: App) -> None:
+    """Q7"""
     answers = exercise(schema, sita, BOUNDED)
 
     succeeded = {label for label, status in answers if status < 300}

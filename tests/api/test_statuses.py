@@ -58,6 +58,7 @@ def test_a_waiting_request_answers_when_the_payment_is_paid(app: App, khalti: Kh
 
 
 def test_a_wait_is_bounded_and_asks_khalti_seldom(app: App, khalti: Khalti, settings: Any) -> None:
+    """Q8"""
     settings.LOYALINK_KHALTI["API"]["LONGEST_WAIT"] = 1
     path, secret = begin(app)
     etag = app.get(path, **secret)["ETag"]
@@ -71,7 +72,7 @@ def test_a_wait_is_bounded_and_asks_khalti_seldom(app: App, khalti: Khalti, sett
 
 
 def test_few_requests_wait_and_the_others_are_answered_at_once(app: App, khalti: Khalti, settings: Any) -> None:
-    """A waiting request holds a thread, and threads are for the shop's pages."""
+    """Q8: A waiting request holds a thread, and threads are for the shop's pages."""
     settings.LOYALINK_KHALTI["MAX_CONCURRENT_CALLS"] = 2
     path, secret = begin(app)
     assert statuses.places.enter()

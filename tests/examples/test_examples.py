@@ -31,6 +31,7 @@ def run(name: str, var: Path, *arguments: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_has_all_its_migrations_and_passes_the_checks(name: str, tmp_path: Path) -> None:
+    """H10f"""
     run(name, tmp_path, "manage.py", "makemigrations", "--check", "--dry-run")
 
 
@@ -38,5 +39,6 @@ def test_an_example_has_all_its_migrations_and_passes_the_checks(name: str, tmp_
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_tests_of_an_example_pass(name: str, tmp_path: Path) -> None:
+    """H10f"""
     plugins = ["-p", "pytest_django.plugin", "-p", "loyalink_khalti.testing", "-p", "no:cacheprovider"]
     run(name, tmp_path, "-m", "pytest", "-q", *plugins)

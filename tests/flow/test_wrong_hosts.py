@@ -124,7 +124,7 @@ class TestWrongHosts(FakeShopFixtures):
     def test_a_wrong_host_fails_the_contract(
         self, shop: FakeShop, test: str, message: str, request: pytest.FixtureRequest
     ) -> None:
-        """H10a"""
+        """H10a, H10c"""
         fails(test, message, request)
 
     @pytest.mark.django_db(transaction=True)
@@ -162,7 +162,7 @@ def fails(test: str, message: str, request: pytest.FixtureRequest) -> None:
 class TestFailingHost(FakeShopFixtures):
     @pytest.mark.django_db
     def test_a_host_that_fails_is_named_with_what_follows(self, fake_shop: FakeShop, cart: Cart) -> None:
-        """H10a"""
+        """H10a, H10c"""
         with pytest.raises(ZeroDivisionError) as caught:
             ShopContract().test_a_refund_is_recorded_once_for_its_key(wrong.FailsAtRefunds(), cart)
 

@@ -12,6 +12,7 @@ CELLS = 5  # what it is about, and four hosts
 
 
 def test_each_row_of_the_table_of_hosts_is_held_by_tests() -> None:
+    """H10e"""
     table = PAGE.read_text().partition("## What each host supports")[2]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ") and "[✓]" in line]
 

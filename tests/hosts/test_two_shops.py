@@ -41,6 +41,7 @@ def audit_passes() -> bool:
 def test_points_earned_in_one_shop_pay_in_the_other_and_the_audit_covers_both(
     store: Store, sita: Customer, house: TeaHouse, khalti: Simulator
 ) -> None:
+    """W11"""
     in_oscar = payment_of(sita.buy(store.notebook, points=1000))
     khalti.pay(in_oscar.pidx or "")
     assert flow.verify_payment(in_oscar) is Outcome.PAID

@@ -26,7 +26,7 @@ def begin(shop: FakeShop, return_to: str = APP) -> Payment:
 def test_the_return_leads_to_the_app_with_token_and_outcome_only(
     client: Client, shop: FakeShop, khalti: Khalti, settings: Any
 ) -> None:
-    """The app's address is never sent to Khalti; what Khalti appends never reaches the app."""
+    """Q6: The app's address is never sent to Khalti; what Khalti appends never reaches the app."""
     allow(settings, APP)
     payment = begin(shop)
     khalti.pay(payment.pidx)
@@ -42,6 +42,7 @@ def test_the_return_leads_to_the_app_with_token_and_outcome_only(
 def test_an_address_that_the_settings_do_not_have_any_more_leads_nowhere(
     client: Client, shop: FakeShop, khalti: Khalti, settings: Any
 ) -> None:
+    """Q6"""
     payments = [begin(shop)]
     allow(settings, "myapp://paid/", "https://app.example/")  # near it is not enough
     khalti.pay(payments[0].pidx)
@@ -62,7 +63,7 @@ def test_the_status_page_leads_back_to_the_app(client: Client, shop: FakeShop, k
 
 
 def test_a_return_address_is_https_or_an_apps_own_scheme_without_a_query(settings: Any) -> None:
-    """What a browser would run, and an address to which something could be smuggled, is none."""
+    """Q6: What a browser would run, and an address to which something could be smuggled, is none."""
     good = ["myapp://paid", "np.example.app://shop/paid", "https://app.example/paid", "http://localhost:3000/paid"]
     bad = [
         "javascript://x", "data://x", "http://app.example/", "https://", "https://user@app.example/", "myapp:paid",

@@ -179,7 +179,7 @@ def test_an_own_method_that_the_site_does_not_place_is_refused_in_words(stall: A
 
 
 def test_every_host_reads_the_same_keys_with_the_same_words(stall: Any) -> None:
-    """H7"""
+    """H7, O1"""
     for wrong, sentence in (
         ({"METHOD": ["khalti"]}, "[\"STALL\"] has no key 'METHOD'. Did you mean 'METHODS'?"),
         ({"METHODS": ["cash"]}, "'cash' is no payment method"),

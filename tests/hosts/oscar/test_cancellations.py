@@ -128,7 +128,7 @@ def record_refund_event(order: Any, amount: str) -> None:
 def test_a_paid_order_that_the_shop_cancels_moves_no_money_and_is_brought_to_staff(
     names: Any, paid: Any, store: Store, sita: Customer, staff: Client, khalti: Simulator
 ) -> None:
-    """O3"""
+    """O3, I21"""
     purchase, points = only_purchase(), available(sita)
     ways = {
         "cancelled": lambda: only_order().set_status(names["CANCELLED"]),

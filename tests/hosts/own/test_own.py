@@ -30,6 +30,7 @@ MARK = "pytestmark = pytest.mark.money\n"
 
 
 def test_the_page_shows_the_code_that_is_tested() -> None:
+    """H10d"""
     blocks = re.findall(r"^```(?:python|html)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
     shown = {name: (HERE / name).read_text().replace(MARK, "").replace("from .tea", "from tea") for name in SHOWN}
@@ -38,11 +39,13 @@ def test_the_page_shows_the_code_that_is_tested() -> None:
 
 
 def test_a_whole_shop_is_under_120_lines() -> None:
+    """H10d"""
     assert sum(len((HERE / name).read_text().splitlines()) for name in SHOP) < MOST
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_shop_of_the_page_sells(settings: Any, khalti: Simulator, admin_user: User) -> None:
+    """H10d"""
     settings.ROOT_URLCONF = "tests.hosts.own.urls"
     Tea.objects.create(sku="ilam", title="Ilam black", price=450_00, stock=1)
     browser, typed = Client(), {"name": "Sita", "email": "sita@example.com"}

@@ -68,7 +68,7 @@ def test_the_queries_do_not_grow_with_the_basket(house: TeaHouse) -> None:
 
 
 def test_what_is_no_product_cannot_be_bought(house: TeaHouse) -> None:
-    """Drafts, pages of another kind, of another site, unpublished or deleted since, and private ones."""
+    """W4: Drafts, pages of another kind, of another site, unpublished or deleted since, and private ones."""
     draft = TrekPage(title="Draft", price=100_00, live=False)
     text, elsewhere = TextPage(title="About us"), TrekPage(title="Elsewhere", price=100_00)
     for page in (draft, text):
@@ -101,6 +101,7 @@ def test_the_price_of_a_draft_is_not_the_price(house: TeaHouse) -> None:
 
 
 def test_amounts_that_no_editor_allows_are_refused(house: TeaHouse) -> None:
+    """W8"""
     fund = house.donation()
     bounded = house.donation("Fee", minimum_amount=500_00, maximum_amount=900_00)
     refused = "please choose an amount from"
@@ -127,6 +128,7 @@ def test_a_choice_that_an_editor_has_removed_is_chosen_again(house: TeaHouse) ->
 
 
 def test_translations_of_a_page_sell_from_one_stock_and_a_copy_from_none(house: TeaHouse, settings: Any) -> None:
+    """W9"""
     settings.WAGTAIL_I18N_ENABLED = True
     trek = house.trek(stock=3)
     nepali, _created = Locale.objects.get_or_create(language_code="ne")

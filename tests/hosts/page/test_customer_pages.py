@@ -66,6 +66,7 @@ def send_mails() -> None:
 
 
 def test_a_guest_pays_comes_back_and_gets_one_order_and_one_mail(house: TeaHouse, khalti: Simulator) -> None:
+    """W14"""
     client, trek = Client(), house.trek(rupees=1_500, stock=5)
 
     assert buy(client, trek)["Location"] == CHECKOUT
@@ -90,6 +91,7 @@ def test_a_guest_pays_comes_back_and_gets_one_order_and_one_mail(house: TeaHouse
 
 
 def test_a_cancelled_payment_leaves_basket_and_what_was_typed(house: TeaHouse, khalti: Simulator) -> None:
+    """W15"""
     client, trek = Client(), house.trek(stock=5)
     buy(client, trek)
     response = client.post(CHECKOUT, form_of(client, note="Ring twice"))
@@ -109,6 +111,7 @@ def test_a_cancelled_payment_leaves_basket_and_what_was_typed(house: TeaHouse, k
 
 
 def test_nothing_is_ordered_at_another_total_or_for_another_basket_than_the_page_showed(house: TeaHouse) -> None:
+    """W16"""
     client, trek = Client(), house.trek(rupees=500, stock=9)
     buy(client, trek)
     old = form_of(client, payment_method="cod")
@@ -134,6 +137,7 @@ def test_nothing_is_ordered_at_another_total_or_for_another_basket_than_the_page
 
 
 def test_a_page_that_is_unpublished_or_sold_out_is_named_in_the_basket(house: TeaHouse) -> None:
+    """W17"""
     client = Client()
     gone, scarce = house.trek("Gone trek"), house.trek("Scarce trek", stock=3)
     buy(client, gone)
@@ -161,6 +165,7 @@ def test_a_page_that_is_unpublished_or_sold_out_is_named_in_the_basket(house: Te
 
 
 def test_delivery_and_contact_are_checked_at_their_fields_and_the_update_orders_nothing(house: TeaHouse) -> None:
+    """W18"""
     client, tea = Client(), house.trek("Tea", rupees=650, needs_delivery=True)
     buy(client, tea)
     pick_up = house.settings.delivery_options[1].id
@@ -176,6 +181,7 @@ def test_delivery_and_contact_are_checked_at_their_fields_and_the_update_orders_
 
 
 def test_a_member_uses_points_as_they_type_them_and_sees_them_on_the_card(house: TeaHouse, khalti: Simulator) -> None:
+    """W19"""
     client, trek, sita = Client(), house.trek(rupees=500), new_member(points=2_000)
     client.force_login(sita, backend="django.contrib.auth.backends.ModelBackend")
     buy(client, trek)
@@ -197,6 +203,7 @@ def test_a_member_uses_points_as_they_type_them_and_sees_them_on_the_card(house:
 
 
 def test_an_order_is_found_by_its_number_and_its_contact_and_nothing_else_is_said(house: TeaHouse) -> None:
+    """W20"""
     client, other = Client(), Client()
     buy(client, house.trek())
     client.post(CHECKOUT, form_of(client, payment_method="bank_transfer"))
@@ -220,6 +227,7 @@ def test_an_order_is_found_by_its_number_and_its_contact_and_nothing_else_is_sai
 
 
 def test_what_staff_do_is_mailed(house: TeaHouse) -> None:
+    """W21"""
     client = Client()
     buy(client, house.trek())
     client.post(CHECKOUT, form_of(client, payment_method="cod"))

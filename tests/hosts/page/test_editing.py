@@ -34,6 +34,7 @@ def post(editor: Client, page: TrekPage, **typed: Any) -> Any:
 
 
 def test_editors_type_rupees_as_people_write_them(house: TeaHouse, admin_client: Client) -> None:
+    """W7"""
     page = house.trek()
     choices = streamfield(
         [
@@ -53,6 +54,7 @@ def test_editors_type_rupees_as_people_write_them(house: TeaHouse, admin_client:
 
 
 def test_what_cannot_be_sold_is_not_published(house: TeaHouse, admin_client: Client) -> None:
+    """W7"""
     page = house.trek()
     free = {"free_amount": "on", "minimum_amount": "500", "maximum_amount": "100"}
     choice = streamfield([("choice", {"title": "May", "price": "", "sku": ""})])

@@ -77,7 +77,7 @@ def test_a_freeze_and_a_confirm_need_the_same_statements_for_any_basket(house: T
 
 
 def test_a_basket_is_ordered_once_and_again_after_a_release(house: TeaHouse) -> None:
-    """Also with the last piece: what its own payment reserves is not sold out."""
+    """W5: Also with the last piece: what its own payment reserves is not sold out."""
     basket = basket_of(Item(page=house.trek(stock=1).pk))
     first = freeze(basket)
 
@@ -92,7 +92,7 @@ def test_a_basket_is_ordered_once_and_again_after_a_release(house: TeaHouse) -> 
 
 
 def test_late_money_for_a_basket_that_was_ordered_again_places_a_second_order(house: TeaHouse) -> None:
-    """Staff may decide so: the flow itself never does it."""
+    """W6: Staff may decide so: the flow itself never does it."""
     trek = house.trek(stock=5)
     basket = basket_of(Item(page=trek.pk))
     first = freeze(basket)
@@ -125,6 +125,7 @@ def test_a_placed_order_takes_its_items_out_of_the_session_and_leaves_what_was_a
 
 
 def test_nothing_is_held_at_another_amount_than_the_customer_has_seen(house: TeaHouse) -> None:
+    """W1"""
     trek = house.trek(rupees=500, stock=5)
     basket = basket_of(Item(page=trek.pk))
     seen = basket.costs().total
@@ -138,7 +139,7 @@ def test_nothing_is_held_at_another_amount_than_the_customer_has_seen(house: Tea
 
 
 def test_what_happens_to_a_page_while_it_is_paid_changes_nothing_of_the_order(house: TeaHouse) -> None:
-    """Repriced, moved, unpublished, its choice removed, and deleted."""
+    """W1: Repriced, moved, unpublished, its choice removed, and deleted."""
     trek = house.trek(stock=5, choices=[("choice", {"title": "May", "price": 700_00, "sku": ""})])
     may = trek.product_choices()[0].id
     house.fill(trek, 5, may)
@@ -158,6 +159,7 @@ def test_what_happens_to_a_page_while_it_is_paid_changes_nothing_of_the_order(ho
 
 
 def test_an_older_draft_that_is_published_does_not_bring_back_what_was_sold(house: TeaHouse) -> None:
+    """W2"""
     trek = house.trek(stock=5)
     draft = trek.save_revision()
     freeze(basket_of(Item(page=trek.pk, quantity=3)))
@@ -168,6 +170,7 @@ def test_an_older_draft_that_is_published_does_not_bring_back_what_was_sold(hous
 
 
 def test_an_order_that_the_flow_has_money_on_is_not_deleted(house: TeaHouse, flow_purchase: Any) -> None:
+    """W10"""
     purchase = flow_purchase(house.trek(stock=2))
     order = Order.objects.get(number=purchase.ref)
 
@@ -178,7 +181,7 @@ def test_an_order_that_the_flow_has_money_on_is_not_deleted(house: TeaHouse, flo
 
 
 def test_an_order_that_was_deleted_while_it_was_held_releases_its_stock_once(house: TeaHouse) -> None:
-    """R3"""
+    """R3, W10"""
     trek = house.trek(stock=5)
     cart = freeze(basket_of(Item(page=trek.pk, quantity=2)))
     OrderLine.objects.all()._raw_delete("default")
@@ -206,6 +209,7 @@ def flow_purchase(house: TeaHouse) -> Callable[[Any], Any]:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_last_piece_is_sold_to_one_of_two_customers(house: TeaHouse) -> None:
+    """W3"""
     trek = house.trek(stock=1)
     baskets = [basket_of(Item(page=trek.pk)) for _ in range(2)]
 
@@ -217,6 +221,7 @@ def test_the_last_piece_is_sold_to_one_of_two_customers(house: TeaHouse) -> None
 
 @pytest.mark.django_db(transaction=True)
 def test_two_tabs_of_one_basket_hold_one_order(house: TeaHouse) -> None:
+    """W3"""
     trek = house.trek(stock=5)
     basket = basket_of(Item(page=trek.pk))
 
@@ -228,7 +233,7 @@ def test_two_tabs_of_one_basket_hold_one_order(house: TeaHouse) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_orders_of_the_same_pages_in_another_order_wait_for_each_other(house: TeaHouse) -> None:
-    """Stock is locked in one order, so that neither waits for the other for ever."""
+    """W3: Stock is locked in one order, so that neither waits for the other for ever."""
     pages = [house.trek(f"Trek {each}", stock=5) for each in range(3)]
     forwards = basket_of(*(Item(page=page.pk) for page in pages))
     backwards = basket_of(*(Item(page=page.pk) for page in reversed(pages)))

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db
 
 
 def test_an_order_is_exported_and_erased_with_its_purchase(house: TeaHouse) -> None:
+    """W12"""
     details = replace(SITA, address="Naxal 7", note="Ring", delivery=house.courier)
     basket = basket_of(Item(page=house.trek(needs_delivery=True, stock=9).pk), details=details)
     freeze = basket.freeze(method=PaymentMethod.COD, points=Points(0), expected_due=None)

@@ -29,6 +29,7 @@ def render(source: str, request: Any = None, **context: Any) -> str:
 
 
 def test_amounts_are_read_as_people_write_them(house: TeaHouse) -> None:
+    """W13"""
     fund = house.donation(suggested_amounts=AMOUNTS, minimum_amount=10_00)
     read = {"1,200": 120_000, "१००": 100_00, "Rs 500": 500_00, "रु 1,00,000": 100_000_00, " 99.50 ": 99_50}
     refused = ("9.99", "-1", "1e9", "1,50", "ten", "", "99.999", "10,00,000.01", "\0", "1" * 40)
@@ -42,6 +43,7 @@ def test_amounts_are_read_as_people_write_them(house: TeaHouse) -> None:
 
 
 def test_a_suggested_amount_is_one_click_and_two_amounts_are_refused(house: TeaHouse) -> None:
+    """W13"""
     fund = house.donation(suggested_amounts=AMOUNTS)
 
     chosen = ProductForm({"suggestion": "100000", "amount": ""}, product=fund)

@@ -42,7 +42,7 @@ def test_a_guest_pays_at_khalti_and_has_one_order(store: Store, guest: Customer,
 
 
 def test_a_member_with_a_token_pays_a_part_with_points(store: Store, maya: Customer, khalti: Simulator) -> None:
-    """A client without a session: its choice of points is kept on the server."""
+    """S3: A client without a session: its choice of points is kept on the server."""
     maya.add(store.green)
     choice = maya.put("payment/khalti/points/", {"points": 500}).json()
     shown = maya.get("basket/").json()
@@ -77,6 +77,7 @@ def test_points_that_cover_everything_need_no_khalti(store: Store) -> None:
 def test_no_number_of_points_is_taken_from_what_the_customer_writes(
     store: Store, maya: Customer, guest: Customer
 ) -> None:
+    """S1"""
     lies: list[Any] = [{"points": 5000}, {"loyalty-points": 500}, {"loyalink_khalti": {"state": "placed"}}]
     for customer in (maya, guest):
         customer.add(store.green)
@@ -102,6 +103,7 @@ def test_wrong_numbers_of_points_are_refused_in_words(store: Store, maya: Custom
 
 
 def test_chosen_points_are_never_more_than_the_basket_can_use(store: Store) -> None:
+    """S2"""
     rich = new_member("sita@example.com", points=20_000)
     rich.add(store.green, 2)
     rich.put("payment/khalti/points/", {"points": 10_500})
@@ -116,6 +118,7 @@ def test_chosen_points_are_never_more_than_the_basket_can_use(store: Store) -> N
 
 
 def test_a_second_click_gets_the_same_payment(store: Store, guest: Customer) -> None:
+    """S4"""
     first = guest.buy(store.green).json()
 
     second = guest.check_out().json()
@@ -126,7 +129,7 @@ def test_a_second_click_gets_the_same_payment(store: Store, guest: Customer) -> 
 
 
 def test_a_changed_basket_cancels_the_earlier_payment(store: Store, guest: Customer, khalti: Simulator) -> None:
-    """Another quantity, another address or another method: the customer wants what they see now."""
+    """S4: Another quantity, another address or another method: the customer wants what they see now."""
     first = guest.buy(store.green).json()
     guest.add(store.green)
     second = guest.check_out().json()
@@ -161,6 +164,7 @@ def test_a_cancelled_payment_releases_stock_and_points_and_leaves_the_basket(
 
 
 def test_what_was_added_while_paying_stays_in_the_basket(store: Store, guest: Customer, khalti: Simulator) -> None:
+    """S5"""
     payment = payment_of(guest.buy(store.green))
     guest.add(store.black, 3)
     guest.add(store.green)

@@ -38,6 +38,7 @@ def paid_order(customer: Customer, store: Store, khalti: Simulator, **more: Any)
 def test_staff_find_an_order_and_no_script_of_a_customer_runs(
     staff: Client, store: Store, guest: Customer, khalti: Simulator
 ) -> None:
+    """S7"""
     guest.details["shipping_address"] = f"Maya\n{SCRIPT}"
     guest.add(store.black, extra={SCRIPT: SCRIPT})
     order = paid_order(guest, store, khalti)
@@ -98,7 +99,7 @@ def test_staff_cancel_an_unpaid_order_or_record_its_cash_and_move_it_on(
 
 
 def test_salesmans_own_refund_is_ours(staff: Client, store: Store, maya: Customer, khalti: Simulator) -> None:
-    """With a user who may refund; the stock and the points follow, and a second call refunds nothing."""
+    """S8: With a user who may refund; the stock and the points follow, and a second call refunds nothing."""
     order = paid_order(maya, store, khalti)
     clerk = get_user_model().objects.create_user("clerk", "clerk@shop.example", "x", is_staff=True)
     without_permission, with_it = APIClient(), APIClient()

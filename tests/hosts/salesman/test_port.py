@@ -123,6 +123,7 @@ def test_the_api_buys_salesmans_own_basket_once_and_at_the_agreed_price(store: S
 def test_an_app_is_returned_into_where_the_settings_allow_its_address(
     store: Store, maya: Customer, khalti: Simulator, settings: SettingsWrapper
 ) -> None:
+    """S3"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "API": {"RETURN_ADDRESSES": ["teahouse://paid"]}}
     maya.add(store.green)
     for wrong in ("https://evil.example/", ["teahouse://paid"], 5):
@@ -139,7 +140,7 @@ def test_an_app_is_returned_into_where_the_settings_allow_its_address(
 def test_an_order_that_the_shop_cancels_past_the_flow_is_followed(
     store: Store, maya: Customer, guest: Customer, khalti: Simulator
 ) -> None:
-    """An unpaid one returns its stock and points; a held one is not paid any more."""
+    """S9: An unpaid one returns its stock and points; a held one is not paid any more."""
     unpaid = maya.buy(store.green, method="cod", points=100).json()["ref"]
     held = guest.buy(store.green).json()["ref"]
     for ref in (unpaid, held):

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.money
 
 @pytest.mark.parametrize("method", ["khalti", "cod"])
 def test_two_clicks_at_once_are_one_order(method: str, store: Store, maya: Customer) -> None:
+    """S4"""
     maya.add(store.green, 3)
 
     answers = at_once(2, lambda _number: maya.check_out(method))
@@ -30,6 +31,7 @@ def test_two_clicks_at_once_are_one_order(method: str, store: Store, maya: Custo
 
 
 def test_the_last_piece_is_sold_to_one_of_two_customers_at_once(store: Store, maya: Customer) -> None:
+    """S6"""
     ram = new_member("ram@example.com")
     Tea.objects.filter(pk=store.green.pk).update(stock=1)
     customers = [maya, ram]
@@ -43,6 +45,7 @@ def test_the_last_piece_is_sold_to_one_of_two_customers_at_once(store: Store, ma
 
 
 def test_two_shops_in_one_project_share_one_wallet(store: Store, maya: Customer, fake_shop: FakeShop) -> None:
+    """S10"""
     other = fake_shop.cart(member_id=str(maya.user.pk), points_redeemed=Points(1000))
     flow.place_order(fake_shop.freeze(other), method=PaymentMethod.COD)
     maya.add(store.green)

@@ -45,6 +45,7 @@ def hold(page: Any) -> Order:
 
 
 def test_held_and_unplaced_orders_are_not_counted_and_can_be_listed(desk: Desk, place: Place, house: TeaHouse) -> None:
+    """W28"""
     trek = house.trek()
     placed, held, released = place(trek), hold(trek), hold(trek)
     Order.objects.filter(pk=released.pk).update(status=OrderStatus.CANCELLED, basket=None)
@@ -98,6 +99,7 @@ def test_the_list_takes_as_many_statements_for_many_orders_as_for_one(
 
 
 def test_an_export_has_its_own_permission_is_logged_and_runs_no_formula(place: Place, house: TeaHouse) -> None:
+    """W29"""
     order = place(house.trek("=cmd()"), details=MAYA)
     clerk, chief = Desk(staff_user("clerk", "view_order")), Desk(staff_user("chief", "view_order", "export_order"))
 

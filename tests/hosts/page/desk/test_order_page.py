@@ -69,6 +69,7 @@ def test_cash_is_recorded_in_parts_and_an_entry_can_be_reversed(desk: Desk, orde
 
 
 def test_a_form_that_a_colleague_has_overtaken_records_nothing(desk: Desk, order: Order) -> None:
+    """W26"""
     receive(desk, order, "400")
 
     page = receive(desk, order, "600", **{"received-seen": "0"})
@@ -105,6 +106,7 @@ def test_a_paid_order_is_refunded_in_part_after_a_preview_and_restocked(
 def test_limits_of_refunds_hold_and_nobody_refunds_their_own_order(
     desk: Desk, order: Order, house: TeaHouse, place: Place
 ) -> None:
+    """W27"""
     KhaltiSettings.objects.update_or_create(site=house.site, defaults={"refund_limit": 4_000})
     own = place(house.trek("Own"), details=replace(SITA, email=desk.user.email))
     receive(desk, order, "1000")
@@ -135,6 +137,7 @@ def test_an_unpaid_order_is_cancelled_once_with_its_stock(desk: Desk, order: Ord
 
 
 def test_an_order_is_sent_with_a_mail_and_completed_once_it_is_paid(desk: Desk, order: Order) -> None:
+    """W25"""
     mail.outbox.clear()
     sent = {"status-status": "sent", "status-seen": "pending", "status-notify": "on"}
 

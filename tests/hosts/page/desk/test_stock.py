@@ -85,6 +85,7 @@ def test_stock_is_changed_with_a_reason_that_colleagues_read(desk: Desk, hat: An
 
 @pytest.mark.money
 def test_a_sale_since_the_page_was_opened_refuses_the_whole_form(desk: Desk, hat: Any) -> None:
+    """W23"""
     Stock.objects.filter(choice="small").update(quantity=2)  # one was bought
 
     page = send(desk, CHANGE, hat.translation_key, form(quantity_0="10", quantity_1="4"))
@@ -114,6 +115,7 @@ def test_wrong_numbers_change_nothing(desk: Desk, hat: Any) -> None:
 def test_the_page_editor_shows_what_is_left_and_publishing_changes_no_stock(
     desk: Desk, hat: Any, place: Place
 ) -> None:
+    """W24"""
     revision = hat.save_revision()
     Stock.objects.filter(choice="small").update(quantity=1)
     admin = Desk(staff_user("boss", is_superuser=True))

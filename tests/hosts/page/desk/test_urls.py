@@ -52,6 +52,7 @@ def arguments(url_name: str, order: Order) -> tuple[Any, ...]:
 
 
 def test_every_page_refuses_without_its_permission(order: Order) -> None:
+    """W22"""
     refused: list[tuple[str, str]] = []
     colleagues = {name: Desk(staff.staff_user(name, *set(ALL) - {name})).client for name in ALL}
 
