@@ -1,9 +1,10 @@
 """The checkout: one page with contact, delivery, payment method, points, and "place order".
 
-"Update" shows the same page with new totals, and orders nothing. "Place order" names the basket and the amount that
-the customer saw, so that an older tab orders nothing that it did not show.
+"Update" shows the same page with new totals, and orders nothing. "Place order" names the basket, its items and the
+amount that the customer saw, so that an older tab orders nothing that it did not show.
 """
 
+import hashlib
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -52,12 +53,14 @@ class CheckoutView(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         basket = open_basket.of_session(request)
-        if request.POST.get("action") == "place" and request.POST.get("basket", "") != basket.origin:
+        if request.POST.get("action") == "place" and request.POST.get("basket", "") != shown_as(basket):
             return _other_basket(request)
-        if not basket.items or basket.problems:
+        if not basket.items:
             return redirect("loyalink_khalti_page:basket")
         form = DetailsForm(request.POST, basket=basket)
         basket = with_delivery(replace_details(basket, form.typed))
+        if basket.problems:  # of the prices that are used below: others may have bought since the first look
+            return redirect("loyalink_khalti_page:basket")
         if request.POST.get("action") != "place":
             form = DetailsForm(basket=basket, initial=asdict(basket.details))
             return _page(request, basket, form, data=request.POST)
@@ -89,13 +92,19 @@ def _place(request: HttpRequest, basket: PageBasket, choice: PaymentChoice) -> H
 
 def _other_basket(request: HttpRequest) -> HttpResponse:
     """Return where an older page's "place order" leads: to what its first click has ordered, or to the basket."""
-    wanted = request.POST.get("basket", "")
+    wanted = request.POST.get("basket", "").partition(".")[0]
     if wanted and wanted == page_checkout.recent_origin(request):
         response = page_checkout.after_double_submit(request, origin=wanted)
         if response is not None:
             return response
     messages.warning(request, _("Your basket has changed since this page was opened. No order was placed."))
     return redirect("loyalink_khalti_page:basket")
+
+
+def shown_as(basket: PageBasket) -> str:
+    """Return what names a basket with its contents in the page's form: its identity outlasts a change of its items."""
+    contents = sorted(f"{item.key}:{item.quantity}" for item in basket.items)
+    return f"{basket.origin}.{hashlib.sha256(' '.join(contents).encode()).hexdigest()[:16]}"
 
 
 def replace_details(basket: PageBasket, typed: Details) -> PageBasket:
@@ -135,6 +144,7 @@ def _page(
         payment_form.errors.pop("payment_method", None)
     context = {
         "basket": basket,
+        "basket_shown": shown_as(basket),
         "form": form,
         "payment_form": payment_form,
         "costs": basket.costs(),

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings as SettingsWrapper
 
 from loyalink_khalti import conf, flow, outbox
 from loyalink_khalti.hosts.page import mails, order_access
-from loyalink_khalti.hosts.page.models import Order, OrderStatus
+from loyalink_khalti.hosts.page.models import Order, OrderStatus, Stock
 from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.simulator import Simulator
@@ -134,6 +135,30 @@ def test_nothing_is_ordered_at_another_total_or_for_another_basket_than_the_page
     assert client.post(CHECKOUT, {**first, "basket": "made-up"})["Location"] == BASKET
     assert Order.objects.count() == 1
     assert house.left(trek) == 8
+
+
+def test_an_older_tab_orders_nothing_that_it_did_not_show_though_the_total_is_the_same(house: TeaHouse) -> None:
+    client, small, large = Client(), house.trek("Small"), house.trek("Large", stock=1)
+    buy(client, small)
+    old = form_of(client, payment_method="cod")
+    buy(client, large)
+    client.post(BASKET, {"remove": f"{small.pk}--"})
+
+    assert "No order was placed" in texts(client.post(CHECKOUT, old, follow=True))
+    assert not Order.objects.exists()
+
+    looks = []
+
+    def sold_after_the_first_look(execute: Any, sql: str, *more: Any) -> Any:
+        if "loyalink_khalti_page_stock" in sql:
+            looks.append(sql)
+            if len(looks) == 2:
+                Stock.objects.update(quantity=0)
+        return execute(sql, *more)
+
+    new = form_of(client, payment_method="cod")
+    with connection.execute_wrapper(sold_after_the_first_look):
+        assert client.post(CHECKOUT, new)["Location"] == BASKET
 
 
 def test_a_page_that_is_unpublished_or_sold_out_is_named_in_the_basket(house: TeaHouse) -> None:
