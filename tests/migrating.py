@@ -7,13 +7,19 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 APP = "loyalink_khalti"
+DEPENDENT = "loyalink_khalti_page"
+"""An app of ours whose migrations depend on those of `APP`."""
 
 
 class Executor(MigrationExecutor):
     """Migrates our app. Models on which it does not depend (Oscar's) are left out: to render them takes seconds."""
 
     def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
-        return super().migration_plan(self.loader.graph.leaf_nodes(APP) if clean_start else targets, clean_start)
+        return super().migration_plan(self.leaves() if clean_start else targets, clean_start)
+
+    def leaves(self) -> list[tuple[str, str]]:
+        """Return our newest migrations, of both apps."""
+        return [*self.loader.graph.leaf_nodes(APP), *self.loader.graph.leaf_nodes(DEPENDENT)]
 
 
 def migrate_to_before(name: str) -> Any:
@@ -28,5 +34,5 @@ def migrate_to_before(name: str) -> Any:
 def migrate() -> None:
     """Apply all migrations, and do what ``manage.py migrate`` does after them."""
     executor = Executor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes(APP))
+    executor.migrate(executor.leaves())
     emit_post_migrate_signal(0, False, connection.alias)

@@ -92,7 +92,7 @@ def is_secret_of(payment: Payment, secret: str) -> bool:
 
 
 def _signer() -> Signer:
-    return Signer(salt="loyalink_khalti.api.secret")
+    return Signer(salt="loyalink_khalti.payment_secret")
 
 
 def _by_token(request: HttpRequest) -> Caller | None:

@@ -25,7 +25,7 @@ PER_MINUTE = 10
 """How often one network may look for an order."""
 PER_HOUR_AND_ORDER = 20
 """How often all networks together may look for the order with one number."""
-_SALT = "loyalink_khalti.hosts.page.order"
+_SALT = "loyalink_khalti.order_link"
 
 
 def remember_order(request: HttpRequest, number: str) -> None:

@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'order',
                 'verbose_name_plural': 'orders',
+                'permissions': [('export_order', 'Can export orders')],
                 'ordering': ['-created_at', '-pk'],
                 'indexes': [models.Index(fields=['-created_at', '-id'], name='loyalink_page_newest'), models.Index(fields=['status', '-created_at'], name='loyalink_page_by_status')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('paid__gte', 0), ('points_value__gte', 0), ('shipping__gte', 0), ('subtotal__gte', 0), ('total__gte', 0), ('refunded__gte', 0)), name='loyalink_page_order_amounts'), models.CheckConstraint(condition=models.Q(('total', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('subtotal'), '+', models.F('shipping')), '-', models.F('points_value')))), name='loyalink_page_order_adds_up')],

@@ -36,15 +36,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterModelOptions(
-            name="order",
-            options={
-                "ordering": ["-created_at", "-pk"],
-                "permissions": [("export_order", "Can export orders")],
-                "verbose_name": "order",
-                "verbose_name_plural": "orders",
-            },
-        ),
         # Nothing is done backwards: a shop may have granted more.
         migrations.RunPython(grant, migrations.RunPython.noop),
     ]
