@@ -73,7 +73,7 @@ def identify(request: HttpRequest) -> Caller:
     """Return who calls. Raises ``Problem``: a token that is not valid, no CSRF token, too many requests."""
     if not hasattr(request, "user"):
         request.user = AnonymousUser()
-    caller = _by_token(request) or _by_session(request) or Caller(request=request, member_id=None, by_session=False)
+    caller = _by_token(request) or _by_session(request) or _guest(request)
     _throttle(caller)
     return caller
 
@@ -116,6 +116,12 @@ def _by_session(request: HttpRequest) -> Caller | None:
         raise Problem(Kind.CSRF_FAILED)
     user: Any = request.user
     return Caller(request=request, member_id=str(user.pk) if user.is_authenticated else None, by_session=True)
+
+
+def _guest(request: HttpRequest) -> Caller:
+    """Return a guest, for the shop too: a middleware's user, who has sent no token and no CSRF token, buys nothing."""
+    request.user = AnonymousUser()
+    return Caller(request=request, member_id=None, by_session=False)
 
 
 class _CsrfCheck(CsrfViewMiddleware):

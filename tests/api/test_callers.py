@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from loyalink_khalti.api.callers import identify
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.testing import FakeShop
 from tests.api.calling import ROOT, App, basket, new_key, problem
@@ -66,6 +67,16 @@ def test_a_logged_in_member_is_known_by_the_session(shop: FakeShop, member: str,
     assert browser.get("/points").json()["available"] == 1000
     assert browser.begin(points=500, expected_due=245_000).status_code == 201
     assert Payment.objects.get().purchase.member_id == member
+
+
+def test_a_user_whom_only_a_middleware_knows_is_a_guest_for_the_shop_too(sita: App, shop: FakeShop) -> None:
+    """Otherwise a request without a token and without the CSRF token would use a member's points."""
+    request = RequestFactory().post("/")
+    request.user = get_user_model().objects.get(username="sita")
+
+    caller = identify(request)
+
+    assert (caller.member_id, request.user.is_authenticated) == (None, False)
 
 
 def test_a_token_that_is_not_valid_does_not_make_a_guest(sita: App, shop: FakeShop) -> None:
