@@ -70,7 +70,7 @@ def test_a_logged_in_member_is_known_by_the_session(shop: FakeShop, member: str,
 
 
 def test_a_user_whom_only_a_middleware_knows_is_a_guest_for_the_shop_too(sita: App, shop: FakeShop) -> None:
-    """Otherwise a request without a token and without the CSRF token would use a member's points."""
+    """Q11: Otherwise a request without a token and without the CSRF token would use a member's points."""
     request = RequestFactory().post("/")
     request.user = get_user_model().objects.get(username="sita")
 

@@ -138,6 +138,7 @@ def test_nothing_is_ordered_at_another_total_or_for_another_basket_than_the_page
 
 
 def test_an_older_tab_orders_nothing_that_it_did_not_show_though_the_total_is_the_same(house: TeaHouse) -> None:
+    """W30"""
     client, small, large = Client(), house.trek("Small"), house.trek("Large", stock=1)
     buy(client, small)
     old = form_of(client, payment_method="cod")
