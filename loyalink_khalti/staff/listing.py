@@ -6,6 +6,7 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -15,10 +16,10 @@ from wagtail.admin.views.generic import BaseListingView
 from wagtail.admin.views.mixins import SpreadsheetExportMixin
 from wagtail.log_actions import log
 
-from loyalink_khalti.nepal import KATHMANDU
+from loyalink_khalti.nepal import KATHMANDU, midnight, midnight_after
 
 from .access import PermissionRequired, export_refused, forbidden
-from .sites import site_names
+from .sites import has_several_sites, site_names
 from .spreadsheet import safe_cell
 
 COUNT_LIMIT = 10_000
@@ -31,6 +32,23 @@ EARLIEST_DAY, LATEST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 def clamp_day(day: date) -> date:
     """Return ``day`` within 2000 to 2199: a mistyped year asks for no more months, and no date overflows."""
     return min(max(day, EARLIEST_DAY), LATEST_DAY)
+
+
+class DaysAndSite:
+    """For a filter set with ``since``, ``until`` (days in Nepal, by ``created_at``) and ``site``, of several sites."""
+
+    filters: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_several_sites():
+            del self.filters["site"]
+
+    def filter_since(self, rows: "QuerySet[Any]", _name: str, day: date) -> "QuerySet[Any]":
+        return rows.filter(created_at__gte=midnight(clamp_day(day)))
+
+    def filter_until(self, rows: "QuerySet[Any]", _name: str, day: date) -> "QuerySet[Any]":
+        return rows.filter(created_at__lt=midnight_after(clamp_day(day)))
 
 
 class BoundedPaginator(WagtailPaginator):

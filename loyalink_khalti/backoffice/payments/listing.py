@@ -1,6 +1,5 @@
 """The list of payments, newest first; searched by order, name, e-mail, phone or Khalti's own ids."""
 
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -13,15 +12,14 @@ from wagtail.admin.ui.tables import Column, TitleColumn
 
 from loyalink_khalti.backoffice.models import Environment
 from loyalink_khalti.money import Paisa, npr, rupees
-from loyalink_khalti.nepal import midnight, midnight_after
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.without_order import flags_to_review, needs_review
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.labels import PAYMENT_STATUSES, payment_status
 from loyalink_khalti.staff.links import payment_url
-from loyalink_khalti.staff.listing import Listing, clamp_day
+from loyalink_khalti.staff.listing import DaysAndSite, Listing
 from loyalink_khalti.staff.payment_search import payments_with_id
-from loyalink_khalti.staff.sites import has_several_sites, site_choices
+from loyalink_khalti.staff.sites import site_choices
 
 
 class StatusColumn(Column):
@@ -30,7 +28,7 @@ class StatusColumn(Column):
     cell_template_name = "loyalink_khalti/backoffice/payments/status_cell.html"
 
 
-class PaymentFilters(WagtailFilterSet):
+class PaymentFilters(DaysAndSite, WagtailFilterSet):
     state = django_filters.MultipleChoiceFilter(
         label=_("Status"), choices=[(state.value, status.label) for state, status in PAYMENT_STATUSES.items()]
     )
@@ -48,19 +46,8 @@ class PaymentFilters(WagtailFilterSet):
         model = Payment
         fields: list[str] = []
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if not has_several_sites():
-            del self.filters["site"]
-
     def filter_needs_review(self, rows: "QuerySet[Payment]", _name: str, wanted: bool) -> "QuerySet[Payment]":
         return rows.filter(pk__in=flags_to_review().values("payment")) if wanted else rows.filter(~needs_review())
-
-    def filter_since(self, rows: "QuerySet[Payment]", _name: str, day: date) -> "QuerySet[Payment]":
-        return rows.filter(created_at__gte=midnight(clamp_day(day)))
-
-    def filter_until(self, rows: "QuerySet[Payment]", _name: str, day: date) -> "QuerySet[Payment]":
-        return rows.filter(created_at__lt=midnight_after(clamp_day(day)))
 
 
 class PaymentsView(Listing):

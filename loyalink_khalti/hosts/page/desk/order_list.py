@@ -1,7 +1,6 @@
 """The list of orders, newest first; searched by number, name, e-mail, phone or one of Khalti's ids."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import django_filters
@@ -15,11 +14,10 @@ from wagtail.admin.ui.tables import Column, TitleColumn
 from loyalink_khalti.hosts.page.models import Order, OrderStatus
 from loyalink_khalti.hosts.page.site_settings import SHOP
 from loyalink_khalti.money import Paisa, npr, rupees
-from loyalink_khalti.nepal import midnight, midnight_after
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.staff.listing import Listing, clamp_day
+from loyalink_khalti.staff.listing import DaysAndSite, Listing
 from loyalink_khalti.staff.payment_search import payments_with_id
-from loyalink_khalti.staff.sites import has_several_sites, site_choices
+from loyalink_khalti.staff.sites import site_choices
 
 from . import order_permissions
 from .order_labels import METHODS, NOT_PLACED, STATUSES, method_label, order_statuses, with_statuses
@@ -34,7 +32,7 @@ class StatusColumn(Column):
     cell_template_name = "loyalink_khalti/page/desk/status_cell.html"
 
 
-class OrderFilters(WagtailFilterSet):
+class OrderFilters(DaysAndSite, WagtailFilterSet):
     """Status, payment method, days and, where there are several sites, the site."""
 
     status = django_filters.MultipleChoiceFilter(
@@ -58,19 +56,8 @@ class OrderFilters(WagtailFilterSet):
         model = Order
         fields: list[str] = []
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if not has_several_sites():
-            del self.filters["site"]
-
     def filter_status(self, orders: "QuerySet[Order]", _name: str, chosen: Sequence[str]) -> "QuerySet[Order]":
         return orders.filter(with_statuses(chosen)) if chosen else orders
-
-    def filter_since(self, orders: "QuerySet[Order]", _name: str, day: date) -> "QuerySet[Order]":
-        return orders.filter(created_at__gte=midnight(clamp_day(day)))
-
-    def filter_until(self, orders: "QuerySet[Order]", _name: str, day: date) -> "QuerySet[Order]":
-        return orders.filter(created_at__lt=midnight_after(clamp_day(day)))
 
 
 class OrdersView(Listing):
