@@ -6,11 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
+from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 
-from loyalink_khalti.hosts.page.models import PAGE_MODEL, Stock
+from loyalink_khalti.hosts.page.models import PAGE_MODEL, OrderLine, OrderStatus, Stock
 from loyalink_khalti.hosts.page.product import KhaltiProductMixin
 from loyalink_khalti.hosts.page.stock import Key
+
+_STILL_HERE = (OrderStatus.HELD, OrderStatus.PENDING, OrderStatus.PAID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,13 @@ def levels_of(products: Collection[UUID]) -> dict[Key, int]:
     """Return how many are left of all that these products have, removed choices among them. One query."""
     rows = Stock.objects.filter(product__in=products)
     return {(row.product, row.choice): row.quantity for row in rows}
+
+
+def not_sent(product: UUID) -> dict[Key, int]:
+    """Return how many of a product, by choice, are ordered and still here: held, or placed and not sent. One query."""
+    here = OrderLine.objects.filter(product=product, tracks_stock=True, order__status__in=_STILL_HERE).order_by()
+    rows = here.values_list("choice").annotate(number=Sum(F("quantity") - F("restocked")))
+    return {(product, choice): number for choice, number in rows}
 
 
 def _rows(page: Any, left: dict[Key, int]) -> Iterator[StockRow]:

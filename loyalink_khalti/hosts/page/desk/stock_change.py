@@ -28,7 +28,7 @@ from loyalink_khalti.staff.timeline import Event
 
 from .order_log import STOCK_CHANGED
 from .order_permissions import CHANGE_STOCK, VIEW_STOCK
-from .products_in_stock import StockRow, find_page, levels_of, stock_rows
+from .products_in_stock import StockRow, find_page, levels_of, not_sent, stock_rows
 
 MAXIMUM = 1_000_000
 """More of one product is a typing error."""
@@ -48,6 +48,7 @@ class StockForm(forms.Form):
     def __init__(self, data: Any = None, *, rows: list[StockRow]) -> None:
         super().__init__(data)
         self._rows = rows
+        self._not_sent = not_sent(rows[0].product)
         for index, row in enumerate(rows):
             field = WholeNumberField(required=False, maximum=MAXIMUM, label=row.title or _("In stock"))
             field.widget.attrs |= {"aria-label": row.title or _("New quantity"), "placeholder": str(row.quantity)}
@@ -64,6 +65,7 @@ class StockForm(forms.Form):
         return [
             {
                 "row": row,
+                "not_sent": self._not_sent.get((row.product, row.choice), 0),
                 "field": self[f"quantity_{index}"],
                 "seen": self[f"seen_{index}"],
                 "choice": self[f"choice_{index}"],

@@ -8,10 +8,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from wagtail.models import ModelLogEntry
 
-from loyalink_khalti.hosts.page.models import Stock
+from loyalink_khalti.hosts.page.basket import Item
+from loyalink_khalti.hosts.page.models import Order, OrderStatus, Stock
 from tests.backoffice.pages import page_text
 from tests.backoffice.staff import Desk, staff_user
-from tests.hosts.page.conftest import TeaHouse
+from tests.hosts.page.conftest import TeaHouse, basket_of, freeze
 
 from .conftest import Place, send
 
@@ -97,6 +98,23 @@ def test_a_sale_since_the_page_was_opened_refuses_the_whole_form(desk: Desk, hat
     assert seen["value"] == "2"
     send(desk, CHANGE, hat.translation_key, form(quantity_0="9", quantity_1="4", seen_0="2"))
     assert left(hat) == {"small": 9, "large": 4}
+
+
+def test_what_is_ordered_and_not_sent_yet_stands_beside_what_can_be_sold(
+    desk: Desk, house: TeaHouse, place: Place
+) -> None:
+    """W31"""
+    page = house.trek(stock=10)
+    place(page, quantity=3)
+    sent = place(page, quantity=2)
+    freeze(basket_of(Item(page=page.pk)))
+
+    def numbers() -> list[str]:
+        return [cell.get_text(strip=True) for cell in desk.open(CHANGE, page.translation_key).select("main td")[2:4]]
+
+    assert numbers() == ["4", "6"]
+    Order.objects.filter(pk=sent.pk).update(status=OrderStatus.SENT)
+    assert numbers() == ["4", "4"]
 
 
 def test_wrong_numbers_change_nothing(desk: Desk, hat: Any) -> None:
