@@ -127,7 +127,7 @@ def _problem(item: Item, page: Any, choice: Choice | None, *, has_choices: bool,
         return _("“%(title)s” is not offered in that choice any more. Please choose again.") % title
     if page.free_amount and not has_choices:
         return _amount_problem(item, page)
-    if unit is None:
+    if not unit:  # an order of Rs 0 has nothing that could be refunded or cancelled
         return _("“%(title)s” is not for sale any more.") % title
     if item.amount is not None:
         return _("“%(title)s” has another price now. Please choose it again.") % title

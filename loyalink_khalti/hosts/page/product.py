@@ -142,7 +142,7 @@ class KhaltiProductMixin(models.Model):
 
     def _has_price(self) -> bool:
         choices = self._all_choices()
-        return all(choice.price is not None for choice in choices) if choices else self.price is not None
+        return all(choice.price for choice in choices) if choices else bool(self.price)
 
     @property
     def product(self) -> UUID:
@@ -157,7 +157,7 @@ class KhaltiProductMixin(models.Model):
     @property
     def least_amount(self) -> Paisa:
         """The least that a customer may choose to pay, in paisa; Khalti accepts no less than Rs 10."""
-        return Paisa(KHALTI_MINIMUM if self.minimum_amount is None else self.minimum_amount)
+        return max(KHALTI_MINIMUM, Paisa(self.minimum_amount or 0))
 
     @property
     def most_amount(self) -> Paisa:

@@ -127,13 +127,13 @@ class ProductForm(forms.Form):
 
 def product_context(product: Any, form: ProductForm) -> dict[str, Any]:
     """Return what ``page/buy.html`` shows of a product and its form."""
-    prices = [each.price for each in form.offered if each.price is not None]
+    prices = [each.price for each in form.offered if each.price]
     price = None if product.free_amount and not form.offered else product.price
     return {
         "product": product,
         "form": form,
         "price": min(prices) if prices else price,
         "price_varies": len(set(prices)) > 1,
-        "is_for_sale": product.free_amount or price is not None or bool(prices),
+        "is_for_sale": product.free_amount or bool(price) or bool(prices),
         "is_sold_out": form.is_sold_out,
     }
