@@ -60,7 +60,8 @@ def test_what_cannot_be_sold_is_not_published(house: TeaHouse, admin_client: Cli
     choice = streamfield([("choice", {"title": "May", "price": "", "sku": ""})])
 
     for typed, field in (
-        ({}, "price"), ({"price": "0"}, "price"), ({"price": "-1"}, "price"), ({"price": "1,50"}, "price"), ({"price": "free"}, "price"),
+        ({}, "price"), ({"price": "0"}, "price"),
+        ({"price": "-1"}, "price"), ({"price": "1,50"}, "price"), ({"price": "free"}, "price"),
         ({"choices": choice}, "price"), (free, "maximum_amount"),
         ({"free_amount": "on", "choices": choice}, "free_amount"),
     ):  # fmt: skip
