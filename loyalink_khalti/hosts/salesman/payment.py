@@ -20,7 +20,7 @@ from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.payment_methods import BUILT_IN
 from loyalink_khalti.ports import PaymentMethod as Method
 
-from . import baskets, deletion, placing, pricing, refunding, views
+from . import baskets, deletion, own_refunds, placing, pricing, views
 
 deletion.protect()
 
@@ -89,7 +89,7 @@ class Khalti(FlowMethod):
             raise PaymentError(str(exc)) from exc
 
     def refund_payment(self, payment: Any) -> bool:
-        return refunding.refund_payment(payment)
+        return own_refunds.refund_payment(payment)
 
 
 class CashOnDelivery(FlowMethod):
