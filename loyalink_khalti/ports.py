@@ -345,5 +345,5 @@ class Shop(Protocol):
     def check(self) -> Iterable[CheckMessage]:
         """Yield Django check messages about how the host is installed and configured, each with an id and a hint.
 
-        A host may have a method ``check_database`` as well, for messages about its rows.
+        A host may have ``check_database`` too, about its rows, and ``mails_orders = True`` if it mails placed orders.
         """

@@ -238,6 +238,7 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
         "khalti_not_responding": can_continue and conf.is_not_responding(conf.base_url(payment.environment)),
         "refresh": refresh(request, payment),
         "order_missing": order_missing,
+        "mails_orders": getattr(conf.shops().get(purchase.shop), "mails_orders", False),
         "shop_page": _shop_page(payment, outcome) if is_own and not order_missing else "",
         "app_page": address_in_app(payment, outcome),
     }

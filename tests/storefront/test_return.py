@@ -146,6 +146,21 @@ def test_a_stranger_sees_no_transaction_id(client: Client, payment: Payment, kha
     assert f"T-{payment.pidx}" not in receipt
 
 
+def test_the_receipt_promises_a_mail_only_of_a_shop_that_sends_one(
+    client: Client, payment: Payment, khalti: Khalti, shop: FakeShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    khalti.pay(payment.pidx)
+    client.get(return_url(payment))
+
+    def receipt() -> str:
+        return client.get(f"/khalti/status/{payment.token}/").content.decode()
+
+    assert "Your order is placed." in receipt()
+    assert "e-mail" not in receipt()
+    monkeypatch.setattr(FakeShop, "mails_orders", True, raising=False)
+    assert "A confirmation e-mail is on its way to you." in receipt()
+
+
 def test_a_strangers_visit_does_not_count_as_the_customers(
     client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
 ) -> None:

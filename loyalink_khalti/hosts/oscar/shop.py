@@ -32,6 +32,7 @@ class OscarShop:
     """django-oscar; see ``ports.Shop`` for what each verb promises."""
 
     local: ClassVar[bool] = True
+    mails_orders: ClassVar[bool] = True
 
     def confirm(self, ref: str, *, paid: Paid) -> str:
         order, basket = orders.lock(ref)

@@ -27,6 +27,7 @@ class PageShop:
     """Wagtail pages that sell; see ``ports.Shop`` for what each verb promises."""
 
     local: ClassVar[bool] = True
+    mails_orders: ClassVar[bool] = True
 
     def confirm(self, ref: str, *, paid: Paid) -> str:
         order = orders.lock(ref)
