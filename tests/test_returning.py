@@ -1,0 +1,136 @@
+"""One statement writes and reads, on both databases."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import FieldDoesNotExist
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.test.utils import CaptureQueriesContext
+
+from loyalink_khalti.clock import DatabaseTime, clock_replaced, is_over
+from loyalink_khalti.payments.models import Flag, Payment, Purchase
+from loyalink_khalti.payments.polling import LastRun
+from loyalink_khalti.payments.states import FlagReason
+from loyalink_khalti.returning import insert_new, update_returning, update_rows
+from tests.flow.conftest import payment
+from tests.purchases import account, fake_shop, khalti, member, no_call_in_a_transaction, shop
+
+__all__ = ["account", "fake_shop", "khalti", "member", "no_call_in_a_transaction", "payment", "shop"]
+
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+
+NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def frozen_time() -> Iterator[None]:
+    with clock_replaced(lambda: NOW):
+        yield
+
+
+def row(payment: Payment) -> Any:
+    return Payment.objects.filter(pk=payment.pk)
+
+
+def test_an_update_returns_what_the_row_contains_then(payment: Payment, frozen_time: None) -> None:
+    values = {
+        "lookup_count": F("lookup_count") + 1,
+        "leased_until": DatabaseTime(HOUR),
+        "lookup_history": ["ß"],
+    }
+
+    with CaptureQueriesContext(connection) as sent:
+        found = update_returning(
+            row(payment), values, "lookup_count", "leased_until", "lookup_history", "purchase", "purchase_id", "pidx"
+        )
+
+    assert len(sent) == 1
+    purchase = payment.purchase_id
+    assert found == [(1, NOW + HOUR, ["ß"], purchase, purchase, payment.pidx)]
+    assert row(payment).values_list("lookup_count", "leased_until", "lookup_history").get() == found[0][:3]
+
+
+def test_where_the_condition_does_not_hold_nothing_is_written_or_returned(payment: Payment) -> None:
+    free = is_over("leased_until", longest=HOUR) & ~Q(state="initiated")
+
+    assert update_returning(row(payment).filter(free), {"lease": "mine"}, "lease") == []
+    assert row(payment).get().lease == ""
+
+
+def test_expressions_about_the_row_are_returned_with_it(payment: Payment, frozen_time: None) -> None:
+    is_flagged = Exists(Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None))
+    read = [is_flagged, DatabaseTime(-HOUR), F("amount") + 5]
+
+    before = update_returning(row(payment), {"not_found": 1}, *read)
+    Flag.objects.create(payment=payment, reason=FlagReason.LATE)
+    after = update_returning(row(payment), {"not_found": 2}, *read)
+
+    assert before == [(False, NOW - HOUR, payment.amount + 5)]
+    assert after == [(True, NOW - HOUR, payment.amount + 5)]
+
+
+def test_conditions_may_follow_other_tables(payment: Payment) -> None:
+    opened = Payment.objects.filter(purchase__state="open", purchase__ref=payment.purchase.ref)
+
+    assert update_returning(opened, {"not_found": 7}, "id", "not_found") == [(payment.pk, 7)]
+    assert update_returning(Payment.objects.filter(purchase__state="placed"), {"not_found": 8}, "not_found") == []
+
+
+def test_rows_come_back_whole(payment: Payment) -> None:
+    [found] = update_rows(row(payment).select_related("purchase"), {"state": "paid", "lease": "x"})
+
+    assert (found.state, found.lease, found.pk) == ("paid", "x", payment.pk)
+    stored = row(payment).get()
+    assert {name: getattr(found, name) for name in vars(stored) if name != "_state"} == {
+        name: value for name, value in vars(stored).items() if name != "_state"
+    }
+
+
+@pytest.mark.parametrize("text", ["'; DROP TABLE x; --", '"', "%s", "%(a)s", "100 %"])
+def test_values_are_never_part_of_the_sql(payment: Payment, text: str) -> None:
+    found = update_returning(row(payment).exclude(return_to=text), {"return_to": text}, "return_to")
+
+    assert found == [(text,)]
+    assert row(payment).get().return_to == text
+
+
+def test_names_that_are_no_fields_are_refused(payment: Payment) -> None:
+    with pytest.raises(FieldDoesNotExist):
+        update_returning(row(payment), {"no_field": 1}, "id")
+    with pytest.raises(FieldDoesNotExist, match="1; DROP"):
+        update_returning(row(payment), {"not_found": 1}, "1; DROP")
+    with pytest.raises(TypeError, match="slice"):
+        update_returning(row(payment)[:1], {"not_found": 1}, "id")
+
+    assert row(payment).get().not_found == 0
+
+
+def test_a_refused_update_breaks_the_transaction_like_any_other(payment: Payment) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        update_returning(row(payment), {"amount": -1}, "amount")
+    assert row(payment).get().amount == payment.amount
+
+
+def test_a_new_row_gets_its_key_and_one_that_exists_costs_no_savepoint() -> None:
+    with transaction.atomic():
+        with CaptureQueriesContext(connection) as sent:
+            first, second = LastRun(name="job", at=NOW), LastRun(name="job", at=DatabaseTime())
+            is_new = insert_new(first), insert_new(second)
+        LastRun.objects.filter(name="job").update(at=NOW + HOUR)  # the transaction goes on
+
+    assert is_new == (True, False)
+    assert len(sent) == 2
+    assert list(LastRun.objects.values_list("pk", "name", "at")) == [(first.pk, "job", NOW + HOUR)]
+    assert second.pk is None
+
+
+def test_other_constraints_than_the_unique_ones_still_refuse_a_new_row(payment: Payment) -> None:
+    wrong = Purchase.objects.get(pk=payment.purchase_id)
+    wrong.pk, wrong.ref, wrong.amount_due = None, "another", -1
+
+    with pytest.raises(IntegrityError):
+        insert_new(wrong)
