@@ -18,10 +18,11 @@ from typing import Any, Callable, Iterator, List, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
-INCLUDED = {"sandbox": ("sandbox",), "dev": ("dev", "sandbox"), "salesman": ("salesman",)}
+INCLUDED = {"sandbox": ("sandbox",), "dev": ("dev", "sandbox"), "salesman": ("salesman",), "bench": ("bench",)}
 """Which extras an installation of each one includes."""
-FOLDERS = {"salesman": ".venv-salesman"}
-"""Extras with an environment of their own, beside ``.venv``: Salesman 1.3 refuses Django 6."""
+FOLDERS = {"salesman": ".venv-salesman", "bench": ".venv-bench"}
+"""Extras with an environment of their own, beside ``.venv``: Salesman 1.3 refuses Django 6, and the benchmarks install
+packages that nothing else needs."""
 INSTALLED = {"salesman": "sandbox,salesman"}
 """What pip installs, where that is more than the extra."""
 EXAMPLES = "examples"
