@@ -5,8 +5,9 @@ PostgreSQL it is ``clock_timestamp()``: ``now()`` is when the transaction began,
 An SQLite file is used on one machine, whose clock is that of its database.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,10 +50,11 @@ def time_of(row: Timed) -> datetime:
 class DatabaseTime(Expression):
     """The database's time in SQL, ``offset`` from now, for a filter, an UPDATE or an INSERT; no statement of its own.
 
-    In a filter it is read once per statement, so that an index can be used; what is written is read at the write.
+    ``offset`` is a timedelta, or a ``prepared.Param`` for one. In a filter the time is read once a statement, so that
+    an index can be used; what is written is read at the write.
     """
 
-    def __init__(self, offset: timedelta = NOW) -> None:
+    def __init__(self, offset: Any = NOW) -> None:
         super().__init__(output_field=DateTimeField())
         self.offset = offset
         self._is_written = False
@@ -66,6 +68,8 @@ class DatabaseTime(Expression):
         return resolved
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
+        if getattr(connection, "prepares", False):
+            return "%s", [_TimeOfCall(self.offset)]
         now = _replaced_now() or timezone.now()
         return compiler.compile(Value(now + self.offset, output_field=DateTimeField()))
 
@@ -75,6 +79,17 @@ class DatabaseTime(Expression):
         sql = "clock_timestamp() + %s" if self.offset else "clock_timestamp()"
         # A volatile function in a condition is called for every row, and no index is used; a subquery is run once.
         return sql if self._is_written else f"(SELECT {sql})", [self.offset] if self.offset else []
+
+
+@dataclass(frozen=True, slots=True)
+class _TimeOfCall:
+    """The parameter of a statement that is compiled once: the time when it is sent, ``offset`` from then."""
+
+    offset: Any
+
+    def bind(self, values: Mapping[str, Any], database: Any) -> Any:
+        offset = self.offset if isinstance(self.offset, timedelta) else self.offset.bind(values, database)
+        return database.ops.adapt_datetimefield_value((_replaced_now() or timezone.now()) + offset)
 
 
 def is_over(field: str, *, longest: timedelta) -> Q:
@@ -109,6 +124,11 @@ def clock_replaced(read: Callable[[], datetime | None]) -> Iterator[None]:
         yield
     finally:
         _replacement = before
+
+
+def is_replaced() -> bool:
+    """Whether a test has replaced the database's time in this process just now."""
+    return _replaced_now() is not None
 
 
 def _replaced_now() -> datetime | None:
