@@ -10,6 +10,7 @@ It is the same statement on the same connection as before; only its text is kept
 server's, which a pool of connections would lose.) It goes to the default database, as the flow's transactions do.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -66,7 +67,7 @@ class _Text:
         return tuple(columns)
 
 
-class _Statement:
+class _Statement(ABC):
     """A statement, and its text once it is compiled: tests that replace the database's time have another one."""
 
     def __init__(self) -> None:
@@ -89,8 +90,8 @@ class _Statement:
         finally:
             apart.close()
 
-    def _compile(self, database: Any) -> _Text:
-        raise NotImplementedError
+    @abstractmethod
+    def _compile(self, database: Any) -> _Text: ...
 
 
 class Select(_Statement, Generic[M]):
