@@ -96,6 +96,7 @@ def _mask(key: str) -> str:
 # Only these servers are called, and customers are redirected only to these
 
 
+_VISIBLE = re.compile("[!-~]*")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 
 
@@ -126,7 +127,7 @@ def checked_base_url(url: str) -> str:
 def _parts(url: object) -> SplitResult | None:
     """Split an http(s) URL that all browsers and libraries parse alike. Return None for any other."""
     # Browsers read \ as /, drop tabs and newlines, and map look-alike letters to ASCII. None of these is allowed.
-    if not isinstance(url, str) or not all("!" <= character <= "~" for character in url) or "\\" in url:
+    if not isinstance(url, str) or not _VISIBLE.fullmatch(url) or "\\" in url:
         return None
     try:
         parts = urlsplit(url)

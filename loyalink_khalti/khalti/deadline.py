@@ -15,9 +15,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import ConnectionPool
 from urllib3.response import HTTPResponse
 
 MAX_IDLE = 15.0  # seconds; the server may have closed an older idle connection unnoticed
@@ -94,6 +98,8 @@ class Connection(HTTPConnection):
     response_class = _Response
     debuglevel = 0  # http.client's debugging prints the Authorization header
     _idle_since: float | None = None  # monotonic clock; None before the first exchange
+    _body_follows = False
+    _head = b""  # of the request; it is sent together with the body, as one packet
 
     @property
     def is_connected(self) -> bool:
@@ -104,9 +110,18 @@ class Connection(HTTPConnection):
             return False
         return super().is_connected
 
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+        self._body_follows, self._head = bool(body) and isinstance(body, bytes), b""
+        super().request(method, url, body, *args, **kwargs)
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
+        if self._body_follows:
+            self._body_follows, self._head = False, data
+            return
+        if self._head:
+            self._head, data = b"", self._head + data
         exchange = _current.get()
         exchange.reused = self._idle_since is not None
         self.sock.settimeout(exchange.seconds_left())
@@ -151,20 +166,64 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = TLSConnection
 
 
+class NoCookies(RequestsCookieJar):
+    """A jar that stays empty."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Take none."""
+
+
 class Adapter(HTTPAdapter):
-    """The adapter for ``requests``: connections with a deadline, kept open between exchanges."""
+    """The adapter for ``requests``: connections with a deadline, kept open between exchanges.
+
+    Only POSTs of ``transport`` come here: to few servers, always with the same TLS settings, without proxies.
+    """
 
     _POOLS: ClassVar = {"http": _Pool, "https": _TLSPool}
+
+    def __init__(self, **options: Any) -> None:
+        self._pool_of: dict[str, ConnectionPool] = {}
+        super().__init__(**options)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._POOLS
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> ConnectionPool:
+        """Return the pool of the request's server, found once."""
+        server, _ = _server_and_path(request)
+        pool = self._pool_of.get(server)
+        if pool is None or getattr(pool, "pool", None) is None:  # urllib3 has closed it to make room for other servers
+            pool = super().get_connection_with_tls_context(request, verify, proxies=None, cert=cert)
+            self._pool_of[server] = pool
+        return pool
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """Return the path of the URL: there is no proxy."""
+        return _server_and_path(request)[1]
+
+    def build_response(self, req: PreparedRequest, resp: HTTPResponse) -> Response:  # type: ignore[override]
+        """Return what ``transport`` reads of a response, without cookies and the guess of its encoding."""
+        response = Response()
+        response.status_code, response.reason, response.raw = resp.status, resp.reason or "", resp
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.request, response.url = req, req.url or ""
+        return response
 
     def close(self) -> None:
         """Close the idle connections. urllib3 would close them only at garbage collection."""
         for key in self.poolmanager.pools.keys():  # noqa: SIM118 - urllib3's container is not iterable
             self.poolmanager.pools[key].close()
         super().close()
+
+
+def _server_and_path(request: PreparedRequest) -> tuple[str, str]:
+    """Split a checked URL: ``https://khalti.com`` and ``/api/v2/…``."""
+    scheme, _, rest = (request.url or "").partition("://")
+    server, _, path = rest.partition("/")
+    return f"{scheme}://{server}", f"/{path}"
 
 
 class _Resolver:

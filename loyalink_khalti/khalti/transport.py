@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ from loyalink_khalti.errors import KhaltiUnreachable, KhaltiUnreadable
 
 from . import circuit_breaker
 from .credentials import Secret
-from .deadline import Adapter, Exchange, reset_resolver, within
+from .deadline import Adapter, Exchange, NoCookies, reset_resolver, within
 
 POOL_SIZE = 32  # idle connections kept per host, about as many as a worker has threads
 MAX_DEPTH = 20  # of nested JSON
@@ -29,6 +28,13 @@ MAX_DIGITS = 20  # of a number in JSON
 MAX_RETRY_AFTER = 3600.0  # seconds
 MAX_SHAPE_KEYS, MAX_SHAPE_DEPTH = 20, 2  # of what is shown of an answer that cannot be read
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_-]{0,39}")
+_NOT_PLAIN = re.compile("[\0\ud800-\udfff]")  # what no database stores: NUL and lone surrogates
+_HEADERS = {
+    "User-Agent": "loyalink-khalti",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+}
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
@@ -74,6 +80,20 @@ class _Masked(str):
         return "'…'"
 
 
+def _prepared(
+    url: str, json: Mapping[str, Any], headers: Mapping[str, str] | None, auth: AuthBase | None
+) -> requests.PreparedRequest:
+    """Return the request that ``requests`` would prepare, without what it does for other URLs, bodies and sessions.
+
+    The URL is ASCII and checked (``credentials.checked_base_url``), the body is JSON; there are no cookies and hooks.
+    """
+    body = jsonlib.dumps(dict(json), allow_nan=False).encode("utf-8")
+    request = requests.PreparedRequest()
+    request.method, request.url, request.body, request.hooks = "POST", url, body, {"response": []}
+    request.headers = {**_HEADERS, "Content-Length": str(len(body)), **(headers or {})}  # type: ignore[assignment]
+    return auth(request) if auth else request
+
+
 class Transport:
     """Post JSON and return within ``deadline`` seconds, whatever the server does."""
 
@@ -116,13 +136,11 @@ class Transport:
         try:
             with (
                 within(exchange),
-                _session().post(
-                    url,
-                    json=dict(json),
-                    headers=headers,
-                    auth=auth,
+                _session().send(
+                    _prepared(url, json, headers, auth),
                     timeout=exchange.seconds_left(),
                     allow_redirects=False,
+                    proxies=None,
                 ) as response,
             ):
                 answer = self._read(response)
@@ -191,6 +209,8 @@ def retry_after_seconds(header: str, *, date: str) -> float | None:
 
     An HTTP date counts from the ``date`` header of the same response.
     """
+    if not header:
+        return None
     if header.isascii() and header.isdigit():
         return min(float(header[:9]), MAX_RETRY_AFTER)
     until, now = _http_date(header), _http_date(date) or datetime.now(UTC)
@@ -207,12 +227,7 @@ def _http_date(text: str) -> datetime | None:
 
 def _parse_json(content: bytes) -> dict[str, Any] | None:
     try:
-        body = jsonlib.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_object_without_duplicates,
-            parse_constant=_reject_constant,
-            parse_int=_bounded_integer,
-        )
+        body = _DECODER.decode(content.decode("utf-8"))
         return body if isinstance(body, dict) and _is_plain(body) else None
     except (ValueError, RecursionError):  # no `from exc`: the frames below hold the body
         return None
@@ -258,12 +273,17 @@ def _bounded_integer(digits: str) -> int:
     return int(digits)
 
 
+_DECODER = jsonlib.JSONDecoder(
+    object_pairs_hook=_object_without_duplicates, parse_constant=_reject_constant, parse_int=_bounded_integer
+)
+
+
 def _is_plain(value: object, depth: int = 0) -> bool:
     """Whether a value is shallow and every database can store it: no infinity, no NUL, no lone surrogate."""
     if depth > MAX_DEPTH:
         return False
     if isinstance(value, str):
-        return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+        return _NOT_PLAIN.search(value) is None
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
@@ -278,9 +298,7 @@ class _Session(requests.Session):
         super().__init__()
         self.trust_env = False  # the environment sets no proxy, netrc or certificates
         self.stream = True
-        self.headers.update({"User-Agent": "loyalink-khalti", "Accept": "application/json"})
-        self.headers["Accept-Encoding"] = "identity"
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.cookies = NoCookies()
         for scheme in ("http://", "https://"):
             self.mount(scheme, Adapter(pool_connections=4, pool_maxsize=POOL_SIZE, max_retries=0))
 

@@ -230,7 +230,9 @@ def _one_line(text: str) -> str:
 
     What people read as one character is not cut in two.
     """
-    line = "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in {"Cc", "Cs"})
+    line = " ".join(text.split())
+    if not line.isprintable():  # every control character and surrogate is unprintable, and few others are
+        line = "".join(c for c in line if unicodedata.category(c) not in {"Cc", "Cs"})
     return shorten(line, MAX_NAME).strip()
 
 
