@@ -5,9 +5,9 @@ PostgreSQL it is ``clock_timestamp()``: ``now()`` is when the transaction began,
 An SQLite file is used on one machine, whose clock is that of its database.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ SLACK = timedelta(minutes=1)
 """A time is in the future beyond this: a statement that has waited for a lock had read the time before it waited."""
 
 _replacement: Callable[[], datetime | None] | None = None
+_is_compiled_for_later: ContextVar[bool] = ContextVar("_is_compiled_for_later", default=False)
 
 
 def database_now() -> datetime:
@@ -50,11 +51,11 @@ def time_of(row: Timed) -> datetime:
 class DatabaseTime(Expression):
     """The database's time in SQL, ``offset`` from now, for a filter, an UPDATE or an INSERT; no statement of its own.
 
-    ``offset`` is a timedelta, or a ``prepared.Param`` for one. In a filter the time is read once a statement, so that
-    an index can be used; what is written is read at the write.
+    In a filter it is read once per statement, so that an index can be used; what is written is read at the write.
     """
 
     def __init__(self, offset: Any = NOW) -> None:
+        """``offset`` is a ``timedelta``, or ``returning.Given`` where each run of the statement has its own."""
         super().__init__(output_field=DateTimeField())
         self.offset = offset
         self._is_written = False
@@ -68,10 +69,9 @@ class DatabaseTime(Expression):
         return resolved
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        if getattr(connection, "prepares", False):
-            return "%s", [_TimeOfCall(self.offset)]
-        now = _replaced_now() or timezone.now()
-        return compiler.compile(Value(now + self.offset, output_field=DateTimeField()))
+        if _is_compiled_for_later.get():
+            return "%s", [self]
+        return compiler.compile(Value(server_now() + self.offset, output_field=DateTimeField()))
 
     def as_postgresql(self, compiler: Any, connection: Any) -> Any:
         if _replaced_now() is not None:
@@ -81,15 +81,27 @@ class DatabaseTime(Expression):
         return sql if self._is_written else f"(SELECT {sql})", [self.offset] if self.offset else []
 
 
-@dataclass(frozen=True, slots=True)
-class _TimeOfCall:
-    """The parameter of a statement that is compiled once: the time when it is sent, ``offset`` from then."""
+@contextmanager
+def compiled_for_later() -> Iterator[None]:
+    """Let a statement that is compiled in this block have the time of its run: ``DatabaseTime`` is a parameter then.
 
-    offset: Any
+    Where the database itself reads its clock, the statement says so.
+    """
+    token = _is_compiled_for_later.set(True)
+    try:
+        yield
+    finally:
+        _is_compiled_for_later.reset(token)
 
-    def bind(self, values: Mapping[str, Any], database: Any) -> Any:
-        offset = self.offset if isinstance(self.offset, timedelta) else self.offset.bind(values, database)
-        return database.ops.adapt_datetimefield_value((_replaced_now() or timezone.now()) + offset)
+
+def server_now() -> datetime:
+    """Return this server's time, or the one of a test: what ``DatabaseTime`` means where a parameter has it."""
+    return _replaced_now() or timezone.now()
+
+
+def is_replaced() -> bool:
+    """Return whether a test has replaced the database's time."""
+    return _replaced_now() is not None
 
 
 def is_over(field: str, *, longest: timedelta) -> Q:
@@ -124,11 +136,6 @@ def clock_replaced(read: Callable[[], datetime | None]) -> Iterator[None]:
         yield
     finally:
         _replacement = before
-
-
-def is_replaced() -> bool:
-    """Whether a test has replaced the database's time in this process just now."""
-    return _replaced_now() is not None
 
 
 def _replaced_now() -> datetime | None:
