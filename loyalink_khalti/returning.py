@@ -147,7 +147,7 @@ class Select(_Statement, Generic[M]):
 
 
 def _maker(info: Any, columns: Sequence[Any], annotations: Mapping[str, int]) -> Callable[[Any, str], Any]:
-    """Return what makes an instance of a row, with those that ``select_related`` names; a tuple for ``values_list``."""
+    """Return what makes an instance of a row, with its ``select_related``; a tuple for ``values_list``."""
     if info is None:
         return lambda row, _using: tuple(row)
     positions = info["select_fields"]
