@@ -5,10 +5,10 @@ streamed responses, this needs our middleware.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from asgiref.local import Local
 from django.core.signals import request_finished, request_started
@@ -20,6 +20,7 @@ from loyalink_khalti.errors import safe_trace
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Work = Callable[[], object]
 _current: ContextVar[HttpRequest | None] = ContextVar("loyalink_khalti_request", default=None)
 _request = Local()
@@ -46,6 +47,27 @@ def current_request() -> HttpRequest | None:
     None, too, where ``PendingPaymentMiddleware`` is not installed.
     """
     return _current.get()
+
+
+def once_per_request(what: Hashable, read: Callable[[], T]) -> T:
+    """Return what ``read`` returns, which is called once for all parts of a page that need it; ``what`` names it.
+
+    Not in a job, and not across a transaction of the flow: it calls ``read_again``. Never for a row that is written.
+    """
+    request = _current.get()
+    if request is None:
+        return read()
+    known: dict[Hashable, Any] = request.__dict__.setdefault("_loyalink_khalti_reads", {})
+    if what not in known:
+        known[what] = read()
+    return cast(T, known[what])
+
+
+def read_again() -> None:
+    """Forget what ``once_per_request`` has read: nothing that was read before a lock counts after it."""
+    request = _current.get()
+    if request is not None:
+        request.__dict__.pop("_loyalink_khalti_reads", None)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 from loyalink_khalti.after_response import after_response
 from loyalink_khalti.clock import DatabaseTime, is_in_future, is_over
 from loyalink_khalti.errors import safe_trace
+from loyalink_khalti.returning import update_rows
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,24 @@ def post(function: str, **payload: Any) -> Message:
     return message
 
 
+def new(function: str, **payload: Any) -> Message:
+    """Return a message for ``post_all``, to be sent after commit."""
+    return Message(function=function, payload=payload, **_now())
+
+
+def new_later(function: str, *, key: str, delay: timedelta, **payload: Any) -> Message:
+    """Return a message for ``post_all`` that a job sends after ``delay`` unless it is taken; ``key`` is its alone."""
+    due_at = DatabaseTime(min(delay, LONGEST_DELAY))
+    return Message(function=function, key=key, payload=payload, **{**_now(), "due_at": due_at})
+
+
+def post_all(*messages: Message) -> None:
+    """Write messages in the caller's transaction, in one statement; they are sent after commit, in this order."""
+    Message.objects.bulk_create(messages)
+    pks = [message.pk for message in messages if message.key is None]
+    transaction.on_commit(lambda: after_response(lambda: _send_all(pks)), robust=True)
+
+
 def post_once(function: str, *, key: str, apart: timedelta = timedelta(0), **payload: Any) -> None:
     """Write a message unless one with this ``key`` is unsent; it is sent ``apart`` from the last one, or later."""
     with transaction.atomic(savepoint=False):
@@ -87,12 +106,6 @@ def post_once(function: str, *, key: str, apart: timedelta = timedelta(0), **pay
         Message.objects.bulk_create([message], ignore_conflicts=True)
         _delay(key, min(apart, LONGEST_DELAY))  # only now: the unsent one may just have been sent
     transaction.on_commit(lambda: after_response(lambda: _send_due(key)), robust=True)
-
-
-def post_later(function: str, *, key: str, delay: timedelta, **payload: Any) -> None:
-    """Write a message that a job sends after ``delay``, unless somebody takes it before; ``key`` is of it alone."""
-    due_at = DatabaseTime(min(delay, LONGEST_DELAY))
-    Message.objects.create(function=function, key=key, payload=payload, **{**_now(), "due_at": due_at})
 
 
 def take(key: str) -> bool:
@@ -121,19 +134,40 @@ def deliver(*, ignore_back_off: bool = False, most: int | None = None) -> int:
 def send(pk: int, *, ignore_back_off: bool = False) -> bool:
     """Send one message unless another sender has it; return whether it was sent here."""
     free = _DUE | ~_CLAIMED if ignore_back_off else _DUE
-    row = Message.objects.filter(free, pk=pk, sent_at=None)
-    if not row.update(due_at=DatabaseTime(CLAIM), attempts=F("attempts") + 1, error=""):
-        return False
-    message = Message.objects.get(pk=pk)
+    return any(_send(message) for message in _claim(free, pk=pk))
+
+
+def _send_all(pks: list[int]) -> None:
+    """Send new messages in their order: one statement claims all, and one more each where those before took long."""
+    claimed_at = time.monotonic()
+    for message in _claim(_DUE, pk__in=pks):
+        if time.monotonic() < claimed_at + CLAIM.total_seconds() / 2 or _claim_longer(message):
+            _send(message)
+
+
+def _claim(free: Q, **which: Any) -> list[Message]:
+    """Claim unsent messages that no other sender has, and return them."""
+    rows = Message.objects.filter(free, sent_at=None, **which)
+    changes = {"due_at": DatabaseTime(CLAIM), "attempts": F("attempts") + 1, "error": ""}
+    return sorted(update_rows(rows, changes), key=lambda message: message.pk)
+
+
+def _claim_longer(message: Message) -> bool:
+    """Claim a message from now on once more; return False if another sender has it by now."""
+    mine = Message.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None, error="")
+    return bool(mine.update(due_at=DatabaseTime(CLAIM)))
+
+
+def _send(message: Message) -> bool:
     try:
         _call(import_string(message.function), message)
     except Exception as exc:  # noqa: BLE001 - it is tried again
         log.error("outbox: %s failed, attempt %d: %s", message, message.attempts, safe_trace(exc))
         jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not secret
         wait = min(FIRST_RETRY * 2 ** min(message.attempts - 1, 16), LONGEST_RETRY) * jitter
-        Message.objects.filter(pk=pk).update(due_at=DatabaseTime(wait), error=type(exc).__name__)
+        Message.objects.filter(pk=message.pk).update(due_at=DatabaseTime(wait), error=type(exc).__name__)
         return False
-    Message.objects.filter(pk=pk).update(sent_at=DatabaseTime(), error="")
+    Message.objects.filter(pk=message.pk).update(sent_at=DatabaseTime(), error="")
     return True
 
 

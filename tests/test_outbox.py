@@ -35,6 +35,12 @@ def send(text: str) -> None:
     sent.append(text)
 
 
+def send_and_wait(text: str) -> None:
+    """Send; during the first one another sender claims the second."""
+    sent.append(text)
+    Message.objects.filter(payload={"text": "taken"}).update(attempts=2)
+
+
 def send_once(message_id: int, text: str) -> None:
     sent.append((message_id, text))
 
@@ -71,6 +77,32 @@ def test_a_message_of_a_rolled_back_savepoint_is_never_sent() -> None:
             transaction.set_rollback(True)
 
     assert (sent, Message.objects.count()) == (["stays"], 1)
+
+
+def test_messages_posted_together_are_sent_in_their_order_and_one_that_fails_stops_none() -> None:
+    with transaction.atomic():
+        texts = ["first", "second"]
+        outbox.post_all(
+            outbox.new(f"{HERE}.send", text=texts[0]),
+            outbox.new(f"{HERE}.no_such_function"),
+            hooks(delay=timedelta(minutes=5)),
+            outbox.new(f"{HERE}.send", text=texts[1]),
+        )
+        before = list(sent)
+
+    assert (before, sent) == ([], texts)
+    assert [bool(message.sent_at) for message in Message.objects.order_by("pk")] == [True, False, False, True]
+
+
+def test_of_messages_posted_together_one_that_another_sender_has_taken_over_is_not_sent_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first one has taken so long that the claim of the others was over, and another process has one of them."""
+    with transaction.atomic():
+        outbox.post_all(*[outbox.new(f"{HERE}.send_and_wait", text=text) for text in ("slow", "taken", "kept")])
+        monkeypatch.setattr(outbox, "CLAIM", timedelta(0))  # half of it is over at once
+
+    assert sent == ["slow", "kept"]
 
 
 def test_a_message_that_was_sent_is_not_sent_again() -> None:
@@ -361,11 +393,15 @@ def test_messages_sent_a_month_ago_are_deleted_and_unsent_ones_kept() -> None:
     assert sorted(message.payload["text"] for message in Message.objects.all()) == ["29", "None"]
 
 
+def hooks(*, delay: timedelta) -> Message:
+    return outbox.new_later(f"{HERE}.send", key="hooks:1", delay=delay, text="hello")
+
+
 def test_a_message_for_later_is_sent_by_a_job_once_it_is_due() -> None:
     """M16"""
     start = timezone.now()
     with time_machine.travel(start, tick=False) as clock:
-        outbox.post_later(f"{HERE}.send", key="hooks:1", delay=timedelta(minutes=5), text="hello")
+        outbox.post_all(hooks(delay=timedelta(minutes=5)))
         outbox.deliver()
         early = list(sent)
         clock.move_to(start + timedelta(minutes=5))
@@ -378,7 +414,7 @@ def test_a_message_for_later_is_sent_by_a_job_once_it_is_due() -> None:
 
 def test_a_message_that_was_taken_is_never_sent_and_is_taken_once() -> None:
     """M16"""
-    outbox.post_later(f"{HERE}.send", key="hooks:1", delay=timedelta(0), text="hello")
+    outbox.post_all(hooks(delay=timedelta(0)))
 
     taken = [outbox.take("hooks:1"), outbox.take("hooks:1"), outbox.take("hooks:2")]
     outbox.deliver(ignore_back_off=True)
@@ -388,7 +424,7 @@ def test_a_message_that_was_taken_is_never_sent_and_is_taken_once() -> None:
 
 def test_one_of_many_takes_a_message() -> None:
     """M16: pages at once."""
-    outbox.post_later(f"{HERE}.send", key="hooks:1", delay=timedelta(minutes=5), text="hello")
+    outbox.post_all(hooks(delay=timedelta(minutes=5)))
 
     taken = at_once(5, lambda _index: outbox.take("hooks:1"))
 
@@ -397,7 +433,7 @@ def test_one_of_many_takes_a_message() -> None:
 
 def test_a_taken_message_of_a_rolled_back_transaction_waits_again() -> None:
     """M16"""
-    outbox.post_later(f"{HERE}.send", key="hooks:1", delay=timedelta(minutes=5), text="hello")
+    outbox.post_all(hooks(delay=timedelta(minutes=5)))
     with transaction.atomic():
         assert outbox.take("hooks:1")
         transaction.set_rollback(True)

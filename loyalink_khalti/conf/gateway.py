@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Case, Q, When
 from django.utils import translation
 
+from loyalink_khalti.after_response import once_per_request
 from loyalink_khalti.clock import DatabaseTime, is_in_future
 from loyalink_khalti.errors import KhaltiError, KhaltiNotCalled, KhaltiThrottled, KhaltiUnreachable, safe_trace
 from loyalink_khalti.khalti.circuit_breaker import (
@@ -87,7 +88,11 @@ class KhaltiOptions:
 
 
 def khalti_options(site_key: str) -> KhaltiOptions:
-    """Return what the checkout of a site shows of Khalti."""
+    """Return what the checkout of a site shows of Khalti; two statements, once for a request."""
+    return once_per_request(("khalti_options", site_key), lambda: _khalti_options(site_key))
+
+
+def _khalti_options(site_key: str) -> KhaltiOptions:
     saved = khalti_settings(site_key)
     environment = environment_of(saved)
     enabled = bool(saved.enabled) if saved else True

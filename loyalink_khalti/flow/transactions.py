@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.after_response import read_again
 from loyalink_khalti.errors import CannotPay, InsideTransaction, safe_trace
 
 log = logging.getLogger(__name__)
@@ -63,18 +64,24 @@ def in_one_block(work: Callable[[], T]) -> T:
     On PostgreSQL no wait in it is without end: see ``TIMEOUTS``.
     """
     try:
-        with transaction.atomic(durable=True):
-            _limit_waits()
-            return work()
+        return _in_transaction(work)
     except (DatabaseError, InterfaceError) as exc:  # Django's InterfaceError is not a DatabaseError
         if not is_database_failure(exc):
             raise
         connection.close_if_unusable_or_obsolete()
         if is_contention(exc):  # the other transaction is tried again, too: not at the same moment
             time.sleep(random.uniform(0, LONGEST_RETRY_DELAY))  # noqa: S311 - jitter, not secret
-    with transaction.atomic(durable=True):
-        _limit_waits()
-        return work()
+    return _in_transaction(work)
+
+
+def _in_transaction(work: Callable[[], T]) -> T:
+    read_again()
+    try:
+        with transaction.atomic(durable=True):
+            _limit_waits()
+            return work()
+    finally:
+        read_again()
 
 
 _missing: WeakKeyDictionary[Any, list[str]] = WeakKeyDictionary()

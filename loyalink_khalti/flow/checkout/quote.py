@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.after_response import once_per_request
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import OrderSnapshot
@@ -68,9 +69,10 @@ def quote(
     amount due may be below Khalti's minimum. Raises ``PointsDoNotFit`` where the purchase cannot redeem ``points``.
     """
     total = Paisa(subtotal + shipping)
-    rules = ledger.current_version(site_key).rules
-    account = ledger.own_account(site_key, member_id) if member_id else None
-    balance, merged = _balance(account), account is not None and account.successor_id is not None
+    rules, account, balance = once_per_request(
+        ("quote", site_key, member_id), lambda: _rules_and_balance(site_key, member_id)
+    )
+    merged = account is not None and account.successor_id is not None
     minimum_due = KHALTI_MINIMUM if method in (None, PaymentMethod.KHALTI, PaymentMethod.POINTS) else Paisa(0)
     if points:
         _check_points(rules, points, total=total, balance=balance, minimum_due=minimum_due, member_id=member_id)
@@ -117,10 +119,12 @@ def _earned(order: OrderSnapshot, rules: Rules, account: Account | None) -> Poin
     return order.earned(rules, tier=account.tier if account else "", history=history).points
 
 
-def _balance(account: Account | None) -> Points:
+def _rules_and_balance(site_key: str, member_id: str | None) -> tuple[Rules, Account | None, Points]:
+    rules = ledger.current_version(site_key).rules
+    account = ledger.own_account(site_key, member_id) if member_id else None
     if account is None or account.blocked:
-        return Points(0)
-    return Points(account.available - ledger.overdue_points(account))
+        return rules, account, Points(0)
+    return rules, account, Points(account.available - ledger.overdue_points(account))
 
 
 def _check_points(

@@ -247,14 +247,17 @@ def method_to_place(basket: OpenBasket, choice: PaymentChoice) -> PaymentMethod:
     Khalti is, and whatever is wrong with the basket, the flow or the freeze says, under lock.
     """
     try:
-        quoted = quote(basket, choice)
+        costs = basket.costs()
+        due = costs.subtotal + costs.shipping
+        if choice.points:
+            due = quote_costs(costs, choice, site_key=basket.site_key, member_id=basket.member_id).amount_due
     except CannotPay:  # the freeze shows the reason, or finds that another click has the basket
         return choice.method or PaymentMethod.KHALTI
-    if not quoted.amount_due:
+    if not due:
         return PaymentMethod.POINTS
     if choice.method is None:
         raise CannotPay(_("Please choose a payment method."))
-    options = basket.methods(khalti_unavailable_reason=quoted.khalti_unavailable_reason)
+    options = basket.methods(khalti_unavailable_reason="")
     option = next((each for each in options if each.method == choice.method), None)
     if option is None:
         raise CannotPay(_("Please choose one of the payment methods below."))

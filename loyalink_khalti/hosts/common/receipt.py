@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.db.models import OuterRef, QuerySet, Subquery
+
 from loyalink_khalti import nepal
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.payments.models import Payment, Purchase
@@ -9,6 +11,9 @@ from loyalink_khalti.payments.states import SETTLED
 from loyalink_khalti.ports import PAID_LATER, PaymentMethod
 
 from .payment_methods import BUILT_IN
+
+_PAID_BY = "receipt_transaction_id"
+"""The attribute of a purchase that has the transaction id of its settled payment, None without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +37,22 @@ class Receipt:
 
 def receipt_for(shop: str, ref: str) -> Receipt | None:
     """Return the receipt of a host's order, None for an order that did not come through the flow."""
-    purchase = Purchase.objects.filter(shop=shop, ref=ref).first()
+    purchase = purchases_of_receipts().filter(shop=shop, ref=ref).first()
     return receipt_of(purchase) if purchase is not None else None
 
 
+def purchases_of_receipts() -> "QuerySet[Purchase]":
+    """Return purchases together with what else `receipt_of` needs of each."""
+    paid_by = (
+        Payment.objects.filter(purchase=OuterRef("pk"), state__in=SETTLED).order_by("pk").values("transaction_id")
+    )
+    return Purchase.objects.annotate(receipt_transaction_id=Subquery(paid_by[:1]))
+
+
 def receipt_of(purchase: Purchase) -> Receipt:
-    """Return the receipt of a purchase."""
-    payment = Payment.objects.filter(purchase=purchase, state__in=SETTLED).first()
+    """Return the receipt of a purchase; without a statement for one of ``purchases_of_receipts``."""
+    if _PAID_BY not in vars(purchase):
+        purchase = purchases_of_receipts().get(pk=purchase.pk)
     cart = purchase.frozen_cart
     method = PaymentMethod(purchase.method)
     is_awaited = method in PAID_LATER and purchase.received_at is None
@@ -46,7 +60,7 @@ def receipt_of(purchase: Purchase) -> Receipt:
         method=_method_title(method),
         total=npr(Paisa(purchase.amount_due)),
         is_paid=not is_awaited,
-        transaction_id=(payment.transaction_id or "") if payment else "",
+        transaction_id=getattr(purchase, _PAID_BY) or "",
         subtotal=npr(cart.subtotal),
         shipping=npr(cart.shipping),
         points_used=_points(purchase.points_redeemed),

@@ -111,7 +111,7 @@ class OscarCheckout(HostCheckout):
 
     def resume(self, request: Any) -> HttpResponse | None:
         """Return where a click on "place order" with an empty basket leads, None if it is no double submit."""
-        if not request.basket.is_empty:
+        if request.basket.all_lines():  # read here, they are counted without a statement from now on
             return None
         origin = self.taken_basket(request)
         return self.after_double_submit(request, origin=origin) if origin else None
@@ -151,7 +151,7 @@ class KhaltiCheckoutMixin(events.PlacedOrderMixin, pricing.PricedCheckoutMixin):
 
     @method_decorator(transaction.non_atomic_requests)
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.preview and request.method == "POST" and request.POST.get("action") == "place_order":
+        if self.preview and _places_order(request):
             response = oscar_checkout.resume(request)
             if response is not None:
                 return response
@@ -166,6 +166,8 @@ class KhaltiCheckoutMixin(events.PlacedOrderMixin, pricing.PricedCheckoutMixin):
         """Send the customer back to the payment page if no method is chosen, or the choice does not fit any more."""
         if self.choice.own_method:
             super().check_payment_data_is_captured(request)  # type: ignore[misc]  # Oscar's
+            return
+        if _places_order(request):  # `submit` says the same, under lock
             return
         submission = self.build_submission()
         try:
@@ -223,6 +225,10 @@ class KhaltiThankYouMixin:
 
 class ThankYouView(KhaltiThankYouMixin, OscarThankYouView):
     """Stock Oscar's thank-you page, with both."""
+
+
+def _places_order(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.POST.get("action") == "place_order"
 
 
 def _has_saved_basket(user: Any) -> bool:

@@ -30,7 +30,7 @@ from oscar.core.prices import Price
 
 from loyalink_khalti import conf, flow, outbox
 from loyalink_khalti.errors import safe_trace
-from loyalink_khalti.hosts.common.receipt import receipt_of
+from loyalink_khalti.hosts.common.receipt import purchases_of_receipts, receipt_of
 from loyalink_khalti.money import npr, paisa
 from loyalink_khalti.payments.models import Purchase
 
@@ -120,9 +120,9 @@ def sends_own_mail(view: Any) -> bool:
     return any(overriding(view, name) for name in ("send_order_placed_email", "get_message_context"))
 
 
-def post_hooks(number: str) -> None:
-    """Let the hooks of an order follow, in the transaction that places it."""
-    outbox.post_later(LATE_HOOKS, key=_key(number), delay=WAIT_FOR_CUSTOMER, number=number)
+def late_hooks(number: str) -> outbox.Message:
+    """Return the message, to be posted with what places an order, that calls its hooks if no request does before."""
+    return outbox.new_later(LATE_HOOKS, key=_key(number), delay=WAIT_FOR_CUSTOMER, number=number)
 
 
 def call_hooks_once(view: Any, order: Any) -> HttpResponse | None:
@@ -143,7 +143,7 @@ def call_hooks_once(view: Any, order: Any) -> HttpResponse | None:
 def call_hooks(view: Any, order: Any) -> HttpResponse:
     signals.post_payment.send_robust(sender=view, view=view)
     view.placed_order = order
-    if order.basket is not None and any(overriding(type(view), name) for name in PLACING):
+    if order.basket_id is not None and any(overriding(type(view), name) for name in PLACING):
         return cast(HttpResponse, view.handle_order_placement(**_placed_with(view, order)))
     return cast(HttpResponse, view.handle_successful_order(order))
 
@@ -224,7 +224,7 @@ def send_order_mail(number: str) -> None:
     order = _order(number)
     if order is None or not order.email or sends_own_mail(details_view()):
         return  # the member has been deleted since, or the shop's view sends a mail of its own
-    purchase = Purchase.objects.get(shop=SHOP, ref=number)
+    purchase = purchases_of_receipts().get(shop=SHOP, ref=number)
     with translation.override(conf.language(purchase.language)):
         context = _mail_context(order, purchase)
         dispatcher = get_class("order.utils", "OrderDispatcher")(logger=_dispatcher_log)
@@ -275,7 +275,7 @@ def _order_page(order: Any) -> str:
 
 def _order(number: str) -> Any:
     """Return an order, None if it was deleted since: then there is nothing to send any more."""
-    orders = get_model("order", "Order").objects.select_related("user", "shipping_address")
+    orders = get_model("order", "Order").objects.select_related("user", "shipping_address__country")
     return orders.filter(number=number).first()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import prefetch_related_objects
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_class, get_model
@@ -82,6 +83,7 @@ class Freeze:
     def __call__(self) -> Cart:
         basket = self._lock()
         rows = self._lock_stock(basket)
+        _read_lines(basket)
         get_class("offer.applicator", "Applicator")().apply(basket, self.request.user, self.request)
         self._check_lines(basket)
         submission = self._submission(basket)
@@ -103,13 +105,11 @@ class Freeze:
         if basket is None or basket.status != basket.OPEN:
             raise BasketTaken(_("This basket is being ordered already."))
         basket.strategy = self.request.strategy
-        if basket.is_empty:
-            raise CannotPay(_("Your basket is empty."))
         return basket
 
     def _lock_stock(self, basket: Any) -> dict[int, Any]:
         """Lock the stock before the basket's lines are read, so that they show the current stock level."""
-        return reservations.lock_stock(pk for pk in basket.lines.values_list("stockrecord_id", flat=True) if pk)
+        return reservations.lock_stock(basket.lines.values("stockrecord"))
 
     def _check_lines(self, basket: Any) -> None:
         quantities = _quantities(basket)
@@ -146,7 +146,7 @@ class Freeze:
             if address is not None:
                 address.save()
         more = {name: value for name, value in submission["order_kwargs"].items() if name not in {"status", "request"}}
-        return get_class("order.utils", "OrderCreator")().create_order_model(
+        order = get_class("order.utils", "OrderCreator")().create_order_model(
             submission["user"],
             submission["basket"],
             addresses[0],
@@ -160,6 +160,9 @@ class Freeze:
             surcharges=submission["surcharges"],
             **more,
         )
+        if order.user_id is not None and order.user_id == self.request.user.pk:
+            order.user = self.request.user
+        return order
 
     def _number(self, basket: Any) -> str:
         """Return a number that no order has: the shop's own, if it has a generator of its own, or a random one.
@@ -197,6 +200,17 @@ class Freeze:
             member_id=pricing.member_id(self.request),
             points_redeemed=self.choice.points,
         )
+
+
+def _read_lines(basket: Any) -> None:
+    """Read the lines of a locked basket and what their prices need, for all of them at once.
+
+    Oscar (4.2) reads stock records and product class for each line, several times. Raises ``CannotPay`` for no lines.
+    """
+    products = [line.product for line in basket.all_lines()]
+    if not products:
+        raise CannotPay(_("Your basket is empty."))
+    prefetch_related_objects(products, "stockrecords", "product_class", "parent__product_class")
 
 
 def _create_lines(order: Any, basket: Any) -> dict[str, int]:

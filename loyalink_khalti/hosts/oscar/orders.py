@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from loyalink_khalti import outbox
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
@@ -81,35 +82,43 @@ def placed_purchase_of(order: Any) -> Purchase | None:
 def lock(number: str) -> tuple[Any, Any]:
     """Lock an order's basket, then the order. Return both; the basket is None if it has been deleted.
 
+    The order has the database's time as ``read_at``, and as ``has_offers`` whether discounts of offers are recorded.
     Raises ``ShopCannot("order_missing")`` if the order has been deleted.
     """
     rows = get_model("order", "Order").objects.filter(number=number)
-    basket_id = rows.values_list("basket_id", flat=True).first()
-    basket = lock_basket(basket_id) if basket_id else None
+    basket = lock_basket(rows.values("basket_id")[:1])
+    offered = get_model("order", "OrderDiscount").objects.filter(order=OuterRef("pk"), offer_id__isnull=False)
+    rows = rows.annotate(read_at=DatabaseTime(), has_offers=Exists(offered))
     order = rows.select_for_update(of=("self",)).first()
     if order is None:
         raise ShopCannot(MISSING, _("Order %(number)s was deleted in the shop.") % {"number": number})
     return order, basket
 
 
-def lock_basket(pk: int | str) -> Any:
-    """Lock a basket and return it; None if it has been deleted."""
+def lock_basket(pk: "int | str | QuerySet[Any]") -> Any:
+    """Lock a basket, by its pk or by a query for it, and return it; None if it has been deleted."""
     return get_model("basket", "Basket").objects.select_for_update().filter(pk=pk).first()
 
 
-def set_status(order: Any, status: str, **fields: Any) -> None:
+def set_status(order: Any, status: str) -> None:
     """Set the status of a locked order, past the pipeline, which lists only what staff may do.
 
     Otherwise like Oscar's ``order.set_status`` (4.2): lines follow the cascade, the change is recorded, and Oscar's
     signal is sent, after commit.
     """
+    outbox.post_all(change_status(order, status))
+
+
+def change_status(order: Any, status: str, **fields: Any) -> outbox.Message:
+    """Set the status, and these fields, like `set_status`; return the message that sends the signal, to be posted."""
     before, order.status = order.status, status
     for name, value in fields.items():
         setattr(order, name, value)
     order.save(update_fields=["status", *fields])
     _cascade(order, status)
     order.status_changes.create(old_status=before, new_status=status)
-    outbox.post("loyalink_khalti.hosts.oscar.events.status_changed", number=order.number, before=before, after=status)
+    sends = "loyalink_khalti.hosts.oscar.events.status_changed"
+    return outbox.new(sends, number=order.number, before=before, after=status)
 
 
 def status_before(order: Any, status: str) -> str:

@@ -4,6 +4,7 @@ Points have a Source of their own, so that staff see them beside the money. They
 counts them.
 """
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any, cast
 
@@ -40,16 +41,20 @@ def of_money() -> "QuerySet[Any]":
 
 def record(order: Any, paid: Paid) -> None:
     """Record how a newly placed order is paid: what was received, or what is awaited."""
+    by_money = {paid.method} - {PaymentMethod.POINTS}
+    types = _source_types(by_money | {PaymentMethod.POINTS} if paid.points else by_money)
     if paid.points:
         value = rupees(paid.points_value)
-        points = _create(order, PaymentMethod.POINTS, value, label=f"{nepal.group_digits(paid.points)} points")
+        label = f"{nepal.group_digits(paid.points)} points"
+        points = _create(order, types[PaymentMethod.POINTS], value, debited=value, label=label)
         _add_transaction(points, "Debit", value)
-    if paid.method is PaymentMethod.POINTS:
+    if not by_money:
         return
-    label = TEST_MODE if paid.is_test else ""
-    source = _create(order, paid.method, order.total_incl_tax, reference=paid.transaction_id, label=label)
+    total, received, reference = order.total_incl_tax, rupees(paid.amount), paid.transaction_id
+    note = TEST_MODE if paid.is_test else ""
+    source = _create(order, types[paid.method], total, debited=received, reference=reference, label=note)
     if paid.amount:
-        _debit(source, paid)
+        _add_transaction(source, "Debit", received, reference=reference, status=note)
 
 
 def set_received(order: Any, received: Paisa) -> bool:
@@ -147,25 +152,30 @@ def _locked(order: Any) -> "QuerySet[Any]":
     return of_money().select_for_update(of=("self",)).filter(order=order).order_by("pk")
 
 
-def _debit(source: Any, paid: Paid) -> None:
-    source.reference = paid.transaction_id or source.reference
-    source.amount_debited = rupees(paid.amount)
-    source.save(update_fields=["reference", "amount_debited"])
-    status = TEST_MODE if paid.is_test else ""
-    _add_transaction(source, "Debit", rupees(paid.amount), reference=paid.transaction_id, status=status)
-
-
-def _create(order: Any, method: PaymentMethod, amount: Decimal, *, reference: str = "", label: str = "") -> Any:
+def _source_types(methods: Collection[PaymentMethod]) -> dict[PaymentMethod, Any]:
+    """Return Oscar's source types of payment methods; a first order creates them."""
+    if not methods:
+        return {}
+    SourceType = get_model("payment", "SourceType")
+    codes = {method: slugify(_SOURCE_TYPES[method]) for method in methods}
+    found = SourceType.objects.in_bulk(codes.values(), field_name="code")
     # By its code, which is unique: two first orders at the same moment would each create a type of that name.
-    source_type, _created = get_model("payment", "SourceType").objects.get_or_create(
-        code=slugify(_SOURCE_TYPES[method]), defaults={"name": _SOURCE_TYPES[method]}
-    )
+    return {
+        method: found.get(code)
+        or SourceType.objects.get_or_create(code=code, defaults={"name": _SOURCE_TYPES[method]})[0]
+        for method, code in codes.items()
+    }
+
+
+def _create(
+    order: Any, source_type: Any, amount: Decimal, *, debited: Decimal, reference: str = "", label: str = ""
+) -> Any:
     source = get_model("payment", "Source").objects.create(
         order=order,
         source_type=source_type,
         currency=CURRENCY,
         amount_allocated=amount,
-        amount_debited=amount if method is PaymentMethod.POINTS else Decimal(0),
+        amount_debited=debited,
         reference=reference,
         label=label,
     )

@@ -18,6 +18,7 @@ from oscar.core.loading import get_model
 from oscar.core.prices import Price
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.after_response import once_per_request
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, quote_costs
 from loyalink_khalti.money import Paisa, Points, paisa, rupees
@@ -132,8 +133,12 @@ def _lines(basket: Any, subtotal: Paisa) -> tuple[Line, ...]:
 
 def category_tags(products: Iterable[Any]) -> dict[int, tuple[str, ...]]:
     """Return the tags of products' categories and their ancestors, by product pk; a child has those of its parent."""
-    Category, through = get_model("catalogue", "Category"), get_model("catalogue", "ProductCategory")
     owners = {product.pk: product.parent_id or product.pk for product in products}
+    return once_per_request(("category_tags", frozenset(owners.items())), lambda: _category_tags(owners))
+
+
+def _category_tags(owners: dict[int, int]) -> dict[int, tuple[str, ...]]:
+    Category, through = get_model("catalogue", "Category"), get_model("catalogue", "ProductCategory")
     paths: dict[int, set[str]] = {}
     for pk, path in through.objects.filter(product__in=set(owners.values())).values_list("product", "category__path"):
         with_ancestors = {path[:end] for end in range(Category.steplen, len(path) + 1, Category.steplen)}

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils.translation import gettext as _
 from oscar.apps.offer.results import SHIPPING_DISCOUNT, BasketDiscount, PostOrderAction
@@ -47,10 +47,12 @@ def release(order: Any) -> None:
     _release_promotions(order)
 
 
-def lock_stock(pks: Iterable[int]) -> dict[int, Any]:
-    """Lock stock rows in the order of their pks, which all code keeps."""
+def lock_stock(pks: "Iterable[int] | QuerySet[Any]") -> dict[int, Any]:
+    """Lock stock rows, by their pks or a query for these, in the order of the pks, which all code keeps."""
     rows = get_model("partner", "StockRecord").objects.select_for_update(of=("self",))
-    return {row.pk: row for row in rows.filter(pk__in=set(pks)).order_by("pk")}
+    rows = rows.select_related("product__product_class", "product__parent__product_class")  # these track stock or not
+    wanted = pks if isinstance(pks, QuerySet) else set(pks)
+    return {row.pk: row for row in rows.filter(pk__in=wanted).order_by("pk")}
 
 
 def with_stock(lines: Iterable[Line], rows: dict[int, Any]) -> tuple[Line, ...]:
@@ -188,7 +190,7 @@ def record_promotions(order: Any, basket: Any, vouchers: list[Any], shipping_met
             if application["discount"] <= Decimal(0):
                 continue
         creator.create_discount_model(order, application)
-    for discount in order.discounts.all():
+    for discount in order.discounts.all() if basket.offer_applications else ():
         _count(discount, discount.offer_id, discount.voucher_id, times=1)
     for voucher in vouchers:
         _use(voucher, order)

@@ -13,7 +13,6 @@ from django.urls import NoReverseMatch, reverse
 from oscar.core.loading import get_model
 
 from loyalink_khalti import flow, outbox
-from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
@@ -42,6 +41,7 @@ class OscarShop:
             others = orders.lock_other_baskets(basket) if was_released else []
             if was_released:
                 reservations.reserve_again(order)
+                order.has_offers = True  # their links are recorded again
             elif order.status != options().held:
                 reservations.reserve_stock_again(order)  # the shop's own cancellation may have released it
                 message = "Paid after it was cancelled: placed."
@@ -197,20 +197,24 @@ def _category_paths() -> Iterator[tuple[int, str, str]]:
 def _place(order: Any, basket: Any, paid: Paid) -> None:
     is_paid_later = paid.method in PAID_LATER
     status = options().pending if is_paid_later and not paid.amount else options().paid
-    orders.set_status(order, status, date_placed=database_now())
+    status_changed = orders.change_status(order, status, date_placed=order.read_at)
     payment_sources.record(order, paid)
-    reservations.apply_deferred_benefits(order, basket)
-    events.post_hooks(order.number)
-    outbox.post(f"{_EVENTS}.order_placed", number=order.number)
-    outbox.post(f"{_EVENTS}.send_order_mail", number=order.number)
+    if order.has_offers:
+        reservations.apply_deferred_benefits(order, basket)
+    outbox.post_all(
+        status_changed,
+        events.late_hooks(order.number),
+        outbox.new(f"{_EVENTS}.order_placed", number=order.number),
+        outbox.new(f"{_EVENTS}.send_order_mail", number=order.number),
+    )
 
 
 def _place_again(order: Any, paid: Paid) -> None:
     """Place an order that staff had cancelled before it was paid. Raises ``ShopCannot("sold_out")``."""
     reservations.reserve_stock_again(order)
-    orders.set_status(order, options().paid)
+    status_changed = orders.change_status(order, options().paid)
     payment_sources.record_again(order, paid)
-    outbox.post(f"{_EVENTS}.send_order_mail", number=order.number)
+    outbox.post_all(status_changed, outbox.new(f"{_EVENTS}.send_order_mail", number=order.number))
 
 
 def _set_received(order: Any, received: Paisa) -> None:
