@@ -13,8 +13,7 @@ from .buckets import Bucket
 from .models import Account, Entry, Lot
 from .posting import held_tier, overdue_points, own_account, tier_points
 from .program import current_version
-from .redeemable import points_value
-from .rules import Rules
+from .rules import Rules, points_value
 
 SHOWN_BEFORE_EXPIRY = timedelta(days=60)
 NEWEST = 20

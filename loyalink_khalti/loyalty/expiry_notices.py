@@ -15,7 +15,7 @@ from loyalink_khalti.nepal import day_of
 from .models import IdempotencyKey, Lot
 from .posting import Posting
 from .program import Program, current_version
-from .redeemable import points_value
+from .rules import points_value
 from .scheduled import in_batches
 
 _LOT = "lot:"

@@ -46,10 +46,10 @@ from .program import (
     set_rules,
 )
 from .purchases import activate, award, capture, hold, late_capture, preview_award, release
-from .redeemable import max_redeemable, nearest_redeemable, points_fit, points_value
 from .refund_reversals import preview_reversal, reverse_refund
 from .refunds import RefundedParts, RefundedPoints, preview_refund, refund
 from .reopening import set_aside, withdraw_award
+from .rules import max_redeemable, nearest_redeemable, points_fit, points_value
 from .scheduled import FAILED, SweepResult, count_due, expire, refresh_tier, sweep
 
 __all__ = [

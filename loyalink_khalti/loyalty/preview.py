@@ -14,8 +14,7 @@ from .earning import OrderSnapshot
 from .models import Account, Lot
 from .posting import overdue_points
 from .program import current_version
-from .redeemable import nearest_redeemable, points_fit, points_value
-from .rules import Rules
+from .rules import Rules, nearest_redeemable, points_fit, points_value
 from .validation import reward_rate
 
 EXAMPLE_POINTS = Points(500)
