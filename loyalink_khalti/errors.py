@@ -23,6 +23,7 @@
     ├── CannotClaim                     this customer cannot claim the points of the order
     ├── CannotEraseData                 the customer's data cannot be erased yet
     ├── InsideTransaction               a function that commits was called inside a transaction
+    ├── JobFailed                       a job has ended, and staff must look at what it found
     ├── ShopCannot                      the shop cannot do what the flow needs (for example: sold out)
     └── LedgerError                     the points cannot be changed
         ├── CannotAdjust                staff cannot adjust the points like this
@@ -159,6 +160,10 @@ class CannotEraseData(LoyalinkError):
 
 class InsideTransaction(LoyalinkError):
     """A function that commits by itself was called inside a transaction."""
+
+
+class JobFailed(LoyalinkError):
+    """A job has ended, and staff must look at what it found; ``str()`` says what. What it has done stays done."""
 
 
 class ShopCannot(LoyalinkError):

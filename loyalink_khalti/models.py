@@ -10,9 +10,9 @@ from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
 from .payments.cancelled_orders import CancelledOrder
 from .payments.flag_entries import FlagEntry
+from .payments.job_runs import LastRun
 from .payments.missing_orders import MissingOrder
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
-from .payments.polling import LastRun
 from .payments.received import ReceivedMoney
 from .payments.servers import KhaltiServer
 from .payments.unmatched import UnmatchedPayment

@@ -1,25 +1,26 @@
-"""The reconciler in the background: as a task for shops with a worker, and triggered by ordinary traffic.
+"""The jobs in the background: as tasks for shops with a worker, and the reconciler as triggered by ordinary traffic.
 
 Tasks are those of ``django_tasks``, which Wagtail installs. Its default backend runs a task inside the request, so
 that a customer would wait for Khalti; only a backend with a worker is used.
 """
 
 import time
-from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django_tasks import DEFAULT_TASK_BACKEND_ALIAS, TaskContext, task, task_backends
 
 from loyalink_khalti import flow
-from loyalink_khalti.payments import polling
+from loyalink_khalti.payments import job_runs
 
-TASK_WORKERS = 4
 TRAFFIC_INTERVAL = timedelta(minutes=1)
 """The least time between two runs that traffic triggers, over all processes."""
 TRAFFIC = "traffic"
 """The name of those runs in ``LastRun``."""
 
+_COMMANDS = {"reconcile": job_runs.RECONCILE, "loyalty_run": job_runs.POINTS, "audit": job_runs.AUDIT}
+"""The command that does the same, by the name of the task's function."""
 _BACKENDS_WITHOUT_WORKER = {"ImmediateBackend", "DummyBackend"}
 """By class name: since 6.0 Django has these two of its own beside those of ``django_tasks``."""
 
@@ -28,12 +29,29 @@ _BACKENDS_WITHOUT_WORKER = {"ImmediateBackend", "DummyBackend"}
 def reconcile(context: TaskContext) -> str:
     """Look up all due payments and return a summary in one line. Enqueue it every minute or so.
 
-    Raises ``ImproperlyConfigured`` for a backend without a worker.
+    Raises ``ImproperlyConfigured`` for a backend without a worker, and ``JobFailed`` as every task here does.
     """
+    return _in_worker(context, flow.reconcile_due)
+
+
+@task(takes_context=True)
+def loyalty_run(context: TaskContext) -> str:
+    """Activate and expire points, update tiers, notify members; return a summary. Enqueue it every hour, or daily."""
+    return _in_worker(context, flow.run_points)
+
+
+@task(takes_context=True)
+def audit(context: TaskContext) -> str:
+    """Check every invariant that the database can show; return a summary. Enqueue it daily."""
+    return _in_worker(context, flow.run_audit)
+
+
+def _in_worker(context: TaskContext, job: Callable[[], flow.JobResult]) -> str:
     if not has_worker(context.task_result.backend):
-        raise ImproperlyConfigured("TASKS has no backend with a worker: run the command khalti_reconcile instead")
-    results = flow.reconcile(workers=TASK_WORKERS, due_only=True)
-    return flow.pass_summary(Counter(result.label for result in results))
+        raise ImproperlyConfigured(
+            f"TASKS has no backend with a worker: run the command {_COMMANDS[context.task_result.task.name]} instead"
+        )
+    return job().raise_problem()
 
 
 def has_worker(backend: str = DEFAULT_TASK_BACKEND_ALIAS) -> bool:
@@ -56,7 +74,7 @@ class TrafficReconciler:
         if not self.is_due():
             return
         self._not_before = time.monotonic() + TRAFFIC_INTERVAL.total_seconds()
-        if not polling.claim_run(TRAFFIC, every=TRAFFIC_INTERVAL):
+        if not job_runs.claim_run(TRAFFIC, every=TRAFFIC_INTERVAL):
             return
         if has_worker():
             reconcile.enqueue()

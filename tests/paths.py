@@ -17,7 +17,7 @@ PACKAGE = Path(loyalink_khalti.__file__).parent
 def traced(*leave_out: str) -> Iterator[set[str]]:
     """Collect the files of the package in which a function runs, as ``flow/checkout/quote.py``, in every thread.
 
-    ``leave_out`` names files or folders that are no part of what is measured: ``"testing.py"``, ``"simulator/"``.
+    ``leave_out`` names files or folders that are no part of what is measured: ``"testing/"``, ``"simulator/"``.
     Importing a module is no call of a function in it, and does not count.
     """
     found: set[str] = set()

@@ -10,8 +10,8 @@ from django.utils import timezone
 from loyalink_khalti import flow, outbox
 from loyalink_khalti.clock import DatabaseTime, clock_replaced, database_now
 from loyalink_khalti.outbox import Message
-from loyalink_khalti.payments import polling
-from loyalink_khalti.payments.polling import LastRun
+from loyalink_khalti.payments import job_runs
+from loyalink_khalti.payments.job_runs import LastRun
 from tests.clocks import DAY, SECOND, on_postgresql, wrong_clock
 
 __all__ = ["wrong_clock"]
@@ -24,7 +24,7 @@ NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
 def test_tests_replace_the_clock_in_one_place() -> None:
     """R7"""
     with clock_replaced(lambda: NOW):
-        polling.record_run("job")
+        job_runs.record_run("job")
         read = LastRun.objects.annotate(read_at=DatabaseTime(SECOND)).values_list("at", "read_at").get()
 
         assert (database_now(), *read) == (NOW, NOW, NOW + SECOND)
@@ -45,7 +45,7 @@ def test_a_moment_is_later_after_a_wait_within_a_transaction() -> None:
 @on_postgresql
 def test_the_databases_time_is_used_whatever_the_servers_clock_says(wrong_clock: timedelta) -> None:
     """R7"""
-    polling.record_run("job")
+    job_runs.record_run("job")
     in_rows = LastRun.objects.get().at
 
     for time in (database_now(), in_rows):
@@ -79,12 +79,12 @@ def test_a_message_waits_for_the_last_one_only_if_that_was_sent_before() -> None
 
 def test_a_job_whose_last_run_is_in_the_future_runs_again_and_does_not_count_as_running() -> None:
     """R7: health said that all is well for a day, and what runs once a minute did not run for a day."""
-    LastRun.objects.create(name=polling.RECONCILE, at=database_now() + DAY)
+    LastRun.objects.create(name=job_runs.RECONCILE, at=database_now() + DAY)
 
     running = flow.health().is_reconciler_running
-    claimed = polling.claim_run(polling.RECONCILE, every=timedelta(minutes=1))
+    claimed = job_runs.claim_run(job_runs.RECONCILE, every=timedelta(minutes=1))
     with time_machine.travel(timezone.now() + timedelta(seconds=61)):
-        claimed_later = polling.claim_run(polling.RECONCILE, every=timedelta(minutes=1))
+        claimed_later = job_runs.claim_run(job_runs.RECONCILE, every=timedelta(minutes=1))
         running_later = flow.health().is_reconciler_running
 
     assert (running, running_later) == (False, True)

@@ -16,9 +16,9 @@ from django_tasks import task_backends
 
 from loyalink_khalti import flow, outbox, tasks
 from loyalink_khalti.outbox import Message
-from loyalink_khalti.payments import polling
+from loyalink_khalti.payments import job_runs
+from loyalink_khalti.payments.job_runs import LastRun
 from loyalink_khalti.payments.models import Payment
-from loyalink_khalti.payments.polling import LastRun
 from loyalink_khalti.testing import FakeShop
 from tests.asgi import serve
 from tests.flow.urls import urlpatterns as return_urls
@@ -360,10 +360,10 @@ def test_a_page_view_makes_no_query_within_a_minute_of_a_run(browser: Client, dj
 
 
 def test_one_of_many_processes_claims_a_run(db: None) -> None:
-    before = polling.claim_run("job", every=timedelta(minutes=1))
-    outcomes = at_once(10, lambda _index: polling.claim_run("job", every=timedelta(minutes=1)))
+    before = job_runs.claim_run("job", every=timedelta(minutes=1))
+    outcomes = at_once(10, lambda _index: job_runs.claim_run("job", every=timedelta(minutes=1)))
     with time_machine.travel(timezone.now() + timedelta(minutes=1, seconds=1)):
-        later = at_once(10, lambda _index: polling.claim_run("job", every=timedelta(minutes=1)))
+        later = at_once(10, lambda _index: job_runs.claim_run("job", every=timedelta(minutes=1)))
 
     assert (before, outcomes, sorted(map(bool, later))) == (True, [False] * 10, [False] * 9 + [True])
     assert outbox.stuck() == 0

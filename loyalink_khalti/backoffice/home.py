@@ -42,6 +42,7 @@ def add_review_panel(request: HttpRequest, panels: list[Any]) -> None:
     to_review = health.open_flags or health.without_order.payments or health.surplus.payments
     to_review = to_review or health.unmatched.payments or health.cancelled_orders
     jobs_fail = health.has_overdue_payments or health.stuck_messages or not health.is_reconciler_running
+    jobs_fail = jobs_fail or bool(health.last_pass and health.last_pass.errors)
     if to_review or health.outages or jobs_fail:
         panels.append(ReviewPanel(health, is_superuser=bool(getattr(request.user, "is_superuser", False))))
 

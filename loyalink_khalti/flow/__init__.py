@@ -24,6 +24,7 @@ The story of a purchase, in the order in which its verbs are called::
 
     reconcile         look up every payment whose customer did not return
     notify_expiring   notify members whose points expire soon
+    run_points        what points do on their dates: activate, expire, tiers, notices
     audit, health     check every invariant; report whether the jobs run
 
 ``verify_payment`` is called by the return page, the status page, the reconciler and staff alike, any number of times,
@@ -141,13 +142,16 @@ from loyalink_khalti.flow.members.signup_bonus import award_signup_bonus
 
 from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
 from loyalink_khalti.flow.operations.health import Health, health, missing_migrations, outages
-from loyalink_khalti.flow.operations.reconcile import (
-    PassLabel,
-    PassResult,
-    ReconcilerPass,
-    pass_summary,
-    reconcile,
-    reconcile_one,
+from loyalink_khalti.flow.operations.results import PassLabel, PassResult, pass_summary
+from loyalink_khalti.flow.operations.reconcile import ReconcilerPass, reconcile, reconcile_one
+from loyalink_khalti.flow.operations.processes import obstacle as process_obstacle
+from loyalink_khalti.flow.operations.jobs import (
+    NO_KEY,
+    JobResult,
+    reconcile_due,
+    recorded_audit,
+    run_audit,
+    run_points,
 )
 from loyalink_khalti.flow.review.alerts import schedule_digest
 from loyalink_khalti.flow.review.key_changes import KeyChange, alert_key_change, alert_replaced_key
@@ -156,6 +160,7 @@ from loyalink_khalti.flow.transactions import is_database_failure, missing_timeo
 # isort: on
 
 __all__ = [
+    "NO_KEY",
     "RECORDED",
     "Contact",
     "DataSubject",
@@ -163,6 +168,7 @@ __all__ = [
     "Health",
     "HeldPoints",
     "InvalidClaimLink",
+    "JobResult",
     "KeyChange",
     "MemberAccount",
     "PassLabel",
@@ -244,6 +250,7 @@ __all__ = [
     "points_card",
     "points_for_lines",
     "points_value_restored",
+    "process_obstacle",
     "purchases_named",
     "purchases_of",
     "quote",
@@ -252,9 +259,11 @@ __all__ = [
     "quote_refund",
     "quote_reversal",
     "reconcile",
+    "reconcile_due",
     "reconcile_one",
     "record_received",
     "record_refund",
+    "recorded_audit",
     "refresh_payment",
     "refund_in_question",
     "refund_limit_obstacle",
@@ -269,6 +278,8 @@ __all__ = [
     "resolve_flag",
     "reverse_received",
     "reverse_refund",
+    "run_audit",
+    "run_points",
     "schedule_digest",
     "self_dealing_obstacle",
     "set_blocked",

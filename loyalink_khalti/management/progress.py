@@ -1,7 +1,11 @@
-"""What commands show of their work: counts with the right plural, and a progress bar on a terminal."""
+"""What commands show of their work: counts with the right plural, a progress bar on a terminal; and how they end."""
 
 import shutil
+import signal
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,6 +28,28 @@ def with_progress(rows: Iterable[T], *, total: int, stream: Any, label: str) -> 
             _draw(stream, number, max(total, number), label)
     finally:
         _write(stream, " " * (_columns() - 1) + "\r")
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[list[int]]:
+    """Let SIGTERM, with which systemd ends a service, raise ``KeyboardInterrupt`` in this block, as Ctrl-C does.
+
+    The value gets the number of the signal. Only the main thread of a process can receive one.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _draw(stream: Any, number: int, total: int, label: str) -> None:

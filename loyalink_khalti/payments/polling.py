@@ -1,19 +1,17 @@
-"""Which payments the reconciler polls, when each is polled next, and by whom: leases; and when jobs last ran.
+"""Which payments the reconciler polls, when each is polled next, and by whom: leases.
 
 A lease lets one process at a time call lookup for a payment. It lasts for seconds and is taken by one conditional
 UPDATE, so that no lock is held during the call. Customers cannot cause many calls.
 """
 
-import logging
 import random
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
-from loyalink_khalti.clock import NOW, SLACK, DatabaseTime, is_in_future, is_older, is_over, time_of
+from loyalink_khalti.clock import NOW, DatabaseTime, is_in_future, is_older, is_over, time_of
 from loyalink_khalti.khalti.transport import MAX_RETRY_AFTER
 
 from .models import Payment, Refund
@@ -31,8 +29,6 @@ from .states import (
     PurchaseState,
     RefundState,
 )
-
-log = logging.getLogger(__name__)
 
 RELEASED_FOR = timedelta(days=7)
 """How long after its link expired a released payment is polled: it may have been paid at the last moment."""
@@ -55,28 +51,12 @@ LONGEST_BACK_OFF = timedelta(seconds=MAX_RETRY_AFTER)
 CONFIRM_ATTEMPTS = 10
 """How often placing the order of a paid payment is attempted automatically; after that staff decide."""
 
-RECONCILE = "khalti_reconcile"
-"""The name of the job in ``LastRun``."""
-
 UNFINISHED = Q(state__in=sorted(PENDING_REFUNDS)) | Q(state=RefundState.DONE, applied_at=None)
 """Refunds without a final state, or not applied to the order and the points yet."""
 
 
 _MAY_BE_PAID_FIRST = Case(When(state__in=sorted(POLLED_FOR_REFUNDS), then=Value(1)), default=Value(0))
 """The order of polls: a customer may wait for these; those that are only polled for refunds can wait."""
-
-
-class LastRun(models.Model):
-    """When a job last ran, so that a check and a badge can warn when it no longer does."""
-
-    name = models.CharField(max_length=40)
-    at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["name"], name="loyalink_last_run_name")]
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.at:%Y-%m-%d %H:%M}"
 
 
 def polled(*, unsent_after: timedelta) -> QuerySet[Payment]:
@@ -283,55 +263,3 @@ def count_not_found(payment: Payment) -> int:
     """Count one more "Not found." for a pidx that Khalti itself created, and return how many there have been."""
     Payment.objects.filter(pk=payment.pk).update(not_found=F("not_found") + 1)
     return Payment.objects.values_list("not_found", flat=True).get(pk=payment.pk)
-
-
-# When jobs last ran
-
-
-def record_run(name: str) -> None:
-    """Record that a job is running. This is where it shows that the database's clock was set back."""
-    # The UPDATE comes first: a write makes SQLite wait for its turn.
-    if LastRun.objects.filter(name=name, at__lte=DatabaseTime(SLACK)).update(at=DatabaseTime()):
-        return
-    _row, created = LastRun.objects.get_or_create(name=name, defaults={"at": DatabaseTime()})
-    if not created:
-        correct_schedule()
-
-
-def last_run(name: str) -> datetime | None:
-    """Return when a job last ran; None if it never did."""
-    return LastRun.objects.filter(name=name).values_list("at", flat=True).first()
-
-
-def has_run(name: str, *, within: timedelta) -> tuple[datetime | None, bool]:
-    """Return when a job last ran, and whether that was within this time; a run in the future counts as long ago."""
-    row = LastRun.objects.filter(name=name).annotate(read_at=DatabaseTime()).values_list("at", "read_at").first()
-    return (row[0], row[0] - SLACK <= row[1] < row[0] + within) if row else (None, False)
-
-
-def claim_run(name: str, *, every: timedelta) -> bool:
-    """Return True to one process in each interval ``every``, and record the run."""
-    last_run = LastRun.objects.filter(name=name)
-    due = last_run.filter(at__lte=DatabaseTime(-every))
-    if due.update(at=DatabaseTime()):
-        return True
-    _row, created = LastRun.objects.get_or_create(name=name, defaults={"at": DatabaseTime()})
-    if created or not last_run.filter(is_in_future("at")).exists():
-        return created
-    correct_schedule()
-    return bool(due.update(at=DatabaseTime()))
-
-
-def correct_schedule() -> None:
-    """Bring all runs and next polls forward by as much as the newest run is in the future: the clock was set back.
-
-    Without this no payment is polled for as long as the difference.
-    """
-    with transaction.atomic():
-        runs = LastRun.objects.select_for_update().order_by("pk").annotate(read_at=DatabaseTime())
-        ahead = max((run.at - run.read_at for run in runs), default=NOW)
-        if ahead <= SLACK:  # another process was first
-            return
-        log.warning("the database's clock was set back by %s; all next polls are brought forward by as much", ahead)
-        LastRun.objects.update(at=F("at") - ahead)
-        Payment.objects.filter(next_poll_at__gt=DatabaseTime()).update(next_poll_at=F("next_poll_at") - ahead)

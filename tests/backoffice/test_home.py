@@ -1,5 +1,6 @@
 """Payments to review, on the dashboard of Wagtail's admin."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from loyalink_khalti.outbox import Message
-from loyalink_khalti.payments import polling, servers
+from loyalink_khalti.payments import job_runs, servers
 from loyalink_khalti.payments.flags import raise_unreadable_flag
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
 from loyalink_khalti.payments.servers import KhaltiServer
@@ -35,7 +36,7 @@ def shopkeeper(editor: User) -> User:
 @pytest.fixture
 def scheduled(db: None) -> None:
     """The reconciler has just run."""
-    polling.record_run(polling.RECONCILE)
+    job_runs.record_run(job_runs.RECONCILE)
 
 
 @pytest.fixture
@@ -130,9 +131,29 @@ def test_the_panel_says_that_the_reconciler_has_never_run(shopkeeper: User, dash
 
 def test_the_panel_says_when_the_reconciler_last_ran(shopkeeper: User, dashboard: Callable[[], str]) -> None:
     """G06"""
-    polling.LastRun.objects.create(name=polling.RECONCILE, at=timezone.now() - timedelta(hours=3))
+    job_runs.LastRun.objects.create(name=job_runs.RECONCILE, at=timezone.now() - timedelta(hours=3))
 
     assert "The job khalti_reconcile last ran 3 hours ago. Run it alongside the shop" in dashboard()
+
+
+def test_the_panel_shows_the_figures_of_the_last_pass(
+    shopkeeper: User, scheduled: None, dashboard: Callable[[], str]
+) -> None:
+    """G03: a pass in which payments failed is a reason to show the panel."""
+    figures = {
+        "started_at": datetime.fromisoformat("2026-02-25T06:15:00+00:00"),
+        "seconds": 6.94,
+        "failed": "failed",
+    }
+    job_runs.record_figures(job_runs.RECONCILE, job_runs.counted(Counter(paid=1000), **figures))
+    all_well = dashboard()
+    job_runs.record_figures(job_runs.RECONCILE, job_runs.counted(Counter(paid=1000, failed=2), **figures))
+
+    assert HEADING not in all_well
+    assert (
+        "The last pass of khalti_reconcile with anything to check began on 25 February 2026, 12:00 and checked 1000"
+        " payments in 6.9 seconds. 2 payments failed; the server's log has the reasons." in dashboard()
+    )
 
 
 def test_the_panel_says_since_when_khalti_gives_no_usable_answer(

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from oscar.core.loading import get_model
 
-from loyalink_khalti.payments import polling, received, reports
+from loyalink_khalti.payments import job_runs, received, reports
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.payments.received import ReceivedMoney
 
@@ -120,7 +120,7 @@ def test_each_site_has_its_own() -> None:
 
 def test_the_dashboard_says_that_money_waits_to_be_refunded(browser: Client, reader: User, site: Any) -> None:
     """M25, M25b."""
-    polling.record_run(polling.RECONCILE)
+    job_runs.record_run(job_runs.RECONCILE)
     order("SS-1", 100_000)
     before = text_of(browser, reverse("wagtailadmin_home"))
     order("SS-2", 155_000)

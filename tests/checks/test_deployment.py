@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from loyalink_khalti import conf
 from loyalink_khalti.checks import deployment
-from loyalink_khalti.payments import polling, servers, transitions
+from loyalink_khalti.payments import job_runs, servers, transitions
 from loyalink_khalti.payments.flags import raise_unreadable_flag
 from loyalink_khalti.payments.models import Payment, Purchase
 from tests.flow.test_database_contention import options
@@ -241,7 +241,7 @@ def test_an_outage_is_reported_in_place_of_overdue_payments_while_the_reconciler
     Payment.objects.update(created_at=F("created_at") - timedelta(hours=3), next_poll_at=F("created_at"))
     for _time in range(5):
         servers.record_failure("https://khalti.com", "503 from /api/v2/epayment/lookup/")
-    polling.record_run(polling.RECONCILE)
+    job_runs.record_run(job_runs.RECONCILE)
 
     reported = messages(databases=["default"])
 

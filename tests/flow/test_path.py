@@ -18,7 +18,7 @@ def test_the_reconciler_with_a_shop_of_ones_own_runs_through_at_most_30_modules(
 ) -> None:
     khalti.pay(payment.pidx)
 
-    with traced("testing.py") as modules:
+    with traced("testing/") as modules:
         results = list(flow.reconcile())
 
     assert [result.label for result in results] == ["paid"]

@@ -12,7 +12,7 @@ from django.db.models import Count, Min, Q
 
 from loyalink_khalti import outbox
 from loyalink_khalti.flow.verification.verify import unsent_after
-from loyalink_khalti.payments import cancelled_orders, polling, received
+from loyalink_khalti.payments import cancelled_orders, job_runs, polling, received
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.servers import KhaltiServer, silent_servers
 from loyalink_khalti.payments.states import POLLED_FOR_REFUNDS, FlagReason
@@ -44,6 +44,12 @@ class Health:
     """When ``khalti_reconcile`` last ran; None if it never did."""
     is_reconciler_running: bool
     """Whether that is less than ``STOPPED_AFTER`` ago."""
+    last_pass: job_runs.RunFigures | None
+    """The figures of its last pass that had a payment to look up; None if there was none yet."""
+    last_points_run_at: datetime | None
+    """When ``loyalty_run`` last ran; None if it never did."""
+    last_audited_at: datetime | None
+    """When ``loyalink_audit`` last ran; None if it never did."""
     oldest_overdue_at: datetime | None
     """When the oldest payment was created that may be paid and was not polled in time; None without one."""
     stuck_messages: int
@@ -67,7 +73,8 @@ def health() -> Health:
     """Return the state of the background jobs; nine queries, whatever the history."""
     polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
     overdue = polling.due(polled, overdue_by=POLL_OVERDUE_AFTER)
-    last_reconciled_at, is_running = polling.has_run(polling.RECONCILE, within=STOPPED_AFTER)
+    runs = job_runs.runs()
+    reconciled = runs.get(job_runs.RECONCILE)
     unreadable = Q(reason=FlagReason.ANSWER_UNREADABLE)
     flags = Flag.objects.filter(resolved_at=None).aggregate(
         number=Count("pk"), oldest=Min("raised_at"), unreadable=Min("raised_at", filter=unreadable)
@@ -79,8 +86,11 @@ def health() -> Health:
         surplus=received.surplus_total(),
         unmatched=unmatched_total(),
         cancelled_orders=len(cancelled_orders.to_close()),
-        last_reconciled_at=last_reconciled_at,
-        is_reconciler_running=is_running,
+        last_reconciled_at=reconciled.at if reconciled else None,
+        is_reconciler_running=job_runs.is_recent(reconciled, within=STOPPED_AFTER),
+        last_pass=job_runs.figures_of(reconciled),
+        last_points_run_at=runs[job_runs.POINTS].at if job_runs.POINTS in runs else None,
+        last_audited_at=runs[job_runs.AUDIT].at if job_runs.AUDIT in runs else None,
         oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
         stuck_messages=outbox.stuck(),
         outages=outages(),

@@ -10,10 +10,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
-from enum import StrEnum
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
@@ -24,8 +22,7 @@ from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.flow.refunds.order import apply_refund
 from loyalink_khalti.flow.review.alerts import schedule_digest
-from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
-from loyalink_khalti.flow.verification.apply import release_payment
+from loyalink_khalti.flow.transactions import forbid_transaction, is_database_failure
 from loyalink_khalti.flow.verification.external_refunds import look_up_refunds
 from loyalink_khalti.flow.verification.unmatched import look_up_unmatched
 from loyalink_khalti.flow.verification.verify import (
@@ -39,14 +36,17 @@ from loyalink_khalti.flow.verification.verify import (
 )
 from loyalink_khalti.khalti import CircuitBreaker
 from loyalink_khalti.khalti.circuit_breaker import breaker_for, server_of
-from loyalink_khalti.payments import polling, received, refunds, unmatched
-from loyalink_khalti.payments.flags import raise_flag
-from loyalink_khalti.payments.models import Flag, Payment, Purchase
+from loyalink_khalti.payments import job_runs, polling, received, refunds, unmatched
+from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
 from loyalink_khalti.payments.servers import LookupPace, payments_at, silent_servers
-from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
+from loyalink_khalti.payments.states import PaymentState, PurchaseState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.ports import Outcome, ReleaseReason
 
+from .failures import flag_failure, release_again
+from .processes import in_processes, processes_for, workers_for
+from .results import NOT_DONE, PassLabel, PassResult
+from .shared_pace import shared_paces
 from .workers import in_threads
 
 log = logging.getLogger(__name__)
@@ -64,45 +64,31 @@ PURGE, PURGE_INTERVAL = "outbox_purge", timedelta(hours=1)
 MESSAGES_PER_REQUEST = 5
 
 
-class PassLabel(StrEnum):
-    """What a pass says of a payment, beside the outcomes of purchases."""
-
-    FAILED = "failed (see the log)"
-    NOT_LOOKED_UP = "not looked up: Khalti is not responding"
-    NO_KEY = "not looked up: this process has no key"
-    BUSY = "being looked up by another process"
-    UNCHANGED = "unchanged"
-    REFUNDED = "refunded at Khalti"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassResult:
-    """What a pass found about one payment; ``outcome`` is None where it could not look it up."""
-
-    payment: Payment
-    outcome: Outcome | None
-    label: str
-    """The outcome or a ``PassLabel``, for the summary."""
-
-
 class ReconcilerPass:
     """One look at every polled payment; iterate over it to make it.
 
     A plain pass ignores back-off and waits for leases; ``due_only`` respects both. A payment that fails does not stop
-    the others. Raises ``InsideTransaction``.
+    the others. ``processes`` and ``workers``, the threads of each, are limits; None leaves them to the pass. Raises
+    ``InsideTransaction``.
     """
 
+    figures: job_runs.RunFigures | None = None
+    """What it has done, once it is complete and if there was anything to look up."""
+
     def __init__(
-        self, *, workers: int = 1, due_only: bool = False, most: int | None = None, waits: bool = True
-    ) -> None:
+        self, *, workers: int | None = 1, processes: int | None = 1, due_only: bool = False, most: int | None = None,
+        waits: bool = True,
+    ) -> None:  # fmt: skip
         forbid_transaction("reconcile")
         if due_only:
             polling.schedule_unscheduled()
         self._per_second = conf.lookups_per_second()
         self._most = most if most or not due_only else self._per_second * LONGEST_PASS
-        self._workers = workers
+        self._wanted = processes, workers
+        self._processes = self._workers = 1
         self._due_only = due_only
         self._waits = waits
+        self._credentials: set[int] = set()
         self._pks = self._chosen()
         self._in_outage: set[str] = set()
         self._paces: dict[str, LookupPace] = {}
@@ -113,7 +99,9 @@ class ReconcilerPass:
 
     def _chosen(self) -> list[int]:
         rows = polling.polled(unsent_after=unsent_after())
-        return list((polling.due(rows) if self._due_only else rows).values_list("pk", flat=True)[: self._most])
+        chosen = list((polling.due(rows) if self._due_only else rows).values_list("pk", "credentials")[: self._most])
+        self._credentials = {credentials for _pk, credentials in chosen}
+        return [pk for pk, _credentials in chosen]
 
     @property
     def total(self) -> int:
@@ -125,24 +113,35 @@ class ReconcilerPass:
         """Whether it has as many payments as one pass takes, so that others may be due as well."""
         return self._most is not None and len(self._pks) >= self._most
 
-    def __iter__(self) -> Iterator[PassResult]:
-        polling.record_run(polling.RECONCILE)
-        recorded_at = time.monotonic()
+    def __iter__(self) -> Generator[PassResult, None, None]:
+        job_runs.record_run(job_runs.RECONCILE)
+        labels: Counter[str] = Counter()
+        recorded_at = begun_at = time.monotonic()
         for result in self.results():
             if time.monotonic() - recorded_at > HEARTBEAT:
                 recorded_at = time.monotonic()
-                polling.record_run(polling.RECONCILE)
+                job_runs.record_run(job_runs.RECONCILE)
+            labels[result.label] += 1
             yield result
+        if labels:
+            self._record_figures(labels, seconds=time.monotonic() - begun_at)
         self._look_up_unmatched()
         outbox.deliver(ignore_back_off=not self._due_only)
         _send_alerts()
-        if polling.claim_run(PURGE, every=PURGE_INTERVAL) or not self._due_only:
+        if job_runs.claim_run(PURGE, every=PURGE_INTERVAL) or not self._due_only:
             outbox.delete_old()
             if Purchase.objects.filter(received.MARKED_EARLIER).exists():
                 received.record_all_earlier()
             if UnmatchedPayment.objects.exists():
                 unmatched.delete_old()
-        polling.record_run(polling.RECONCILE)
+        job_runs.record_run(job_runs.RECONCILE)
+
+    def _record_figures(self, labels: "Counter[str]", *, seconds: float) -> None:
+        self.figures = job_runs.counted(
+            labels, started_at=self._started_at, seconds=seconds, failed=PassLabel.FAILED, not_done=NOT_DONE,
+            processes=self._processes, workers=self._workers,
+        )  # fmt: skip
+        job_runs.record_figures(job_runs.RECONCILE, self.figures)
 
     def _look_up_unmatched(self) -> None:
         """Look up what came back from Khalti and has no payment here; staff get a mail about money that is found."""
@@ -152,8 +151,12 @@ class ReconcilerPass:
     def results(self) -> Iterator[PassResult]:
         """Look up the payments, and do nothing else."""
         yield from self._probe()
+        if self._wanted != (1, 1):
+            processes, workers = self._wanted
+            self._processes = processes_for(processes, items=len(self._pks), per_second=self._per_second)
+            self._workers = workers_for(workers, processes=self._processes)
         busy: list[int] = []
-        for result in self._each(self._pks, self._process):
+        for result in self._in_processes() if self._processes > 1 else self._each(self._pks, self._process):
             if result.label == PassLabel.BUSY and not self._due_only:
                 busy.append(result.payment.pk)
             else:
@@ -193,6 +196,25 @@ class ReconcilerPass:
         workers = min(self._workers, len(pks))
         return in_threads(pks, work, workers=workers, stopped=self._stopped) if workers > 1 else map(work, pks)
 
+    def _in_processes(self) -> Iterator[PassResult]:
+        """Process the payments in children; what a child that was killed has left comes last, in this process."""
+        keys = Credentials.objects.filter(pk__in=self._credentials)
+        self._paces |= shared_paces(
+            keys, per_second=self._per_second, expected=len(self._pks), report=self._report_key
+        )
+        silent = [row.server for row in silent_servers()]
+        lost: list[int] = []
+
+        def begin() -> None:
+            for server in silent:
+                breaker_for(server).silence_is_recorded = True
+
+        yield from in_processes(
+            self._pks, self._process, processes=self._processes, workers=self._workers, stopped=self._stopped,
+            lost=lost, begin=begin,
+        )  # fmt: skip
+        yield from self._each(lost, self._process)
+
     def _process(self, pk: int) -> PassResult:
         payment = Payment(pk=pk)
         try:
@@ -203,7 +225,7 @@ class ReconcilerPass:
             if is_database_failure(exc):  # not the payment's fault
                 connection.close_if_unusable_or_obsolete()
             else:
-                self._flag_failure(payment, exc)
+                flag_failure(payment, exc, at=self._started_at)
             return PassResult(payment=payment, outcome=None, label=PassLabel.FAILED)
 
     def _wait_and_process(self, pk: int) -> PassResult:
@@ -249,18 +271,20 @@ class ReconcilerPass:
         return payment.last_lookup_at is not None and self._started_at < payment.last_lookup_at <= now
 
     def _without_key(self, payment: Payment, exc: conf.NoKeyInThisProcess) -> PassResult:
-        """Leave the payment as it is, its next poll too, and log each missing key once: another process has it."""
-        if payment.credentials_id not in self._reported_keys:
-            self._reported_keys.add(payment.credentials_id)
-            log.error("reconcile: no payment of key %s is looked up: %s", payment.credentials.fingerprint, exc)
+        """Leave the payment as it is, its next poll too: another process has the key."""
+        self._report_key(payment.credentials, exc)
         return PassResult(payment=payment, outcome=None, label=PassLabel.NO_KEY)
 
+    def _report_key(self, credentials: Credentials, exc: conf.NoKeyInThisProcess) -> None:
+        """Log each missing key once."""
+        if credentials.pk not in self._reported_keys:
+            self._reported_keys.add(credentials.pk)
+            log.error("reconcile: no payment of key %s is looked up: %s", credentials.fingerprint, exc)
+
     def _release_again(self, payment: Payment, reason: ReleaseReason) -> PassResult:
-        """Release what a payment without money still holds, where the shop failed before; later and later."""
-        outcome = release_payment(payment, reason, customer_present=False, states=())
-        if not Purchase.objects.filter(pk=payment.purchase_id, state=PurchaseState.OPEN).exists():
+        outcome, is_released = release_again(payment, reason, at=self._started_at)
+        if is_released:
             return _result(payment, outcome)
-        self._poll_later(payment)
         return PassResult(payment=payment, outcome=outcome, label=PassLabel.FAILED)
 
     def _may_look_up(self, url: str) -> bool:
@@ -268,9 +292,10 @@ class ReconcilerPass:
         server, breaker = server_of(url), breaker_for(url)
         if server in self._in_outage or breaker.is_open or not self._pause(breaker):
             return False
-        pace = LookupPace(server, per_second=self._per_second, expected=len(self._pks))
-        longest = LONGEST_PAUSE if self._waits else 0.0
-        return self._paces.setdefault(server, pace).wait(self._stopped, longest=longest)
+        pace = self._paces.get(server) or self._paces.setdefault(
+            server, LookupPace(server, per_second=self._per_second, expected=len(self._pks))
+        )
+        return pace.wait(self._stopped, longest=LONGEST_PAUSE if self._waits else 0.0)
 
     def _pause(self, breaker: CircuitBreaker) -> bool:
         """Wait as long as Khalti asks (HTTP 429), but not in a request; return whether calls are allowed then.
@@ -283,22 +308,6 @@ class ReconcilerPass:
             if self._stopped.is_set():
                 return False
         return not breaker.retry_after
-
-    def _flag_failure(self, payment: Payment, exc: Exception) -> None:
-        """Poll a payment that cannot be processed ever later, and raise a Flag once."""
-        try:
-            self._poll_later(payment)
-            evidence = {"error": type(exc).__name__}
-            in_one_block(lambda: raise_flag(payment, FlagReason.HOST_FAILED, evidence))
-        except Exception as worse:  # noqa: BLE001 - logged above, and tried again by the next pass
-            log.error("reconcile: payment %s could not be flagged: %s", payment.pk, safe_trace(worse))
-
-    def _poll_later(self, payment: Payment) -> None:
-        failures = payment.poll_failures + 1
-        wait = polling.next_poll(payment, PaymentState(payment.state), failures=failures)
-        Payment.objects.filter(pk=payment.pk).update(
-            last_lookup_at=self._started_at, poll_failures=failures, next_poll_at=polling.poll_after(wait)
-        )
 
 
 def reconcile(*, workers: int = 1, due_only: bool = False) -> Iterator[PassResult]:
@@ -325,13 +334,6 @@ def _send_alerts() -> None:
     """Schedule an e-mail about new Flags, where a process died before it could."""
     if Flag.objects.unmailed().exists():
         schedule_digest()
-
-
-def pass_summary(labels: "Counter[str]") -> str:
-    """Return in one line what a pass found: ``1 expired, 3 paid``."""
-    if not labels:
-        return "nothing to look up"
-    return ", ".join(f"{number} {label}" for label, number in sorted(labels.items()))
 
 
 def _result(payment: Payment, outcome: Outcome) -> PassResult:

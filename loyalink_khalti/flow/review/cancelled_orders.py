@@ -27,7 +27,7 @@ from loyalink_khalti.flow.refunds.order import cancel_order
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.verify import cancel_payment
-from loyalink_khalti.payments import cancelled_orders, polling, refunds, transitions
+from loyalink_khalti.payments import cancelled_orders, job_runs, refunds, transitions
 from loyalink_khalti.payments.cancelled_orders import Cancellation, CancelledOrder
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import LIVE, PurchaseState
@@ -67,7 +67,7 @@ def notice_cancelled_orders() -> int:
 
     Once an hour; ``khalti_reconcile`` calls it after each pass.
     """
-    if not polling.claim_run(NOTICE, every=NOTICE_INTERVAL):
+    if not job_runs.claim_run(NOTICE, every=NOTICE_INTERVAL):
         return 0
     found = {purchase.pk: purchase for purchase, _why in outstanding(placed_at__gt=database_now() - NOTICED_FOR)}
     found |= {row.purchase_id: row.purchase for row in CancelledOrder.objects.filter(closed_at=None)}

@@ -16,7 +16,7 @@ from loyalink_khalti.errors import CannotResolve
 from loyalink_khalti.flow.members.directory import CHUNK, chunked
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
-from loyalink_khalti.payments import missing_orders, polling, refunds, transitions
+from loyalink_khalti.payments import job_runs, missing_orders, refunds, transitions
 from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
@@ -45,7 +45,7 @@ def notice_missing_orders() -> int:
 
     Once an hour; ``khalti_reconcile`` calls it after each pass.
     """
-    if not polling.claim_run(NOTICE, every=NOTICE_INTERVAL):
+    if not job_runs.claim_run(NOTICE, every=NOTICE_INTERVAL):
         return 0
     found = list(placed_without_order(placed_at__gt=database_now() - NOTICED_FOR, missing_order=None))
 

@@ -1,10 +1,13 @@
 """``khalti_reconcile``: look up every payment that may still change."""
 
 import random
+import signal
+import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -13,15 +16,14 @@ from django.utils import timezone
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import safe_trace
-from loyalink_khalti.management.progress import with_progress
+from loyalink_khalti.management.progress import ending_on_signals, with_progress
 
 LOOP_PAUSE = 30
-NO_KEY = (
-    "Khalti was not asked, and no payment was changed: this process has no key. Set KHALTI_SECRET_KEY and "
-    "LOYALINK_FERNET_KEYS in its environment as for the web server (cron does not read the server's environment)."
-)
 NOT_MIGRATED = "The database lacks migrations of this version. Run `python manage.py migrate` first: {names}"
-WORKERS = 16
+ONE_PROCESS = "{why} One process looks the payments up; another khalti_reconcile may run beside it."
+FIGURES = "{done.done} looked up in {done.seconds:.1f} s, {done.per_second:.0f} a second, by {all} workers"
+FIGURES_FROM = 100
+"""Payments in a pass from which its figures are printed without ``-v 2``."""
 
 
 class Command(BaseCommand):
@@ -41,19 +43,30 @@ class Command(BaseCommand):
             help="seconds between two passes of the loop (%(default)s)",
         )
         parser.add_argument(
-            "--workers", type=_above_zero, default=WORKERS, help="payments to look up at the same time (%(default)s)"
+            "--processes",
+            type=_above_zero,
+            help="processes of a large pass (the number of cores; SQLite: 1)",
+        )
+        parser.add_argument(
+            "--workers", type=_above_zero, help="payments that each process looks up at the same time (16)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["loop"]:
-            if missing := flow.missing_migrations():
-                raise CommandError(NOT_MIGRATED.format(names=", ".join(missing)), returncode=2)
-            labels, _is_full = self._pass(options, due_only=False)
-            if labels[flow.PassLabel.NO_KEY]:
-                raise CommandError(NO_KEY, returncode=2)
-            return
-        with suppress(KeyboardInterrupt):
-            self._loop(options)
+        if (options["processes"] or 1) > 1 and (why := flow.process_obstacle()):
+            self.stderr.write(ONE_PROCESS.format(why=why))
+        with ending_on_signals() as received:
+            try:
+                self._loop(options) if options["loop"] else self._once(options)
+            except KeyboardInterrupt:
+                if not options["loop"]:
+                    sys.exit(128 + (received or [signal.SIGINT])[0])
+
+    def _once(self, options: dict[str, Any]) -> None:
+        if missing := flow.missing_migrations():
+            raise CommandError(NOT_MIGRATED.format(names=", ".join(missing)), returncode=2)
+        labels, _is_full = self._pass(options, due_only=False)
+        if labels[flow.PassLabel.NO_KEY]:
+            raise CommandError(flow.NO_KEY, returncode=2)
 
     def _loop(self, options: dict[str, Any]) -> None:
         while True:
@@ -78,14 +91,15 @@ class Command(BaseCommand):
     def _pass(self, options: dict[str, Any], *, due_only: bool) -> tuple[Counter[str], bool]:
         """Make a pass; return what it found, and whether more may be due than one pass takes."""
         labels: Counter[str] = Counter()
-        results = flow.ReconcilerPass(workers=options["workers"], due_only=due_only)
-        by_line = options["verbosity"] > 1
-        for result in results if by_line else self._with_progress(results):
-            labels[result.label] += 1
-            if by_line:
-                self.stdout.write(f"{result.payment.purchase_order_id}: {result.label}")
-        if labels or not due_only:
-            self.stdout.write(flow.pass_summary(labels))
+        results = flow.ReconcilerPass(processes=options["processes"], workers=options["workers"], due_only=due_only)
+        try:
+            with closing(iter(results)) as rows:  # so that its threads and processes end before anything else happens
+                self._print(rows, results.total, labels, by_line=options["verbosity"] > 1)
+        finally:  # also of a pass that a signal has ended
+            if labels or not due_only:
+                self.stdout.write(flow.pass_summary(labels))
+        if (done := results.figures) and (options["verbosity"] > 1 or labels.total() >= FIGURES_FROM):
+            self.stdout.write(FIGURES.format(done=done, all=f"{done.processes} × {done.workers}"))
         flow.notice_missing_orders()
         flow.notice_cancelled_orders()
         if labels[flow.PassLabel.NOT_LOOKED_UP]:
@@ -94,11 +108,15 @@ class Command(BaseCommand):
             since = f"{timezone.localtime(outage.silent_since):%Y-%m-%d %H:%M}"
             self.stderr.write(f"{outage.server} has given no usable answer since {since}: {outage.error}.")
         if labels[flow.PassLabel.NO_KEY] and options["loop"]:
-            self.stderr.write(NO_KEY)
+            self.stderr.write(flow.NO_KEY)
         return labels, results.is_full and not labels[flow.PassLabel.NOT_LOOKED_UP]
 
-    def _with_progress(self, results: flow.ReconcilerPass) -> Any:
-        return with_progress(results, total=results.total, stream=self.stderr, label="payments")
+    def _print(self, rows: Iterator[flow.PassResult], total: int, labels: "Counter[str]", *, by_line: bool) -> None:
+        shown = rows if by_line else with_progress(rows, total=total, stream=self.stderr, label="payments")
+        for result in shown:
+            labels[result.label] += 1
+            if by_line:
+                self.stdout.write(f"{result.payment.purchase_order_id}: {result.label}")
 
 
 def _above_zero(text: str) -> int:

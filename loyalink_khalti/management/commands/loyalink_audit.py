@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def _print_json(self) -> bool:
         """Write one JSON object, row by row as it is read, its ``ok`` last."""
         self.stdout.write("{", ending="")
-        broken = self._print_list("violations", (asdict(violation) for violation in flow.audit_violations()))
+        broken = self._print_list("violations", (asdict(violation) for violation in flow.recorded_audit()))
         for name, rows in flow.audit_rows().items():
             self._print_list(name, rows)
         self.stdout.write(f'\n  "ok": {json.dumps(not broken)}\n}}')
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def _print_text(self) -> bool:
         ok = True
-        for violation in flow.audit_violations():
+        for violation in flow.recorded_audit():
             ok = False
             line = f"{violation.invariant} {violation.subject}: {violation.detail}"
             self.stdout.write(self.style.ERROR(line))

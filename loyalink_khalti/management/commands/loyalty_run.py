@@ -1,16 +1,14 @@
 """``loyalty_run``: what points do on their dates. Run it every day, or every hour."""
 
 import sys
-from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from loyalink_khalti import flow
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.management.progress import count, with_progress
-
-NOTIFIED = "notified"
+from loyalink_khalti.management.progress import with_progress
 
 
 class Command(BaseCommand):
@@ -20,27 +18,13 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        accounts: Counter[str] = Counter()
-        points: Counter[str] = Counter()
-        total = ledger.count_due()
-        for result in with_progress(ledger.sweep(), total=total, stream=self.stderr, label="accounts"):
-            accounts[result.action] += 1
-            points[result.action] += result.points
-        for notice in with_progress(flow.notify_expiring(), total=0, stream=self.stderr, label="notices"):
-            accounts[NOTIFIED] += 1
-            points[NOTIFIED] += notice.points
-        flow.index_members()
-        self.stdout.write(_summary(accounts, points))
-        if accounts[ledger.FAILED]:
-            self.stderr.write("The log says what failed; loyalink_audit says what is wrong with those accounts.")
+        totals = {"accounts": ledger.count_due()}
+
+        def show(rows: Iterable[Any], name: str) -> Iterable[Any]:
+            return with_progress(rows, total=totals.get(name, 0), stream=self.stderr, label=name)
+
+        result = flow.run_points(show=show)
+        self.stdout.write(result.summary)
+        if result.problem:
+            self.stderr.write(result.problem)
             sys.exit(1)
-
-
-def _summary(accounts: "Counter[str]", points: "Counter[str]") -> str:
-    """Write accounts and points by what was done: ``1 account activated (250 points), 2 accounts changed tier``."""
-    if not accounts:
-        return "nothing was due"
-    return ", ".join(
-        f"{count(number, 'account')} {action}" + (f" ({count(points[action], 'point')})" if points[action] else "")
-        for action, number in sorted(accounts.items())
-    )

@@ -10,7 +10,7 @@ from django.utils import timezone
 from loyalink_khalti import flow
 from loyalink_khalti.flow.operations.health import POLL_OVERDUE_AFTER, STOPPED_AFTER
 from loyalink_khalti.outbox import Message
-from loyalink_khalti.payments import polling
+from loyalink_khalti.payments import job_runs
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti
@@ -131,7 +131,7 @@ def test_it_takes_nine_queries_whatever_the_history(
         khalti.pay(payment.pidx, **({"total_amount": 1} if number % 2 else {}))
         flow.verify_payment(payment)
     begin(shop, "a pending one")
-    polling.record_run(polling.RECONCILE)
+    job_runs.record_run(job_runs.RECONCILE)
 
     with django_assert_num_queries(9):
         flow.health()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from loyalink_khalti import conf, flow
 from loyalink_khalti.flow import PassLabel, audit
 from loyalink_khalti.khalti import circuit_breaker
-from loyalink_khalti.payments import polling
+from loyalink_khalti.payments import job_runs, polling
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.simulator import Simulator
@@ -250,12 +250,12 @@ def test_a_payment_whose_key_is_gone_is_flagged_and_the_others_continue(
 
 def test_it_records_when_it_last_ran(shop: FakeShop, khalti: Khalti) -> None:
     """G06"""
-    before = polling.last_run(polling.RECONCILE)
+    before = job_runs.last_run(job_runs.RECONCILE)
 
     labels()
 
     assert before is None
-    assert polling.last_run(polling.RECONCILE) is not None
+    assert job_runs.last_run(job_runs.RECONCILE) is not None
 
 
 def test_a_customer_who_returns_during_the_lookup_reads_confirming(shop: FakeShop, khalti: Khalti) -> None:

@@ -12,8 +12,8 @@ from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import missing_orders
+from loyalink_khalti.payments.job_runs import LastRun
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.polling import LastRun
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, points, states_of

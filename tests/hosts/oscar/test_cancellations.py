@@ -16,8 +16,8 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import cancelled_orders
 from loyalink_khalti.payments.cancelled_orders import CancelledOrder
+from loyalink_khalti.payments.job_runs import LastRun
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.payments.polling import LastRun
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.simulator import Simulator
 

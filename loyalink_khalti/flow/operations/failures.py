@@ -1,0 +1,45 @@
+"""What a pass does with a payment that fails for itself: it is polled ever later, and staff learn of it once."""
+
+import logging
+from datetime import datetime
+
+from loyalink_khalti.errors import safe_trace
+from loyalink_khalti.flow.transactions import in_one_block
+from loyalink_khalti.flow.verification.apply import release_payment
+from loyalink_khalti.payments import polling
+from loyalink_khalti.payments.flags import raise_flag
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
+from loyalink_khalti.ports import Outcome, ReleaseReason
+
+log = logging.getLogger(__name__)
+
+
+def release_again(payment: Payment, reason: ReleaseReason, *, at: datetime) -> tuple[Outcome, bool]:
+    """Release what a payment without money still holds, where the shop failed before; later and later.
+
+    Return what the customer sees, and whether it is released now. ``at`` is when the pass began.
+    """
+    outcome = release_payment(payment, reason, customer_present=False, states=())
+    if not Purchase.objects.filter(pk=payment.purchase_id, state=PurchaseState.OPEN).exists():
+        return outcome, True
+    _poll_later(payment, at=at)
+    return outcome, False
+
+
+def flag_failure(payment: Payment, exc: Exception, *, at: datetime) -> None:
+    """Poll a payment that cannot be processed ever later, and raise a Flag once. ``at`` is when the pass began."""
+    try:
+        _poll_later(payment, at=at)
+        evidence = {"error": type(exc).__name__}
+        in_one_block(lambda: raise_flag(payment, FlagReason.HOST_FAILED, evidence))
+    except Exception as worse:  # noqa: BLE001 - logged by the pass, and tried again by the next one
+        log.error("reconcile: payment %s could not be flagged: %s", payment.pk, safe_trace(worse))
+
+
+def _poll_later(payment: Payment, *, at: datetime) -> None:
+    failures = payment.poll_failures + 1
+    wait = polling.next_poll(payment, PaymentState(payment.state), failures=failures)
+    Payment.objects.filter(pk=payment.pk).update(
+        last_lookup_at=at, poll_failures=failures, next_poll_at=polling.poll_after(wait)
+    )
