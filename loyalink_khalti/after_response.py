@@ -1,7 +1,7 @@
 """Work that can wait until the browser has its response (sending e-mails, a lookup), and the request of this thread.
 
 In a request it runs after the response is sent, in the same thread; anywhere else it runs at once. Under ASGI, and for
-streamed responses, this needs our middleware.
+streamed responses, this needs our middleware. It continues the trace of the request, and its log records name it.
 """
 
 import logging
@@ -16,6 +16,7 @@ from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.errors import safe_trace
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Work = Callable[[], object]
 _current: ContextVar[HttpRequest | None] = ContextVar("loyalink_khalti_request", default=None)
+_origin: ContextVar[HttpRequest | None] = ContextVar("loyalink_khalti_origin", default=None)
 _request = Local()
 """Of the request in this thread: ``scheduled`` work while its view runs, ``streaming`` work while its body is sent."""
 
@@ -33,7 +35,23 @@ def after_response(work: Work) -> None:
     if scheduled is None:
         work()
     else:
-        scheduled.append(work)
+        scheduled.append(_continuing(telemetry.carried(work)))
+
+
+def _continuing(work: Work) -> Work:
+    """Return work that knows of which request it is: see ``request_of_this_work``."""
+    request = request_of_this_work()
+    if request is None:
+        return work
+
+    def run() -> None:
+        token = _origin.set(request)
+        try:
+            work()
+        finally:
+            _origin.reset(token)
+
+    return run
 
 
 def in_request() -> bool:
@@ -68,6 +86,11 @@ def read_again() -> None:
     request = _current.get()
     if request is not None:
         request.__dict__.pop("_loyalink_khalti_reads", None)
+
+
+def request_of_this_work() -> HttpRequest | None:
+    """Return the current request or, after its response, that of the work that it has left; for log records."""
+    return _current.get() or _origin.get()
 
 
 @contextmanager

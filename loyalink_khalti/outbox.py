@@ -19,6 +19,7 @@ from django.db.models import F, Max, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.after_response import after_response
 from loyalink_khalti.clock import DatabaseTime, is_in_future, is_over
 from loyalink_khalti.errors import safe_trace
@@ -160,7 +161,9 @@ def _claim_longer(message: Message) -> bool:
 
 def _send(message: Message) -> bool:
     try:
-        _call(import_string(message.function), message)
+        with telemetry.Span("send_message") as span:
+            span.attributes["code.function.name"] = message.function
+            _call(import_string(message.function), message)
     except Exception as exc:  # noqa: BLE001 - it is tried again
         log.error("outbox: %s failed, attempt %d: %s", message, message.attempts, safe_trace(exc))
         jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not secret

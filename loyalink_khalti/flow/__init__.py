@@ -44,8 +44,13 @@ alone, and import no module below it. To show something they may read models, st
 
 # The order of the imports is that of the story.
 # isort: off
-from loyalink_khalti.flow.checkout.availability import khalti_unavailable_reason
-from loyalink_khalti.flow.checkout.quote import PointsDoNotFit, Quote, points_for_lines, quote
+from loyalink_khalti.flow.checkout.quote import (
+    PointsDoNotFit,
+    Quote,
+    khalti_unavailable_reason,
+    points_for_lines,
+    quote,
+)
 from loyalink_khalti.flow.checkout.begin_payment import PaymentPending, begin_payment
 from loyalink_khalti.flow.checkout.unpaid import (
     ReservedTooMuch,

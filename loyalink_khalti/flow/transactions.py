@@ -4,6 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -50,6 +51,11 @@ def is_database_failure(exc: BaseException) -> bool:
         return True
     sqlstate = getattr(exc.__cause__, "sqlstate", None) or ""
     return isinstance(exc, DatabaseError) and (sqlstate.startswith("40") or sqlstate in _ENDED)
+
+
+def after_commit(work: Callable[..., object], **arguments: object) -> None:
+    """Call ``work`` once the transaction is committed; a failure of it changes nothing."""
+    transaction.on_commit(partial(work, **arguments), robust=True)
 
 
 def is_contention(exc: BaseException) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.errors import KhaltiNotCalled, KhaltiRejected, KhaltiThrottled, KhaltiUnreachable
 
 FAILURE_THRESHOLD = 5
@@ -40,6 +41,13 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """Whether the server has failed too often and its cool-down is not over."""
         return self._failures >= FAILURE_THRESHOLD and self._clock() < self._open_until
+
+    @property
+    def state(self) -> int:
+        """Whether calls are made: ``telemetry.CLOSED``, after the cool-down ``HALF_OPEN``, else ``OPEN``."""
+        if self._failures < FAILURE_THRESHOLD:
+            return telemetry.CLOSED
+        return telemetry.OPEN if self.is_open else telemetry.HALF_OPEN
 
     @property
     def retry_after(self) -> float:
@@ -130,10 +138,12 @@ class ConcurrencyLimit:
     def _wait(self, timeout: float) -> bool:
         if timeout <= 0 or not self._waiting.acquire(blocking=False):
             return False
+        began = time.monotonic()
         try:
             return self._free.acquire(timeout=timeout)
         finally:
             self._waiting.release()
+            telemetry.waited("slot", time.monotonic() - began)
 
 
 _breakers: dict[str, CircuitBreaker] = {}
@@ -150,6 +160,15 @@ def breaker_for(url: str) -> CircuitBreaker:
     """Return this process's circuit breaker for the server of ``url``."""
     with _lock:
         return _breakers.setdefault(server_of(url), CircuitBreaker())
+
+
+def breakers() -> dict[str, CircuitBreaker]:
+    """Return this process's circuit breakers by the scheme and host of their servers."""
+    with _lock:
+        return dict(_breakers)
+
+
+telemetry.observe_breakers(lambda: [(server, breaker.state) for server, breaker in breakers().items()])
 
 
 def reset() -> None:

@@ -5,6 +5,7 @@ https://docs.khalti.com/khalti-epayment/ and https://docs.khalti.com/api/refund/
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +20,7 @@ from loyalink_khalti.errors import (
     KhaltiUnreadable,
 )
 from loyalink_khalti.money import Paisa
+from loyalink_khalti.telemetry import KhaltiCall
 
 from .circuit_breaker import CircuitBreaker, ConcurrencyLimit, breaker_for
 from .credentials import Secret, checked_base_url, is_khalti_url
@@ -79,8 +81,8 @@ class Khalti:
         https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
         """
         url = f"{self.base_url}epayment/initiate/"
-        with self._call():
-            answer = self._send(url, request.to_wire())
+        with self._call("initiate") as call:
+            answer = self._send(call, url, request.to_wire())
             with _shape_in_error(answer):
                 initiated = Initiated.from_wire(_body_of_200(answer, urlsplit(url).path))
             if not is_khalti_url(initiated.payment_url, base_url=self.base_url):
@@ -95,10 +97,12 @@ class Khalti:
         https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
         """
         url = f"{self.base_url}epayment/lookup/"
-        with self._call(deferrable=True):
-            answer = self._send(url, {"pidx": pidx}, resend_if_stale=True)
+        with self._call("lookup", deferrable=True) as call:
+            answer = self._send(call, url, {"pidx": pidx}, resend_if_stale=True)
             with _shape_in_error(answer):
-                return _lookup_of(answer, urlsplit(url).path)
+                found = _lookup_of(answer, urlsplit(url).path)
+            call.outcome = found.status.value
+            return found
 
     def refund(self, transaction_id: str, *, amount: Paisa | None = None, mobile: str | None = None) -> str:
         """Refund everything, or ``amount`` in paisa, and return Khalti's message. Never sent twice.
@@ -111,23 +115,27 @@ class Khalti:
             raise ValueError("not a transaction id of Khalti's")
         # The only endpoint that is not under v2/.
         path = f"merchant-transaction/{quote(transaction_id, safe='')}/refund/"
-        with self._call():
+        with self._call("refund") as call:
             url = self.base_url.removesuffix("v2/") + path
-            answer = self._send(url, refund_to_wire(amount=amount, mobile=mobile))
+            answer = self._send(call, url, refund_to_wire(amount=amount, mobile=mobile))
             detail = _body_of_200(answer, urlsplit(url).path).get("detail")
             if not isinstance(detail, str) or not detail:
                 raise KhaltiUnreadable("a refund without a detail")
             return detail[:MAX_DETAIL]
 
     @contextmanager
-    def _call(self, *, deferrable: bool = False) -> Iterator[None]:
+    def _call(self, operation: str, *, deferrable: bool = False) -> Iterator[KhaltiCall]:
         """Allow one call in this block when the circuit breaker and the concurrency limit allow it."""
-        with self._observed(), self.circuit_breaker.call(deferrable=deferrable):
+        with (
+            KhaltiCall(operation, self.base_url) as call,
+            self._observed(),
+            self.circuit_breaker.call(deferrable=deferrable),
+        ):
             if self._concurrency_limit is None:
-                yield
+                yield call
             else:
                 with self._concurrency_limit.slot(timeout=self._slot_timeout):
-                    yield
+                    yield call
 
     @contextmanager
     def _observed(self) -> Iterator[None]:
@@ -145,8 +153,13 @@ class Khalti:
             raise
         self._observer.after_call(None)
 
-    def _send(self, url: str, body: Mapping[str, Any], *, resend_if_stale: bool = False) -> Answer:
-        answer = self._transport.post(url, json=body, auth=KeyHeader(self._secret), resend_if_stale=resend_if_stale)
+    def _send(self, call: KhaltiCall, url: str, body: Mapping[str, Any], *, resend_if_stale: bool = False) -> Answer:
+        auth, began = KeyHeader(self._secret), perf_counter()
+        try:
+            answer = self._transport.post(url, json=body, auth=auth, resend_if_stale=resend_if_stale)
+        finally:
+            call.seconds = perf_counter() - began
+        call.answered(answer.status_code, resent=answer.resent)
         if answer.content and self._secret.reveal().encode("ascii") in answer.content:
             raise KhaltiUnreadable("an answer that repeats the key")  # Khalti never does; errors keep the answer
         return answer

@@ -45,6 +45,8 @@ class Answer:
     status_code: int
     content: bytes | None = field(repr=False)
     retry_after: float | None = None
+    resent: bool = False
+    """Whether it answers a second try, because the pooled connection of the first was closed."""
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -143,14 +145,14 @@ class Transport:
                     proxies=None,
                 ) as response,
             ):
-                answer = self._read(response)
+                answer = self._read(response, resent=exchange.needs_new_connection)
                 exchange.seconds_left()  # a response that ends after the deadline does not count
                 return answer
         except Exception as exc:  # noqa: BLE001 - no exception is passed on or chained: those of requests
             # carry the request, and the frames of their tracebacks hold the bytes that were sent.
             return _cause(exc)
 
-    def _read(self, response: requests.Response) -> Answer:
+    def _read(self, response: requests.Response, *, resent: bool) -> Answer:
         content = b""
         while len(content) <= self.max_bytes:
             chunk = response.raw.read(self.max_bytes + 1 - len(content), decode_content=False)
@@ -164,6 +166,7 @@ class Transport:
         return Answer(
             status_code=response.status_code,
             content=decoded(content, coding=coding, max_bytes=self.max_bytes) if whole else None,
+            resent=resent,
             retry_after=retry_after_seconds(
                 response.headers.get("Retry-After", ""), date=response.headers.get("Date", "")
             ),

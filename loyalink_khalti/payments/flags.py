@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.dispatch import Signal
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.khalti.wire import Lookup, Status
 
@@ -25,7 +27,7 @@ def raise_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str, Any]
     if any(flag.resolved_at is None for flag in earlier) or _last_by_staff(earlier) == shown:
         return
     Flag.objects.bulk_create([Flag(payment=payment, reason=reason, evidence=shown)], ignore_conflicts=True)
-    transaction.on_commit(_send_flag_raised, robust=True)
+    transaction.on_commit(partial(_send_flag_raised, reason), robust=True)
 
 
 def raise_site_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str, Any]) -> None:
@@ -39,7 +41,7 @@ def raise_site_flag(payment: Payment, reason: FlagReason, evidence: Mapping[str,
         return
     flag = Flag(payment=payment, reason=reason, evidence=_as_stored(evidence), site_key=site_key, last_at=now)
     Flag.objects.bulk_create([flag], ignore_conflicts=True)
-    transaction.on_commit(_send_flag_raised, robust=True)
+    transaction.on_commit(partial(_send_flag_raised, reason), robust=True)
 
 
 def raise_unreadable_flag(payment: Payment, message: str, shape: str) -> None:
@@ -70,7 +72,8 @@ def _as_stored(evidence: Mapping[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _send_flag_raised() -> None:
+def _send_flag_raised(reason: FlagReason) -> None:
+    telemetry.count_flag(reason.value)
     flag_raised.send_robust(sender=Flag)
 
 

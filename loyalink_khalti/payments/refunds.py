@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.clock import DatabaseTime, database_now, is_older, time_of
 from loyalink_khalti.money import Paisa, PointsByPart, points_by_part
 from loyalink_khalti.ports import PAID_LATER, Cart, PaymentMethod
@@ -246,7 +249,10 @@ def refuse_unsent(refund: Refund, message: str) -> bool:
     By a condition and without a lock: another process may send it at this moment.
     """
     unsent = Refund.objects.filter(pk=refund.pk, state=RefundState.REQUESTED)
-    return bool(unsent.update(state=RefundState.REFUSED, khalti_message=message[:500]))
+    is_refused = bool(unsent.update(state=RefundState.REFUSED, khalti_message=message[:500]))
+    if is_refused:
+        _count(RefundState.REFUSED)
+    return is_refused
 
 
 def abandoned_for(time: timedelta) -> Q:
@@ -278,6 +284,11 @@ def set_state(refund: Refund, state: RefundState, khalti_message: str = "") -> N
     if state is RefundState.DONE:
         refund.done_at = database_now()
     refund.save(update_fields=["state", "khalti_message", "done_at"])
+    _count(state)
+
+
+def _count(state: RefundState) -> None:
+    transaction.on_commit(partial(telemetry.count_refund, state.value), robust=True)
 
 
 def mark_inferred(refund: Refund) -> None:

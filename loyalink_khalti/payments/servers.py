@@ -14,6 +14,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.dispatch import Signal
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.khalti.circuit_breaker import FAILURE_THRESHOLD, server_of
 from loyalink_khalti.khalti.transport import MAX_RETRY_AFTER
@@ -153,12 +154,13 @@ class LookupPace:
     def wait(self, stopped: threading.Event, *, longest: float) -> bool:
         """Wait for the next lookup's turn. Return False after ``stopped``, or if it is ``longest`` seconds away."""
         with self._lock:
-            until = time.monotonic() + longest
+            until = (began := time.monotonic()) + longest
             while not stopped.is_set():
                 now = time.monotonic()
                 if (begin := max(self._next, now)) < self._end:
                     if stopped.wait(begin - now):
                         break
+                    telemetry.waited("pace", time.monotonic() - began)
                     self._next = time.monotonic() + self._spacing
                     return True
                 if not self._reserve(longest=until - now):

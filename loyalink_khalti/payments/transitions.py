@@ -6,11 +6,13 @@ Each function is one step; the flow decides their order and commits. Those that 
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.clock import database_now, time_of
 from loyalink_khalti.khalti.wire import MONEY_MOVED, Initiated, Lookup
 from loyalink_khalti.money import Paisa
@@ -149,6 +151,8 @@ def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
     if to in CAPTURED and payment.recorded_outcome == RecordedOutcome.UNPAID:  # it was paid after all
         payment.recorded_outcome = ""
     save(payment, state=to, **fields)
+    reason = str(fields.get("release_reason", ""))
+    transaction.on_commit(partial(telemetry.count_payment, to.value, reason), robust=True)
     if to in RESOLVED_BY and payment.is_flagged:
         resolve_flags(payment, RESOLVED_BY[to], to.value)
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, telemetry
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
     AccountBlocked,
@@ -34,10 +34,10 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, npr
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.states import LIVE, FlagReason
+from loyalink_khalti.payments.states import LIVE, FlagReason, PaymentState
 from loyalink_khalti.ports import Cart, PaymentMethod, PrivateText, ReleaseReason
 
-from .availability import check_cart, khalti_unavailable_reason, remember_merchant_limit
+from .quote import check_cart, khalti_unavailable_reason, remember_merchant_limit
 from .unpaid import check_reservation, count_attempt
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class PaymentPending(CannotPay):
         self.payment = payment
 
 
+@telemetry.verb
 def begin_payment(
     freeze: Callable[[], Cart], *, browser_session: str = "", network: str = "", return_to: str = ""
 ) -> Payment:
@@ -74,11 +75,18 @@ def begin_payment(
     payment = in_one_block_or_cannot_pay(
         lambda: _hold(freeze(), browser_session=browser_session, network=network, return_to=return_to)
     )
+    telemetry.about(
+        payment_id=payment.pk,
+        purchase=payment.purchase.key,
+        site_key=payment.purchase.site_key,
+        attempt=payment.attempt,
+    )
     try:
         request = _initiate_request(payment)
         answer = conf.client_for(payment.credentials, Caller.CHECKOUT)[0].initiate(request)
         if not in_one_block(lambda: transitions.mark_initiated(payment, answer)):
             raise CannotPay(_("Khalti answered too late. Nothing was paid; please try again."))
+        telemetry.count_payment(PaymentState.INITIATED.value)
     except ImproperlyConfigured as exc:
         message = _("Khalti is not set up in this shop at the moment. Please choose another payment method.")
         _refuse(payment, message, exc, FlagReason.INITIATE_REFUSED, {"settings": str(exc)[:500]})

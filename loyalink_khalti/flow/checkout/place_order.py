@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.errors import CannotPay, ShopCannot
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block_or_cannot_pay
 from loyalink_khalti.flow.verification.apply import PLACED_FIELDS, award_points, confirm_order
@@ -13,11 +14,12 @@ from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import Cart, Paid, PaymentMethod
 
-from .availability import check_cart
 from .begin_payment import hold_points
+from .quote import check_cart
 from .unpaid import check_reservation, count_attempt
 
 
+@telemetry.verb
 def place_order(
     freeze: Callable[[], Cart], *, method: PaymentMethod, browser_session: str = "", network: str = ""
 ) -> Purchase:
@@ -52,6 +54,7 @@ def _place_order(cart: Cart, *, method: PaymentMethod, browser_session: str, net
         browser_session=browser_session,
         network=network,
     )
+    telemetry.about(purchase=purchase.key, site_key=purchase.site_key)
     hold_points(purchase)
     paid = Paid(
         method=method,

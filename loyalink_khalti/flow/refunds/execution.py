@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, telemetry
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
@@ -13,7 +13,7 @@ from loyalink_khalti.errors import (
     ShopCannot,
     safe_trace,
 )
-from loyalink_khalti.flow.transactions import in_one_block, is_database_failure
+from loyalink_khalti.flow.transactions import after_commit, in_one_block, is_database_failure
 from loyalink_khalti.flow.verification.apply import release_purchase
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import Paisa
@@ -104,6 +104,8 @@ def _apply(purchase: Purchase, refund: Refund) -> None:
         shipping=cart.shipping,
     )
     refund.points_restored, refund.points_clawed_back = moved.points_restored, moved.points_clawed_back
+    points = {"restored": moved.points_restored, "clawed_back": moved.points_clawed_back}
+    after_commit(telemetry.count_points, **points)
     refund.applied_at = time_of(purchase)
     refund.save(update_fields=["points_restored", "points_clawed_back", "applied_at"])
     refunds.resolve_flag(refund, FlagReason.HOST_FAILED)

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, telemetry
 from loyalink_khalti.errors import CannotRefund, ShopCannot
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
@@ -179,18 +179,21 @@ def refund_order(
             mobile=mobile, seen_refund=seen_refund, enforce_limit=enforce_limit, cancels=cancels,
         )  # fmt: skip
 
-    try:
-        refund = in_one_block(work)
-    except IntegrityError as exc:  # another process was first, and its row was not visible here
-        raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
-    except ShopCannot as exc:
-        reason = {"reason": exc.detail or exc.reason}
-        raise CannotRefund(_("The shop cannot record this refund: %(reason)s") % reason) from exc
-    if refund.state != RefundState.REQUESTED:  # a second click, or no money for Khalti to refund
+    with telemetry.Span("refund_order") as span:
+        span.about(purchase=purchase.key, site_key=purchase.site_key)
+        try:
+            refund = in_one_block(work)
+        except IntegrityError as exc:  # another process was first, and its row was not visible here
+            raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
+        except ShopCannot as exc:
+            reason = {"reason": exc.detail or exc.reason}
+            raise CannotRefund(_("The shop cannot record this refund: %(reason)s") % reason) from exc
+        if refund.state == RefundState.REQUESTED:  # not a second click, and there is money for Khalti to refund
+            is_repeated = refund.is_repeated
+            refund = send_refund(refund, mobile=mobile)
+            refund.is_repeated = is_repeated
+        span.outcome = str(refund.state)
         return refund
-    sent = send_refund(refund, mobile=mobile)
-    sent.is_repeated = refund.is_repeated
-    return sent
 
 
 def cancel_order(purchase: Purchase) -> Refund:

@@ -3,6 +3,7 @@
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
@@ -26,12 +27,15 @@ def refund_payment(payment: Payment, *, actor: str, mobile: str = "", enforce_li
     """
     forbid_transaction("refund_payment")
     mobile = PrivateText(mobile)
-    close_abandoned_refunds(payment.purchase_id)
-    try:
-        refund = in_one_block(lambda: _request(payment, actor=actor, mobile=mobile, enforce_limit=enforce_limit))
-    except IntegrityError as exc:  # another process was first, and its row was not visible here
-        raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
-    return send_refund(refund, mobile=mobile) if refund.state == RefundState.REQUESTED else refund
+    with telemetry.Span("refund_payment") as span:
+        close_abandoned_refunds(payment.purchase_id)
+        try:
+            refund = in_one_block(lambda: _request(payment, actor=actor, mobile=mobile, enforce_limit=enforce_limit))
+        except IntegrityError as exc:  # another process was first, and its row was not visible here
+            raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
+        refund = send_refund(refund, mobile=mobile) if refund.state == RefundState.REQUESTED else refund
+        span.outcome = str(refund.state)
+        return refund
 
 
 def _request(payment: Payment, *, actor: str, mobile: str, enforce_limit: bool) -> Refund:

@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db import transaction
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, telemetry
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import LedgerError, ShopCannot, safe_trace
-from loyalink_khalti.flow.transactions import in_one_block, is_database_failure
+from loyalink_khalti.flow.transactions import after_commit, in_one_block, is_database_failure
 from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import OrderSnapshot
@@ -63,10 +63,9 @@ def apply_lookup(
         if polling.end_lease_unpaid(payment, lease):
             return payment.outcome
 
-    def work() -> Outcome:
-        return _apply(payment, answer, verdict, customer_present=customer_present, counts_attempt=counts_attempt)
-
-    return in_one_block(work)
+    return in_one_block(
+        lambda: _apply(payment, answer, verdict, customer_present=customer_present, counts_attempt=counts_attempt)
+    )
 
 
 def _is_unremarkable(payment: Payment) -> bool:
@@ -227,6 +226,7 @@ def confirm_order(purchase: Purchase, paid: Paid, *, on_credit: bool = False) ->
     purchase.search_text = transitions.search_text_for(purchase.frozen_cart, purchase.number)
     if purchase.points_redeemed and purchase.member_id:  # after the shop's rows: the account is locked last
         _capture_points(purchase, purchase.member_id, on_credit=on_credit)
+        after_commit(telemetry.count_points, redeemed=purchase.points_redeemed)
     purchase.state = PurchaseState.PLACED
     purchase.placed_at = purchase.placed_at or time_of(purchase)
 
@@ -262,6 +262,7 @@ def award_points(purchase: Purchase, *, occasion: str = "") -> None:
             version_id=purchase.rules_version,
             occasion=occasion,
         )
+        after_commit(telemetry.count_points, earned=purchase.earned)
     purchase.save(update_fields=PLACED_FIELDS)
 
 

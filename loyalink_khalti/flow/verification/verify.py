@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
 from limits import RateLimitItemPerSecond
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, telemetry
 from loyalink_khalti.clock import SLACK, time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import (
@@ -47,6 +47,7 @@ GRACE = 5.0
 """seconds that a lease outlasts the call for which it is taken"""
 
 
+@telemetry.verb
 def verify_payment(payment: Payment, *, customer_present: bool = False, ignore_back_off: bool = False) -> Outcome:
     """Look the payment up unless it is settled, apply Khalti's answer, and return what the customer sees.
 
@@ -74,7 +75,10 @@ def verify_payment(payment: Payment, *, customer_present: bool = False, ignore_b
 
 def load(payment: Payment) -> Payment:
     """Return the payment freshly read, with its purchase, the key that created it and ``is_flagged``."""
-    return Payment.objects.with_flags().select_related("purchase", "credentials").get(pk=payment.pk)
+    row = Payment.objects.with_flags().select_related("purchase", "credentials").get(pk=payment.pk)
+    purchase = row.purchase
+    telemetry.about(payment_id=row.pk, purchase=purchase.key, site_key=purchase.site_key, attempt=row.attempt)
+    return row
 
 
 def take_lease(
@@ -210,6 +214,7 @@ def _flag(payment: Payment, reason: FlagReason, evidence: dict[str, object]) -> 
     in_one_block(lambda: raise_flag(payment, reason, evidence))
 
 
+@telemetry.verb
 def cancel_payment(payment: Payment, *, customer_present: bool = True) -> Outcome:
     """Cancel a pending payment: look it up first, and release it only where Khalti says not paid.
 
