@@ -235,12 +235,9 @@ def _capture_points(purchase: Purchase, member_id: str, *, on_credit: bool) -> N
     """Capture the points held; those of a released purchase are held again first, or captured on credit."""
     if purchase.state == PurchaseState.RELEASED:
         hold: dict[str, Any] = {
-            "site_key": purchase.site_key,
-            "member_id": member_id,
-            "purchase": purchase.key,
-            "points": Points(purchase.points_redeemed),
-            "version_id": purchase.rules_version,
-        }
+            "site_key": purchase.site_key, "member_id": member_id, "purchase": purchase.key,
+            "points": Points(purchase.points_redeemed), "version_id": purchase.rules_version,
+        }  # fmt: skip
         if on_credit:
             ledger.late_capture(**hold, value=Paisa(purchase.points_value))
             return
