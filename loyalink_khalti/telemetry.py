@@ -89,7 +89,7 @@ class Span:
             _current.reset(self._token)
             if self._attached is not None:
                 context.detach(self._attached)
-        if exc is not None:
+        if exc is not None and not isinstance(exc, GeneratorExit):
             self.outcome, self.error_type = self.outcome_of(exc), type(exc).__name__
         self.measure(seconds)
         if self._span.is_recording():
@@ -200,6 +200,13 @@ def carried(work: Callable[[], T]) -> Callable[[], T]:
             _current.reset(before)
 
     return run
+
+
+def flush() -> None:
+    """Let an SDK export what it has: a process ends now that other code does not know of."""
+    for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
+        export: Callable[[], object] = getattr(provider, "force_flush", bool)
+        export()
 
 
 def count_payment(state: str, reason: str = "") -> None:

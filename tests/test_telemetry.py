@@ -172,6 +172,25 @@ def test_the_breaker_and_what_it_keeps_from_being_sent_are_seen(
     assert received._totals()["loyalink_khalti.breaker", ("dev.khalti.com",)] == telemetry.OPEN
 
 
+def test_each_payment_of_a_pass_is_part_of_it_in_whatever_thread(
+    shop: FakeShop, khalti: Khalti, received: Received
+) -> None:
+    payments = [flow.begin_payment(shop.freeze(shop.cart(f"order-{number}"))) for number in range(3)]
+    khalti.pay(payments[0].pidx)
+
+    list(flow.reconcile(workers=3))
+
+    passes = received.span("reconcile")
+    looked_up = [span for span in received.spans if span.name == "reconcile_payment"]
+    assert {span.parent.span_id for span in looked_up if span.parent} == {passes.context.span_id}
+    assert sorted(str((span.attributes or {})["loyalink_khalti.outcome"]) for span in looked_up) == [
+        "confirming", "confirming", "paid",
+    ]  # fmt: skip
+    assert {(span.attributes or {})["loyalink_khalti.payment.id"] for span in looked_up} == {
+        payment.pk for payment in payments
+    }
+
+
 def test_flags_are_counted_by_reason_once_they_are_committed(
     shop: FakeShop, khalti: Khalti, received: Received
 ) -> None:

@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 
 from django.db import connection, connections
 
+from loyalink_khalti import telemetry
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -225,3 +227,4 @@ def _serve(
             todo.put(None)
         for thread in threads:
             thread.join()
+        telemetry.flush()

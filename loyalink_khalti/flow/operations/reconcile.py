@@ -16,14 +16,12 @@ from datetime import timedelta
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from loyalink_khalti import conf, outbox
+from loyalink_khalti import conf, outbox, telemetry
 from loyalink_khalti.clock import database_now, time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import safe_trace
-from loyalink_khalti.flow.refunds.order import apply_refund
 from loyalink_khalti.flow.review.alerts import schedule_digest
 from loyalink_khalti.flow.transactions import forbid_transaction, is_database_failure
-from loyalink_khalti.flow.verification.external_refunds import look_up_refunds
 from loyalink_khalti.flow.verification.unmatched import look_up_unmatched
 from loyalink_khalti.flow.verification.verify import (
     is_refunding,
@@ -36,17 +34,17 @@ from loyalink_khalti.flow.verification.verify import (
 )
 from loyalink_khalti.khalti import CircuitBreaker
 from loyalink_khalti.khalti.circuit_breaker import breaker_for, server_of
-from loyalink_khalti.payments import job_runs, polling, received, refunds, unmatched
+from loyalink_khalti.payments import job_runs, polling, received, unmatched
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
 from loyalink_khalti.payments.servers import LookupPace, payments_at, silent_servers
 from loyalink_khalti.payments.states import PaymentState, PurchaseState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.ports import Outcome, ReleaseReason
 
-from .failures import flag_failure, release_again
 from .processes import in_processes, processes_for, workers_for
 from .results import NOT_DONE, PassLabel, PassResult
 from .shared_pace import shared_paces
+from .special_cases import flag_failure, reconcile_refunds, release_again
 from .workers import in_threads
 
 log = logging.getLogger(__name__)
@@ -74,6 +72,7 @@ class ReconcilerPass:
 
     figures: job_runs.RunFigures | None = None
     """What it has done, once it is complete and if there was anything to look up."""
+    _span: telemetry.Span | None = None
 
     def __init__(
         self, *, workers: int | None = 1, processes: int | None = 1, due_only: bool = False, most: int | None = None,
@@ -150,19 +149,20 @@ class ReconcilerPass:
 
     def results(self) -> Iterator[PassResult]:
         """Look up the payments, and do nothing else."""
-        yield from self._probe()
-        if self._wanted != (1, 1):
-            processes, workers = self._wanted
-            self._processes = processes_for(processes, items=len(self._pks), per_second=self._per_second)
-            self._workers = workers_for(workers, processes=self._processes)
-        busy: list[int] = []
-        for result in self._in_processes() if self._processes > 1 else self._each(self._pks, self._process):
-            if result.label == PassLabel.BUSY and not self._due_only:
-                busy.append(result.payment.pk)
-            else:
-                yield result
-        self._waits_until = time.monotonic() + longest_lease()
-        yield from self._each(busy, self._wait_and_process)
+        with telemetry.Span("reconcile", current=False) as self._span:
+            yield from self._probe()
+            if self._wanted != (1, 1):
+                processes, workers = self._wanted
+                self._processes = processes_for(processes, items=len(self._pks), per_second=self._per_second)
+                self._workers = workers_for(workers, processes=self._processes)
+            busy: list[int] = []
+            for result in self._in_processes() if self._processes > 1 else self._each(self._pks, self._process):
+                if result.label == PassLabel.BUSY and not self._due_only:
+                    busy.append(result.payment.pk)
+                else:
+                    yield result
+            self._waits_until = time.monotonic() + longest_lease()
+            yield from self._each(busy, self._wait_and_process)
 
     def _probe(self) -> Iterator[PassResult]:
         """Try each server that did not answer last, by one payment; in an outage no other is looked up there.
@@ -216,6 +216,12 @@ class ReconcilerPass:
         yield from self._each(lost, self._process)
 
     def _process(self, pk: int) -> PassResult:
+        with telemetry.Span("reconcile_payment", part_of=self._span) as span:
+            result = self._process_one(pk)
+            span.outcome = result.label
+            return result
+
+    def _process_one(self, pk: int) -> PassResult:
         payment = Payment(pk=pk)
         try:
             payment = load(payment)
@@ -260,7 +266,7 @@ class ReconcilerPass:
                 return PassResult(payment=payment, outcome=payment.outcome, label=PassLabel.BUSY)
             return _result(payment, payment.outcome)
         if is_refunding(payment):
-            return _reconcile_refunds(payment, lease)
+            return reconcile_refunds(payment, lease)
         return _result(payment, look_up_and_apply(payment, lease, caller=Caller.JOB))
 
     def _is_taken(self, payment: Payment) -> bool:
@@ -304,6 +310,7 @@ class ReconcilerPass:
         """
         until = time.monotonic() + LONGEST_PAUSE
         while self._waits and 0 < breaker.retry_after <= until - time.monotonic():
+            telemetry.waited("429", breaker.retry_after)
             self._stopped.wait(breaker.retry_after)
             if self._stopped.is_set():
                 return False
@@ -338,13 +345,3 @@ def _send_alerts() -> None:
 
 def _result(payment: Payment, outcome: Outcome) -> PassResult:
     return PassResult(payment=payment, outcome=outcome, label=outcome.value)
-
-
-def _reconcile_refunds(payment: Payment, lease: str) -> PassResult:
-    outcome = look_up_refunds(payment, lease)
-    for refund in refunds.unapplied(payment.purchase):
-        apply_refund(refund)
-    label = PassLabel.FAILED if outcome is None else PassLabel.UNCHANGED
-    if outcome is not None and load(payment).state != payment.state:
-        label = PassLabel.REFUNDED
-    return PassResult(payment=payment, outcome=outcome, label=label)

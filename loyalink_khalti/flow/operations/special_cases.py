@@ -1,18 +1,37 @@
-"""What a pass does with a payment that fails for itself: it is polled ever later, and staff learn of it once."""
+"""What a pass does with a payment beside a plain lookup: refunds, what could not be released, and failures.
+
+A payment that fails for itself is polled ever later, and staff learn of it once.
+"""
 
 import logging
 from datetime import datetime
 
 from loyalink_khalti.errors import safe_trace
+from loyalink_khalti.flow.refunds.order import apply_refund
 from loyalink_khalti.flow.transactions import in_one_block
 from loyalink_khalti.flow.verification.apply import release_payment
-from loyalink_khalti.payments import polling
+from loyalink_khalti.flow.verification.external_refunds import look_up_refunds
+from loyalink_khalti.flow.verification.verify import load
+from loyalink_khalti.payments import polling, refunds
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
 from loyalink_khalti.ports import Outcome, ReleaseReason
 
+from .results import PassLabel, PassResult
+
 log = logging.getLogger(__name__)
+
+
+def reconcile_refunds(payment: Payment, lease: str) -> PassResult:
+    """Look up what became of the refunds of a settled payment, and apply those that are not applied yet."""
+    outcome = look_up_refunds(payment, lease)
+    for refund in refunds.unapplied(payment.purchase):
+        apply_refund(refund)
+    label = PassLabel.FAILED if outcome is None else PassLabel.UNCHANGED
+    if outcome is not None and load(payment).state != payment.state:
+        label = PassLabel.REFUNDED
+    return PassResult(payment=payment, outcome=outcome, label=label)
 
 
 def release_again(payment: Payment, reason: ReleaseReason, *, at: datetime) -> tuple[Outcome, bool]:
