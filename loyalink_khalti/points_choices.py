@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from .after_response import once_per_request, read_again
 from .money import Points
 
 KEPT_FOR = timedelta(days=30)
@@ -32,6 +33,7 @@ class PointsChoice(models.Model):
 
 def choose_points(*, shop: str, origin: str, points: Points) -> None:
     """Keep how many points a basket is to use, 0 for none; the caller has checked that they fit."""
+    read_again()
     PointsChoice.objects.filter(chosen_at__lt=timezone.now() - KEPT_FOR).delete()
     if not points:
         PointsChoice.objects.filter(shop=shop, origin=origin).delete()
@@ -42,6 +44,7 @@ def choose_points(*, shop: str, origin: str, points: Points) -> None:
 
 
 def chosen_points(*, shop: str, origin: str) -> Points:
-    """Return how many points a basket is to use; one query."""
+    """Return how many points a basket is to use; one query, once for a request."""
     rows = PointsChoice.objects.filter(shop=shop, origin=origin)
-    return Points(rows.values_list("points", flat=True).first() or 0)
+    read = rows.values_list("points", flat=True).first
+    return once_per_request(("points choice", shop, origin), lambda: Points(read() or 0))

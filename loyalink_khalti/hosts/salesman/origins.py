@@ -7,6 +7,7 @@ products, so a basket of which something is left after an order gets another ori
 from itertools import count
 from typing import Any
 
+from loyalink_khalti.after_response import once_per_request
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 
@@ -16,7 +17,14 @@ CHUNK = 50
 
 
 def origin_of(basket: Any) -> str:
-    """Return the origin of what a basket contains now; one query, one more for each `CHUNK` orders before."""
+    """Return the origin of what a basket contains now; one query, one more for each `CHUNK` orders before.
+
+    It is read once for a request, and again under the lock of a basket.
+    """
+    return once_per_request(("salesman origin", basket.pk), lambda: _origin_of(basket))
+
+
+def _origin_of(basket: Any) -> str:
     for start in count(step=CHUNK):
         origins = [f"{basket.pk}.{number}" for number in range(start, start + CHUNK)]
         placed = Purchase.objects.filter(shop=SHOP, origin__in=origins, state=PurchaseState.PLACED)

@@ -4,26 +4,15 @@ Counted are the requests and the work after their responses: Oscar's signals, it
 order mail, which are Oscar's own statements for the most part.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.simulator import Simulator
+from tests.statements import own_statements, sent_statements
 
 from .conftest import Customer, Store, payment_of
 
 pytestmark = pytest.mark.money
-
-
-def statements(call: Callable[[], Any]) -> tuple[Any, list[str]]:
-    """Return what a call returns, and the statements that it sends."""
-    with CaptureQueriesContext(connection) as captured:
-        result = call()
-    return result, [query["sql"] for query in captured.captured_queries]
 
 
 def place(customer: Customer, store: Store, *, points: int) -> tuple[Payment, list[str]]:
@@ -31,17 +20,17 @@ def place(customer: Customer, store: Store, *, points: int) -> tuple[Payment, li
     customer.put(store.notebook)
     customer.fill_in()
     customer.choose(points=points)
-    response, sent = statements(customer.place)
+    with sent_statements() as sent:
+        response = customer.place()
     return payment_of(response), sent
 
 
 def come_back(customer: Customer, payment: Payment) -> list[str]:
     """Come back from Khalti as a browser does, until the redirect to the thank-you page."""
-    address, sent = f"/khalti/return/{payment.token}/?pidx={payment.pidx}&status=Completed", []
-    while not address.endswith("/thank-you/"):
-        response, more = statements(lambda address=address: customer.browser.get(address))  # type: ignore[misc]
-        sent += more
-        address = response["Location"]
+    address = f"/khalti/return/{payment.token}/?pidx={payment.pidx}&status=Completed"
+    with sent_statements() as sent:
+        while not address.endswith("/thank-you/"):
+            address = customer.browser.get(address)["Location"]
     return sent
 
 
@@ -61,3 +50,20 @@ def test_a_purchase_takes_a_bounded_number_of_statements_on_the_wire(
 
     assert len(placing) <= begin, "\n".join([str(len(placing)), *placing])
     assert len(returning) <= most, "\n".join([str(len(returning)), *returning])
+
+
+@pytest.mark.same_on_both
+def test_no_page_of_the_checkout_reads_anything_of_ours_twice(store: Store, sita: Customer, khalti: Simulator) -> None:
+    """Settings, key, rules, balance, site, categories and pending payment; pages without a quote: the last alone."""
+    sita.add(store.notebook)
+    sita.go_to_payment()
+    sita.choose(points=500)
+    pages = {"basket": 1, "checkout/shipping-method": 1, "checkout/payment-method": 11, "checkout/preview": 10}
+    cost = {}
+    for page in pages:
+        with own_statements() as own:
+            sita.browser.get(f"/shop/{page}/", follow=True)
+        cost[page] = own
+
+    assert all(len(own) == len(set(own)) for own in cost.values()), cost
+    assert {page: len(own) for page, own in cost.items()} == pages, cost

@@ -18,6 +18,7 @@ from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.simulator import Simulator
 from tests.hosts.page.conftest import TeaHouse, new_member
+from tests.statements import own_statements
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BASKET, CHECKOUT, FIND = "/khalti/basket/", "/khalti/checkout/", "/khalti/order/"
@@ -265,3 +266,20 @@ def test_what_staff_do_is_mailed(house: TeaHouse) -> None:
     assert len({message.subject for message in mail.outbox}) == 5
     assert all(order.number in str(message.body) and "{" not in str(message.body) for message in mail.outbox)
     assert "Please have Rs 500.00 ready in cash" in str(mail.outbox[0].body)
+
+
+def test_no_page_reads_anything_of_ours_twice(house: TeaHouse, khalti: Simulator) -> None:
+    page, client = house.trek(stock=5), Client()
+    client.force_login(
+        new_member("sita@example.com", points=1200), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    buy(client, page)
+    pages = {page.url: 2, BASKET: 15, CHECKOUT: 17}
+    cost = {}
+    for path in pages:
+        with own_statements() as own:
+            assert client.get(path).status_code == 200
+        cost[path] = own
+
+    assert {path: len(own) for path, own in cost.items()} == pages, cost
+    assert all(len(own) == len(set(own)) for own in cost.values()), cost

@@ -10,6 +10,7 @@ from salesman.orders.signals import status_changed
 from loyalink_khalti import flow
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.simulator import Simulator
+from tests.statements import own_statements
 
 from .site.models import Tea
 from .store import Customer, Store, available, new_member, only_purchase, order_of, payment_of
@@ -230,3 +231,18 @@ def test_a_method_says_why_it_is_not_offered(
 
 def no_cash(_basket: Any) -> str:
     return "No cash this week."
+
+
+@pytest.mark.same_on_both
+def test_no_answer_reads_anything_of_ours_twice(store: Store, maya: Customer, khalti: Simulator) -> None:
+    maya.add(store.green)
+    maya.put("payment/khalti/points/", {"points": 500})
+    answers = {"basket/": 9, "checkout/": 9, "payment/khalti/points/": 9}
+    cost = {}
+    for path in answers:
+        with own_statements() as own:
+            assert maya.get(path).status_code == 200, path
+        cost[path] = own
+
+    assert {path: len(own) for path, own in cost.items()} == answers, cost
+    assert all(len(own) == len(set(own)) for own in cost.values()), cost
