@@ -5,6 +5,7 @@ purchase holds its Cart, as it must. It writes nothing unless ``DEBUG`` is on.
 """
 
 import http.client
+import io
 import logging
 import smtplib
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from django.utils.log import AdminEmailHandler
 
 from loyalink_khalti import flow, outbox
 from loyalink_khalti.khalti import circuit_breaker
+from loyalink_khalti.logs import ContextFilter, JsonFormatter
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.simulator import Simulator
 from loyalink_khalti.testing import FakeShop
@@ -61,8 +63,10 @@ faults = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 class Output:
     """All that reached logs, error mails, error pages and the terminal."""
 
-    def __init__(self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-        self.caplog, self.capfd = caplog, capfd
+    def __init__(
+        self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], lines: io.StringIO
+    ) -> None:
+        self.caplog, self.capfd, self.lines = caplog, capfd, lines
         self.pages: list[str] = []
 
     def page(self, response: Any) -> Any:
@@ -75,24 +79,29 @@ class Output:
     def text(self) -> str:
         mails = [str(message.message()) + "".join(str(part) for part, _kind in getattr(message, "alternatives", ()))
                  for message in mail.outbox]  # fmt: skip
-        return "\n".join([self.caplog.text, *self.capfd.readouterr(), *mails, *self.pages])
+        return "\n".join([self.caplog.text, self.lines.getvalue(), *self.capfd.readouterr(), *mails, *self.pages])
 
 
 @pytest.fixture
 def output(
     shop: FakeShop, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], settings: Any
 ) -> Iterator[Output]:
-    """Every logger at DEBUG, HTTP traffic printed, and an administrator who gets every error by mail, as HTML."""
+    """Every logger at DEBUG, as text and as JSON, HTTP traffic printed, and an administrator with error mails in HTML."""
     caplog.set_level(logging.DEBUG)
     settings.ADMINS = [("Admin", "admin@shop.example")]
     settings.ROOT_URLCONF = "tests.privacy.host"
     mailing = AdminEmailHandler(include_html=True)
     logging.getLogger().addHandler(mailing)
     mailing.setLevel(logging.ERROR)
+    structured = logging.StreamHandler(io.StringIO())
+    structured.addFilter(ContextFilter())
+    structured.setFormatter(JsonFormatter())
+    logging.getLogger().addHandler(structured)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(http.client.HTTPConnection, "debuglevel", 1)
         patch.setattr(logging.getLogger("django.db.backends"), "disabled", True)
-        yield Output(caplog, capfd)
+        yield Output(caplog, capfd, structured.stream)
+    logging.getLogger().removeHandler(structured)
     logging.getLogger().removeHandler(mailing)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from loyalink_khalti import telemetry
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.flow.refunds.execution import close_abandoned_refunds
 from loyalink_khalti.flow.refunds.order import apply_refund
@@ -24,6 +25,7 @@ class RefreshResult:
     outcome: Outcome
 
 
+@telemetry.verb
 def refresh_payment(payment: Payment) -> RefreshResult:
     """Look a payment up now, whatever its state and back-off, and apply the answer, refunds included.
 
