@@ -86,7 +86,7 @@ class Output:
 def output(
     shop: FakeShop, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], settings: Any
 ) -> Iterator[Output]:
-    """Every logger at DEBUG, as text and as JSON, HTTP traffic printed, and an administrator with error mails in HTML."""
+    """Every logger at DEBUG, as text and as JSON, HTTP traffic printed, and error mails in HTML."""
     caplog.set_level(logging.DEBUG)
     settings.ADMINS = [("Admin", "admin@shop.example")]
     settings.ROOT_URLCONF = "tests.privacy.host"
