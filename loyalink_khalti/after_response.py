@@ -25,6 +25,9 @@ T = TypeVar("T")
 Work = Callable[[], object]
 _current: ContextVar[HttpRequest | None] = ContextVar("loyalink_khalti_request", default=None)
 _origin: ContextVar[HttpRequest | None] = ContextVar("loyalink_khalti_origin", default=None)
+reads: ContextVar[dict[Hashable, Any] | None] = ContextVar("loyalink_khalti_reads", default=None)
+"""What ``once_per_request`` has read in the current request. A transaction of the flow empties it before and after:
+nothing that was read before a lock counts after it."""
 _request = Local()
 """Of the request in this thread: ``scheduled`` work while its view runs, ``streaming`` work while its body is sent."""
 
@@ -70,22 +73,14 @@ def current_request() -> HttpRequest | None:
 def once_per_request(what: Hashable, read: Callable[[], T]) -> T:
     """Return what ``read`` returns, which is called once for all parts of a page that need it; ``what`` names it.
 
-    Not in a job, and not across a transaction of the flow: it calls ``read_again``. Never for a row that is written.
+    Not in a job, and not across a transaction of the flow. Never for a row that is written.
     """
-    request = _current.get()
-    if request is None:
+    known = reads.get()
+    if known is None:
         return read()
-    known: dict[Hashable, Any] = request.__dict__.setdefault("_loyalink_khalti_reads", {})
     if what not in known:
         known[what] = read()
     return cast(T, known[what])
-
-
-def read_again() -> None:
-    """Forget what ``once_per_request`` has read: nothing that was read before a lock counts after it."""
-    request = _current.get()
-    if request is not None:
-        request.__dict__.pop("_loyalink_khalti_reads", None)
 
 
 def request_of_this_work() -> HttpRequest | None:
@@ -96,11 +91,12 @@ def request_of_this_work() -> HttpRequest | None:
 @contextmanager
 def answering(request: HttpRequest) -> Iterator[None]:
     """Make a request the current one while it is answered."""
-    token = _current.set(request)
+    token, reads_before = _current.set(request), reads.set({})
     try:
         yield
     finally:
         _current.reset(token)
+        reads.reset(reads_before)
 
 
 def start(**_signal: Any) -> None:

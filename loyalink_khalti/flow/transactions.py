@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
-from loyalink_khalti.after_response import read_again
+from loyalink_khalti.after_response import reads
 from loyalink_khalti.errors import CannotPay, InsideTransaction, safe_trace
 
 log = logging.getLogger(__name__)
@@ -81,13 +81,13 @@ def in_one_block(work: Callable[[], T]) -> T:
 
 
 def _in_transaction(work: Callable[[], T]) -> T:
-    read_again()
+    (reads.get() or {}).clear()
     try:
         with transaction.atomic(durable=True):
             _limit_waits()
             return work()
     finally:
-        read_again()
+        (reads.get() or {}).clear()
 
 
 _missing: WeakKeyDictionary[Any, list[str]] = WeakKeyDictionary()

@@ -13,6 +13,16 @@ EMAIL_BACKEND = "tests.stories.held_mail.HeldBackend"
 # Seldom more than a few dozen payments wait in a story: no need to space their lookups.
 LOYALINK_KHALTI["LOOKUPS_PER_SECOND"] = int(os.environ.get("STORY_LOOKUPS_PER_SECOND", "1000"))  # noqa: F405
 
+if deadline := os.environ.get("STORY_DEADLINE"):
+    LOYALINK_KHALTI["DEADLINE"] = float(deadline)  # noqa: F405
+
+CELERY_BROKER_URL = os.environ.get("STORY_BROKER", "")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+
+if os.environ.get("STORY_TASKS") == "database":
+    INSTALLED_APPS = [*INSTALLED_APPS, "django_tasks", "django_tasks_db"]  # noqa: F405
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
 if os.environ.get("STORY_SHOP") == "fake":
     LOYALINK_KHALTI["SHOPS"]["fake"] = "loyalink_khalti.testing.FakeShop"  # noqa: F405
 

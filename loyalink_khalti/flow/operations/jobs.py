@@ -93,7 +93,7 @@ def run_audit() -> JobResult:
     if not broken:
         return JobResult(summary="everything agrees")
     problem = "The command loyalink_audit shows them with their details."
-    return JobResult(summary=f"{_count(broken, 'invariant')} broken", problem=problem)
+    return JobResult(summary=f"{_count(broken, 'contradiction')} found", problem=problem)
 
 
 def recorded_audit() -> Iterator[Violation]:
