@@ -83,6 +83,11 @@ def once_per_request(what: Hashable, read: Callable[[], T]) -> T:
     return cast(T, known[what])
 
 
+def read_again() -> None:
+    """Forget what ``once_per_request`` has read in this request."""
+    (reads.get() or {}).clear()
+
+
 def request_of_this_work() -> HttpRequest | None:
     """Return the current request or, after its response, that of the work that it has left; for log records."""
     return _current.get() or _origin.get()

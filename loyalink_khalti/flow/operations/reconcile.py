@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from loyalink_khalti import conf, outbox, telemetry
-from loyalink_khalti.clock import database_now, time_of
+from loyalink_khalti.clock import DatabaseTime, database_now, time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.flow.review.alerts import schedule_digest
@@ -34,6 +34,7 @@ from loyalink_khalti.flow.verification.verify import (
 )
 from loyalink_khalti.khalti import CircuitBreaker
 from loyalink_khalti.khalti.circuit_breaker import breaker_for, server_of
+from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments import job_runs, polling, received, unmatched
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase
 from loyalink_khalti.payments.servers import LookupPace, payments_at, silent_servers
@@ -125,10 +126,12 @@ class ReconcilerPass:
         if labels:
             self._record_figures(labels, seconds=time.monotonic() - begun_at)
         self._look_up_unmatched()
-        outbox.deliver(ignore_back_off=not self._due_only)
+        if Message.objects.filter(sent_at=None).exists():
+            outbox.deliver(ignore_back_off=not self._due_only)
         _send_alerts()
         if job_runs.claim_run(PURGE, every=PURGE_INTERVAL) or not self._due_only:
-            outbox.delete_old()
+            if Message.objects.filter(sent_at__lt=DatabaseTime(-outbox.KEPT_FOR)).exists():
+                outbox.delete_old()
             if Purchase.objects.filter(received.MARKED_EARLIER).exists():
                 received.record_all_earlier()
             if UnmatchedPayment.objects.exists():
