@@ -25,6 +25,7 @@ MINIMUMS = {
     "UNKNOWN_TOKENS_PER_MINUTE": 1,
     "UNMATCHED_PER_HOUR": 0,
     "UNMATCHED_PER_HOUR_AND_NETWORK": 0,
+    "REVIEW_REMINDER_AFTER": 0,
 }
 """The settings that are numbers, and the least value of each."""
 OUTAGE, UNREADABLE = 52, 53
@@ -122,6 +123,16 @@ def proxies() -> Messages:
             15,
             f'LOYALINK_KHALTI["TRUSTED_PROXIES"] must be a whole number, 0 or more, not {value!r}.',
             "It is the number of proxies in front of the shop that add to X-Forwarded-For.",
+        )
+
+
+@check(checks.Tags.security)
+def health_token() -> Messages:
+    if 0 < len(conf.get("HEALTH_TOKEN")) < conf.SHORTEST_TOKEN:
+        yield error(
+            72,
+            f"HEALTH_TOKEN has fewer than {conf.SHORTEST_TOKEN} characters and can be guessed, so it opens nothing.",
+            'python -c "import secrets; print(secrets.token_urlsafe(32))" makes one.',
         )
 
 

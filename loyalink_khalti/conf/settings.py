@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -56,6 +57,8 @@ DEFAULTS: dict[str, Any] = {
     "ALLOW_SELF_DEALING": False,
     "ALLOW_TEST_PAYMENTS": False,
     "EMAIL_IS_VERIFIED": "",
+    "HEALTH_TOKEN": "",
+    "REVIEW_REMINDER_AFTER": 24,
 }
 """Every setting and its default, without the settings of hosts (``host_settings``)."""
 DEFAULT_THREADS = 4
@@ -65,6 +68,7 @@ _ENVIRONMENT = {
     "KHALTI_SECRET_KEY": "KHALTI_SECRET_KEY",
     "KHALTI_BASE_URL": "KHALTI_BASE_URL",
     "FERNET_KEYS": "LOYALINK_FERNET_KEYS",
+    "HEALTH_TOKEN": "LOYALINK_HEALTH_TOKEN",
 }
 
 
@@ -111,6 +115,22 @@ def alerts_to() -> list[str]:
     # An entry of MANAGERS is a pair of name and address; since Django 6.0 it may be an address.
     managers: list[Any] = [each if isinstance(each, str) else each[1] for each in settings.MANAGERS]
     return addresses or managers
+
+
+def review_reminder_after() -> timedelta | None:
+    """Return how long something may wait for staff before they get an e-mail about it; None: they get none."""
+    hours = get("REVIEW_REMINDER_AFTER")
+    return timedelta(hours=hours) if hours else None
+
+
+SHORTEST_TOKEN = 20
+"""Characters of ``HEALTH_TOKEN``; check E072."""
+
+
+def health_token() -> str:
+    """Return the token with which a monitor reads the health page; "" where none opens it."""
+    token = str(get("HEALTH_TOKEN"))
+    return token if len(token) >= SHORTEST_TOKEN else ""
 
 
 def language(code: str) -> str:

@@ -10,7 +10,7 @@ from .settings import DEFAULTS, get
 
 Test = Callable[[Any], bool]
 
-SECRETS = frozenset({"KHALTI_SECRET_KEY", "FERNET_KEYS"})
+SECRETS = frozenset({"KHALTI_SECRET_KEY", "FERNET_KEYS", "HEALTH_TOKEN"})
 """Settings of which no message shows the value."""
 
 
@@ -46,6 +46,7 @@ _TYPES: dict[str, tuple[Test, str]] = {
     "ALLOW_SELF_DEALING": _YES_OR_NO,
     "ALLOW_TEST_PAYMENTS": _YES_OR_NO,
     "EMAIL_IS_VERIFIED": _TEXT,
+    "HEALTH_TOKEN": _TEXT,
 }
 """What a setting that is no number must be, and its description. Numbers: ``MINIMUMS`` in ``checks/deployment.py``."""
 

@@ -147,6 +147,7 @@ from loyalink_khalti.flow.members.signup_bonus import award_signup_bonus
 
 from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
 from loyalink_khalti.flow.operations.health import Health, health, missing_migrations, outages
+from loyalink_khalti.flow.operations.monitor import Item, Level, Report, recent_report
 from loyalink_khalti.flow.operations.results import PassLabel, PassResult, pass_summary
 from loyalink_khalti.flow.operations.reconcile import ReconcilerPass, reconcile, reconcile_one
 from loyalink_khalti.flow.operations.processes import obstacle as process_obstacle
@@ -173,8 +174,10 @@ __all__ = [
     "Health",
     "HeldPoints",
     "InvalidClaimLink",
+    "Item",
     "JobResult",
     "KeyChange",
+    "Level",
     "MemberAccount",
     "PassLabel",
     "PassResult",
@@ -186,6 +189,7 @@ __all__ = [
     "ReconcilerPass",
     "RefreshResult",
     "RefundQuote",
+    "Report",
     "ReservedTooMuch",
     "Resolution",
     "StaffAction",
@@ -263,6 +267,7 @@ __all__ = [
     "quote_recorded_refund",
     "quote_refund",
     "quote_reversal",
+    "recent_report",
     "reconcile",
     "reconcile_due",
     "reconcile_one",

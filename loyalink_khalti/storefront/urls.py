@@ -8,6 +8,7 @@ from loyalink_khalti.token_pages import TOKEN
 
 from . import views
 from .claim import ClaimView
+from .health import HealthView
 
 app_name = "loyalink_khalti"
 
@@ -20,5 +21,6 @@ urlpatterns = [
     path("pay/<payment_token:token>/", views.PayView.as_view(), name="pay"),
     path("cancel/<payment_token:token>/", views.CancelView.as_view(), name="cancel"),
     path("claim/<signed_token:token>/", ClaimView.as_view(), name="claim"),
+    path("health/", HealthView.as_view(), name="health"),
     path("", views.not_found, name="index"),
 ]

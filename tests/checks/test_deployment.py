@@ -111,6 +111,14 @@ def test_rate_limits_in_a_cache_of_each_process(deploy, messages, settings, back
     assert "do not share" in messages()["W040"]
 
 
+@pytest.mark.parametrize(("token", "found"), [("", set()), ("monitor", {"E072"}), ("m" * 20, set())])
+def test_a_token_of_monitors_that_can_be_guessed(deploy, messages, token, found):
+    deploy(HEALTH_TOKEN=token)
+
+    assert set(messages()) == found
+    assert token not in messages().get("E072", "") or not token
+
+
 def test_a_session_cookie_that_browsers_do_not_send_on_the_return(deploy, messages, settings):
     settings.SESSION_COOKIE_SAMESITE = "Strict"
 
@@ -176,6 +184,7 @@ TYPES = {
     "ALLOW_SELF_DEALING": ["no", 1],
     "ALLOW_TEST_PAYMENTS": ["0", 1],
     "EMAIL_IS_VERIFIED": [7, len],
+    "HEALTH_TOKEN": [7, b"token", ["token"]],
 }
 
 
