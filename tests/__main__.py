@@ -1,5 +1,6 @@
 """``python3 -m tests [pytest's arguments]``: the lints, all tests on SQLite, and those of money on PostgreSQL.
 
+Of the tests marked ``sampled`` a run has a third, chosen by its seed, unless some are named or ``--all`` is asked for.
 ``--matrix`` runs them with the lowest and with the highest versions of everything: see ``tests/matrix.py``.
 Any Python 3 must be able to read this file, like ``sandbox/bootstrap.py``.
 """
@@ -9,6 +10,7 @@ import random
 import sys
 import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, List
 
 from sandbox import bootstrap
@@ -31,7 +33,7 @@ def run(arguments: "List[str]") -> int:
         from tests import matrix
 
         return matrix.run([argument for argument in arguments if argument != "--matrix"])
-    tests = processes(arguments) + order(arguments) + ["--lints=without"] + arguments
+    tests = processes(arguments) + order(arguments) + sample(arguments) + ["--lints=without"] + arguments
     with children.end_on_signals(), ExitStack() as stack:
         # Side by side: many tests wait, for a server or for a time-out, and leave the processor to the others.
         lints = Later(stack, "The lints", "sqlite", ["--lints=only"] + arguments)
@@ -72,6 +74,12 @@ def order(arguments: "List[str]") -> "List[str]":
     seed = "--randomly-seed={}".format(random.randrange(2**32))
     print("Tests in random order: {} repeats it".format(seed), flush=True)
     return [seed]
+
+
+def sample(arguments: "List[str]") -> "List[str]":
+    """Return the option that takes a third of the tests marked sampled; what is named, or --all, runs whole."""
+    is_named = any(each.startswith("-k") or Path(each.split("::")[0]).exists() for each in arguments)
+    return [] if is_named or "--all" in arguments else ["--sample"]
 
 
 def start(

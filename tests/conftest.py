@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import threading
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +42,7 @@ DEMO = "demo"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", action="store_true", help="let the browser tests write docs/pictures")
     parser.addoption("--all", action="store_true", help="run the exhaustive sweeps (marked slow) too")
+    parser.addoption("--sample", action="store_true", help="of the tests marked sampled, run a third: see is_sampled")
     parser.addoption("--lints", choices=("with", "only", "without"), default="with", help="run the tests marked lint")
 
 
@@ -90,7 +92,18 @@ def is_chosen(item: pytest.Item, config: pytest.Config) -> bool:
         return False
     if DATABASE != "sqlite" and (not has("money") or (has("same_on_both") and not everything)):
         return False
-    return everything or not has("slow")
+    if everything or not has("sampled") or not config.getoption("--sample"):
+        return everything or not has("slow")
+    return is_sampled(item.nodeid, config.getoption("randomly_seed", 0)) and not has("slow")
+
+
+def is_sampled(test: str, seed: object) -> bool:
+    """Return whether this run has a test marked sampled: a third of them on SQLite, another third on PostgreSQL.
+
+    The seed of the run decides, so that every test has its turn.
+    """
+    turn = zlib.crc32(f"{test} {seed}".encode()) % 3
+    return turn == (0 if DATABASE == "sqlite" else 1)
 
 
 @pytest.hookimpl(tryfirst=True)

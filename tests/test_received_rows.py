@@ -21,7 +21,7 @@ from tests.purchases import account, fake_shop, khalti_simulator, member, shop
 
 __all__ = ["account", "fake_shop", "khalti_simulator", "member", "shop"]
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 
 @pytest.fixture

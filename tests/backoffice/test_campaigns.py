@@ -24,7 +24,7 @@ from loyalink_khalti.nepal import KATHMANDU
 from tests.backoffice.concurrency import on_postgresql, respond_after
 from tests.backoffice.pages import form_data, form_errors, page_errors, page_text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sampled]
 money = pytest.mark.money
 
 LIST, ADD = "loyalink_khalti_campaigns", "loyalink_khalti_campaign_add"

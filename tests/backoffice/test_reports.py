@@ -33,7 +33,7 @@ from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.ports import Line
 from loyalink_khalti.staff.choices import AdjustReason
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sampled]
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
 POINTS, MONEY = ("movement", "ageing", "adjustments"), ("settlement", "review", "unpaid", "unmatched")

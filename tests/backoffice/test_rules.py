@@ -22,7 +22,7 @@ from loyalink_khalti.nepal import KATHMANDU
 from tests.backoffice.concurrency import on_postgresql, respond_after
 from tests.backoffice.pages import form_data, form_errors, page_errors, page_text, submitted
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sampled]
 money = pytest.mark.money
 
 

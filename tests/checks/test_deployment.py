@@ -19,6 +19,8 @@ from tests.flow.test_database_contention import options
 
 from .conftest import KEY
 
+pytestmark = pytest.mark.sampled
+
 
 def create_payment():
     """A payment that is initiated at Khalti."""

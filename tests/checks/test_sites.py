@@ -6,6 +6,8 @@ from wagtail.models import Site
 
 from loyalink_khalti.conf.sites import SiteKey
 
+pytestmark = pytest.mark.sampled
+
 
 def test_a_plain_http_shop_in_production(deploy, messages, settings):
     deploy(SITE_URL="http://shop.example")

@@ -27,7 +27,7 @@ from tests.purchases import Khalti, khalti
 
 __all__ = ["khalti"]
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 SITA = Customer(name="Sita Sharma", email="Sita@Example.com", phone="9811112222")
 CANARIES = ("Sita Sharma", "Sita@Example.com", "9811112222", "browser-17", "a torn notebook", "she called")

@@ -41,7 +41,7 @@ from .customer import EMAIL, MOBILE, NAME
 
 __all__ = ["fake_shop", "khalti", "khalti_simulator", "no_call_in_a_transaction", "shop", "simulator"]
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 CANARIES = {"key": KEY, "end of the key": KEY[-20:], "mobile": MOBILE, "name": NAME, "e-mail": EMAIL}
 APPENDED = {"mobile": MOBILE, "pidx": "x", "status": "Completed", "name": NAME, "email": EMAIL}

@@ -25,7 +25,7 @@ from tests.backoffice import staff
 
 from .conftest import MemberDesk, customer, member
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 LIST = "/admin/khalti/members/"
 MAX_QUERIES = 12

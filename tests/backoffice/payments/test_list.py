@@ -21,7 +21,7 @@ from tests.backoffice.payments.test_page import logged
 from tests.backoffice.staff import Desk, staff_user
 from tests.purchases import Khalti
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 LIST = "loyalink_khalti_payments"
 Begin = Callable[..., Payment]

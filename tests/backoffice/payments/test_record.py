@@ -15,7 +15,7 @@ from tests.backoffice.payments.test_refund import limit
 from tests.backoffice.staff import Desk, accountant, staff_user
 from tests.purchases import Khalti, states_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 RECORD = "loyalink_khalti_payment_record_refund"
 FLAG = "loyalink_khalti_flag_resolve"

@@ -16,7 +16,7 @@ from tests.backoffice.payments.test_page import logged
 from tests.backoffice.staff import Desk, accountant
 from tests.purchases import Khalti, states_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 REFUND = "loyalink_khalti_payment_refund"
 

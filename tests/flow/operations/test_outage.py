@@ -28,7 +28,7 @@ from loyalink_khalti.ports import Outcome
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, at_once
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 START = datetime.fromisoformat("2026-02-25T06:15:00+00:00")
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -23,7 +23,7 @@ from loyalink_khalti.testing import FakeShop
 from tests.loyalty.conftest import check_ledger
 from tests.purchases import SERVER, Khalti, at_once, points, states_of
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 both = pytest.mark.same_on_both
 
 SILENCE = requests.ReadTimeout("silence")

@@ -30,7 +30,7 @@ from tests.flow.refunds.test_limits import another, day_limit
 from tests.loyalty.conftest import check_ledger
 from tests.purchases import Khalti, at_once, points, states_of
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 STAFF = "31"
 SILENCE = requests.ReadTimeout("silence")

@@ -19,7 +19,12 @@ from loyalink_khalti.testing import FakeShop
 from tests.loyalty.conftest import check_ledger
 from tests.purchases import Khalti, points, states_of
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.money,
+    pytest.mark.same_on_both,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.sampled,
+]
 
 SILENCE = requests.ReadTimeout("silence")
 

@@ -29,7 +29,7 @@ from loyalink_khalti.testing import FakeShop
 from tests.khalti.peer import Peer
 from tests.purchases import KEY, SERVER, Khalti, flags, points, states_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 both = pytest.mark.money
 """On both databases. Answers are parsed alike on either, so that one of each kind is enough there."""
 

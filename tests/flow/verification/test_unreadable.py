@@ -22,7 +22,12 @@ from loyalink_khalti.ports import Outcome
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, flags, states_of
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.money,
+    pytest.mark.same_on_both,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.sampled,
+]
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 TO = "maya@example.com"

@@ -19,6 +19,8 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Store, only_order, payment_of
 
+pytestmark = pytest.mark.sampled
+
 
 @pytest.mark.django_db
 def test_no_model_is_forked_and_nothing_is_left_to_migrate() -> None:

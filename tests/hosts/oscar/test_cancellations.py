@@ -23,7 +23,7 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Order, Store, available, only_order, only_purchase, order_page, payment_of, text
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.sampled]
 
 Line = get_model("order", "Line")
 DEFAULT = {"CANCELLED": "Cancelled", "REFUNDED": "Refunded"}

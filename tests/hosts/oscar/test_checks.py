@@ -11,6 +11,8 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Store, payment_of
 
+pytestmark = pytest.mark.sampled
+
 
 def found() -> list[str]:
     return [str(message.id).rpartition(".")[2] for message in checks.messages()]

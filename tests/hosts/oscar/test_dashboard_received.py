@@ -35,7 +35,7 @@ from .conftest import (
 )
 from .deletion import delete_in_sql
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 
 @pytest.fixture

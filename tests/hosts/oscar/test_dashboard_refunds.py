@@ -28,7 +28,7 @@ from .conftest import (
     text,
 )
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 
 @pytest.fixture

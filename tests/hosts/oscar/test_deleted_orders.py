@@ -21,7 +21,7 @@ from loyalink_khalti.simulator import Simulator
 from .conftest import Basket, Customer, Order, Store, available, only_order, only_purchase, payment_of, text
 from .deletion import delete_in_sql
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 
 @pytest.fixture

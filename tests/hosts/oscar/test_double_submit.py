@@ -13,7 +13,7 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Order, Store, new_member, only_order, payment_of
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.sampled]
 
 CLICKS = 20
 

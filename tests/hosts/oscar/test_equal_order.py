@@ -21,7 +21,7 @@ from sandbox.shop.shipping.repository import Repository
 from . import equal
 from .conftest import Basket, Customer, Order, Store, new_member, only_order, payment_of
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 Patch = pytest.MonkeyPatch
 

@@ -12,6 +12,8 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Order, Store, only_order, payment_of, receive, text
 
+pytestmark = pytest.mark.sampled
+
 
 @pytest.fixture(params=["held", "released"])
 def unplaced(request: pytest.FixtureRequest, store: Store, sita: Customer, khalti: Simulator) -> Any:

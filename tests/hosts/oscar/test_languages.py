@@ -17,7 +17,7 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Store, only_order, only_purchase, payment_of
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 OTHER = {"ne": "en", "en": "ne"}
 

@@ -14,7 +14,7 @@ from loyalink_khalti.simulator import Simulator
 from . import equal
 from .conftest import Customer, Store, available, only_order, payment_of, text
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 taken: list[Any] = []
 

@@ -17,6 +17,8 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Order, Store, available, new_member, payment_of, text
 
+pytestmark = pytest.mark.sampled
+
 
 @pytest.fixture
 def at_payment(store: Store, sita: Customer) -> Customer:

@@ -11,7 +11,7 @@ from tests.migrating import migrate, migrate_to_before
 
 from .conftest import Customer, Store, only_purchase
 
-pytestmark = [pytest.mark.money]
+pytestmark = [pytest.mark.money, pytest.mark.sampled]
 
 FOREIGN, LANDLINE = "+91 98412 34567", "+977 1-4412345"
 

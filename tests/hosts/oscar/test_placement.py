@@ -25,7 +25,7 @@ from . import equal
 from .conftest import Basket, Customer, Order, Store, available, only_order, payment_of, text
 from .test_equal_order import a_gift
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 calls: list[Any] = []
 

@@ -14,7 +14,7 @@ from loyalink_khalti.simulator import Simulator
 from .conftest import Basket, Customer, Order, Store, available, new_member, payment_of, text
 from .test_placement import later
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 
 @pytest.fixture(params=["member", "guest"])

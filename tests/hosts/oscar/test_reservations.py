@@ -10,7 +10,7 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Order, Store, text
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.sampled]
 
 METHODS = ["khalti", "cod", "bank_transfer"]
 

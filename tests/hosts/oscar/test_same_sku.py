@@ -21,7 +21,7 @@ from loyalink_khalti.simulator import Simulator
 from .conftest import Customer, Store, only_order, only_purchase, payment_of, text
 from .test_dashboard_refunds import form_of, preview, refund, where
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import PASSWORD, Customer, Store, new_member, payment_of, text
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 ENGINES = [
     "db",

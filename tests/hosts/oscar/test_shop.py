@@ -17,7 +17,7 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Basket, Customer, Order, Store, only_order, payment_of
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.sampled]
 
 PAID = Paid(method=PaymentMethod.KHALTI, amount=Paisa(50_000), transaction_id="TXN-1", at=timezone.now())
 

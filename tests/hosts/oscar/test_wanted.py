@@ -18,7 +18,7 @@ from loyalink_khalti.simulator import Simulator
 
 from .conftest import Basket, Customer, Order, Store, available, payment_of
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.sampled]
 
 METHODS = ["khalti", "cod", "bank_transfer"]
 ADDRESS = {

@@ -19,7 +19,7 @@ from sandbox.shop.shipping.repository import Repository
 
 from .conftest import PASSWORD, Customer, Store, available, only_order, payment_of, text
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 
 def order_is_as_it_was_frozen(store: Store, payment: Payment) -> bool:

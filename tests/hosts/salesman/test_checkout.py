@@ -15,7 +15,7 @@ from tests.statements import own_statements
 from .site.models import Tea
 from .store import Customer, Store, available, new_member, only_purchase, order_of, payment_of
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.sampled]
 
 
 def test_a_guest_pays_at_khalti_and_has_one_order(store: Store, guest: Customer, khalti: Simulator) -> None:
