@@ -14,8 +14,8 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from loyalink_khalti.clock import DatabaseTime, clock_replaced, is_over
+from loyalink_khalti.payments.job_runs import LastRun
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
-from loyalink_khalti.payments.polling import LastRun
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.returning import (
     Given,
