@@ -9,7 +9,7 @@ from django.db import connections, transaction
 from django.db.models.signals import post_delete, post_migrate, post_save
 from django.utils.translation import gettext_lazy as _
 
-from loyalink_khalti import after_response
+from loyalink_khalti import after_response, databases
 
 from .errors import safe_trace
 from .required_apps import require_apps
@@ -32,6 +32,7 @@ class LoyalinkKhaltiConfig(AppConfig):
         from .payments import servers
         from .payments.flags import flag_raised
 
+        databases.install()
         after_response.connect()
         flag_raised.connect(flow.schedule_digest, dispatch_uid="loyalink_khalti.schedule_digest")
         servers.outage_lasts.connect(flow.alert_outage, dispatch_uid="loyalink_khalti.alert_outage")

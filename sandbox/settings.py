@@ -189,13 +189,17 @@ TEMPLATES = [
 ]
 
 
+CONN_MAX_AGE = int(os.environ.get("CONN_MAX_AGE", "60"))
+
+
 def database(url: str) -> dict[str, Any]:
     """Return Django's entry for a database URL.
 
     Any SQLite file is opened with WAL and full synchronisation. On PostgreSQL a wait for a lock ends, and so does a
-    transaction whose process has stopped.
+    transaction whose process has stopped; with ``DATABASE_POOLED`` behind PgBouncer, where the role has these settings
+    (docs/production.md).
     """
-    entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+    entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=CONN_MAX_AGE, conn_health_checks=True))
     if entry["ENGINE"] == "django.db.backends.sqlite3":
         entry["OPTIONS"] = {
             **entry.get("OPTIONS", {}),
@@ -204,6 +208,8 @@ def database(url: str) -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
         }
+    elif os.environ.get("DATABASE_POOLED") == "1":
+        entry["DISABLE_SERVER_SIDE_CURSORS"] = True  # the next statement may go to another connection
     elif entry["ENGINE"] == "django.db.backends.postgresql":
         timeouts = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
         entry["OPTIONS"] = {"options": timeouts, **entry.get("OPTIONS", {})}
@@ -211,6 +217,9 @@ def database(url: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": database(os.environ.get("DATABASE_URL") or f"sqlite:///{VAR / 'store.sqlite3'}")}
+REPLICA = "replica" if os.environ.get("REPORTS_DATABASE_URL") else None
+if REPLICA:
+    DATABASES[REPLICA] = database(os.environ["REPORTS_DATABASE_URL"])
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -318,6 +327,7 @@ LOYALINK_KHALTI = {
     # In the form that Khalti documents; the simulator accepts it, Khalti does not.
     "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",
     "CACHE": "shared",
+    "REPORTS_DATABASE": REPLICA,
     "TRUSTED_PROXIES": TRUSTED_PROXIES,
     "OSCAR": {"METHODS": ["khalti", "cod", "bank_transfer"]},
     "FERNET_KEYS": FERNET_KEYS,

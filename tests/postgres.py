@@ -42,7 +42,7 @@ class Cluster:
         self._log = folder / "log"
         self.has_restarted = False
         self._server: children.Child | None = None
-        self._as = _unprivileged()
+        self._as = unprivileged()
         self._bin = PROGRAMS / "pginstall" / "bin"
         if self._as and not self._can_run():
             # PostgreSQL refuses to run as root, and other accounts cannot read root's folders: use a copy.
@@ -222,7 +222,8 @@ running_cluster: Cluster | None = None
 """The server that the tests of this process use."""
 
 
-def _unprivileged() -> dict[str, Any]:
+def unprivileged() -> dict[str, Any]:
+    """Return the options of ``Popen`` for a program that refuses to run as root: the account to run it as."""
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")

@@ -1,12 +1,14 @@
 """Checks of the databases, the session cookie, the settings and the scheduled jobs."""
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.db import router
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.timesince import timesince
 
-from loyalink_khalti import conf, flow
+from loyalink_khalti import conf, databases, flow
 from loyalink_khalti.payments.models import Credentials, Payment
 
 from .registration import Messages, check, database_check, error, warning
@@ -76,12 +78,45 @@ def clock() -> Messages:
 @check()
 def replicas() -> Messages:
     read, write = router.db_for_read(Payment), router.db_for_write(Payment)
-    if read != write:
+    if read != write or write != databases.MONEY:
         yield error(
             34,
-            f"DATABASE_ROUTERS reads payments from {read!r} and writes them to {write!r}. A replica is behind.",
-            f"In the router's db_for_read, return {write!r} for the app loyalink_khalti and for the shop's orders and"
-            " stock.",
+            f"Payments are read from {read!r} and written to {write!r}. Only {databases.MONEY!r} has them in one"
+            " transaction with orders and points, and a replica is behind.",
+            f"In the routers of DATABASE_ROUTERS, return {databases.MONEY!r} for the app loyalink_khalti and for the"
+            " shop's orders and stock.",
+        )
+    if apps.is_installed("django.contrib.sessions") and settings.SESSION_ENGINE.endswith("db"):
+        session = import_string(f"{settings.SESSION_ENGINE}.SessionStore").get_model_class()
+        if router.db_for_read(session) != router.db_for_write(session):
+            yield warning(
+                73,
+                "DATABASE_ROUTERS reads sessions from a replica, which is behind: customers who come back from Khalti"
+                " appear logged out, and what a page writes into the session is lost by the next one.",
+                "In the router's db_for_read, return the database that sessions are written to for the app sessions.",
+            )
+
+
+@check()
+def reports_database() -> Messages:
+    alias = conf.get("REPORTS_DATABASE")
+    if alias and alias not in settings.DATABASES:
+        yield error(
+            74,
+            f'LOYALINK_KHALTI["REPORTS_DATABASE"] is {alias!r}, which DATABASES does not have.',
+            f"Add the replica to DATABASES, or remove the setting: {', '.join(map(repr, settings.DATABASES))} exist.",
+        )
+
+
+@database_check
+def pooled_connections(alias: str) -> Messages:
+    if not settings.DATABASES[alias].get("DISABLE_SERVER_SIDE_CURSORS") and databases.shares_connections(alias):
+        yield error(
+            72,
+            f"The database {alias!r} is behind a pool (PgBouncer in transaction pooling) that gives every transaction"
+            " another connection, and Django reads long lists over several: audits, jobs and exports would fail or"
+            " read the rows of another list.",
+            f'DATABASES[{alias!r}]["DISABLE_SERVER_SIDE_CURSORS"] = True',
         )
 
 

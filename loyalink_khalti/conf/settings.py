@@ -53,6 +53,7 @@ DEFAULTS: dict[str, Any] = {
     "KHALTI_BASE_URL": "",
     "FERNET_KEYS": (),
     "CACHE": "default",
+    "REPORTS_DATABASE": None,
     "GUEST_CLAIMS": False,
     "ALLOW_SELF_DEALING": False,
     "ALLOW_TEST_PAYMENTS": False,

@@ -42,6 +42,10 @@ _TYPES: dict[str, tuple[Test, str]] = {
     "KHALTI_BASE_URL": _TEXT,
     "FERNET_KEYS": (lambda value: is_text(value) or is_texts(value), "a list of keys in quotation marks"),
     "CACHE": _TEXT,
+    "REPORTS_DATABASE": (
+        lambda value: value is None or is_text(value),
+        "the name of a database in DATABASES, or None",
+    ),
     "GUEST_CLAIMS": _YES_OR_NO,
     "ALLOW_SELF_DEALING": _YES_OR_NO,
     "ALLOW_TEST_PAYMENTS": _YES_OR_NO,

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from django.db.models import Q
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.databases import current
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.program import Program
 from loyalink_khalti.money import Paisa, paisa
@@ -98,7 +99,7 @@ def user(name: str) -> str:
 def staff(name: str) -> str:
     """Return the pk of the only member of staff with this e-mail address or pk. Raises ``CommandError``."""
     found = user(name)
-    if not getattr(get_user_model()._default_manager.get(pk=found), "is_staff", True):
+    if not getattr(current(get_user_model()._default_manager).get(pk=found), "is_staff", True):
         raise CommandError(f"{name} is not a member of staff.")
     return found
 

@@ -19,6 +19,8 @@ from wagtail.log_actions import log
 from loyalink_khalti.nepal import KATHMANDU, midnight, midnight_after
 
 from .access import PermissionRequired, export_refused, forbidden
+from .data_export import streamed
+from .replica import ReadsReplica
 from .sites import has_several_sites, site_names
 from .spreadsheet import safe_cell
 
@@ -152,8 +154,8 @@ class StreamedRows:
         return iter(self._rows.iterator(chunk_size=EXPORT_CHUNK))
 
 
-class Listing(SpreadsheetExport, PermissionRequired, BaseListingView):  # type: ignore[override]  # as Wagtail mixes them
-    """A list view of Wagtail's with permissions, a limited count and exports."""
+class Listing(ReadsReplica, SpreadsheetExport, PermissionRequired, BaseListingView):  # type: ignore[override]  # as Wagtail mixes them
+    """A list view of Wagtail's with permissions, a limited count and exports; with ``reads_replica``, of old rows."""
 
     # Wagtail is untyped: what it sets to None is a text, a tuple or a class in a list that has it.
     page_title: Any
@@ -168,6 +170,11 @@ class Listing(SpreadsheetExport, PermissionRequired, BaseListingView):  # type: 
     template_name = "wagtailadmin/generic/listing.html"
     paginate_by = 20
     paginator_class = BoundedPaginator
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().dispatch(request, *args, **kwargs)
+        streamed(request, response)
+        return response
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         # A list without a search must not show the search form that a shop's context processor may add by this name.

@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 from django.utils import timezone
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, databases
 from loyalink_khalti.checks import deployment
 from loyalink_khalti.payments import job_runs, servers, transitions
 from loyalink_khalti.payments.flags import raise_unreadable_flag
@@ -182,6 +182,7 @@ TYPES = {
     "FERNET_KEYS": [7, [b"key"], {"key": "key"}],
     "API": ["myapp://paid", ["myapp://paid"], 7],
     "CACHE": [7, {"BACKEND": "…"}],
+    "REPORTS_DATABASE": [7, ["replica"]],
     "GUEST_CLAIMS": ["false", 1, "True"],
     "ALLOW_SELF_DEALING": ["no", 1],
     "ALLOW_TEST_PAYMENTS": ["0", 1],
@@ -299,6 +300,40 @@ def test_payments_read_from_a_replica_are_an_error(deploy, messages, monkeypatch
     monkeypatch.setattr(router, "routers", [ReplicaRouter()])
 
     assert "'replica'" in messages()["E034"]
+
+
+class MoneyElsewhere:
+    def db_for_write(self, model, **hints):
+        return "money" if model._meta.app_label == "loyalink_khalti" else None
+
+
+def test_payments_that_are_written_to_another_database_than_the_transactions_are_of_are_an_error(
+    deploy, messages, monkeypatch
+):
+    monkeypatch.setattr(router, "routers", [databases.Router(), MoneyElsewhere()])
+
+    assert "'money'" in messages()["E034"]
+
+
+class SessionsOnReplica:
+    def db_for_read(self, model, **hints):
+        return "replica"
+
+    def db_for_write(self, model, **hints):
+        return "default"
+
+
+def test_sessions_read_from_a_replica_are_a_warning_and_payments_are_not_read_there(deploy, messages, monkeypatch):
+    """H08"""
+    monkeypatch.setattr(router, "routers", [databases.Router(), SessionsOnReplica()])
+
+    assert messages().keys() == {"W073"}
+
+
+def test_a_reports_database_that_does_not_exist_is_an_error(deploy, messages):
+    deploy(REPORTS_DATABASE="replica")
+
+    assert "'replica'" in messages()["E074"]
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""The store in its own processes: gunicorn with a copy of the database, and a simulated Khalti."""
+"""The store in its own processes: a web server with a copy of the database, and a simulated Khalti."""
 
 import json
 import os
@@ -33,6 +33,9 @@ from sandbox.home import pages
 from tests.stories.browser_session import BrowserSession
 
 ROOT = Path(__file__).parent.parent.parent
+GUNICORN = ("gunicorn", "sandbox.wsgi:application")
+UVICORN = ("uvicorn", "sandbox.asgi:application")
+UVICORN_WORKER = ("gunicorn", "sandbox.asgi:application", "-k", "uvicorn_worker.UvicornWorker")
 LONG_AGO = 600
 """Seconds after which every deadline, lease, claim and pause of the store is over."""
 MAIL_TIMEOUT = 5  # seconds
@@ -48,6 +51,12 @@ class Store:
         self.code = code
         """The folder of the code that runs: this one, or that of an earlier version."""
         self.port = free_port()
+        self.server = GUNICORN
+        """The web server: the first words of its command line, with the application."""
+        self.address = "127.0.0.1"
+        """The address that it listens on; a machine of its own has another one."""
+        self.machine: list[str] = []
+        """The first words of a command that runs on the store's machine; none for this one."""
         self.path = path
         self.url = f"http://127.0.0.1:{self.port}{path}"
         self.variables: dict[str, str] = {}
@@ -72,14 +81,16 @@ class Store:
         )
 
     def start(self, *, workers: int = 2, threads: int = 8) -> None:
-        options = ["--workers", str(workers), "--threads", str(threads), "--log-level", "warning"]
+        options = ["--workers", str(workers), "--log-level", "warning"]
+        if self.server[0] == "uvicorn":
+            options += ["--host", self.address, "--port", str(self.port)]
+        else:
+            # "--preload" imports the store once for all workers.
+            options += ["--threads", str(threads), "--preload", "--no-control-socket"]
+            options += ["--bind", f"{self.address}:{self.port}"]
         with (self.folder / "store.log").open("ab") as log:
             self._server = children.start(
-                [
-                    *(sys.executable, "-m", "gunicorn", "sandbox.wsgi:application", "--no-control-socket"),
-                    "--preload",  # imports the store once for all workers
-                    *("--bind", f"127.0.0.1:{self.port}", *options),
-                ],
+                [*self.machine, sys.executable, "-m", *self.server, *options],
                 cwd=self.code,
                 env=self.environment,
                 stdout=log,
@@ -114,7 +125,7 @@ class Store:
 
     def manage(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "sandbox.manage", *command],
+            [*self.machine, sys.executable, "-m", "sandbox.manage", *command],
             cwd=self.code,
             env=self.environment,
             capture_output=True,

@@ -31,3 +31,5 @@ if os.environ.get("STORY_SQLITE") == "deferred":
 
 if seconds := int(os.environ.get("STORY_CLOCK_WRONG_BY") or 0):
     time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds)).start()
+
+LOYALINK_KHALTI["MAX_CONCURRENT_CALLS"] = int(os.environ.get("STORY_CONCURRENT_CALLS", "0"))  # noqa: F405

@@ -7,12 +7,12 @@ from itertools import cycle, islice
 from threading import Event
 
 import pytest
-import requests
 from django.db import connection, connections
 
 from tests import postgres
 from tests.stories.comparison import disagreements
 from tests.stories.ordering import guest_who_paid
+from tests.stories.returning import ALLOWED, keep_returning
 from tests.stories.running_store import Store
 
 pytestmark = [
@@ -23,7 +23,6 @@ pytestmark = [
 
 CUSTOMERS = 12
 BROWSERS = 8
-ALLOWED = {200, 302, 503}
 
 
 @pytest.fixture
@@ -33,23 +32,6 @@ def database() -> Iterator[postgres.Cluster]:
     postgres.running_cluster.execute("ALTER ROLE postgres SET synchronous_commit = on")
     yield postgres.running_cluster
     postgres.running_cluster.execute("ALTER ROLE postgres RESET synchronous_commit")
-
-
-def keep_returning(backs: list[str], over: Event) -> list[int]:
-    """Return again and again, as pages that reload themselves do; return the status of each visit."""
-    statuses = []
-    for back in cycle(backs):
-        if over.is_set():
-            return statuses
-        statuses += [page.status_code for page in _pages(back)]
-    return statuses
-
-
-def _pages(url: str) -> list[requests.Response]:
-    with requests.Session() as browser:
-        browser.trust_env = False
-        page = browser.get(url, timeout=60)
-        return [*page.history, page]
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ class InSubquery(Func):
 class MembersView(Listing):
     """List members, the newest first; search by name, e-mail address, phone or order number."""
 
+    reads_replica = True
     permission = permissions.VIEW_MEMBERS
     export_permission = permissions.EXPORT_MEMBERS
     model = Account

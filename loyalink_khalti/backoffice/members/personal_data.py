@@ -15,7 +15,7 @@ from loyalink_khalti.errors import CannotEraseData, LedgerError, SelfDealing
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.staff import permissions
-from loyalink_khalti.staff.data_export import stream_json
+from loyalink_khalti.staff.data_export import stream_json, streamed
 
 from . import log
 from .base import MemberView
@@ -37,6 +37,7 @@ class ExportView(MemberView):
         response = StreamingHttpResponse(stream_json(*data), content_type="application/json; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="member-{self.account.pk}.json"'
         response["X-Content-Type-Options"] = "nosniff"
+        streamed(request, response)
         return response
 
 

@@ -53,6 +53,7 @@ class PaymentFilters(DaysAndSite, WagtailFilterSet):
 class PaymentsView(Listing):
     """All payments at Khalti, one row for each attempt."""
 
+    reads_replica = True
     model = Payment
     permission = permissions.VIEW_PAYMENTS
     export_permission = permissions.EXPORT_PAYMENTS

@@ -60,6 +60,7 @@ class AdjustmentFilters(DayFilters):
 
 
 class AdjustmentsReport(Report):
+    reads_replica = True
     page_title = _("Staff adjustments")
     header_icon = "edit"
     permission, export_permission = permissions.VIEW_ENTRIES, permissions.EXPORT_MEMBERS

@@ -25,6 +25,7 @@ def month_name(row: reports.Ageing) -> str:
 
 
 class AgeingReport(Report):
+    reads_replica = True
     page_title = _("Points ageing")
     header_icon = "time"
     permission, export_permission = permissions.VIEW_ENTRIES, permissions.EXPORT_MEMBERS

@@ -44,6 +44,7 @@ class MovementFilters(DayFilters):
 
 
 class MovementReport(Report):
+    reads_replica = True
     page_title = _("Points and liability")
     header_icon = "history"
     permission, export_permission = permissions.VIEW_ENTRIES, permissions.EXPORT_MEMBERS

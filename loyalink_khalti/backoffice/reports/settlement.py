@@ -24,6 +24,7 @@ BARS = 14
 
 
 class SettlementReport(Report):
+    reads_replica = True
     page_title = _("Settlement by day")
     header_icon = "calendar"
     permission, export_permission = permissions.VIEW_PAYMENTS, permissions.EXPORT_PAYMENTS

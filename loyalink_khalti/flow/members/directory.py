@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Lower
 
+from loyalink_khalti.databases import current
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.search import search_text_of
@@ -79,7 +80,7 @@ def login_name(member_id: str) -> str:
 
 def find_members(names: Iterable[str]) -> dict[str, list[str]]:
     """Return the pks of the users with each e-mail address or pk; a name without users is left out."""
-    names, users = set(names), get_user_model().objects
+    names, users = set(names), current(get_user_model().objects)
     field = get_user_model().get_email_field_name()
     found: dict[str, list[str]] = {}
     for chunk in chunked(sorted(names)):
@@ -165,7 +166,7 @@ def _full_name(user: Any) -> str:
 
 def _users(member_ids: Iterable[str | None]) -> Any:
     pks = {_pk(name) for name in member_ids if name} - {None}  # a shop may use member ids that are no pk here
-    return get_user_model().objects.filter(pk__in=pks)
+    return current(get_user_model().objects).filter(pk__in=pks)
 
 
 def _pk(name: str) -> Any:

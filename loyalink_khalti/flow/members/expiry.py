@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from loyalink_khalti import conf, outbox
+from loyalink_khalti.databases import current
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import ExpiryNotice
 from loyalink_khalti.money import Paisa
@@ -56,7 +57,7 @@ def send_signal(*, site_key: str, member_id: str, points: int, points_value: int
 
 def send_mail(*, site_key: str, member_id: str, points: int, points_value: int, last_day: str) -> None:
     """Send the e-mail, in the site's language, to a member who has an address and is active."""
-    user = get_user_model().objects.filter(pk=member_id, is_active=True).first()
+    user = current(get_user_model().objects).filter(pk=member_id, is_active=True).first()
     address = getattr(user, user.get_email_field_name(), "") if user else ""
     if not address:
         return

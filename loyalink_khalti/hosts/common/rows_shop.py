@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.db.models import F
 
+from loyalink_khalti.databases import keep_current
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import HostOrder, Paid, ReleaseReason
@@ -19,6 +20,9 @@ class RowsShop(BaseShop):
     orders: ClassVar[type[OrderRow]]
     lines: ClassVar[Any]
     """A subclass of ``OrderLineRow``."""
+
+    def __init__(self) -> None:
+        keep_current(self.orders._meta.label, self.lines._meta.label)
 
     def on_placed(self, order: Any) -> None:
         """Do what the shop does besides, in the flow's transaction: for a mail post to the outbox."""

@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from oscar.core.loading import get_model
 
 from loyalink_khalti import flow, outbox
+from loyalink_khalti.databases import keep_current
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
@@ -22,6 +23,7 @@ from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Pa
 from . import cancellations, deleted_orders, events, freeze, orders, payment_sources, pricing, reservations
 from .settings import SHOP, options
 
+keep_current("order", "basket", "partner")
 _EVENTS = "loyalink_khalti.hosts.oscar.events"
 _ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
 """Outcomes that the storefront's status page shows."""

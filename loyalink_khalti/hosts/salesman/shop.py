@@ -14,6 +14,7 @@ from salesman.core.utils import get_salesman_model
 from wagtail import hooks
 
 from loyalink_khalti import flow
+from loyalink_khalti.databases import keep_current
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
@@ -23,6 +24,7 @@ from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Pa
 from . import baskets, deletion, desk, events, orders, pricing
 from .settings import SHOP, options
 
+keep_current(*(get_salesman_model(name)._meta.app_label for name in ("Order", "Basket")))
 _ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
 """Outcomes that the storefront's status page shows."""
 
