@@ -129,12 +129,15 @@ def run_when_closed(respond: Callable[[], HttpResponseBase]) -> HttpResponseBase
     """Answer an ASGI request and run its work when the server closes the response, after the last byte.
 
     Under ASGI Django 5.2 sends its signals in contexts of their own, so that the work hangs on the response instead.
+    Where the browser leaves while its page is made, there is none (``CancelledError``): the work runs at once.
     """
     start()
     try:
         response = respond()
-    finally:
-        scheduled = _take()
+    except BaseException:
+        _run(_take())
+        raise
+    scheduled = _take()
     close = response.close
 
     def close_and_run() -> None:

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from asgiref.wsgi import WsgiToAsgi
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from whitenoise import WhiteNoise
 
@@ -11,8 +12,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
 os.environ.setdefault("CONN_MAX_AGE", "0")  # each request has a thread of its own, which no other one uses again
 
 shop = get_asgi_application()
-
-from django.conf import settings
 
 
 def _not_found(_environ: Any, start_response: Any) -> list[bytes]:

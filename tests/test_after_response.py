@@ -1,6 +1,7 @@
 """Work that waits until the browser has its response."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,8 +107,21 @@ def buy(request: HttpRequest) -> HttpResponse:
     return Page("done")
 
 
+began = threading.Event()
+
+
+def slow(request: HttpRequest) -> HttpResponse:
+    """A page that is ready only after its browser has left."""
+    after_response(lambda: note("one"))
+    began.set()
+    time.sleep(0.2)  # the server notices meanwhile; nothing says when it has
+    events.append("the view ends")
+    return HttpResponse("done")
+
+
 urlpatterns = [
     path("plain/", plain),
+    path("slow/", slow),
     path("failing/", failing),
     path("breaking/", breaking),
     path("nested/", nested),
@@ -219,6 +233,17 @@ def test_under_asgi_work_waits_with_our_middleware(browser: Client, settings: An
     serve("/plain/")
 
     assert events == ["the view ends", "the response is sent", ("one", False), ("two", False)]
+    assert not in_request()
+
+
+def test_under_asgi_work_runs_once_where_the_browser_leaves_while_its_page_is_made(
+    browser: Client, settings: Any
+) -> None:
+    settings.MIDDLEWARE = [MIDDLEWARE]
+
+    serve("/slow/", leave=lambda: began.wait(10))
+
+    assert events == ["the view ends", ("one", False)]
     assert not in_request()
 
 
