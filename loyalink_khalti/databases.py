@@ -9,7 +9,7 @@ there is not what it is now. So one router stands before the shop's own:
 - only within ``reading_from(replica)``, for lists and reports, they are read from a replica.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -33,10 +33,17 @@ _current = {"loyalink_khalti", "loyalink_khalti_page", "wagtailcore.site"}
 class Router:
     """The router that stands before the shop's own; it has no opinion about rows of other databases."""
 
+    def __init__(self, load_hosts: Callable[[], object] = lambda: None) -> None:
+        """``load_hosts`` is called before the first read: hosts name their rows by ``keep_current``."""
+        self._load_hosts: Callable[[], object] | None = load_hosts
+
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
         replica = _replica.get()
         if not replica and not _replicas and len(router.routers) == 1:
             return None  # there is one database
+        if self._load_hosts:
+            load, self._load_hosts = self._load_hosts, None
+            load()
         meta = model._meta
         is_current = meta.app_label in _current or meta.label_lower in _current
         if not is_current and not replica and not connections[MONEY].in_atomic_block:
@@ -62,10 +69,10 @@ class Router:
         return True if _replicas and {first._state.db, second._state.db} <= same else None
 
 
-def install() -> None:
-    """Put our router before the shop's own; called once, when the apps are ready."""
+def install(load_hosts: Callable[[], object] = lambda: None) -> None:
+    """Put our router before the shop's own, unless it is there; a shop with one database does without."""
     if not any(isinstance(each, Router) for each in router.routers):
-        router.routers.insert(0, Router())
+        router.routers.insert(0, Router(load_hosts))
 
 
 def keep_current(*labels: str) -> None:
@@ -133,6 +140,7 @@ def reading_from(replica: str) -> Iterator[None]:
 
     What is written goes to the database of the money, and so does what is read inside its transactions.
     """
+    install()
     _replicas.add(replica)
     token = _replica.set(replica)
     try:

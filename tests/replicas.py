@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connections, models, router
 
+from loyalink_khalti import conf
 from loyalink_khalti.databases import Router
 
 REPLICA = "replica"
@@ -50,5 +51,5 @@ def alias_of_replica(**entry: str) -> Iterator[None]:
 def empty_replica(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the shop read from a database without a single table."""
     with alias_of_replica(NAME=":memory:"):
-        monkeypatch.setattr(router, "routers", [Router(), EmptyReplica()])
+        monkeypatch.setattr(router, "routers", [Router(conf.shops), EmptyReplica()])
         yield
