@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connections, models, router
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, databases
 from loyalink_khalti.databases import Router
 
 REPLICA = "replica"
@@ -37,12 +37,15 @@ class EmptyReplica:
 
 @contextmanager
 def alias_of_replica(**entry: str) -> Iterator[None]:
-    """Have the replica, an SQLite file, in ``DATABASES``."""
+    """Have the replica, an SQLite file, in ``DATABASES``; nothing of it is left in this process at the end."""
     made = connections.configure_settings({"default": {}, REPLICA: {"ENGINE": "django.db.backends.sqlite3", **entry}})
     connections.settings[REPLICA] = made[REPLICA]
+    routers, known = list(router.routers), set(databases._replicas)
     try:
         yield
     finally:
+        router.routers[:] = routers
+        databases._replicas.intersection_update(known)
         connections[REPLICA].close()
         del connections[REPLICA], connections.settings[REPLICA]
 

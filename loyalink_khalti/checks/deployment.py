@@ -112,7 +112,7 @@ def reports_database() -> Messages:
 def pooled_connections(alias: str) -> Messages:
     if not settings.DATABASES[alias].get("DISABLE_SERVER_SIDE_CURSORS") and databases.shares_connections(alias):
         yield error(
-            72,
+            75,
             f"The database {alias!r} is behind a pool (PgBouncer in transaction pooling) that gives every transaction"
             " another connection, and Django reads long lists over several: audits, jobs and exports would fail or"
             " read the rows of another list.",

@@ -116,6 +116,6 @@ def test_the_check_names_a_shop_that_would_read_its_lists_over_several_connectio
     missing = store.manage("check", "--database", "default")
     store.variables["DATABASE_POOLED"] = "1"
 
-    assert "E072" not in told.stderr
-    assert "E072" in missing.stderr
+    assert "E075" not in told.stderr
+    assert "E075" in missing.stderr
     assert "DISABLE_SERVER_SIDE_CURSORS" in missing.stderr
