@@ -71,7 +71,7 @@ class Store:
             | {
                 "DJANGO_SETTINGS_MODULE": "tests.stories.settings",
                 "PORT": str(self.port),
-                "DATABASE_URL": _database_url(),
+                "DATABASE_URL": database_url(),
                 "KHALTI_BASE_URL": self.khalti.base_url,
                 "SANDBOX_VAR": str(self.folder),
                 "TRUSTED_PROXIES": "1",  # so that every browser has a network of its own
@@ -224,7 +224,8 @@ def running_store(
             store.stop()
 
 
-def _database_url() -> str:
+def database_url() -> str:
+    """Return the address of this test's database, for another process."""
     chosen = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{chosen['NAME']}"
