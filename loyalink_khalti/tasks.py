@@ -80,6 +80,7 @@ class TrafficReconciler:
             reconcile.enqueue()
         else:
             flow.reconcile_one()
+        flow.remind_staff()  # here too: the worker may have stopped
 
 
 traffic_reconciler = TrafficReconciler()

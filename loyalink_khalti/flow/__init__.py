@@ -161,6 +161,7 @@ from loyalink_khalti.flow.operations.jobs import (
 )
 from loyalink_khalti.flow.review.alerts import schedule_digest
 from loyalink_khalti.flow.review.key_changes import KeyChange, alert_key_change, alert_replaced_key
+from loyalink_khalti.flow.review.reminders import remind_staff
 from loyalink_khalti.flow.review.outages import alert_outage, alert_outage_ended
 from loyalink_khalti.flow.transactions import is_database_failure, missing_timeouts
 # isort: on
@@ -282,6 +283,7 @@ __all__ = [
     "refund_surplus",
     "refund_unmatched",
     "reindex_member",
+    "remind_staff",
     "reopen_unmatched",
     "request_claim_mail",
     "resolution_options",

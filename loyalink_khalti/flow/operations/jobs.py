@@ -17,6 +17,7 @@ from loyalink_khalti.flow.members.directory import index_members
 from loyalink_khalti.flow.members.expiry import notify_expiring
 from loyalink_khalti.flow.review.cancelled_orders import notice_cancelled_orders
 from loyalink_khalti.flow.review.missing_orders import notice_missing_orders
+from loyalink_khalti.flow.review.reminders import remind_staff
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments import job_runs
 
@@ -61,6 +62,7 @@ def reconcile_due(*, workers: int = TASK_WORKERS) -> JobResult:
     labels = Counter(result.label for result in ReconcilerPass(workers=workers, due_only=True))
     notice_missing_orders()
     notice_cancelled_orders()
+    remind_staff()
     return JobResult(summary=pass_summary(labels), problem=NO_KEY if labels[PassLabel.NO_KEY] else "")
 
 
@@ -81,6 +83,7 @@ def run_points(*, show: Show = lambda rows, _name: rows) -> JobResult:
     )
     job_runs.record_run(job_runs.POINTS)
     job_runs.record_figures(job_runs.POINTS, figures)
+    remind_staff()
     return JobResult(summary=_points_summary(accounts, points), problem=POINTS_FAILED if figures.errors else "")
 
 

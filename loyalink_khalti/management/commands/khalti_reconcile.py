@@ -102,6 +102,7 @@ class Command(BaseCommand):
             self.stdout.write(FIGURES.format(done=done, all=f"{done.processes} × {done.workers}"))
         flow.notice_missing_orders()
         flow.notice_cancelled_orders()
+        flow.remind_staff()
         if labels[flow.PassLabel.NOT_LOOKED_UP]:
             self.stderr.write("Khalti is not responding; the next pass looks up the remaining payments.")
         for outage in flow.outages():
