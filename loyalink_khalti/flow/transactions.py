@@ -12,7 +12,10 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.after_response import reads
-from loyalink_khalti.errors import CannotPay, InsideTransaction, safe_trace
+from loyalink_khalti.errors import CannotPay, InsideTransaction, LedgerError, ShopCannot, safe_trace
+from loyalink_khalti.payments.flags import raise_flag
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.states import FlagReason
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +72,33 @@ def in_one_block(work: Callable[[], T]) -> T:
 
     On PostgreSQL no wait in it is without end: see ``TIMEOUTS``.
     """
+    return _at_most_twice(work, _in_transaction)
+
+
+def in_one_statement(work: Callable[[], T]) -> T:
+    """Run ``work``, which sends one statement, so that it commits by itself; with the second try of ``in_one_block``.
+
+    Only a connection without ``TIMEOUTS`` of its own needs a transaction around it, which has them.
+    """
+    return _at_most_twice(work, _in_statement)
+
+
+def _at_most_twice(work: Callable[[], T], run: Callable[[Callable[[], T]], T]) -> T:
     try:
-        return _in_transaction(work)
+        return run(work)
     except (DatabaseError, InterfaceError) as exc:  # Django's InterfaceError is not a DatabaseError
         if not is_database_failure(exc):
             raise
         connection.close_if_unusable_or_obsolete()
         if is_contention(exc):  # the other transaction is tried again, too: not at the same moment
             time.sleep(random.uniform(0, LONGEST_RETRY_DELAY))  # noqa: S311 - jitter, not secret
-    return _in_transaction(work)
+    return run(work)
+
+
+def _in_statement(work: Callable[[], T]) -> T:
+    if connection.in_atomic_block or not connection.get_autocommit() or missing_timeouts():
+        return _in_transaction(work)
+    return work()
 
 
 def _in_transaction(work: Callable[[], T]) -> T:
@@ -137,3 +158,36 @@ def advisory_lock(names: Iterable[str]) -> None:
     with connection.cursor() as cursor:
         for name in sorted(names):
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"loyalink_khalti:{name}"])
+
+
+def in_savepoint(
+    work: Callable[[], None], purchase: Purchase, payment: Payment, *, without: Callable[[], bool] = lambda: True
+) -> bool:
+    """Do the shop's part in a savepoint; where it fails roll only that back, raise a Flag and return False.
+
+    ``without`` is done before the Flag is raised, and returns whether it is.
+    """
+    try:
+        with transaction.atomic():
+            work()
+    except Exception as exc:
+        if is_database_failure(exc):
+            raise
+        purchase.refresh_from_db()
+        payment.refresh_from_db()
+        payment.purchase = purchase
+        reason, evidence = _failure(exc)
+        log.warning("purchase %s: %s: %s", purchase, reason, safe_trace(exc))
+        if without():
+            raise_flag(payment, reason, evidence)
+        return False
+    return True
+
+
+def _failure(exc: Exception) -> tuple[FlagReason, dict[str, str]]:
+    if isinstance(exc, LedgerError):
+        return FlagReason.LATE, {"points": str(exc)}
+    if isinstance(exc, ShopCannot):
+        reason = exc.reason if exc.reason in {known.value for known in FlagReason} else FlagReason.HOST_FAILED
+        return FlagReason(reason), {"shop": exc.detail or exc.reason}
+    return FlagReason.HOST_FAILED, {"shop": type(exc).__name__}
