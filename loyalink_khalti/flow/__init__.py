@@ -147,6 +147,9 @@ from loyalink_khalti.flow.members.signup_bonus import award_signup_bonus
 
 from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
 from loyalink_khalti.flow.operations.health import Health, health, missing_migrations, outages
+from loyalink_khalti.flow.operations.doctor import diagnose, send_test_mail
+from loyalink_khalti.flow.operations.findings import Finding, Severity
+from loyalink_khalti.flow.operations.key_check import KEY_ACCEPTED, KEY_FAILED, KEY_UNDECIDED, KeyCheck, check_key
 from loyalink_khalti.flow.operations.monitor import Item, Level, Report, recent_report
 from loyalink_khalti.flow.operations.results import PassLabel, PassResult, pass_summary
 from loyalink_khalti.flow.operations.reconcile import ReconcilerPass, reconcile, reconcile_one
@@ -167,17 +170,22 @@ from loyalink_khalti.flow.transactions import is_database_failure, missing_timeo
 # isort: on
 
 __all__ = [
+    "KEY_ACCEPTED",
+    "KEY_FAILED",
+    "KEY_UNDECIDED",
     "NO_KEY",
     "RECORDED",
     "Contact",
     "DataSubject",
     "ErasedRows",
+    "Finding",
     "Health",
     "HeldPoints",
     "InvalidClaimLink",
     "Item",
     "JobResult",
     "KeyChange",
+    "KeyCheck",
     "Level",
     "MemberAccount",
     "PassLabel",
@@ -193,6 +201,7 @@ __all__ = [
     "Report",
     "ReservedTooMuch",
     "Resolution",
+    "Severity",
     "StaffAction",
     "TooManyAttempts",
     "Violation",
@@ -213,6 +222,7 @@ __all__ = [
     "award_signup_bonus",
     "begin_payment",
     "cancel_payment",
+    "check_key",
     "check_refund_day",
     "chunked",
     "claim_path",
@@ -221,6 +231,7 @@ __all__ = [
     "close_cancelled_order",
     "close_missing_order",
     "contacts",
+    "diagnose",
     "dismiss_unmatched",
     "erase_personal_data",
     "export_personal_data",
@@ -294,6 +305,7 @@ __all__ = [
     "run_points",
     "schedule_digest",
     "self_dealing_obstacle",
+    "send_test_mail",
     "set_blocked",
     "shortage_message",
     "stale_form_message",

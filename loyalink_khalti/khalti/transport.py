@@ -47,6 +47,8 @@ class Answer:
     retry_after: float | None = None
     resent: bool = False
     """Whether it answers a second try, because the pooled connection of the first was closed."""
+    date: str = ""
+    """The server's clock, as it has written it in its Date header."""
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -167,6 +169,7 @@ class Transport:
             status_code=response.status_code,
             content=decoded(content, coding=coding, max_bytes=self.max_bytes) if whole else None,
             resent=resent,
+            date=response.headers.get("Date", ""),
             retry_after=retry_after_seconds(
                 response.headers.get("Retry-After", ""), date=response.headers.get("Date", "")
             ),

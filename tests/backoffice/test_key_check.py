@@ -5,7 +5,7 @@ import requests
 from django.contrib.auth.models import Permission
 
 from loyalink_khalti import conf
-from loyalink_khalti.backoffice.settings.key_check import FAILED, UNDECIDED, check_key
+from loyalink_khalti.flow.operations.key_check import KEY_FAILED, KEY_UNDECIDED, check_key
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.payments.models import Credentials, Payment
 
@@ -74,12 +74,12 @@ def test_the_deployments_server_is_called_if_it_has_one(browser, button, form, k
 @pytest.mark.parametrize(
     ("response", "level", "message"),
     [
-        ({"status": 401, "json": INVALID}, FAILED, "Khalti rejects the key live_…ffee at dev.khalti.com"),
-        ({"status": 429, "json": {"detail": "Request was throttled."}}, UNDECIDED, "too many requests"),
-        ({"status": 503, "body": "<h1>Unavailable</h1>"}, UNDECIDED, "No answer from dev.khalti.com"),
-        ({"status": 404, "body": "<h1>Not found</h1>"}, FAILED, "is not an answer of Khalti's API"),
-        ({"status": 404, "json": {"detail": "No such page."}}, UNDECIDED, "did not reject the key"),
-        ({"body": requests.ConnectionError("refused")}, UNDECIDED, "No answer from dev.khalti.com"),
+        ({"status": 401, "json": INVALID}, KEY_FAILED, "Khalti rejects the key live_…ffee at dev.khalti.com"),
+        ({"status": 429, "json": {"detail": "Request was throttled."}}, KEY_UNDECIDED, "too many requests"),
+        ({"status": 503, "body": "<h1>Unavailable</h1>"}, KEY_UNDECIDED, "No answer from dev.khalti.com"),
+        ({"status": 404, "body": "<h1>Not found</h1>"}, KEY_FAILED, "is not an answer of Khalti's API"),
+        ({"status": 404, "json": {"detail": "No such page."}}, KEY_UNDECIDED, "did not reject the key"),
+        ({"body": requests.ConnectionError("refused")}, KEY_UNDECIDED, "No answer from dev.khalti.com"),
     ],
 )
 def test_every_other_answer_has_a_message_of_its_own(deployment, khalti, response, level, message):

@@ -11,12 +11,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from wagtail.admin import messages
 from wagtail.contrib.settings.views import EditView
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, flow
 from loyalink_khalti.backoffice.access import SettingPermissionRequired
 from loyalink_khalti.backoffice.models import KhaltiSettings
 
 from .form import KhaltiSettingsForm
-from .key_check import FAILED, KeyCheck, check_key
 
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
@@ -36,18 +35,18 @@ class TestKeyView(SettingPermissionRequired, EditView):
         return self.render_to_response(self.get_context_data(form=self.form))
 
 
-def check_form(form: KhaltiSettingsForm) -> KeyCheck:
+def check_form(form: KhaltiSettingsForm) -> flow.KeyCheck:
     """Check the key that the form contains, or the current key of the selected environment."""
     try:
         environment = form.selected_environment
         secret = form.entered_key() or conf.current_secret(form.site_key, environment)
     except ValidationError as exc:
-        return KeyCheck(level=FAILED, text=" ".join(exc.messages))
+        return flow.KeyCheck(level=flow.KEY_FAILED, text=" ".join(exc.messages))
     except ImproperlyConfigured as exc:
-        return KeyCheck(level=FAILED, text=str(exc))
+        return flow.KeyCheck(level=flow.KEY_FAILED, text=str(exc))
     if secret is None:
-        return KeyCheck(level=FAILED, text=_("There is no key to test. Enter a key first."))
-    return check_key(environment, secret)
+        return flow.KeyCheck(level=flow.KEY_FAILED, text=_("There is no key to test. Enter a key first."))
+    return flow.check_key(environment, secret)
 
 
 def hide_key_in_error_reports(request: HttpRequest, instance: Any) -> None:

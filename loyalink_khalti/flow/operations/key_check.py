@@ -20,7 +20,7 @@ from loyalink_khalti.errors import (
 )
 from loyalink_khalti.khalti import Secret
 
-ACCEPTED, UNDECIDED, FAILED = "success", "warning", "error"
+KEY_ACCEPTED, KEY_UNDECIDED, KEY_FAILED = "success", "warning", "error"
 """Results of a check, named as the levels of Wagtail's messages."""
 
 
@@ -41,16 +41,18 @@ def check_key(environment: str, secret: Secret) -> KeyCheck:
     server = urlsplit(conf.base_url(environment)).netloc
     values = {"key": str(secret), "server": server, "seconds": f"{conf.deadline():g}"}
     try:
-        conf.client_with_key(environment, secret).lookup(_random_pidx())
+        conf.client_with_key(environment, secret).lookup(random_pidx())
     except KhaltiRejected as exc:
         return _rejected(exc, values)
     except KhaltiUnreadable:
-        return KeyCheck(level=FAILED, text=_("The answer from %(server)s is not an answer of Khalti's API.") % values)
+        return KeyCheck(
+            level=KEY_FAILED, text=_("The answer from %(server)s is not an answer of Khalti's API.") % values
+        )
     except (KhaltiUnreachable, KhaltiNotCalled):
         text = _("No answer from %(server)s within %(seconds)s seconds. The key may be right or wrong: try again.")
-        return KeyCheck(level=UNDECIDED, text=text % values)
+        return KeyCheck(level=KEY_UNDECIDED, text=text % values)
     except ImproperlyConfigured as exc:
-        return KeyCheck(level=FAILED, text=str(exc))
+        return KeyCheck(level=KEY_FAILED, text=str(exc))
     return _accepted(values)
 
 
@@ -62,16 +64,17 @@ def _rejected(exc: KhaltiRejected, values: dict[str, str]) -> KeyCheck:
             "Khalti rejects the key %(key)s at %(server)s. The test server and the live server have separate keys: was"
             " the key copied from the right server?"
         )
-        return KeyCheck(level=FAILED, text=text % values)
+        return KeyCheck(level=KEY_FAILED, text=text % values)
     if isinstance(exc, KhaltiThrottled):
-        return KeyCheck(level=UNDECIDED, text=_("Khalti has received too many requests: try again in a minute."))
+        return KeyCheck(level=KEY_UNDECIDED, text=_("Khalti has received too many requests: try again in a minute."))
     text = _("%(server)s did not reject the key %(key)s, but its answer was unexpected: %(answer)s")
-    return KeyCheck(level=UNDECIDED, text=text % (values | {"answer": exc.message[:200]}))
+    return KeyCheck(level=KEY_UNDECIDED, text=text % (values | {"answer": exc.message[:200]}))
 
 
 def _accepted(values: dict[str, str]) -> KeyCheck:
-    return KeyCheck(level=ACCEPTED, text=_("Khalti accepts the key %(key)s at %(server)s.") % values)
+    return KeyCheck(level=KEY_ACCEPTED, text=_("Khalti accepts the key %(key)s at %(server)s.") % values)
 
 
-def _random_pidx() -> str:
+def random_pidx() -> str:
+    """Return the id of a payment that does not exist."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _character in range(22))
