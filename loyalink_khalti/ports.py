@@ -4,7 +4,7 @@ Amounts are in paisa. The tests in ``contract/`` prove a Shop; import them from 
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
@@ -137,10 +137,10 @@ class Cart:
 
     def to_json(self) -> dict[str, Any]:
         """Return the Cart as JSON data, to be stored."""
-        stored = asdict(self)
-        for line in stored["lines"]:
+        lines = [_values(line) for line in self.lines]
+        for line in lines:
             del line["stock"]
-        return stored
+        return _values(self) | {"lines": lines, "customer": _values(self.customer)}
 
     def to_stored(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return the Cart as JSON data that ``schema-baseline`` reads, and apart from it what each line has besides.
@@ -162,6 +162,11 @@ class Cart:
         lines = tuple(Line(**known_fields(Line, row) | {"tags": tuple(row["tags"])}) for row in rows)
         customer = Customer(**known_fields(Customer, stored["customer"]))
         return cls(**known_fields(cls, stored) | {"lines": lines, "customer": customer})
+
+
+def _values(row: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as they are: ``asdict`` would copy each of them deeply."""
+    return {each.name: getattr(row, each.name) for each in fields(row)}
 
 
 def known_fields(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:

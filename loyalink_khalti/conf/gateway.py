@@ -33,15 +33,13 @@ from loyalink_khalti.payments import servers
 from loyalink_khalti.payments.credentials import Credentials
 from loyalink_khalti.payments.servers import KhaltiServer
 
-from .keys import NoKeyInThisProcess, secret_key_info, secret_of, stand_in
+from .keys import GatewayRows, NoKeyInThisProcess, gateway_rows, info_of, secret_of, stand_in
 from .settings import (
     base_url,
     deadline,
-    environment_of,
     is_khalti_server,
     is_simulated,
     is_test_mode,
-    khalti_settings,
     max_concurrent_calls,
 )
 
@@ -87,14 +85,18 @@ class KhaltiOptions:
     maximum_order: Paisa | None = None
 
 
-def khalti_options(site_key: str) -> KhaltiOptions:
-    """Return what the checkout of a site shows of Khalti; two statements, once for a request."""
-    return once_per_request(("khalti_options", site_key), lambda: _khalti_options(site_key))
+def khalti_options(site_key: str, rows: GatewayRows | None = None) -> KhaltiOptions:
+    """Return what the checkout of a site shows of Khalti; one statement, once for a request.
+
+    With the ``rows`` that the caller has just read it is none.
+    """
+    if rows is not None:
+        return _khalti_options(rows)
+    return once_per_request(("khalti_options", site_key), lambda: _khalti_options(gateway_rows(site_key)))
 
 
-def _khalti_options(site_key: str) -> KhaltiOptions:
-    saved = khalti_settings(site_key)
-    environment = environment_of(saved)
+def _khalti_options(rows: GatewayRows) -> KhaltiOptions:
+    saved, environment = rows.saved, rows.environment
     enabled = bool(saved.enabled) if saved else True
     return KhaltiOptions(
         enabled=enabled,
@@ -102,24 +104,24 @@ def _khalti_options(site_key: str) -> KhaltiOptions:
         title=saved.title if saved else "Khalti",
         text=saved.text if saved else "Pay with your Khalti wallet, mobile banking or card.",
         test_mode=is_test_mode(environment),
-        unavailable_reason=_unavailable_reason(site_key, environment, enabled=enabled),
+        unavailable_reason=_unavailable_reason(rows, enabled=enabled),
         audience=str(saved.audience) if saved else EVERYBODY,
         minimum_order=Paisa(saved.minimum_order) if saved else Paisa(0),
         maximum_order=Paisa(saved.maximum_order) if saved and saved.maximum_order is not None else None,
     )
 
 
-def _unavailable_reason(site_key: str, environment: str, *, enabled: bool) -> str:
+def _unavailable_reason(rows: GatewayRows, *, enabled: bool) -> str:
     if not enabled:
         return translation.gettext_noop("Khalti is switched off in this shop at the moment.")
     if not settings.USE_TZ:  # check E054
         return translation.gettext_noop("Khalti is not set up in this shop yet.")
-    key = secret_key_info(site_key, environment)
+    key = info_of(rows.current)
     if key.error:
-        log.error("Khalti is not available on %s: %s", site_key, key.error)
+        log.error("Khalti is not available on %s: %s", rows.site_key, key.error)
     if not key.source or key.error:
         return translation.gettext_noop("Khalti is not set up in this shop yet.")
-    if is_not_responding(base_url(environment)):
+    if is_not_responding(base_url(rows.environment)):
         return translation.gettext_noop("Khalti is not responding. Try again in a minute, or pay another way.")
     return ""
 

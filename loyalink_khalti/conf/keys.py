@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.core.exceptions import ImproperlyConfigured
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from loyalink_khalti.khalti.credentials import Secret
 from loyalink_khalti.payments.credentials import Credentials
+from loyalink_khalti.returning import Given, Select
 
 from .settings import base_url, environment_of, get, is_khalti_server, khalti_settings
 
@@ -45,14 +47,34 @@ class SecretKeyInfo:
     """Why it cannot be used, as a sentence; "" when it can."""
 
 
-def credentials(site_key: str) -> Credentials:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRows:
+    """What a site's Khalti rests on: the editors' settings, and the row of the current key of their environment."""
+
+    site_key: str
+    saved: Any
+    """None where editors have saved none."""
+    current: Credentials | None
+
+    @property
+    def environment(self) -> str:
+        return environment_of(self.saved)
+
+
+def gateway_rows(site_key: str) -> GatewayRows:
+    """Read the rows of a site's Khalti; two statements."""
+    saved = khalti_settings(site_key)
+    return GatewayRows(site_key=site_key, saved=saved, current=_current(site_key, environment_of(saved)))
+
+
+def credentials(site_key: str, rows: GatewayRows | None = None) -> Credentials:
     """Return the row of the key with which a site opens new payments: the editors', else the deployment's.
 
-    Where the key or its server has changed, the row before it is retired and a new one made. Raises
-    ``ImproperlyConfigured`` when there is neither key.
+    Where the key or its server has changed, the row before it is retired and a new one made. ``rows`` are those that
+    the caller has just read. Raises ``ImproperlyConfigured`` when there is neither key.
     """
-    environment = environment_of(khalti_settings(site_key))
-    current = _current(site_key, environment)
+    rows = rows or gateway_rows(site_key)
+    environment, current = rows.environment, rows.current
     if current is not None and current.ciphertext:
         fingerprint, ciphertext = current.fingerprint, bytes(current.ciphertext)
     else:
@@ -78,7 +100,11 @@ def credentials(site_key: str) -> Credentials:
 
 def secret_key_info(site_key: str, environment: str) -> SecretKeyInfo:
     """Return what may be shown of a site's current key for an environment, and why it cannot be used."""
-    current = _current(site_key, environment)
+    return info_of(_current(site_key, environment))
+
+
+def info_of(current: Credentials | None) -> SecretKeyInfo:
+    """Return what may be shown of the key of a site whose current row this is."""
     if current is not None and current.ciphertext:
         try:
             return SecretKeyInfo(source=EDITORS, mask=str(secret_of(current)), fingerprint=current.fingerprint)
@@ -182,7 +208,16 @@ def _is_encrypted_with_first(ciphertext: bytes) -> bool:
 
 
 def _current(site_key: str, environment: str) -> Credentials | None:
-    return Credentials.objects.filter(site_key=site_key, environment=environment, retired_at=None).first()
+    found: Credentials | None = _CURRENT.first(site_key=site_key, environment=environment)
+    return found
+
+
+_CURRENT = Select(
+    Credentials,
+    lambda: Credentials.objects.filter(
+        site_key=Given("site_key"), environment=Given("environment"), retired_at=None
+    ).order_by("pk")[:1],
+)
 
 
 def _replace(site_key: str, environment: str, *, fingerprint: str, ciphertext: bytes) -> Credentials:

@@ -26,6 +26,7 @@ from django.utils.translation import get_supported_language_variant
 from loyalink_khalti.khalti.credentials import is_khalti_url
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Shop
+from loyalink_khalti.returning import Given, Select
 
 from . import sites
 from .sites import DEFAULT_SITE
@@ -248,7 +249,12 @@ def absolute_url(site_key: str, path: str) -> str:
 
     Raises ``ImproperlyConfigured`` as ``site_url`` does.
     """
-    return f"{site_url(site_key)}/{path.removeprefix(get_script_prefix()).removeprefix('/')}"
+    return site_url(site_key) + path_below(path)
+
+
+def path_below(path: str) -> str:
+    """Return the part of a path that comes after ``site_url``, by what Django's ``reverse`` has returned."""
+    return f"/{path.removeprefix(get_script_prefix()).removeprefix('/')}"
 
 
 def _script_name() -> str:
@@ -262,9 +268,15 @@ def khalti_settings(site_key: str) -> Any:
 
 
 def _settings_of(model: str, site_key: str, *, lock: bool = False) -> Any:
-    living = sites.SiteKey.objects.filter(key=site_key, site_pk__isnull=False).values("site_pk")
-    rows = apps.get_model("loyalink_khalti", model).objects.filter(site_id__in=living)
-    return (rows.select_for_update(of=("self",)) if lock else rows).first()
+    return _settings(model, lock).first(site_key=site_key)
+
+
+@cache
+def _settings(model: str, lock: bool) -> Select[Any]:
+    kind = apps.get_model("loyalink_khalti", model)
+    living = sites.SiteKey.objects.filter(key=Given("site_key"), site_pk__isnull=False).values("site_pk")
+    rows = kind.objects.filter(site_id__in=living).order_by("pk")
+    return Select(kind, lambda: (rows.select_for_update(of=("self",)) if lock else rows)[:1])
 
 
 def environment_of(saved: Any) -> str:

@@ -51,8 +51,9 @@ from loyalink_khalti.flow.checkout.quote import (
     points_for_lines,
     quote,
 )
-from loyalink_khalti.flow.checkout.begin_payment import PaymentPending, begin_payment
+from loyalink_khalti.flow.checkout.begin_payment import begin_payment
 from loyalink_khalti.flow.checkout.unpaid import (
+    PaymentPending,
     ReservedTooMuch,
     TooManyAttempts,
     live_payment_of,

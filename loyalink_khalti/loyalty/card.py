@@ -10,9 +10,8 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 
 from .buckets import Bucket
-from .earning import held_tier, tier_points
 from .models import Account, Entry, Lot
-from .posting import overdue_points, own_account
+from .posting import held_tier, overdue_points, own_account, tier_points
 from .program import current_version
 from .rules import Rules, points_value
 

@@ -1,28 +1,29 @@
-"""Change a payment; create and lock a purchase.
+"""Change a payment; create and lock a purchase, and set what was received for it.
 
 Each function is one step; the flow decides their order and commits. Those that change a payment expect it locked, as
 ``lock`` returns it. ``states.TRANSITIONS`` has the allowed changes. ``payments.refunds`` changes a Refund, and
 ``flow.verification.apply`` places or releases a Purchase.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Case, DateTimeField, ExpressionWrapper, Max, Q, When
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from loyalink_khalti import telemetry
-from loyalink_khalti.clock import database_now, time_of
+from loyalink_khalti.clock import DatabaseTime, time_of
 from loyalink_khalti.khalti.wire import MONEY_MOVED, Initiated, Lookup
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, PaymentMethod, ReleaseReason
-from loyalink_khalti.returning import Given, Select, save_fields
+from loyalink_khalti.returning import Given, Update, insert
 from loyalink_khalti.search import search_text_of
 
 from .flags import lookup_evidence, raise_flag, resolve_flags, was_resolved_by_staff
 from .models import Credentials, Payment, Purchase
-from .polling import next_poll, poll_after
+from .polling import next_poll
 from .states import (
     CAPTURED,
     HOLDING,
@@ -41,6 +42,8 @@ LINK_LIFETIME = timedelta(minutes=60)
 https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
 """
 LONGEST_LINK_LIFETIME = timedelta(days=1)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for no time where a statement compares times."""
 LONGEST_HISTORY = 50
 """Answers of lookup that are kept of one payment; a usual one has a handful."""
 
@@ -56,7 +59,7 @@ def create_purchase(
 ) -> Purchase:
     """Create the purchase of a Cart; ``points_value`` is the value of its points in paisa, under ``rules_version``."""
     stored, details = cart.to_stored()
-    return Purchase.objects.create(
+    purchase = Purchase(
         shop=cart.shop,
         ref=cart.ref,
         origin=cart.origin,
@@ -74,8 +77,11 @@ def create_purchase(
         rules_version=rules_version,
         amount_due=cart.total - points_value,
         search_text=search_text_for(cart),
-        created_at=database_now(),
+        created_at=DatabaseTime(),
     )
+    insert(purchase)
+    purchase.read_at, purchase.frozen_cart = purchase.created_at, cart
+    return purchase
 
 
 def search_text_for(cart: Cart, number: str = "") -> str:
@@ -83,44 +89,69 @@ def search_text_for(cart: Cart, number: str = "") -> str:
     return search_text_of((cart.ref, number, cart.customer.name, cart.customer.email, cart.customer.phone))
 
 
-def create_payment(purchase: Purchase, *, credentials: Credentials, return_to: str = "") -> Payment:
-    """Create the next attempt to pay a purchase; commit it before Khalti is called."""
-    now = database_now()
-    last = purchase.payments.aggregate(last=Max("attempt"))["last"] or 0
-    return Payment.objects.create(
+def create_payment(
+    purchase: Purchase, *, credentials: Credentials, return_to: str = "", attempt: int | None = None
+) -> Payment:
+    """Create an attempt to pay a purchase, the next one without ``attempt``; commit it before Khalti is called."""
+    payment = Payment(
         purchase=purchase,
         credentials=credentials,
         environment=credentials.environment,
-        attempt=last + 1,
+        attempt=attempt or (purchase.payments.aggregate(last=Max("attempt"))["last"] or 0) + 1,
         amount=purchase.amount_due,
-        created_at=now,
-        next_poll_at=now,
+        created_at=DatabaseTime(),
+        next_poll_at=DatabaseTime(),
         return_to=return_to,
     )
+    insert(payment)
+    payment.read_at = payment.created_at
+    return payment
+
+
+def _link_expiry() -> Case:
+    """Use Khalti's time only where it makes sense: not in the past, not in the far future."""
+    answered = ExpressionWrapper(Given("expires_at"), output_field=DateTimeField())
+    makes_sense = Q(GreaterThan(answered, DatabaseTime())) & Q(
+        LessThanOrEqual(answered, DatabaseTime(LONGEST_LINK_LIFETIME))
+    )
+    return Case(When(makes_sense, then=answered), default=DatabaseTime(LINK_LIFETIME), output_field=DateTimeField())
+
+
+_PAYMENT_FIELDS = tuple(field.attname for field in Payment._meta.concrete_fields)
+_MARK_INITIATED = Update(
+    Payment,
+    # The second: this very answer was committed, the database's acknowledgement was lost, and this is the second try.
+    lambda: Payment.objects.filter(
+        Q(state=PaymentState.CREATED) | Q(state=PaymentState.INITIATED, pidx=Given("pidx")), pk=Given("pk")
+    ),
+    {
+        "state": PaymentState.INITIATED,
+        "pidx": Given("pidx"),
+        "payment_url": Given("payment_url"),
+        "initiated_at": DatabaseTime(),
+        "expires_at": _link_expiry(),
+        "next_poll_at": DatabaseTime(Given("wait")),
+    },
+    returning=_PAYMENT_FIELDS,
+)
 
 
 def mark_initiated(payment: Payment, answer: Initiated) -> bool:
-    """Store Khalti's answer to initiate; return False where the payment was released meanwhile. Needs no lock."""
-    now = database_now()
-    # The second: this very answer was committed, the database's acknowledgement was lost, and this is the second try.
-    expected = Q(state=PaymentState.CREATED) | Q(state=PaymentState.INITIATED, pidx=answer.pidx)
-    return bool(
-        Payment.objects.filter(expected, pk=payment.pk).update(
-            state=PaymentState.INITIATED,
-            pidx=answer.pidx,
-            payment_url=answer.payment_url,
-            initiated_at=now,
-            expires_at=_link_expiry(answer.expires_at, now=now),
-            next_poll_at=poll_after(next_poll(payment, PaymentState.INITIATED)),
-        )
+    """Store Khalti's answer to initiate in one statement; ``payment`` is then as it is stored. Needs no lock.
+
+    Return False where the payment was released meanwhile.
+    """
+    found = _MARK_INITIATED.run(
+        pk=payment.pk,
+        pidx=answer.pidx,
+        payment_url=answer.payment_url,
+        expires_at=answer.expires_at or LONG_AGO,
+        wait=next_poll(payment, PaymentState.INITIATED),
     )
-
-
-def _link_expiry(expires_at: datetime | None, *, now: datetime) -> datetime:
-    """Use Khalti's time only where it makes sense: not in the past, not in the far future."""
-    if expires_at is None or not now < expires_at <= now + LONGEST_LINK_LIFETIME:
-        return now + LINK_LIFETIME
-    return expires_at
+    for row in found:
+        payment.__dict__.update(zip(_PAYMENT_FIELDS, row, strict=True))
+        payment.read_at = payment.initiated_at
+    return bool(found)
 
 
 def lock(payment: Payment) -> tuple[Purchase, list[Payment], Payment]:
@@ -130,32 +161,15 @@ def lock(payment: Payment) -> tuple[Purchase, list[Payment], Payment]:
 
 
 def lock_purchase(purchase_id: int) -> tuple[Purchase, list[Payment]]:
-    """Lock a purchase, every purchase of the same basket, and then its payments; return it and them, freshly read.
-
-    One statement for each kind of row. ``purchase.of_same_basket`` has the other purchases of the basket.
-    """
-    basket = _BASKET_LOCKED.all(pk=purchase_id)
-    purchase: Purchase = next(each for each in basket if each.pk == purchase_id)
-    purchase.of_same_basket = [each for each in basket if each.pk != purchase_id]
-    payments: list[Payment] = _PAYMENTS_LOCKED.all(purchase=purchase_id)
+    """Lock a purchase, every purchase of the same basket, and then its payments; return it and them, freshly read."""
+    row = Purchase.objects.filter(pk=purchase_id)
+    basket = Purchase.objects.filter(shop__in=row.values("shop"), origin__in=row.values("origin"))
+    purchase = next(each for each in basket.select_for_update(of=("self",)).order_by("pk") if each.pk == purchase_id)
+    rows = Payment.objects.with_flags().select_for_update(of=("self",))
+    payments = list(rows.filter(purchase=purchase).order_by("pk"))
     for payment in payments:
         payment.purchase, purchase.read_at = purchase, payment.read_at
     return purchase, payments
-
-
-def _basket() -> "QuerySet[Purchase]":
-    row = Purchase.objects.filter(pk=Given("pk"))
-    basket = Purchase.objects.filter(shop__in=row.values("shop"), origin__in=row.values("origin"))
-    return basket.select_for_update(of=("self",)).order_by("pk")
-
-
-def _payments() -> "QuerySet[Payment]":
-    rows = Payment.objects.with_flags().select_for_update(of=("self",))
-    return rows.filter(purchase_id=Given("purchase")).order_by("pk")
-
-
-_BASKET_LOCKED = Select(Purchase, _basket)
-_PAYMENTS_LOCKED = Select(Payment, _payments)
 
 
 def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
@@ -163,7 +177,9 @@ def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
 
     Raises ``ValueError`` where ``TRANSITIONS`` does not allow it.
     """
-    _check(payment, to)
+    state = PaymentState(payment.state)
+    if to not in TRANSITIONS[state]:
+        raise ValueError(f"payment {payment.pk} cannot go from {state} to {to}")
     if to in CAPTURED and payment.recorded_outcome == RecordedOutcome.UNPAID:  # it was paid after all
         payment.recorded_outcome = ""
     save(payment, state=to, **fields)
@@ -171,12 +187,6 @@ def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
     transaction.on_commit(partial(telemetry.count_payment, to.value, reason), robust=True)
     if to in RESOLVED_BY and payment.is_flagged:
         resolve_flags(payment, RESOLVED_BY[to], to.value)
-
-
-def _check(payment: Payment, to: PaymentState) -> None:
-    state = PaymentState(payment.state)
-    if to not in TRANSITIONS[state]:
-        raise ValueError(f"payment {payment.pk} cannot go from {state} to {to}")
 
 
 def save(payment: Payment, **fields: Any) -> None:
@@ -190,7 +200,7 @@ def save(payment: Payment, **fields: Any) -> None:
     fields = defaults | fields
     for name, value in fields.items():
         setattr(payment, name, value)
-    save_fields(payment, *sorted({*fields, "lookup_history", "recorded_outcome"}))
+    payment.save(update_fields=[*fields, "lookup_history", "recorded_outcome"])
 
 
 def record_lookup(payment: Payment, answer: Lookup) -> None:
@@ -228,41 +238,19 @@ def mark_paid(payment: Payment, answer: Lookup) -> bool:
     """
     try:
         with transaction.atomic():
-            move(payment, PaymentState.PAID, **_paid(payment, answer))
+            move(
+                payment,
+                PaymentState.PAID,
+                paid_at=time_of(payment),
+                captured=answer.total_amount,
+                fee=answer.fee,
+                transaction_id=answer.transaction_id,
+            )
     except IntegrityError:
         payment.refresh_from_db()
         mark_mismatched(payment, answer, FlagReason.DUPLICATE_TRANSACTION_ID)
         return False
     return True
-
-
-def _paid(payment: Payment, answer: Lookup) -> dict[str, Any]:
-    return {
-        "paid_at": time_of(payment),
-        "captured": answer.total_amount,
-        "fee": answer.fee,
-        "transaction_id": answer.transaction_id,
-    }
-
-
-def set_paid(payment: Payment, answer: Lookup) -> None:
-    """Set that Khalti has the money, without a statement: ``mark_fulfilled`` writes it together with the order.
-
-    Raises ``ValueError`` like ``move``.
-    """
-    _check(payment, PaymentState.PAID)
-    payment.state = PaymentState.PAID
-    for name, value in _paid(payment, answer).items():
-        setattr(payment, name, value)
-
-
-def mark_fulfilled(payment: Payment) -> None:
-    """Record in one statement that Khalti has the money of a payment and that its order is placed.
-
-    Raises ``IntegrityError`` where the transaction id belongs to another payment.
-    """
-    paid = {name: getattr(payment, name) for name in ("paid_at", "captured", "fee", "transaction_id")}
-    move(payment, PaymentState.FULFILLED, fulfilled_at=time_of(payment), **paid)
 
 
 def mark_mismatched(payment: Payment, answer: Lookup, reason: FlagReason) -> None:
@@ -318,19 +306,27 @@ def mark_refunded(payment: Payment, answer: Lookup, to: PaymentState) -> None:
     raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
 
 
+def set_received(purchase: Purchase, amount: Paisa, *, actor: str) -> None:
+    """Record how much of what is due was received outside Khalti, in paisa; the whole of it marks the order as paid.
+
+    ``actor`` is the pk of the user who says so.
+    """
+    purchase.received_part = amount
+    if amount < purchase.amount_due:
+        purchase.received_at, purchase.received_by = None, None
+    elif purchase.received_at is None:
+        purchase.received_at, purchase.received_by = time_of(purchase), actor
+    purchase.save(update_fields=["received_part", "received_at", "received_by"])
+
+
 def is_holding(payments: list[Payment]) -> bool:
     """Return whether any of a purchase's payments keeps its stock and points."""
     return any(payment.state in HOLDING for payment in payments)
 
 
 def has_rival(purchase: Purchase, *, was_released: bool) -> bool:
-    """Return whether another purchase of the same basket is placed or, for a released one, open.
-
-    The purchase is locked, and with it the others of its basket. For a released one they are read again, which costs
-    a statement: the basket is free since then, so that another purchase of it may have been committed while
-    ``lock_purchase`` waited, which does not see such a row.
-    """
-    if not was_released:
-        return any(each.state == PurchaseState.PLACED for each in purchase.of_same_basket)
+    """Return whether another purchase of the same basket is placed or, for a released one, open."""
     others = Purchase.objects.filter(shop=purchase.shop, origin=purchase.origin).exclude(pk=purchase.pk)
-    return others.exclude(state=PurchaseState.RELEASED).exists()
+    if was_released:
+        return others.exclude(state=PurchaseState.RELEASED).exists()
+    return others.filter(state=PurchaseState.PLACED).exists()

@@ -2,18 +2,20 @@
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 
 from loyalink_khalti.errors import BasketTaken, ShopCannot
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Cart, Customer, HostOrder, Line, Outcome, Paid, ReleaseReason
 
 from . import fake_basket
+
+INSERT = "INSERT INTO fake_shop (name, value) VALUES (%s, %s)"
 
 
 class FakeShop:
@@ -106,14 +108,14 @@ class FakeShop:
         """Return what a checkout passes to ``begin_payment``: it takes basket and stock, or raises ``CannotPay``."""
 
         def take() -> Cart:
-            try:
-                with transaction.atomic():
-                    self._insert(f"basket {cart.origin}", cart.ref)
-            except IntegrityError as exc:
-                raise BasketTaken("Another payment has this basket already.") from exc
-            stock = {line.sku: self._read(f"stock {line.sku}") for line in cart.lines}
-            self._take_stock(cart)
-            self._insert(f"purchase {cart.ref}", {"cart": cart.to_json(), "state": "held", "paid": 0, "calls": []})
+            basket, purchase = f"basket {cart.origin}", f"purchase {cart.ref}"
+            held = {"cart": cart.to_json(), "state": "held", "paid": 0, "calls": []}
+            new = self._insert_new({basket: cart.ref, purchase: held})
+            if basket not in new:
+                raise BasketTaken("Another payment has this basket already.")
+            if purchase not in new:
+                raise IntegrityError(f"there is a purchase {cart.ref} already")
+            stock = self._take_stock(cart)
             return replace(cart, lines=tuple(replace(line, stock=stock[line.sku]) for line in cart.lines))
 
         return take
@@ -199,7 +201,11 @@ class FakeShop:
         return (self.get_order(ref) for ref, purchase in self._purchases() if purchase["state"] == "placed")
 
     def still_reserved(self, refs: Collection[str]) -> list[str]:
-        purchases = {ref: self._read(f"purchase {ref}") or {} for ref in refs}
+        with connection.cursor() as cursor:
+            names = [f"purchase {ref}" for ref in refs]
+            places = ", ".join(["%s"] * len(names)) or "NULL"
+            cursor.execute(f"SELECT name, value FROM fake_shop WHERE name IN ({places})", names)  # noqa: S608
+            purchases = {name.removeprefix("purchase "): json.loads(value) for name, value in cursor.fetchall()}
         return [ref for ref, each in purchases.items() if each.get("state") == "placed" and not each.get("refunds")]
 
     def missing_orders(self, refs: Collection[str]) -> list[str]:
@@ -219,13 +225,21 @@ class FakeShop:
 
     # Its table
 
-    def _take_stock(self, cart: Cart) -> None:
-        for line in sorted(cart.lines, key=lambda line: line.sku):  # all callers lock in one order
-            left = self._read(f"stock {line.sku}")
-            if left is not None and left < line.quantity:
-                raise ShopCannot("sold_out", f"{line.title} is sold out.")
-            if left is not None:
-                self._write(f"stock {line.sku}", left - line.quantity)
+    def _take_stock(self, cart: Cart) -> dict[str, Any]:
+        """Return how many there were of each product, None where its stock is not tracked."""
+        wanted: dict[str, list[Line]] = defaultdict(list)
+        for line in cart.lines:
+            wanted[line.sku].append(line)
+        before = {}
+        for sku in sorted(wanted):  # all callers lock in one order
+            left = before[sku] = self._read(f"stock {sku}")
+            if left is None:
+                continue
+            left -= sum(line.quantity for line in wanted[sku])
+            if left < 0:
+                raise ShopCannot("sold_out", f"{wanted[sku][0].title} is sold out.")
+            self._write(f"stock {sku}", left)
+        return before
 
     def _restock(self, lines: Iterable[tuple[str, int]]) -> None:
         for sku, quantity in sorted(lines):
@@ -273,7 +287,15 @@ class FakeShop:
 
     def _insert(self, name: str, value: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO fake_shop (name, value) VALUES (%s, %s)", [name, json.dumps(value)])
+            cursor.execute(INSERT, [name, json.dumps(value)])
+
+    def _insert_new(self, values: Mapping[str, Any]) -> set[str]:
+        """Insert rows in one statement, except those that are there already; return the names of the new ones."""
+        rows = [text for name, value in values.items() for text in (name, json.dumps(value))]
+        with connection.cursor() as cursor:
+            more = ", (%s, %s)" * (len(values) - 1)
+            cursor.execute(f"{INSERT}{more} ON CONFLICT DO NOTHING RETURNING name", rows)
+            return {name for (name,) in cursor.fetchall()}
 
     def _write(self, name: str, value: Any) -> None:
         with connection.cursor() as cursor:

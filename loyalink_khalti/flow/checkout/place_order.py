@@ -6,17 +6,18 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import telemetry
 from loyalink_khalti.errors import CannotPay, ShopCannot
-from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block_or_cannot_pay
+from loyalink_khalti.flow.transactions import advisory_lock, forbid_transaction, in_one_block_or_cannot_pay
 from loyalink_khalti.flow.verification.apply import PLACED_FIELDS, award_points, confirm_order
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import Cart, Paid, PaymentMethod
+from loyalink_khalti.returning import save_fields
 
 from .begin_payment import hold_points
 from .quote import check_cart
-from .unpaid import check_reservation, count_attempt
+from .unpaid import check_reservation, count_attempt, reservation_locks
 
 
 @telemetry.verb
@@ -45,6 +46,8 @@ def _place_order(cart: Cart, *, method: PaymentMethod, browser_session: str, net
     if method is PaymentMethod.KHALTI or (method is PaymentMethod.POINTS and amount_due):
         raise CannotPay(_("Points do not cover this purchase. Choose how to pay the rest."))
     method = method if amount_due else PaymentMethod.POINTS
+    if amount_due:
+        advisory_lock(reservation_locks(network))
     check_reservation(cart, amount_due=amount_due, browser_session=browser_session, network=network)
     purchase = transitions.create_purchase(
         cart,
@@ -68,7 +71,7 @@ def _place_order(cart: Cart, *, method: PaymentMethod, browser_session: str, net
     except ShopCannot as exc:
         raise CannotPay(exc.detail or _("The shop cannot accept this order at the moment.")) from exc
     if amount_due:
-        purchase.save(update_fields=PLACED_FIELDS)
+        save_fields(purchase, *PLACED_FIELDS)
     else:
         award_points(purchase)
     return purchase

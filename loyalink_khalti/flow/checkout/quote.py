@@ -178,13 +178,20 @@ def _alternatives(nearest: tuple[Points, ...]) -> str:
     return _("You can use %(numbers)s points for this purchase.") % {"numbers": numbers}
 
 
-def khalti_unavailable_reason(*, site_key: str, member_id: str | None, total: Paisa, amount_due: Paisa) -> str:
+def khalti_unavailable_reason(
+    *,
+    site_key: str,
+    member_id: str | None,
+    total: Paisa,
+    amount_due: Paisa,
+    gateway: conf.GatewayRows | None = None,
+) -> str:
     """Return why Khalti cannot be chosen for an order, or "" where it can.
 
-    ``total`` and ``amount_due`` are paisa, before and after points. Khalti accepts no payment below Rs 10:
-    https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
+    ``total`` and ``amount_due`` are paisa before and after points; ``gateway`` is what the caller has just read.
+    Khalti accepts no payment below Rs 10: https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
     """
-    options = conf.khalti_options(site_key)
+    options = conf.khalti_options(site_key, gateway)
     if options.unavailable_reason:
         return _(options.unavailable_reason)
     if options.audience == conf.MEMBERS and member_id is None:
