@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import DatabaseError, connections, models, router, transaction
-from django.db.models import DateTimeField, Expression, QuerySet
+from django.db.models import Expression, QuerySet
 from django.db.models.expressions import BaseExpression, Combinable
 from django.db.models.sql import InsertQuery, UpdateQuery
 from django.db.transaction import TransactionManagementError
@@ -59,6 +59,7 @@ class _Plan:
 
     def __init__(self, sql: str, params: Iterable[Any], columns: Sequence[Any], connection: Any) -> None:
         self.sql, self.params = sql, tuple(params)
+        self.given = [(at, each) for at, each in enumerate(self.params) if isinstance(each, Given | DatabaseTime)]
         self.converted = [
             (index, column)
             for index, column in enumerate(columns)
@@ -67,7 +68,9 @@ class _Plan:
 
     def rows(self, using: str, given: Mapping[str, Any]) -> list[Any]:
         connection = connections[using]
-        params = [_adapted(param, given, connection) for param in self.params]
+        params = list(self.params)
+        for at, param in self.given:
+            params[at] = _adapted(param, given, connection)
         with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
             cursor.execute(self.sql, params)
             found = cursor.fetchall()
@@ -85,13 +88,11 @@ class _Plan:
         return rows
 
 
-def _adapted(param: Any, given: Mapping[str, Any], connection: Any) -> Any:
+def _adapted(param: Given | DatabaseTime, given: Mapping[str, Any], connection: Any) -> Any:
     if isinstance(param, Given):
         return param.adapted(given, connection)
-    if isinstance(param, DatabaseTime):
-        offset = given[param.offset.name] if isinstance(param.offset, Given) else param.offset
-        return DateTimeField().get_db_prep_value(server_now() + offset, connection)
-    return param
+    offset = given[param.offset.name] if isinstance(param.offset, Given) else param.offset
+    return connection.ops.adapt_datetimefield_value(server_now() + offset)
 
 
 class _Statement(ABC):

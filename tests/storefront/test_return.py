@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 import requests
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from loyalink_khalti import flow
 from loyalink_khalti.payments.models import Payment, Purchase
@@ -44,6 +46,21 @@ def test_a_paid_return_redirects_and_places_the_order_once(
 
     assert len(shop.confirmed) == 1
     assert khalti.looked_up == [payment.pidx]
+
+
+@pytest.mark.parametrize("page", ["return", "status"])
+def test_a_page_of_a_settled_payment_reads_the_payment_once(
+    client: Client, payment: Payment, khalti: Khalti, page: str
+) -> None:
+    """Issue 14: the receipt is reloaded, and Khalti's redirect comes twice."""
+    khalti.pay(payment.pidx)
+    client.get(return_url(payment))
+
+    with CaptureQueriesContext(connection) as sent:
+        client.get(f"/khalti/{page}/{payment.token}/")
+
+    read = [query["sql"] for query in sent if 'FROM "loyalink_khalti_payment"' in query["sql"]]
+    assert len(read) == 1, read
 
 
 def test_the_status_page_reloads_itself_while_the_outcome_is_open(client: Client, payment: Payment) -> None:

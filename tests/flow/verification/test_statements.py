@@ -1,4 +1,11 @@
-"""How many statements a return takes: the package's own, without those that begin and end transactions."""
+"""How many statements a return takes, with those that begin and end transactions and without.
+
+What each of a paid return buys, with ``FakeShop``, one line and a member: the payment read once (1); the lease, by one
+UPDATE that commits by itself (1), so that one process at a time asks Khalti; BEGIN and COMMIT of the one block (2); a
+lock of the purchases of the basket and one of the purchase's payments (2); a savepoint around the shop's part, so that
+the money stays recorded where the shop cannot (2); the shop's own (2); the points: account, award, lot, entry and
+balance (5); the purchase placed (1); the payment paid and fulfilled (1).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,11 +43,12 @@ class QueryFreeShop:
 
 
 @contextmanager
-def counted_statements() -> Iterator[list[str]]:
+def counted_statements(*, transaction_control: bool = False) -> Iterator[list[str]]:
     sent: list[str] = []
     with CaptureQueriesContext(connection) as captured:
         yield sent
-    sent += [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(TRANSACTION_CONTROL)]
+    statements = [query["sql"] for query in captured.captured_queries]
+    sent += [sql for sql in statements if transaction_control or not sql.startswith(TRANSACTION_CONTROL)]
 
 
 @pytest.fixture
@@ -59,7 +67,7 @@ def _fields(cart: Cart) -> dict[str, Any]:
     return {name: getattr(cart, name) for name in cart.__slots__}
 
 
-@pytest.mark.parametrize(("points", "most"), [(0, 18), (500, 24)], ids=["without points", "with points spent"])
+@pytest.mark.parametrize(("points", "most"), [(0, 11), (500, 16)], ids=["without points", "with points spent"])
 def test_the_first_return_of_a_paid_basket_takes_a_bounded_number_of_statements_and_one_lookup(
     query_free_shop: FakeShop, khalti: Khalti, account: Account, points: int, most: int
 ) -> None:
@@ -72,6 +80,19 @@ def test_the_first_return_of_a_paid_basket_takes_a_bounded_number_of_statements_
     assert outcome is Outcome.PAID
     assert len(sent) <= most, sent
     assert khalti.looked_up == [payment.pidx]
+
+
+def test_a_paid_return_takes_17_statements_with_transaction_control_and_those_of_the_shop(
+    shop: FakeShop, khalti: Khalti, account: Account
+) -> None:
+    """Issue 14: at most 18. It was 29 on SQLite and 31 on PostgreSQL."""
+    for ref in ("first", "second"):  # what a process reads once, it reads for the first
+        payment = flow.begin_payment(shop.freeze(shop.cart(ref, member_id=account.member_id)))
+        khalti.pay(payment.pidx)
+        with counted_statements(transaction_control=True) as sent:
+            flow.verify_payment(payment, customer_present=True)
+
+    assert len(sent) <= 17, sent
 
 
 def test_a_return_of_a_settled_payment_takes_one_statement_no_write_and_no_lookup(
