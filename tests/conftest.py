@@ -33,7 +33,9 @@ from tests import databases
 from tests.databases import Database
 
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
-LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+NAMESPACES = "10.199.77."
+"""The addresses of network namespaces of this machine (tests/stories/machines.py)."""
+LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0", NAMESPACES)
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 DEMO = "demo"
 """The snapshot of the demo store."""

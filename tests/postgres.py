@@ -182,10 +182,14 @@ class Standby(Cluster):
         at = self._primary.value("SELECT pg_current_wal_insert_lsn()")
         self._wait_for(f"SELECT pg_last_wal_replay_lsn() >= '{at}'")
 
+    def set(self, statement: str) -> None:
+        """Change one of this server's own settings (``ALTER SYSTEM``)."""
+        self._execute("postgres", [statement, "SELECT pg_reload_conf()"])
+
     def cut_off(self) -> None:
         """Receive nothing from the primary any more: what it commits from now on is lost here."""
         self.catch_up()
-        self._execute("postgres", ["ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()"])
+        self.set("ALTER SYSTEM SET primary_conninfo = ''")
         self._wait_for("SELECT count(*) = 0 FROM pg_stat_wal_receiver")
 
     def promote(self) -> None:

@@ -33,3 +33,6 @@ if seconds := int(os.environ.get("STORY_CLOCK_WRONG_BY") or 0):
     time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds)).start()
 
 LOYALINK_KHALTI["MAX_CONCURRENT_CALLS"] = int(os.environ.get("STORY_CONCURRENT_CALLS", "0"))  # noqa: F405
+
+if router := os.environ.get("STORY_ROUTER"):
+    DATABASE_ROUTERS = [router]
