@@ -50,7 +50,6 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    requests.packages.urllib3.disable_warnings()  # type: ignore[attr-defined]
     store.stop()
     other = Store(store.khalti, store.folder)
     other.server = UVICORN
@@ -71,6 +70,11 @@ def shop(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
         front.start()
         stack.callback(front.stop)
         yield Shop([store, other], front)
+
+
+@pytest.fixture(autouse=True)
+def _no_warnings_about_the_certificate() -> None:
+    requests.packages.urllib3.disable_warnings()  # type: ignore[attr-defined]
 
 
 def test_fifty_returns_at_once_over_two_machines_make_one_order_one_award_and_one_mail(shop: Shop) -> None:
