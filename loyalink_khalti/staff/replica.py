@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -34,7 +34,8 @@ class ReadsReplica:
     """How old the rows are, for the page; "" where they are current."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        replica = conf.get("REPORTS_DATABASE") if self.reads_replica and request.method == "GET" else None
+        is_apart = self.reads_replica and request.method == "GET" and not connection.in_atomic_block  # ATOMIC_REQUESTS
+        replica = conf.get("REPORTS_DATABASE") if is_apart else None
         page: Any = super()
         if not replica or not self.has_permission(self.permission):  # type: ignore[attr-defined]  # of the view
             return page.dispatch(request, *args, **kwargs)  # type: ignore[no-any-return]
