@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from loyalink_khalti import telemetry
@@ -150,6 +151,7 @@ _breakers: dict[str, CircuitBreaker] = {}
 _lock = threading.Lock()
 
 
+@lru_cache(maxsize=64)
 def server_of(url: str) -> str:
     """Return the scheme and host of a URL, by which a server is known: ``https://khalti.com``."""
     parts = urlsplit(url)

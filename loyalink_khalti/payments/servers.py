@@ -30,6 +30,8 @@ LONGEST_DEFERRAL = timedelta(seconds=2 * MAX_RETRY_AFTER)
 """A ``next_lookup_at`` further ahead was written by a wrong clock, and counts as none."""
 CHUNK = 500
 """Payments that one query names."""
+MOST_TURNS = 100
+"""Turns that a process reserves at once: less than a second at a high rate, so that other machines wait less."""
 MARGIN = 1.05
 """How much further apart lookups are than the setting says, so that one that is late does not meet the next."""
 
@@ -162,13 +164,14 @@ class LookupPace:
                         break
                     telemetry.waited("pace", time.monotonic() - began)
                     self._next = time.monotonic() + self._spacing
+                    self._expected -= 1
                     return True
                 if not self._reserve(longest=until - now):
                     break
             return False
 
     def _reserve(self, *, longest: float) -> bool:
-        number = max(min(self._per_second, self._expected), 1)
+        number = max(min(self._per_second, self._expected, MOST_TURNS), 1)
         length = timedelta(seconds=number * self._spacing)
         with transaction.atomic():
             row, now = _lock(self._server), database_now()
@@ -182,5 +185,4 @@ class LookupPace:
             KhaltiServer.objects.filter(pk=row.pk).update(next_lookup_at=begin + length)
         self._next = time.monotonic() + wait
         self._end = self._next + length.total_seconds()
-        self._expected -= number
         return True

@@ -88,14 +88,14 @@ class ReconcilerPass:
         self._processes = self._workers = 1
         self._due_only = due_only
         self._waits = waits
-        self._credentials: set[int] = set()
+        self._credentials, self._reported_keys = set[int](), set[int]()
         self._pks = self._chosen()
         self._in_outage: set[str] = set()
         self._paces: dict[str, LookupPace] = {}
+        self._urls: dict[int, str] = {}
         self._started_at = database_now()
         self._waits_until = float("inf")  # monotonic clock
         self._stopped = threading.Event()
-        self._reported_keys: set[int] = set()
 
     def _chosen(self) -> list[int]:
         rows = polling.polled(unsent_after=unsent_after())
@@ -248,13 +248,13 @@ class ReconcilerPass:
 
     def _reconcile(self, payment: Payment) -> PassResult:
         if payment.state == PaymentState.REFUNDED and payment.purchase.state == PurchaseState.OPEN:
-            return self._release_again(payment, ReleaseReason.REFUNDED)
+            return release_again(payment, ReleaseReason.REFUNDED, at=self._started_at)
         if payment.state == PaymentState.RELEASED and payment.pidx is None:
-            return self._release_again(payment, ReleaseReason(payment.release_reason))
+            return release_again(payment, ReleaseReason(payment.release_reason), at=self._started_at)
         if payment.state == PaymentState.CREATED:
             return _result(payment, release_unsent(payment, customer_present=False))
         try:
-            url = conf.client_for(payment.credentials, Caller.JOB)[0].base_url
+            url = self._url(payment.credentials)
         except conf.NoKeyInThisProcess as exc:
             return self._without_key(payment, exc)
         except ImproperlyConfigured:
@@ -271,6 +271,12 @@ class ReconcilerPass:
         if is_refunding(payment):
             return reconcile_refunds(payment, lease)
         return _result(payment, look_up_and_apply(payment, lease, caller=Caller.JOB))
+
+    def _url(self, key: Credentials) -> str:
+        """Return the address of the server for a key, which stays the same for a pass; raises as ``client_for``."""
+        if key.pk not in self._urls:
+            self._urls[key.pk] = conf.client_for(key, Caller.JOB)[0].base_url
+        return self._urls[key.pk]
 
     def _is_taken(self, payment: Payment) -> bool:
         """Whether another process looks it up, or has done so since this pass began: then it needs no turn here."""
@@ -289,12 +295,6 @@ class ReconcilerPass:
         if credentials.pk not in self._reported_keys:
             self._reported_keys.add(credentials.pk)
             log.error("reconcile: no payment of key %s is looked up: %s", credentials.fingerprint, exc)
-
-    def _release_again(self, payment: Payment, reason: ReleaseReason) -> PassResult:
-        outcome, is_released = release_again(payment, reason, at=self._started_at)
-        if is_released:
-            return _result(payment, outcome)
-        return PassResult(payment=payment, outcome=outcome, label=PassLabel.FAILED)
 
     def _may_look_up(self, url: str) -> bool:
         """Wait for the turn of one lookup; return False in an outage, or where Khalti asks for a longer pause."""

@@ -16,7 +16,7 @@ from loyalink_khalti.payments import polling, refunds
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason, PaymentState, PurchaseState
-from loyalink_khalti.ports import Outcome, ReleaseReason
+from loyalink_khalti.ports import ReleaseReason
 
 from .results import PassLabel, PassResult
 
@@ -34,16 +34,16 @@ def reconcile_refunds(payment: Payment, lease: str) -> PassResult:
     return PassResult(payment=payment, outcome=outcome, label=label)
 
 
-def release_again(payment: Payment, reason: ReleaseReason, *, at: datetime) -> tuple[Outcome, bool]:
+def release_again(payment: Payment, reason: ReleaseReason, *, at: datetime) -> PassResult:
     """Release what a payment without money still holds, where the shop failed before; later and later.
 
-    Return what the customer sees, and whether it is released now. ``at`` is when the pass began.
+    ``at`` is when the pass began.
     """
     outcome = release_payment(payment, reason, customer_present=False, states=())
     if not Purchase.objects.filter(pk=payment.purchase_id, state=PurchaseState.OPEN).exists():
-        return outcome, True
+        return PassResult(payment=payment, outcome=outcome, label=outcome.value)
     _poll_later(payment, at=at)
-    return outcome, False
+    return PassResult(payment=payment, outcome=outcome, label=PassLabel.FAILED)
 
 
 def flag_failure(payment: Payment, exc: Exception, *, at: datetime) -> None:
