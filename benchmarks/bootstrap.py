@@ -7,6 +7,7 @@ import sys
 from typing import Any, Callable
 
 from sandbox import bootstrap
+from sandbox.bootstrap import ROOT as ROOT
 
 NEEDED = (3, 12)
 

@@ -4,6 +4,8 @@ The simulator checks requests and keeps books, which would cost the measured pro
 every payment and answers every lookup with the status and after the time that ``POST /control`` has set::
 
     {"status": "Completed", "latency": 0.2}      latency in seconds; "hang": true never answers
+
+It returns the lookups and the addresses to return to since it was called last.
 """
 
 import asyncio
@@ -22,17 +24,20 @@ class Stub:
         self.amounts: dict[str, int] = {}
         self.status, self.latency, self.hang = "Completed", 0.0, False
         self.lookups = 0
+        self.return_urls: list[str] = []
 
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if path == "/control":
             self.status = body.get("status", self.status)
             self.latency = body.get("latency", self.latency)
             self.hang = body.get("hang", self.hang)
-            lookups, self.lookups = self.lookups, 0
-            return {"lookups": lookups}
+            seen = {"lookups": self.lookups, "return_urls": self.return_urls}
+            self.lookups, self.return_urls = 0, []
+            return seen
         if path.endswith("/initiate/"):
             pidx = f"Stub{next(IDS):018d}"
             self.amounts[pidx] = body["amount"]
+            self.return_urls.append(body["return_url"])
             url = f"https://test-pay.khalti.com/?pidx={pidx}"
             return {"pidx": pidx, "payment_url": url, "expires_at": "2099-01-01T00:00:00+05:45", "expires_in": 1800}
         self.lookups += 1

@@ -28,9 +28,16 @@ class Khalti:
 
     def control(self, **changes: Any) -> int:
         """Change status, latency (seconds) or hang; return the lookups since the last call."""
+        return int(self._control(**changes)["lookups"])
+
+    def return_urls(self) -> list[str]:
+        """Return where the customers of the payments opened since the last call come back to."""
+        return list(self._control()["return_urls"])
+
+    def _control(self, **changes: Any) -> Any:
         request = urllib.request.Request(f"{self.url}/control", json.dumps(changes).encode(), method="POST")
         with self._opener.open(request, timeout=10) as response:
-            return int(json.load(response)["lookups"])
+            return json.load(response)
 
 
 @contextmanager
@@ -54,7 +61,7 @@ def django_on_postgresql(khalti: Khalti | None = None) -> Iterator[Any]:
     """
     from tests import postgres
 
-    kept = _kept()
+    kept = kept_under("bench-databases")
     with ExitStack() as stack:
         cluster = stack.enter_context(postgres.cluster(kept if kept.exists() else None))
         os.environ["BENCHMARK_DATABASE_HOST"] = str(cluster.data)
@@ -69,19 +76,21 @@ def django_on_postgresql(khalti: Khalti | None = None) -> Iterator[Any]:
             with cluster.running():
                 call_command("migrate", verbosity=0, interactive=False)
                 connections.close_all()
-            for old in kept.parent.glob("*"):
-                shutil.rmtree(old, ignore_errors=True)
-            kept.parent.mkdir(exist_ok=True)
             shutil.copytree(cluster.data, kept)
         stack.enter_context(cluster.running())
         stack.callback(connections.close_all)
         yield cluster
 
 
-def _kept() -> Path:
-    """Return where the migrated data is kept, named by our migrations and by the packages that are installed."""
+def kept_under(name: str) -> Path:
+    """Return where a migrated database is kept, named by the migrations and by the packages that are installed."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "loyalink_khalti" / "migrations").glob("*.py")):
+    for path in sorted(ROOT.glob("*/migrations/*.py")) + sorted(ROOT.glob("sandbox/**/*.py")):
         digest.update(path.read_bytes())
     digest.update(repr(sorted(f"{each.name} {each.version}" for each in metadata.distributions())).encode())
-    return Path(sys.prefix) / "bench-databases" / digest.hexdigest()[:16]
+    kept = Path(sys.prefix) / name / digest.hexdigest()[:16]
+    for old in kept.parent.glob("*"):
+        if old != kept:
+            shutil.rmtree(old, ignore_errors=True)
+    kept.parent.mkdir(exist_ok=True)
+    return kept
