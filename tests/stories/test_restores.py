@@ -1,11 +1,12 @@
-"""R5: the database goes back in time, by a standby without the last commits and by a backup of an hour ago.
+"""R5: the database goes back in time: a standby without the last commits, a backup of an hour ago, and a base backup
+with archived WAL, restored to a moment.
 
 Khalti forgets nothing. One pass later the books agree again, or a Flag or an unmatched payment names what only a
 person can know; what nobody can find here is in Khalti's statement, compared with the payments of the store.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from tests import databases, postgres
+from tests.archive import Archive
 from tests.stories.browser_session import BrowserSession
 from tests.stories.comparison import PAID_AT_KHALTI, disagreements
 from tests.stories.ordering import at_khalti, order
@@ -81,7 +83,26 @@ class Restore(Loss):
         self.store.start()
 
 
-@pytest.fixture(params=["standby", "backup"])
+class PointInTime(Loss):
+    """The server is lost; an hour later its base backup and its archived WAL are restored to the moment before."""
+
+    def __init__(self, store: Store, server: postgres.Cluster, archive: Archive, stack: ExitStack) -> None:
+        super().__init__(store, server)
+        self.archive, self._stack = archive, stack
+
+    def keep(self) -> None:
+        self._moment = self.archive.now()
+
+    def come_back(self) -> None:
+        self.store.stop()
+        self.archive.finish_segment()
+        restored = self._stack.enter_context(self.archive.restored(self._moment))
+        databases.point_at(HOST=str(restored.data))
+        self.store.let_time_pass(HOUR)
+        self.store.start()
+
+
+@pytest.fixture(params=["standby", "backup", "point in time"])
 def loss(request: pytest.FixtureRequest, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loss]:
     """Lose commits, and put the store back on the tests' own database at the end."""
     server = postgres.running_cluster
@@ -105,8 +126,29 @@ def _loss(kind: str, store: Store, server: postgres.Cluster) -> Iterator[Loss]:
     if kind == "backup":
         yield Restore(store, server)
         return
-    with postgres.readable_folder() as folder, server.standby(folder) as standby:
-        yield Failover(store, server, standby)
+    with postgres.readable_folder() as folder, ExitStack() as stack:
+        if kind == "standby":
+            yield Failover(store, server, stack.enter_context(server.standby(folder)))
+            return
+        archive = Archive(server, folder)
+        with _restarted(store, archive):
+            yield PointInTime(store, server, archive, stack)
+
+
+@contextmanager
+def _restarted(store: Store, archive: Archive) -> Iterator[None]:
+    """Archive in this block: the server restarts for it, while the store is stopped."""
+    own = {name: connection.settings_dict[name] for name in ("NAME", "HOST")}
+    store.stop()
+    databases.point_at()  # closes the connections
+    archive.begin()
+    store.start()
+    try:
+        yield
+    finally:
+        store.stop()
+        databases.point_at(**own)
+        archive.end()
 
 
 def pays(store: Store, name: str) -> tuple[str, str]:
