@@ -104,6 +104,14 @@ def is_replaced() -> bool:
     return _replaced_now() is not None
 
 
+def now_in_sql() -> tuple[str, list[Any]]:
+    """Return the database's time for a statement that is written as SQL: its text, and its parameters."""
+    replaced = _replaced_now()
+    if replaced is None and connection.vendor == "postgresql":
+        return "clock_timestamp()", []
+    return "%s", [connection.ops.adapt_datetimefield_value(replaced or timezone.now())]
+
+
 def is_over(field: str, *, longest: timedelta) -> Q:
     """Return the condition that the wait until the time in ``field`` is over, or that there is none (null).
 

@@ -138,13 +138,15 @@ class Select(_Statement, Generic[M]):
         return next(iter(self.all(**given)), None)
 
     def _compile(self, using: str) -> Any:
-        query: Any = self._build().using(using).query
+        rows: Any = self._build().using(using)
+        query = rows.query
         compiler = query.get_compiler(using)
         sql, params = compiler.as_sql()
         columns = [each[0] for each in compiler.select]
         plan = _Plan(sql, params, columns, connections[using])
         is_locking = query.select_for_update and connections[using].features.has_select_for_update
-        return plan, _maker(compiler.klass_info, columns, compiler.annotation_col_map or {}), is_locking
+        info = compiler.klass_info if rows._fields is None else None
+        return plan, _maker(info, columns, compiler.annotation_col_map or {}), is_locking
 
 
 def _maker(info: Any, columns: Sequence[Any], annotations: Mapping[str, int]) -> Callable[[Any, str], Any]:

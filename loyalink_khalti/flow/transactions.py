@@ -12,7 +12,10 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.after_response import reads
-from loyalink_khalti.errors import CannotPay, InsideTransaction, safe_trace
+from loyalink_khalti.errors import CannotPay, InsideTransaction, LedgerError, ShopCannot, safe_trace
+from loyalink_khalti.payments.flags import raise_flag
+from loyalink_khalti.payments.models import Payment, Purchase
+from loyalink_khalti.payments.states import FlagReason
 
 log = logging.getLogger(__name__)
 
@@ -156,3 +159,36 @@ def advisory_lock(names: Iterable[str]) -> None:
         return
     with connection.cursor() as cursor:  # an array is read in its order
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(n, 0)) FROM unnest(%s::text[]) n", [wanted])
+
+
+def in_savepoint(
+    work: Callable[[], None], purchase: Purchase, payment: Payment, *, without: Callable[[], bool] = lambda: True
+) -> bool:
+    """Do the shop's part in a savepoint; where it fails roll only that back, raise a Flag and return False.
+
+    ``without`` is done before the Flag is raised, and returns whether it is.
+    """
+    try:
+        with transaction.atomic():
+            work()
+    except Exception as exc:
+        if is_database_failure(exc):
+            raise
+        purchase.refresh_from_db()
+        payment.refresh_from_db()
+        payment.purchase = purchase
+        reason, evidence = _failure(exc)
+        log.warning("purchase %s: %s: %s", purchase, reason, safe_trace(exc))
+        if without():
+            raise_flag(payment, reason, evidence)
+        return False
+    return True
+
+
+def _failure(exc: Exception) -> tuple[FlagReason, dict[str, str]]:
+    if isinstance(exc, LedgerError):
+        return FlagReason.LATE, {"points": str(exc)}
+    if isinstance(exc, ShopCannot):
+        reason = exc.reason if exc.reason in {known.value for known in FlagReason} else FlagReason.HOST_FAILED
+        return FlagReason(reason), {"shop": exc.detail or exc.reason}
+    return FlagReason.HOST_FAILED, {"shop": type(exc).__name__}

@@ -1,6 +1,6 @@
 """Loyalty points: accounts, lots and an append-only ledger.
 
-``ledger`` is the public module. ``rules`` says what editors choose, ``earning`` what an order earns,
-``redeemable`` what can be redeemed on it, ``posting`` how anything is written. Beside them there is a module for each
+``ledger`` is the public module. ``rules`` says what editors choose and what an order can redeem, ``earning`` what it
+earns, ``posting`` how an account is found and locked and anything is written. Beside them there is a module for each
 group of verbs.
 """

@@ -10,8 +10,9 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 
 from .buckets import Bucket
+from .earning import held_tier, tier_points
 from .models import Account, Entry, Lot
-from .posting import held_tier, overdue_points, own_account, tier_points
+from .posting import overdue_points, own_account
 from .program import current_version
 from .rules import Rules, points_value
 

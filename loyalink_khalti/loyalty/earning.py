@@ -1,4 +1,4 @@
-"""What one order earns, and every bonus. Money is in paisa.
+"""What one order earns, every bonus, and the tier that a member has earned. Money is in paisa.
 
 Every bonus rule is here, and only here. To add a bonus, add its points to ``Rules`` and then
 
@@ -11,11 +11,11 @@ Every bonus rule is here, and only here. To add a bonus, add its points to ``Rul
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q, Sum
 
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import AccountMerged
@@ -25,9 +25,9 @@ from loyalink_khalti.ports import Line
 from .buckets import Bucket, EntryKind
 from .models import Account, IdempotencyKey
 from .orders import OrderAward
-from .posting import is_first_time, lock_account
+from .posting import Posting, is_first_time, lock_account
 from .program import current_version, resolve_tags
-from .rules import Rules
+from .rules import Rules, Tier, TierBasis
 
 # Bonuses on an order
 
@@ -222,10 +222,10 @@ def award_bonus(bonus: MemberBonus, *, site_key: str, member_id: str, occasion: 
         return Points(0)
     with transaction.atomic():
         try:
-            posting = lock_account(site_key, member_id, reason=bonus.reason, version_id=version.pk)
+            account = lock_account(site_key, member_id)
         except AccountMerged:
             return Points(0)
-        account = posting.account
+        posting = Posting(account=account, reason=bonus.reason, version_id=version.pk)
         scope, keys = f"{account.program_id}:{bonus.name}", [_bonus_key(pk, occasion) for pk in account.with_merged()]
         if IdempotencyKey.objects.filter(scope=scope, key__in=keys).exists() or not is_first_time(scope, keys[0], ""):
             return Points(0)
@@ -245,3 +245,51 @@ def _bonus_key(account_id: int, occasion: str) -> str:
 def award_signup_bonus(*, site_key: str, member_id: str) -> Points:
     """Award the sign-up bonus in whole points, once per member; 0 where there is none (see ``award_bonus``)."""
     return award_bonus(SIGNUP, site_key=site_key, member_id=member_id)
+
+
+# Tiers: a member moves up at once, and down only after the grace period of the rules
+
+
+YEAR = timedelta(days=365)
+
+
+def tier_points(account: Account, rules: Rules, now: datetime) -> Points:
+    """Return the points that count for the tier: earned less clawed back, in a lifetime or within a year.
+
+    What a refund claws back counts when it was earned, not when it is refunded: an order of more than a year ago takes
+    nothing from what was earned since.
+    """
+    if rules.tier_basis is TierBasis.LIFETIME:
+        return Points(account.lifetime_earned + account.merged_lifetime_earned)
+    awards = OrderAward.objects.filter(account__in=account.with_merged(), awarded_at__gt=now - YEAR)
+    kept = F("proportional") + F("fixed") - F("points_clawed_back")
+    return Points(awards.aggregate(points=Sum(kept))["points"] or 0)
+
+
+def update_tier(account: Account, rules: Rules) -> bool:
+    """Give a locked account the tier that it has earned; return whether anything changed. The caller saves it.
+
+    An account moves up at once. It moves down at once too, unless the rules give a grace period: then only after its
+    points have been too few for so long.
+    """
+    now = time_of(account)
+    earned = rules.tier_for(tier_points(account, rules, now))
+    held = held_tier(account, rules)
+    before = (account.tier, account.below_tier_since)
+    if earned.threshold >= held.threshold:
+        account.tier, account.below_tier_since = _stored_name(earned, rules), None
+    elif account.below_tier_since is None and rules.tier_grace_days:
+        account.below_tier_since = now
+    elif account.below_tier_since is None or account.below_tier_since + timedelta(days=rules.tier_grace_days) <= now:
+        account.tier, account.below_tier_since = _stored_name(earned, rules), None
+    return before != (account.tier, account.below_tier_since)
+
+
+def _stored_name(tier: Tier, rules: Rules) -> str:
+    """What the account keeps: "" for the lowest tier, so that the sweep finds the few that can fall at once."""
+    return "" if tier.threshold == rules.tiers[0].threshold else tier.name
+
+
+def held_tier(account: Account, rules: Rules) -> Tier:
+    """The tier of the account under these rules; the lowest where they have no tier of its name any more."""
+    return next((tier for tier in rules.tiers if tier.name == account.tier), rules.tiers[0])

@@ -23,8 +23,9 @@ from .adjustments import (
 from .card import CardEntry, ExpiringPoints, PointsCard, balance_card, card_entry, newest_entries, points_card
 from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
+from .lots import available_lots
 from .members import erase, merge, personal_data
-from .posting import available_lots, find_account, open_account, overdue_points, own_account, surviving_account
+from .posting import find_account, open_account, overdue_points, own_account, surviving_account
 from .preview import (
     AccountPreview,
     ErasurePreview,
@@ -32,6 +33,7 @@ from .preview import (
     example_order,
     order_example,
     preview_adjustment,
+    preview_award,
     preview_erasure,
     preview_merge,
 )
@@ -45,12 +47,12 @@ from .program import (
     set_campaigns,
     set_rules,
 )
-from .purchases import activate, award, capture, hold, late_capture, preview_award, release
+from .purchases import award, capture, hold, release
 from .refund_reversals import preview_reversal, reverse_refund
 from .refunds import RefundedParts, RefundedPoints, preview_refund, refund
-from .reopening import set_aside, withdraw_award
+from .reopening import late_capture, set_aside, withdraw_award
 from .rules import max_redeemable, nearest_redeemable, points_fit, points_value
-from .scheduled import FAILED, SweepResult, count_due, expire, refresh_tier, sweep
+from .scheduled import FAILED, SweepResult, activate, count_due, expire, refresh_tier, sweep
 
 __all__ = [
     "DEFAULT_BATCH",

@@ -1,19 +1,23 @@
 """Merge two members, erase a member, and export all that is stored about one."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Points
 
 from .buckets import Bucket, EntryKind, HoldState
+from .earning import update_tier
 from .models import Account, Entry, EntryNote, Hold, IdempotencyKey, Lot
-from .posting import ERASED, Posting, erased_scope, open_account, own_account, surviving_account, update_tier
-from .program import current_version
+from .posting import ERASED, Posting, erased_scope, open_account, own_account, surviving_account
+
+BATCH = 500
+"""Rows that are written at once."""
 
 
 @transaction.atomic
@@ -37,8 +41,7 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
         raise LedgerError("one of the members has just been erased; check again")
     _forbid_holds(old.account)
     key = f"merge:{ends}:{stays}:{old.account.seq}"  # numbered: after an erasure the same two can be merged again
-    for lot in _filled_lots(old.account):
-        _move_lot(old, new, lot, key=f"{key}:{lot.pk}")
+    _move_lots(old, new, _filled_lots(old.account), key=key)
     owed = old.account.owed
     old.transfer(EntryKind.MERGE_OUT, Bucket.ADJUSTED, Bucket.OWED, owed, key=f"{key}:owed:out")
     new.transfer(EntryKind.MERGE_IN, Bucket.OWED, Bucket.ADJUSTED, owed, key=f"{key}:owed:in")
@@ -48,7 +51,7 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
     Account.objects.filter(pk=ends).update(successor=stays, merged_at=DatabaseTime(), blocked=True)
     Account.objects.filter(pk=stays).update(blocked=is_blocked)
     new.account.blocked = is_blocked
-    update_tier(new, current_version(site_key).rules)  # after the first has ended: its points count too
+    update_tier(new.account, new.rules)  # after the first has ended: its points count too
     old.post()
     new.post()
     return new.account
@@ -70,23 +73,42 @@ def _filled_lots(account: Account) -> QuerySet[Lot]:
     return Lot.objects.filter(account=account).exclude(pending=0, remaining=0).order_by("pk")
 
 
-def _move_lot(old: Posting, new: Posting, lot: Lot, *, key: str) -> None:
-    """Move the points of a lot; back into the lot that they came from where they came from this account."""
-    pending, remaining = lot.pending, lot.remaining
-    for bucket, points in ((Bucket.PENDING, pending), (Bucket.AVAILABLE, remaining)):
-        old.transfer(EntryKind.MERGE_OUT, bucket, Bucket.ADJUSTED, points, key=f"{key}:{bucket}:out", lot=lot)
-        new.transfer(EntryKind.MERGE_IN, Bucket.ADJUSTED, bucket, points, key=f"{key}:{bucket}:in")
-    origins = Lot.objects.filter(account=new.account, source=lot.source, expires_at=lot.expires_at)
-    with_room = origins.filter(original__gte=F("pending") + F("remaining") + pending + remaining).order_by("pk")
-    if (origin := with_room.first()) is not None:
-        more: dict[str, Any] = {"pending": F("pending") + pending, "remaining": F("remaining") + remaining}
-        Lot.objects.filter(pk=origin.pk).update(**more)
-    else:
-        Lot.objects.create(
-            account=new.account, source=lot.source, original=pending + remaining, pending=pending,
-            remaining=remaining, available_at=lot.available_at, expires_at=lot.expires_at,
-        )  # fmt: skip
-    Lot.objects.filter(pk=lot.pk).update(pending=0, remaining=0)
+def _move_lots(old: Posting, new: Posting, lots: "QuerySet[Lot]", *, key: str) -> None:
+    """Move the points of lots; back into the lots that they came from where they came from this account."""
+    moving = list(lots)
+    for lot in moving:
+        for bucket, points in ((Bucket.PENDING, lot.pending), (Bucket.AVAILABLE, lot.remaining)):
+            name = f"{key}:{lot.pk}:{bucket}"
+            old.transfer(EntryKind.MERGE_OUT, bucket, Bucket.ADJUSTED, points, key=f"{name}:out", lot=lot)
+            new.transfer(EntryKind.MERGE_IN, Bucket.ADJUSTED, bucket, points, key=f"{name}:in")
+    origins, refilled, created = _lots_by_origin(new.account, lots), {}, []
+    for lot in moving:
+        candidates = origins.get((lot.source, lot.expires_at), ())
+        points = lot.pending + lot.remaining
+        origin = next((each for each in candidates if each.original >= each.pending + each.remaining + points), None)
+        if origin is None:
+            created.append(
+                Lot(
+                    account=new.account, source=lot.source, original=points, pending=lot.pending,
+                    remaining=lot.remaining, available_at=lot.available_at, expires_at=lot.expires_at,
+                )
+            )  # fmt: skip
+        else:
+            origin.pending, origin.remaining = origin.pending + lot.pending, origin.remaining + lot.remaining
+            refilled[origin.pk] = origin
+    Lot.objects.bulk_update(refilled.values(), ["pending", "remaining"], batch_size=BATCH)
+    Lot.objects.bulk_create(created, batch_size=BATCH)
+    for start in range(0, len(moving), BATCH):
+        emptied = [lot.pk for lot in moving[start : start + BATCH]]
+        Lot.objects.filter(pk__in=emptied).update(pending=0, remaining=0)
+
+
+def _lots_by_origin(account: Account, lots: "QuerySet[Lot]") -> dict[tuple[str, Any], list[Lot]]:
+    """Return the lots of an account that others can have come from, the oldest first."""
+    found: dict[tuple[str, Any], list[Lot]] = defaultdict(list)
+    for lot in Lot.objects.filter(account=account, source__in=lots.order_by().values("source")).order_by("pk"):
+        found[lot.source, lot.expires_at].append(lot)
+    return found
 
 
 def _count_merged(account: Account, merged: Account, *, sign: int) -> None:
@@ -164,12 +186,12 @@ def _reopen(merged: Posting, erased: Posting, *, blocked: bool) -> None:
     account = merged.account
     account.successor = None
     if account.member_id is not None:
-        for lot in _filled_lots(erased.account).filter(source__in=account.lots.values("source")):
-            _move_lot(erased, merged, lot, key=f"reopen:{erased.account.pk}:{account.pk}:{lot.pk}:{account.seq}")
+        own = _filled_lots(erased.account).filter(source__in=account.lots.values("source"))
+        _move_lots(erased, merged, own, key=f"reopen:{erased.account.pk}:{account.pk}:{account.seq}")
     Account.objects.filter(pk=account.pk).update(
         successor=None, merged_at=None, blocked=blocked or account.member_id is None
     )
-    update_tier(merged, current_version(account.program.site_key).rules)
+    update_tier(account, merged.rules)
     merged.post()
 
 

@@ -54,6 +54,14 @@ class Account(Timed, models.Model):
         null=True, default=None, help_text="what staff find it by; null until it is first indexed"
     )
 
+    # Read with the lock of an account, and with no other read: see ``accounts.lock_where``
+    rules_id: int | None = None
+    """The newest version of the rules of its programme."""
+    earlier_holds: int = 0
+    """How often points were held for the purchase that moves points now."""
+    is_refunded: bool = False
+    """Whether a refund of that purchase has been applied."""
+
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
@@ -148,7 +156,14 @@ class Lot(models.Model):
             ),
         ]
         indexes = [
-            models.Index("account", "expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_available"),
+            models.Index(
+                "account",
+                "expires_at",
+                "available_at",
+                "id",
+                condition=Q(remaining__gt=0),
+                name="loyalink_lot_in_order",
+            ),
             models.Index("expires_at", condition=Q(remaining__gt=0), name="loyalink_lot_expiring"),
             models.Index("available_at", condition=Q(pending__gt=0), name="loyalink_lot_pending"),
             models.Index("source", name="loyalink_lot_source"),

@@ -1,35 +1,38 @@
-"""Accounts, and the entries that one cause posts to one of them.
+"""Accounts under lock, and the entries that one cause posts to one of them.
 
-``Posting.lock`` takes the account's lock by a write, so that lots can be read and changed safely after it; ``post``
-writes all entries and the balances, one statement each.
+An account is locked and read by one ``UPDATE … RETURNING``, so that its lots can be read and changed safely after it;
+``post`` writes all entries and the balances, one statement each.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum
+from django.db import connection, transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Sum
 
-from loyalink_khalti.clock import DatabaseTime, database_now, time_of
+from loyalink_khalti.clock import DatabaseTime, database_now, now_in_sql, time_of
 from loyalink_khalti.errors import AccountMerged, LedgerConflict
 from loyalink_khalti.money import Points
+from loyalink_khalti.returning import insert, insert_new, save_fields
 
 from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind
+from .lots import take
 from .models import Account, Entry, Hold, IdempotencyKey, Lot
-from .orders import OrderAward
-from .program import current_version, first_seal, seal
-from .rules import Rules, Tier, TierBasis
+from .orders import RefundApplied
+from .program import Program, ProgramVersion, current_version, first_seal, get_version, seal
+from .rules import Rules
 
 ERASED = "erased"
 """The reason code of entries that an erasure makes."""
 _CACHED = {Bucket.AVAILABLE: "available", Bucket.PENDING: "pending", Bucket.HELD: "held"}
-_SAVED = [
+_SAVED = (
     "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "merged_lifetime_earned",
     "merged_lifetime_redeemed", "seq", "seal", "sealed_seq", "tier", "below_tier_since",
-]  # fmt: skip
+)  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,20 +49,15 @@ class Posting:
 
     @classmethod
     def lock(cls, account_id: int, *, follow_merge: bool = True, **cause: Any) -> "Posting":
-        """Lock an account and read it; if it was merged into another meanwhile, lock that one."""
-        accounts = Account.objects.filter(pk=account_id)
-        accounts.update(last_activity_at=DatabaseTime())
-        posting = cls.read(accounts, **cause)
-        successor_id = posting.account.successor_id
-        return cls.lock(successor_id, **cause) if follow_merge and successor_id else posting
-
-    @classmethod
-    def read(cls, accounts: QuerySet[Account], **cause: Any) -> "Posting":
-        """Read an account that the caller has locked by a write of its own."""
-        account = accounts.select_related("program").annotate(read_at=DatabaseTime()).get()  # type: ignore[no-redef]
-        if account.sealed_seq < account.seq:  # the version before this one has written entries without a seal
-            account.extend_seal()
+        """Lock an account and read it; if it was merged into another meanwhile, lock that one. One statement."""
+        account = lock(account_id, follow_merge=follow_merge, purchase=cause.get("purchase", ""))
         return cls(account=account, **cause)
+
+    @property
+    def rules(self) -> Rules:
+        """Return the rules of now, which decide about the tier; ``version_id`` names those of the cause."""
+        newest = self.account.rules_id
+        return (get_version(newest) if newest else current_version(self.account.program.site_key)).rules
 
     def transfer(
         self, kind: EntryKind, src: Bucket, dst: Bucket, points: int, *, key: str, lot: Lot | None = None,
@@ -88,19 +86,22 @@ class Posting:
 
     def credit(
         self, kind: EntryKind, src: Bucket, points: int, *, key: str, available_at: datetime,
-        expires_at: datetime | None,
+        expires_at: datetime | None, source: str = "",
     ) -> None:  # fmt: skip
-        """Add points in a lot of their own, pending until ``available_at``, and repay a debt with them."""
+        """Add points in a lot of their own, pending until ``available_at``, and repay a debt with them.
+
+        The lot is found by its ``source``, which is the ``key`` where none is given.
+        """
         if not points:
             return
-        lot = self.new_lot(points, source=key, available_at=available_at, expires_at=expires_at)
+        lot = self.new_lot(points, source=source or key, available_at=available_at, expires_at=expires_at)
         self.transfer(kind, src, Bucket.PENDING if lot.pending else Bucket.AVAILABLE, points, key=key, lot=lot)
         self.repay()
 
     def new_lot(self, points: int, *, source: str, available_at: datetime, expires_at: datetime | None) -> Lot:
         """Create a lot, pending until ``available_at``. The caller makes the transfer."""
         is_pending = available_at > time_of(self.account)
-        return Lot.objects.create(
+        lot = Lot(
             account=self.account,
             source=source,
             original=points,
@@ -109,25 +110,20 @@ class Posting:
             available_at=available_at,
             expires_at=expires_at,
         )
+        insert(lot)
+        return lot
 
-    def take_from_lots(self, points: int, *, first: Collection[int] = ()) -> list[tuple[Lot, int]]:
+    def take_from_lots(self, points: int, *, first: Collection[int] = ()) -> None:
         """Take available points out of lots, from those in ``first`` first, then the earliest expiry first.
 
         Raises ``LedgerConflict`` where the lots have fewer points than the account: its rows contradict each other.
         """
-        parts: list[tuple[Lot, int]] = []
-        missing = points
-        lots = list(available_lots(self.account)) if points else []
-        for lot in sorted(lots, key=lambda lot: lot.pk not in first):  # stable: the others keep their order
-            part = min(lot.remaining, missing)
-            if part:
-                lot.remaining -= part
-                missing -= part
-                parts.append((lot, part))
+        self.check_none_missing(take(self.account.pk, points, first), points)
+
+    def check_none_missing(self, missing: int, points: int) -> None:
+        """Raise ``LedgerConflict`` where the lots lack points that the account has."""
         if missing:
             raise LedgerConflict(f"account {self.account.pk}: its lots lack {missing} of {points} available points")
-        Lot.objects.bulk_update([lot for lot, _ in parts], ["remaining"])
-        return parts
 
     def repay(self) -> None:
         """Repay what is owed with what is available. Called whenever points become available."""
@@ -140,16 +136,16 @@ class Posting:
     def expire_due(self) -> Points:
         """Expire the lots whose time is over; return how many points expired."""
         earlier = Count("entries", filter=Q(entries__kind=EntryKind.EXPIRE))
-        lots = list(overdue_lots(self.account.pk, time_of(self.account)).annotate(earlier=earlier))
+        due = overdue_lots(self.account.pk, time_of(self.account))
+        lots = list(due.annotate(earlier=earlier))
         if not lots:
             return Points(0)
         by_system = Posting(account=self.account, entries=self.entries)  # without the purchase and the actor
         for lot in lots:  # a lot that a refund refills after its expiry expires once more
             key = f"expire:{lot.pk}:{lot.earlier}"
             by_system.transfer(EntryKind.EXPIRE, Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, key=key, lot=lot)
-        expired = sum(lot.remaining for lot in lots)
-        Lot.objects.filter(pk__in=[lot.pk for lot in lots]).update(remaining=0)
-        return Points(expired)
+        due.order_by().update(remaining=0)
+        return Points(sum(lot.remaining for lot in lots))
 
     def write_off(self) -> None:
         """Write off all points and debts of an erased member. They are void, also those that arrive later."""
@@ -171,15 +167,22 @@ class Posting:
         """Write the entries and the balances; on the account of an erased member all points are written off."""
         if self.account.member_id is None and self.account.successor_id is None:
             self.write_off()
-        Entry.objects.bulk_create(self.entries)
+        if len(self.entries) == 1:
+            insert(self.entries[0])
+        else:
+            Entry.objects.bulk_create(self.entries)
         self.entries.clear()
-        self.account.save(update_fields=_SAVED)
+        save_fields(self.account, *_SAVED)
 
 
-def available_lots(account: Account) -> QuerySet[Lot]:
-    """Return the lots with available points, in the order in which they are redeemed: never-expiring ones last."""
-    lots = Lot.objects.filter(account=account, remaining__gt=0)
-    return lots.order_by(F("expires_at").asc(nulls_last=True), "available_at", "pk")
+# Lots
+
+
+def run(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Send a statement that is written as SQL, and return its rows."""
+    with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall()) if cursor.description else []
 
 
 def overdue_lots(account_id: int | OuterRef, now: datetime | DatabaseTime) -> QuerySet[Lot]:
@@ -187,15 +190,110 @@ def overdue_lots(account_id: int | OuterRef, now: datetime | DatabaseTime) -> Qu
     return Lot.objects.filter(account=account_id, remaining__gt=0, expires_at__lte=now).order_by("expires_at", "pk")
 
 
-def due_for_activation(now: datetime | DatabaseTime) -> Q:
-    """Return the condition for lots whose pending time is over."""
-    return Q(pending__gt=0, available_at__lte=now)
+def overdue_points(account: Account) -> Points:
+    """Return the available points that have expired and that the next sweep removes."""
+    lots = overdue_lots(account.pk, DatabaseTime())
+    return Points(lots.aggregate(points=Sum("remaining"))["points"] or 0)
+
+
+def is_first_time(scope: str, key: str, figures: str) -> bool:
+    """Record a cause and return True, or False where it was recorded before.
+
+    Raises ``LedgerConflict`` where it was recorded with other figures.
+    """
+    request_hash = sha256(figures.encode()).hexdigest()
+    if insert_new(IdempotencyKey(scope=scope, key=key, request_hash=request_hash)):
+        return True
+    if IdempotencyKey.objects.get(scope=scope, key=key).request_hash != request_hash:
+        raise LedgerConflict(f"{key} was recorded before with other figures")
+    return False
+
+
+# Locks
+
+
+def lock(account_id: int, *, follow_merge: bool = True, purchase: str = "") -> Account:
+    """Lock an account and read it; if it was merged into another meanwhile, lock that one."""
+    account = lock_where("id = %s", [account_id], purchase=purchase)
+    if account is None:
+        raise Account.DoesNotExist(f"no account {account_id}")
+    if follow_merge and account.successor_id:
+        return lock(account.successor_id, purchase=purchase)
+    return account
+
+
+def lock_account(site_key: str, member_id: str, *, purchase: str = "") -> Account:
+    """Lock a member's own account; create it if there is none. Usually one statement.
+
+    Raises ``AccountMerged`` where it was merged into another.
+    """
+    account = lock_own(site_key, member_id, purchase) or lock_new(site_key, member_id, purchase)
+    if account.has_ended:
+        raise AccountMerged("the account was merged into another one")
+    return account
+
+
+def lock_own(site_key: str, member_id: str, purchase: str) -> Account | None:
+    """Lock a member's own account, ended or not; None where there is none."""
+    of_site = f"(SELECT id FROM {Program._meta.db_table} WHERE site_key = %s AND active)"  # noqa: S608 - our names
+    return lock_where(f"member_id = %s AND program_id = {of_site}", [member_id, site_key], purchase=purchase)
+
+
+def lock_new(site_key: str, member_id: str, purchase: str) -> Account:
+    """Open a member's account and lock it."""
+    return lock(open_account(site_key, member_id).pk, follow_merge=False, purchase=purchase)
+
+
+_TABLE = Account._meta.db_table
+_FIELDS = Account._meta.concrete_fields
+_ATTRIBUTES = [field.attname for field in _FIELDS]
+_ROW = ", ".join(f'{_TABLE}."{field.column}"' for field in _FIELDS)
+_BESIDE = f"""
+    (SELECT version.id FROM {ProgramVersion._meta.db_table} version
+     WHERE version.program_id = {_TABLE}.program_id ORDER BY version.number DESC LIMIT 1),
+    (SELECT COUNT(*) FROM {Hold._meta.db_table} hold WHERE hold.purchase = %s),
+    EXISTS (SELECT 1 FROM {RefundApplied._meta.db_table} refund WHERE refund.purchase = %s)"""  # noqa: S608
+"""What else is read of the account and of its purchase, whose lock the caller has: see ``Account``."""
+
+
+def lock_where(condition: str, params: Sequence[Any], *, purchase: str = "") -> Account | None:
+    """Lock the one account for which a condition, in SQL, is true, and read it; None where there is none.
+
+    PostgreSQL checks the condition again after it has waited for the lock, but reads other tables as they were before.
+    """
+    now, now_params = now_in_sql()
+    clock = "" if now_params else f", {now}"  # when the lock is there, not when the wait for it began
+    sql = f"UPDATE {_TABLE} SET last_activity_at = {now} WHERE {condition} RETURNING {_ROW}, {_BESIDE}{clock}"  # noqa: S608 - our names
+    with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(sql, [*now_params, *params, purchase, purchase])
+        rows = cursor.fetchall()
+    return _read(list(rows[0])) if rows else None
+
+
+def _read(row: list[Any]) -> Account:
+    for index, column in _converted_columns(connection.vendor):
+        for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
+            row[index] = convert(row[index], column, connection)
+    account = Account.from_db(connection.alias, _ATTRIBUTES, row[: len(_FIELDS)])
+    account.rules_id, account.earlier_holds, account.is_refunded, *clock = row[len(_FIELDS) :]
+    account.read_at = clock[0] if clock else database_now()
+    if account.sealed_seq < account.seq:  # the version before this one has written entries without a seal
+        account.extend_seal()
+    return account
+
+
+@cache
+def _converted_columns(_vendor: str) -> list[tuple[int, Any]]:
+    """The columns, by their index, that this kind of database stores otherwise: SQLite its booleans and times."""
+    columns = enumerate(field.get_col(_TABLE) for field in _FIELDS)
+    return [
+        (index, column)
+        for index, column in columns
+        if connection.ops.get_db_converters(column) or column.get_db_converters(connection)
+    ]
 
 
 # Accounts of members
-
-
-YEAR = timedelta(days=365)
 
 
 def own_account(site_key: str, member_id: str) -> Account | None:
@@ -231,118 +329,6 @@ def open_account(site_key: str, member_id: str) -> Account:
     ]
 
 
-def lock_account(site_key: str, member_id: str, **cause: Any) -> Posting:
-    """Lock a member's own account; create it if there is none. Usually two statements.
-
-    Raises ``AccountMerged`` where it was merged into another.
-    """
-    posting = _lock_own(site_key, member_id, **cause) or _lock_new(site_key, member_id, **cause)
-    if posting.account.has_ended:
-        raise AccountMerged("the account was merged into another one")
-    return posting
-
-
-def lock_account_of_order(site_key: str, member_id: str, *, began_at: datetime, **cause: Any) -> Posting | None:
-    """Lock the account that gets what an order earns: that which its member had when the order began.
-
-    After a merge that is the account that stays; after an erasure the erased one. None where the order began on an
-    account that had ended before: it earns nothing.
-    """
-    posting = _lock_own(site_key, member_id, **cause)
-    if posting is None or posting.account.joined_at > began_at:  # the member had another account then, or none
-        program_id = posting.account.program_id if posting else current_version(site_key).program_id
-        erased = IdempotencyKey.objects.filter(scope=erased_scope(program_id), key=cause["purchase"]).first()
-        if erased is not None:
-            return Posting.lock(erased.result["account"], **cause)
-    if posting is None:
-        return _lock_new(site_key, member_id, **cause)
-    account = posting.account
-    if account.successor_id is None:
-        return posting
-    return Posting.lock(account.pk, **cause) if account.merged_at is None or began_at <= account.merged_at else None
-
-
-def _lock_own(site_key: str, member_id: str, **cause: Any) -> Posting | None:
-    own = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
-    if not own.update(last_activity_at=DatabaseTime()):
-        return None
-    try:
-        return Posting.read(own, **cause)
-    except Account.DoesNotExist:  # erased while the UPDATE waited: PostgreSQL had found it by the site before
-        return None
-
-
-def _lock_new(site_key: str, member_id: str, **cause: Any) -> Posting:
-    return Posting.lock(open_account(site_key, member_id).pk, follow_merge=False, **cause)
-
-
 def erased_scope(program_id: int) -> str:
     """Return the scope of the keys that name, by purchase, the account of a member who is erased."""
     return f"{program_id}:{ERASED}"
-
-
-def overdue_points(account: Account) -> Points:
-    """Return the available points that have expired and that the next sweep removes."""
-    lots = overdue_lots(account.pk, DatabaseTime())
-    return Points(lots.aggregate(points=Sum("remaining"))["points"] or 0)
-
-
-def is_first_time(scope: str, key: str, figures: str) -> bool:
-    """Record a cause and return True, or False where it was recorded before.
-
-    Raises ``LedgerConflict`` where it was recorded with other figures.
-    """
-    request_hash = sha256(figures.encode()).hexdigest()
-    try:
-        with transaction.atomic():
-            IdempotencyKey.objects.create(scope=scope, key=key, request_hash=request_hash)
-    except IntegrityError:
-        if IdempotencyKey.objects.get(scope=scope, key=key).request_hash != request_hash:
-            raise LedgerConflict(f"{key} was recorded before with other figures") from None
-        return False
-    return True
-
-
-# Tiers: a member moves up at once, and down only after the grace period of the rules
-
-
-def tier_points(account: Account, rules: Rules, now: datetime) -> Points:
-    """Return the points that count for the tier: earned less clawed back, in a lifetime or within a year.
-
-    What a refund claws back counts when it was earned, not when it is refunded: an order of more than a year ago takes
-    nothing from what was earned since.
-    """
-    if rules.tier_basis is TierBasis.LIFETIME:
-        return Points(account.lifetime_earned + account.merged_lifetime_earned)
-    awards = OrderAward.objects.filter(account__in=account.with_merged(), awarded_at__gt=now - YEAR)
-    kept = F("proportional") + F("fixed") - F("points_clawed_back")
-    return Points(awards.aggregate(points=Sum(kept))["points"] or 0)
-
-
-def update_tier(posting: Posting, rules: Rules) -> bool:
-    """Give a locked account the tier that it has earned; return whether anything changed. The caller posts.
-
-    An account moves up at once. It moves down at once too, unless the rules give a grace period: then only after its
-    points have been too few for so long.
-    """
-    account, now = posting.account, time_of(posting.account)
-    earned = rules.tier_for(tier_points(account, rules, now))
-    held = held_tier(account, rules)
-    before = (account.tier, account.below_tier_since)
-    if earned.threshold >= held.threshold:
-        account.tier, account.below_tier_since = _stored_name(earned, rules), None
-    elif account.below_tier_since is None and rules.tier_grace_days:
-        account.below_tier_since = now
-    elif account.below_tier_since is None or account.below_tier_since + timedelta(days=rules.tier_grace_days) <= now:
-        account.tier, account.below_tier_since = _stored_name(earned, rules), None
-    return before != (account.tier, account.below_tier_since)
-
-
-def _stored_name(tier: Tier, rules: Rules) -> str:
-    """What the account keeps: "" for the lowest tier, so that the sweep finds the few that can fall at once."""
-    return "" if tier.threshold == rules.tiers[0].threshold else tier.name
-
-
-def held_tier(account: Account, rules: Rules) -> Tier:
-    """The tier of the account under these rules; the lowest where they have no tier of its name any more."""
-    return next((tier for tier in rules.tiers if tier.name == account.tier), rules.tiers[0])

@@ -10,10 +10,12 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.ports import Line
 
-from .earning import OrderSnapshot
+from .earning import OrderSnapshot, order_history
 from .models import Account, Lot
 from .posting import overdue_points
-from .program import current_version
+from .program import current_version, get_version
+from .purchases import award_row
+from .refunds import clawed_back_in_all, refunded_parts
 from .rules import Rules, nearest_redeemable, points_fit, points_value
 from .validation import reward_rate
 
@@ -93,6 +95,18 @@ def preview_erasure(account: Account) -> ErasurePreview:
         reopened.append((merged, Points(sum(lot.pending + lot.remaining for lot in own))))
     points = sum(lot.pending + lot.remaining for lot in left.values())
     return ErasurePreview(points=Points(points), owed=Points(account.owed), reopened=tuple(reopened))
+
+
+def preview_award(
+    *, site_key: str, purchase: str, order: OrderSnapshot, version_id: int | None = None
+) -> tuple[Points, Points]:
+    """Return what a purchase earns for a new member, and how much of it earlier refunds leave. Writes nothing."""
+    version = get_version(version_id) if version_id else current_version(site_key)
+    earned = order.earned(version.rules, history=order_history(None, version.rules))
+    parts = refunded_parts(purchase, subtotal=order.subtotal, shipping=order.shipping)
+    if not parts.refunded_subtotal + parts.refunded_shipping:
+        return earned.points, earned.points
+    return earned.points, Points(earned.points - clawed_back_in_all(award_row(version, earned), parts).points)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

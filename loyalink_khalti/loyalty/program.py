@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from hashlib import sha256
+from threading import Lock
 from typing import Any
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
@@ -18,6 +20,7 @@ from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Rounding
 from loyalink_khalti.ports import Line
+from loyalink_khalti.returning import Given, Select
 
 from .rules import CampaignRule, Rules
 
@@ -58,7 +61,7 @@ class ProgramVersion(AppendOnlyModel):
     def __str__(self) -> str:
         return f"{self.program_id} v{self.number}"
 
-    @property
+    @cached_property
     def rules(self) -> Rules:
         return Rules.from_json(self.stored)
 
@@ -138,16 +141,68 @@ def _is_identity(tag: str) -> bool:
     return ":" in tag
 
 
+_NEWEST = Select(
+    ProgramVersion,
+    lambda: (
+        ProgramVersion.objects.filter(program__site_key=Given("site_key"), program__active=True)
+        .order_by("-number")
+        .values_list("pk", "created_at")[:1]
+    ),
+)
+
+
 def current_version(site_key: str) -> ProgramVersion:
     """Return the rules of a site as they are now. A site without any starts with the default rules."""
-    versions = ProgramVersion.objects.select_related("program")
-    newest = versions.filter(program__site_key=site_key, program__active=True).order_by("-number").first()
-    return newest or _create_default(site_key)
+    newest = _NEWEST.first(site_key=site_key)
+    if newest is None:
+        return _create_default(site_key)
+    pk, created_at = newest
+    version = get_version(pk)
+    if version.created_at != created_at:  # the database was restored, and the pk used again
+        _forget(pk)
+        version = get_version(pk)
+    return version
 
 
 def get_version(pk: int) -> ProgramVersion:
-    """Return the version of the rules that a customer was shown."""
-    return ProgramVersion.objects.select_related("program").get(pk=pk)
+    """Return the version of the rules that a customer was shown; no statement where this process has read it before.
+
+    It is shared by all threads: do not change it.
+    """
+    version = _versions.get(_kept_as(pk))
+    if version is None:
+        version = ProgramVersion.objects.select_related("program").get(pk=pk)
+        # Not before the commit: a transaction that is rolled back leaves its pk to another version.
+        transaction.on_commit(partial(_keep, _kept_as(pk), version))
+    return version
+
+
+KEPT = 200
+_versions: dict[tuple[str, str, int], ProgramVersion] = {}
+"""The versions that this process has read, by database and pk, the oldest first: a version never changes."""
+_keeping = Lock()
+
+
+def _kept_as(pk: int) -> tuple[str, str, int]:
+    return connection.alias, str(connection.settings_dict["NAME"]), pk
+
+
+def _keep(key: tuple[str, str, int], version: ProgramVersion) -> None:
+    with _keeping:
+        _versions[key] = version
+        while len(_versions) > KEPT:
+            del _versions[next(iter(_versions))]
+
+
+def _forget(pk: int) -> None:
+    with _keeping:
+        _versions.pop(_kept_as(pk), None)
+
+
+def forget_versions() -> None:
+    """Let this process read every version again: for tests, and after the database was restored."""
+    with _keeping:
+        _versions.clear()
 
 
 def current_versions() -> list[ProgramVersion]:

@@ -1,34 +1,48 @@
-"""The points of one purchase: hold, capture and release what it redeems; award and activate what it earns."""
+"""The points of one purchase: hold, capture and release what it redeems; award what it earns."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import F
 
-from loyalink_khalti.clock import DatabaseTime, time_of
+from loyalink_khalti.clock import now_in_sql, time_of
 from loyalink_khalti.errors import AccountBlocked, AccountMerged, InsufficientPoints, LedgerConflict
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.returning import Given, Update, insert, insert_new
 
 from .buckets import Bucket, EntryKind, HoldState
-from .earning import Earned, OrderSnapshot, order_history
-from .models import Account, Allocation, Hold, Lot
+from .earning import Earned, OrderSnapshot, order_history, update_tier
+from .lots import PIECES
+from .models import Account, Allocation, Hold, IdempotencyKey, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
 from .posting import (
     Posting,
-    due_for_activation,
+    erased_scope,
     find_account,
-    lock_account,
-    lock_account_of_order,
-    overdue_lots,
+    lock,
+    lock_new,
+    lock_own,
+    lock_where,
     own_account,
+    run,
     surviving_account,
-    update_tier,
 )
 from .program import ProgramVersion, current_version, get_version
-from .refunds import claw_back, clawed_back_in_all, refunded_parts
+from .refunds import claw_back, refunded_parts
 
 T = TypeVar("T")
+_HOLD_FIELDS = [field.attname for field in Hold._meta.concrete_fields]
+
+
+def _resolving(values: dict[str, Any], **more: Any) -> Update:
+    """An UPDATE that resolves the active hold of a purchase, once, and reads it."""
+    of_purchase = {"purchase": Given("purchase"), "state": HoldState.ACTIVE, **more}
+    return Update(Hold, lambda: Hold.objects.filter(**of_purchase), values, _HOLD_FIELDS)
+
+
+_RELEASE = _resolving({"state": HoldState.RELEASED})
+_CAPTURE = _resolving({"state": HoldState.CAPTURED, "captured": F("points")})
+_CAPTURE_PART = _resolving({"state": HoldState.CAPTURED, "captured": Given("points")}, points__gte=Given("points"))
 
 
 def hold(
@@ -41,16 +55,18 @@ def hold(
     blocked account, ``AccountMerged`` for one that has ended, and ``LedgerConflict`` where the purchase holds another
     number of points or those of another member.
     """
-    earlier = list(Hold.objects.filter(purchase=purchase).select_related("account"))
-    for one in earlier:
-        if one.state != HoldState.RELEASED:
-            same_member = surviving_account(one.account) == find_account(site_key, member_id)
-            return _same(one, one.points == points and same_member)
     version = get_version(version_id) if version_id else current_version(site_key)
     posting = _lock_with_points(version, member_id, points, purchase)
-    new = Hold.objects.create(account=posting.account, version=version, purchase=purchase, points=points)
-    _allocate(new, posting.take_from_lots(points))
-    key = f"hold:{purchase}:{len(earlier)}" + (f"#{occasion}" if occasion else "")
+    if posting is None:
+        earlier = Hold.objects.filter(purchase=purchase).exclude(state=HoldState.RELEASED).first()
+        if earlier is not None:
+            same_member = surviving_account(earlier.account) == find_account(site_key, member_id)
+            return same_figures(earlier, earlier.points == points and same_member)
+        posting = _lock_and_expire(version, member_id, points, purchase)
+    new = Hold(account=posting.account, version=version, purchase=purchase, points=points)
+    insert(new)
+    allocate(posting, new, points)
+    key = f"hold:{purchase}:{posting.account.earlier_holds}" + (f"#{occasion}" if occasion else "")
     posting.transfer(EntryKind.HOLD, Bucket.AVAILABLE, Bucket.HELD, points, key=key, hold=new)
     posting.post()
     return new
@@ -62,27 +78,35 @@ def capture(*, purchase: str, value: Paisa, points: Points | None = None) -> Poi
     ``value`` is what they took off, in paisa. The rest is released. Raises ``LedgerConflict`` where they were
     released, where another number was captured before, and where fewer than ``points`` are held.
     """
-    newest = _newest_hold(purchase)
+    if points is None:
+        resolved = _CAPTURE.run(purchase=purchase)
+    else:
+        resolved = _CAPTURE_PART.run(purchase=purchase, points=points) if points > 0 else []
+    if not resolved:
+        return _captured_before(purchase, points)
+    row = Hold(**dict(zip(_HOLD_FIELDS, resolved[0], strict=True)))
+    posting = Posting.lock(row.account_id, purchase=purchase, version_id=row.version_id)
+    redemption = OrderRedemption(
+        program_id=posting.account.program_id, purchase=purchase, account=posting.account, points=row.captured,
+        value=value, version_id=row.version_id,
+    )  # fmt: skip
+    insert(redemption)
+    key = f"capture:{row.pk}"
+    posting.transfer(EntryKind.CAPTURE, Bucket.HELD, Bucket.REDEEMED, row.captured, key=key, hold=row)
+    _return_rest(posting, row, row.points - row.captured, key=f"{key}:rest")
+    posting.post()
+    return Points(row.captured)
+
+
+def _captured_before(purchase: str, points: Points | None) -> Points:
+    """The answer where no points are held of which so many can be captured."""
+    newest = newest_hold(purchase)
     if newest is None:
         return Points(0)
-    captured = newest.points if points is None else points
-    if newest.state != HoldState.ACTIVE:
-        same = newest.state == HoldState.CAPTURED and newest.captured == captured
-        return Points(_same(newest, same).captured)
-    if not 0 < captured <= newest.points:
-        raise LedgerConflict(f"{captured} points to be captured of {newest.points} held for {purchase}")
-    posting = Posting.lock(newest.account_id, purchase=purchase, version_id=newest.version_id)
-    if not _resolve(newest, HoldState.CAPTURED, captured=captured):
-        return capture(purchase=purchase, value=value, points=points)
-    OrderRedemption.objects.create(
-        program=posting.account.program, purchase=purchase, account=posting.account, points=captured, value=value,
-        version_id=newest.version_id,
-    )  # fmt: skip
-    key = f"capture:{newest.pk}"
-    posting.transfer(EntryKind.CAPTURE, Bucket.HELD, Bucket.REDEEMED, captured, key=key, hold=newest)
-    _return_to_lots(posting, newest, newest.points - captured, key=f"{key}:rest", captured=True)
-    posting.post()
-    return Points(captured)
+    if newest.state == HoldState.ACTIVE:
+        raise LedgerConflict(f"{points} points to be captured of {newest.points} held for {purchase}")
+    expected = newest.points if points is None else points
+    return Points(same_figures(newest, newest.state == HoldState.CAPTURED and newest.captured == expected).captured)
 
 
 def release(*, purchase: str) -> Points:
@@ -90,73 +114,46 @@ def release(*, purchase: str) -> Points:
 
     Raises ``LedgerConflict`` where they were captured.
     """
-    newest = _newest_hold(purchase)
-    if newest is None:
-        return Points(0)
-    if newest.state != HoldState.ACTIVE:
-        return Points(_same(newest, newest.state == HoldState.RELEASED).points)
-    posting = Posting.lock(newest.account_id, purchase=purchase, version_id=newest.version_id)
-    if not _resolve(newest, HoldState.RELEASED):
-        return release(purchase=purchase)
-    _return_to_lots(posting, newest, newest.points, key=f"release:{newest.pk}")
+    resolved = _RELEASE.run(purchase=purchase)
+    if not resolved:
+        newest = newest_hold(purchase)
+        return Points(same_figures(newest, newest.state == HoldState.RELEASED).points) if newest else Points(0)
+    row = Hold(**dict(zip(_HOLD_FIELDS, resolved[0], strict=True)))
+    posting = Posting.lock(row.account_id, purchase=purchase, version_id=row.version_id)
+    run(_RETURN_ALLOCATED, [row.pk, row.pk])
+    _transfer_released(posting, row, row.points, key=f"release:{row.pk}")
     posting.post()
-    return Points(newest.points)
+    return Points(row.points)
 
 
-def late_capture(
-    *, site_key: str, member_id: str, purchase: str, points: Points, value: Paisa, version_id: int | None = None
-) -> Points:
-    """Redeem points for a purchase that is fulfilled after its release; return how many.
-
-    Available points come first, and the member owes the rest. They are those of the account that held points for it
-    before, also after a merge. ``value`` is what they took off, in paisa. The caller has locked the purchase. Raises
-    ``LedgerConflict`` where points are still held, or where another number was redeemed before, and ``AccountMerged``
-    for an account that has ended.
-    """
-    version_id = version_id or current_version(site_key).pk
-    cause: dict[str, Any] = {"purchase": purchase, "version_id": version_id}
-    before = _newest_hold(purchase)
-    posting = Posting.lock(before.account_id, **cause) if before else lock_account(site_key, member_id, **cause)
-    earlier = OrderRedemption.objects.filter(purchase=purchase).first()
-    if earlier is not None:
-        return Points(_same(earlier, earlier.points == points).points)
-    if before is not None and before.state == HoldState.ACTIVE:
-        raise LedgerConflict(f"points are held for {purchase}: capture them")
-    posting.expire_due()
-    from_lots = min(points, posting.account.available)
-    # A hold like any other, although the points that are owed never were in a lot.
-    new = Hold.objects.create(
-        account=posting.account, version_id=version_id, purchase=purchase, points=points, captured=points,
-        state=HoldState.CAPTURED,
-    )  # fmt: skip
-    _allocate(new, posting.take_from_lots(from_lots))
-    OrderRedemption.objects.create(
-        program=posting.account.program, purchase=purchase, account=posting.account, points=points, value=value,
-        version_id=version_id,
-    )  # fmt: skip
-    key, kind = f"late:{purchase}", EntryKind.LATE_CAPTURE
-    posting.transfer(kind, Bucket.AVAILABLE, Bucket.REDEEMED, from_lots, key=key, hold=new)
-    posting.transfer(kind, Bucket.OWED, Bucket.REDEEMED, points - from_lots, key=f"{key}:owed", hold=new)
-    posting.post()
-    return points
+_READY = f"""
+    program_id = %s AND member_id = %s AND available >= %s AND NOT blocked
+    AND NOT EXISTS (SELECT 1 FROM {Lot._meta.db_table} lot WHERE lot.account_id = {Account._meta.db_table}.id
+        AND lot.remaining > 0 AND lot.expires_at <= (SELECT {{now}}))
+    AND NOT EXISTS (SELECT 1 FROM {Hold._meta.db_table} hold WHERE hold.purchase = %s AND hold.state <> 'released')"""  # noqa: S608
+"""An account that can hold points for a purchase: enough are available, none are overdue, and it holds none yet."""
 
 
-def _lock_with_points(version: ProgramVersion, member_id: str, points: Points, purchase: str) -> Posting:
+def _lock_with_points(version: ProgramVersion, member_id: str, points: Points, purchase: str) -> Posting | None:
     """Lock an account only if it can redeem so many points: one conditional UPDATE decides.
 
     The database checks its conditions again after waiting for the lock, so they hold for what is available then.
-    Otherwise overdue points expire first, so that a missed sweep gives no free points.
     """
-    cause: dict[str, Any] = {"purchase": purchase, "version_id": version.pk}
-    now = DatabaseTime()
-    own = Account.objects.filter(program=version.program, member_id=member_id)
-    ready = own.filter(~Exists(overdue_lots(OuterRef("pk"), now)), available__gte=points, blocked=False)
-    if ready.update(last_activity_at=now):
-        return Posting.read(own, **cause)
+    now, now_params = now_in_sql()
+    params = [version.program_id, member_id, points, *now_params, purchase]
+    account = lock_where(_READY.format(now=now), params, purchase=purchase)
+    return Posting(account=account, purchase=purchase, version_id=version.pk) if account else None
+
+
+def _lock_and_expire(version: ProgramVersion, member_id: str, points: Points, purchase: str) -> Posting:
+    """Lock an account that seems unable to redeem so many points, and expire what is overdue.
+
+    So a missed sweep gives no free points. Raises what ``hold`` raises where it is unable indeed.
+    """
     account = own_account(version.program.site_key, member_id)
     if account is None:
         raise InsufficientPoints(f"0 points available, {points} requested")
-    posting = Posting.lock(account.pk, follow_merge=False, **cause)
+    posting = Posting.lock(account.pk, follow_merge=False, purchase=purchase, version_id=version.pk)
     if posting.account.has_ended:
         raise AccountMerged("the account was merged into another one")
     posting.expire_due()
@@ -167,36 +164,74 @@ def _lock_with_points(version: ProgramVersion, member_id: str, points: Points, p
     return posting
 
 
-def _allocate(hold: Hold, parts: list[tuple[Lot, int]]) -> None:
-    Allocation.objects.bulk_create(Allocation(hold=hold, lot=lot, points=part) for lot, part in parts)
-
-
-def _newest_hold(purchase: str) -> Hold | None:
+def newest_hold(purchase: str) -> Hold | None:
     return Hold.objects.filter(purchase=purchase).order_by("-pk").first()
 
 
-def _resolve(hold: Hold, state: HoldState, **fields: int) -> bool:
-    """Resolve a hold once; return False where another process has just done so."""
-    return bool(Hold.objects.filter(pk=hold.pk, state=HoldState.ACTIVE).update(state=state, **fields))
+# Parts of lots
 
 
-def _return_to_lots(posting: Posting, hold: Hold, points: int, *, key: str, captured: bool = False) -> None:
-    """Return held points to their lots, to the lots that were used last first."""
+_LOT, _ALLOCATION = Lot._meta.db_table, Allocation._meta.db_table
+_FREE = f"""
+    SELECT id, remaining, expires_at, available_at, expires_at IS NULL AS lasts FROM {_LOT} lot
+    WHERE account_id = %s AND remaining > 0
+    AND NOT EXISTS (SELECT 1 FROM {_ALLOCATION} part WHERE part.hold_id = %s AND part.lot_id = lot.id)"""  # noqa: S608
+# Each half is in the order of an index; SQLite has none with the empty expiry last.
+_ALLOCATE = f"""
+    INSERT INTO {_ALLOCATION} (hold_id, lot_id, points, points_restored)
+    SELECT %s, id, CASE WHEN total > %s THEN %s - total + remaining ELSE remaining END, 0 FROM (
+        SELECT id, remaining,
+        CAST(SUM(remaining) OVER (ORDER BY lasts, expires_at, available_at, id) AS bigint) AS total FROM (
+            SELECT * FROM ({_FREE} AND expires_at IS NOT NULL ORDER BY expires_at, available_at, id LIMIT %s) AS ending
+            UNION ALL
+            SELECT * FROM ({_FREE} AND expires_at IS NULL ORDER BY available_at, id LIMIT %s) AS lasting
+        ) AS free
+    ) AS summed WHERE total - remaining < %s ORDER BY total RETURNING points"""  # noqa: S608 - our names
+_OF_HOLD = f"(SELECT part.points FROM {_ALLOCATION} part WHERE part.hold_id = %s AND part.lot_id = {_LOT}.id)"  # noqa: S608
+_ALLOCATED = f"WHERE id IN (SELECT lot_id FROM {_ALLOCATION} WHERE hold_id = %s)"  # noqa: S608
+_TAKE_ALLOCATED = f"UPDATE {_LOT} SET remaining = remaining - {_OF_HOLD} {_ALLOCATED}"  # noqa: S608
+_RETURN_ALLOCATED = f"UPDATE {_LOT} SET remaining = remaining + {_OF_HOLD} {_ALLOCATED}"  # noqa: S608
+"""Return the points of a hold, given twice, to its lots."""
+
+
+def allocate(posting: Posting, hold: Hold, points: int) -> None:
+    """Take available points out of lots for a hold, the earliest expiry first; it reads the lots that it needs.
+
+    Raises ``LedgerConflict`` where the lots have fewer points than the account: its rows contradict each other.
+    """
+    missing = points
+    for size in PIECES:
+        if not missing:
+            break
+        piece = [posting.account.pk, hold.pk, size]
+        missing -= sum(part for (part,) in run(_ALLOCATE, [hold.pk, missing, missing, *piece, *piece, missing]))
+    posting.check_none_missing(missing, points)
+    if points:
+        run(_TAKE_ALLOCATED, [hold.pk, hold.pk])
+
+
+def _return_rest(posting: Posting, hold: Hold, points: int, *, key: str) -> None:
+    """Return what is not captured of held points to their lots, to the lots that were used last first."""
+    if not points:
+        return
     missing, parts = points, []
-    for allocation in hold.allocations.select_related("lot").order_by("-pk") if points else ():
+    for allocation in hold.allocations.select_related("lot").order_by("-pk"):
         part = min(allocation.points, missing)
         allocation.points -= part
         allocation.lot.remaining += part
         missing -= part
         parts += [allocation] if part else []
     Lot.objects.bulk_update([allocation.lot for allocation in parts], ["remaining"])
-    if captured:  # a released hold keeps the record of what it had reserved
-        Allocation.objects.bulk_update(parts, ["points"])
+    Allocation.objects.bulk_update(parts, ["points"])  # a released hold keeps the record of what it had reserved
+    _transfer_released(posting, hold, points, key=key)
+
+
+def _transfer_released(posting: Posting, hold: Hold, points: int, *, key: str) -> None:
     posting.transfer(EntryKind.RELEASE, Bucket.HELD, Bucket.AVAILABLE, points, key=key, hold=hold)
     posting.repay()
 
 
-def _same(earlier: T, is_same: bool) -> T:
+def same_figures(earlier: T, is_same: bool) -> T:
     if not is_same:
         raise LedgerConflict(f"recorded before with other figures: {earlier}")
     return earlier
@@ -222,68 +257,54 @@ def award(
     another basis or to another member.
     """
     version = get_version(version_id) if version_id else current_version(site_key)
-    rules, cause = version.rules, {"purchase": purchase, "version_id": version.pk}
-    posting = lock_account_of_order(site_key, member_id, began_at=order.at, **cause)
-    if posting is None:
-        earlier = OrderAward.objects.filter(program=version.program, purchase=purchase).first()
+    rules = version.rules
+    account = lock_account_of_order(site_key, member_id, began_at=order.at, purchase=purchase)
+    if account is None:
+        earlier = OrderAward.objects.filter(program_id=version.program_id, purchase=purchase).first()
         return earlier.points if earlier else Points(0)
-    account = posting.account
+    posting = Posting(account=account, purchase=purchase, version_id=version.pk)
     earned = order.earned(rules, tier=account.tier, history=order_history(account, rules, purchase=purchase))
-    row = _award_row(
-        version, earned, program=account.program, purchase=purchase, account=account, awarded_at=time_of(account)
+    row = award_row(
+        version, earned, program_id=account.program_id, purchase=purchase, account=account, awarded_at=time_of(account)
     )
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError:
+    if not insert_new(row):
         return _awarded_before(row, order)
-    available_at = time_of(account) + timedelta(days=rules.pending_days)
-    key = f"award:{purchase}#{occasion}" if occasion else f"award:{purchase}"
+    available_at, source = time_of(account) + timedelta(days=rules.pending_days), f"award:{purchase}"
     posting.credit(
-        EntryKind.EARN, Bucket.ISSUED, earned.points, key=key, available_at=available_at,
-        expires_at=rules.expires_at(available_at),
+        EntryKind.EARN, Bucket.ISSUED, earned.points, key=f"{source}#{occasion}" if occasion else source,
+        source=source, available_at=available_at, expires_at=rules.expires_at(available_at),
     )  # fmt: skip
-    if occasion:  # refunds find the lot of a purchase by this name
-        Lot.objects.filter(source=key).update(source=f"award:{purchase}")
-    _apply_earlier_refund(posting, row, order)
-    update_tier(posting, current_version(site_key).rules)
+    if account.is_refunded:
+        _apply_earlier_refund(posting, row, order)
+    update_tier(account, posting.rules)
     posting.post()
     return earned.points
 
 
-def preview_award(
-    *, site_key: str, purchase: str, order: OrderSnapshot, version_id: int | None = None
-) -> tuple[Points, Points]:
-    """Return what a purchase earns for a new member, and how much of it earlier refunds leave. Writes nothing."""
-    version = get_version(version_id) if version_id else current_version(site_key)
-    earned = order.earned(version.rules, history=order_history(None, version.rules))
-    parts = refunded_parts(purchase, subtotal=order.subtotal, shipping=order.shipping)
-    if not parts.refunded_subtotal + parts.refunded_shipping:
-        return earned.points, earned.points
-    return earned.points, Points(earned.points - clawed_back_in_all(_award_row(version, earned), parts).points)
+def lock_account_of_order(site_key: str, member_id: str, *, began_at: datetime, purchase: str) -> Account | None:
+    """Lock the account that gets what an order earns: that which its member had when the order began.
+
+    After a merge that is the account that stays; after an erasure the erased one. None where the order began on an
+    account that had ended before: it earns nothing.
+    """
+    own = lock_own(site_key, member_id, purchase)
+    if own is None or own.joined_at > began_at:  # the member had another account then, or none
+        program_id = own.program_id if own else current_version(site_key).program_id
+        erased = IdempotencyKey.objects.filter(scope=erased_scope(program_id), key=purchase).first()
+        if erased is not None:
+            return lock(erased.result["account"], purchase=purchase)
+    if own is None:
+        return lock_new(site_key, member_id, purchase)
+    if own.successor_id is None:
+        return own
+    return lock(own.pk, purchase=purchase) if own.merged_at is None or began_at <= own.merged_at else None
 
 
-def _award_row(version: ProgramVersion, earned: Earned, **more: Any) -> OrderAward:
+def award_row(version: ProgramVersion, earned: Earned, **more: Any) -> OrderAward:
     return OrderAward(
         version=version, proportional=earned.proportional, fixed=earned.fixed, basis=earned.basis,
         shipping_proportional=earned.shipping_proportional, shipping_basis=earned.shipping_basis, **more,
     )  # fmt: skip
-
-
-def activate(account_id: int) -> Points:
-    """Make the points of an account available whose pending time is over; return how many."""
-    posting = Posting.lock(account_id)
-    due = due_for_activation(time_of(posting.account))
-    lots = list(Lot.objects.filter(due, account=account_id).order_by("available_at", "pk"))
-    points = sum(lot.pending for lot in lots)
-    for lot in lots:
-        key = f"activate:{lot.pk}"
-        posting.transfer(EntryKind.ACTIVATE, Bucket.PENDING, Bucket.AVAILABLE, lot.pending, key=key, lot=lot)
-        lot.remaining, lot.pending = lot.remaining + lot.pending, 0
-    Lot.objects.bulk_update(lots, ["remaining", "pending"])
-    posting.repay()
-    posting.post()
-    return Points(points)
 
 
 def _apply_earlier_refund(posting: Posting, row: OrderAward, order: OrderSnapshot) -> None:

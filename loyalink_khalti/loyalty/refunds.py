@@ -18,10 +18,10 @@ from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, points_by
 from loyalink_khalti.nepal import day_of, midnight_after
 
 from .buckets import Bucket, EntryKind, HoldState
+from .earning import update_tier
 from .models import Allocation, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
-from .posting import Posting, update_tier
-from .program import current_version
+from .posting import Posting
 from .rules import Rules, Shortfall
 
 
@@ -194,7 +194,7 @@ def finish(postings: Iterable[Posting]) -> None:
     """Repay debts, update tiers, and write everything."""
     for posting in postings:
         posting.repay()
-        update_tier(posting, current_version(posting.account.program.site_key).rules)
+        update_tier(posting.account, posting.rules)
         posting.post()
 
 

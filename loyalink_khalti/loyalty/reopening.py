@@ -1,19 +1,64 @@
-"""Let a purchase redeem and earn a second time, after all that it moved has been moved back.
+"""Let a purchase redeem late, or redeem and earn a second time, after all that it moved has been moved back.
 
 Entries never change. What the ledger keeps of the first time gets another name (``shop:ref#…``), so that the purchase
 can be recorded again under its own.
 """
 
-from loyalink_khalti.errors import LedgerConflict
-from loyalink_khalti.money import Points
+from typing import Any
 
-from .buckets import HoldState
+from loyalink_khalti.errors import LedgerConflict
+from loyalink_khalti.money import Paisa, Points
+
+from .buckets import Bucket, EntryKind, HoldState
+from .earning import update_tier
 from .models import Hold, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
-from .posting import Posting, surviving_account, update_tier
+from .posting import Posting, lock_account, surviving_account
 from .program import current_version
+from .purchases import allocate, newest_hold, same_figures
 from .refunds import reverse_points
 from .rules import Shortfall
+
+
+def late_capture(
+    *, site_key: str, member_id: str, purchase: str, points: Points, value: Paisa, version_id: int | None = None
+) -> Points:
+    """Redeem points for a purchase that is fulfilled after its release; return how many.
+
+    Available points come first, and the member owes the rest. They are those of the account that held points for it
+    before, also after a merge. ``value`` is what they took off, in paisa. The caller has locked the purchase. Raises
+    ``LedgerConflict`` where points are still held, or where another number was redeemed before, and ``AccountMerged``
+    for an account that has ended.
+    """
+    version_id = version_id or current_version(site_key).pk
+    cause: dict[str, Any] = {"purchase": purchase, "version_id": version_id}
+    before = newest_hold(purchase)
+    if before is not None:
+        posting = Posting.lock(before.account_id, **cause)
+    else:
+        posting = Posting(account=lock_account(site_key, member_id, purchase=purchase), **cause)
+    earlier = OrderRedemption.objects.filter(purchase=purchase).first()
+    if earlier is not None:
+        return Points(same_figures(earlier, earlier.points == points).points)
+    if before is not None and before.state == HoldState.ACTIVE:
+        raise LedgerConflict(f"points are held for {purchase}: capture them")
+    posting.expire_due()
+    from_lots = min(points, posting.account.available)
+    # A hold like any other, although the points that are owed never were in a lot.
+    new = Hold.objects.create(
+        account=posting.account, version_id=version_id, purchase=purchase, points=points, captured=points,
+        state=HoldState.CAPTURED,
+    )  # fmt: skip
+    allocate(posting, new, from_lots)
+    OrderRedemption.objects.create(
+        program_id=posting.account.program_id, purchase=purchase, account=posting.account, points=points, value=value,
+        version_id=version_id,
+    )  # fmt: skip
+    key, kind = f"late:{purchase}", EntryKind.LATE_CAPTURE
+    posting.transfer(kind, Bucket.AVAILABLE, Bucket.REDEEMED, from_lots, key=key, hold=new)
+    posting.transfer(kind, Bucket.OWED, Bucket.REDEEMED, points - from_lots, key=f"{key}:owed", hold=new)
+    posting.post()
+    return points
 
 
 def set_aside(*, purchase: str, mark: str) -> None:
@@ -58,6 +103,6 @@ def withdraw_award(*, purchase: str, mark: str) -> Points:
         shipping_clawed_back=award.shipping_proportional,
     )  # fmt: skip
     Lot.objects.filter(source=f"award:{purchase}").update(source=f"withdrawn:{name}")
-    update_tier(posting, current_version(account.program.site_key).rules)
+    update_tier(posting.account, posting.rules)
     posting.post()
     return Points(points)

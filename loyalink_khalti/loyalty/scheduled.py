@@ -3,19 +3,21 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from loyalink_khalti.clock import DatabaseTime
+from loyalink_khalti.clock import DatabaseTime, time_of
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Points
 
+from .buckets import Bucket, EntryKind
+from .earning import update_tier
 from .members import erased_with_points, settle_erased
 from .models import Account, Lot
-from .posting import Posting, due_for_activation, update_tier
-from .program import Program, current_version, seal_versions
-from .purchases import activate
+from .posting import Posting
+from .program import Program, seal_versions
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,20 @@ def _sweep_one(account_id: int, action: str, work: Callable[[int], Points]) -> S
         return SweepResult(account_id=account_id, action=FAILED)
 
 
+def activate(account_id: int) -> Points:
+    """Make the points of an account available whose pending time is over; return how many."""
+    posting = Posting.lock(account_id)
+    due = Lot.objects.filter(due_for_activation(time_of(posting.account)), account=account_id)
+    lots = list(due.order_by("available_at", "pk"))
+    for lot in lots:
+        key = f"activate:{lot.pk}"
+        posting.transfer(EntryKind.ACTIVATE, Bucket.PENDING, Bucket.AVAILABLE, lot.pending, key=key, lot=lot)
+    due.update(remaining=F("remaining") + F("pending"), pending=0)
+    posting.repay()
+    posting.post()
+    return Points(sum(lot.pending for lot in lots))
+
+
 def expire(account_id: int) -> Points:
     """Expire what is due in one account; return how many points. Held points do not expire."""
     posting = Posting.lock(account_id)
@@ -82,7 +98,7 @@ def expire(account_id: int) -> Points:
 def refresh_tier(account_id: int) -> bool:
     """Give an account the tier that it has now; return whether it changed."""
     posting = Posting.lock(account_id)
-    changed = update_tier(posting, current_version(posting.account.program.site_key).rules)
+    changed = update_tier(posting.account, posting.rules)
     if changed:
         posting.post()
     return changed
@@ -118,3 +134,8 @@ def _unsealed() -> QuerySet[Account]:
 def _with_tier() -> QuerySet[Account]:
     """Accounts above the lowest tier; no other can lose its tier."""
     return Account.objects.exclude(tier="").filter(successor=None).order_by("pk")
+
+
+def due_for_activation(now: datetime | DatabaseTime) -> Q:
+    """Return the condition for lots whose pending time is over."""
+    return Q(pending__gt=0, available_at__lte=now)

@@ -1,7 +1,8 @@
 """The tables of the money: purchases, payments, refunds and their Flags. All amounts are paisa."""
 
 import secrets
-from typing import Any, Self
+from collections.abc import Collection
+from typing import Any, Self, cast
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -11,19 +12,19 @@ from django.utils.translation import gettext_lazy as _
 from loyalink_khalti.clock import DatabaseTime, Timed
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.ports import Cart, Outcome, PaymentMethod, ReleaseReason
+from loyalink_khalti.returning import Given, Select
 from loyalink_khalti.search import SearchTextField
 
 from .credentials import Credentials as Credentials
+from .refund_rows import Refund as Refund
 from .states import (
     LIVE,
-    PENDING_REFUNDS,
     REFUNDABLE,
     SETTLED,
     FlagReason,
     PaymentState,
     PurchaseState,
-    RefundKind,
-    RefundState,
+    choices_of,
     outcome,
 )
 
@@ -31,10 +32,6 @@ from .states import (
 def new_token() -> str:
     """Return 128 random bits as text: a link with them shows one payment to anyone who has it."""
     return secrets.token_urlsafe(16)
-
-
-def _choices(values: Any) -> list[tuple[str, str]]:
-    return [(each.value, each.value) for each in values]
 
 
 class Purchase(Timed, models.Model):
@@ -48,7 +45,7 @@ class Purchase(Timed, models.Model):
     member_id = models.CharField(max_length=64, null=True, blank=True)
     browser_session = models.CharField(max_length=64, blank=True, default="")
     network = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="keyed hash")
-    method = models.CharField(max_length=20, choices=_choices(PaymentMethod))
+    method = models.CharField(max_length=20, choices=choices_of(PaymentMethod))
     cart = models.JSONField()
     line_details = models.JSONField(null=True, blank=True, help_text="of each line, what the cart has not")
     total = models.BigIntegerField(help_text="paisa, before points")
@@ -69,6 +66,9 @@ class Purchase(Timed, models.Model):
     claimed_by = models.CharField(max_length=64, null=True, blank=True, help_text="member who claimed the points")
     claimed_at = models.DateTimeField(null=True, blank=True)
     search_text = SearchTextField(help_text="reference, order number, name, e-mail address, phone")
+
+    of_same_basket: Collection["Purchase"] = ()
+    """The other purchases of the basket, where ``transitions.lock_purchase`` has locked them all."""
 
     class Meta:
         constraints = [
@@ -134,8 +134,13 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
     def with_flags(self) -> Self:
         """Read ``is_flagged`` and ``read_at``, too: whether a Flag of the payment is open, and the database's time."""
+        return self.annotate(**self.read_besides())
+
+    @staticmethod
+    def read_besides() -> dict[str, Any]:
+        """Return what ``with_flags`` reads besides the fields, by name."""
         is_flagged = Exists(Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None))
-        return self.annotate(is_flagged=is_flagged, read_at=DatabaseTime())
+        return {"is_flagged": is_flagged, "read_at": DatabaseTime()}
 
 
 class Payment(Timed, models.Model):
@@ -146,8 +151,8 @@ class Payment(Timed, models.Model):
     environment = models.CharField(max_length=10)
     token = models.CharField(max_length=32, unique=True, default=new_token)
     attempt = models.PositiveIntegerField(default=1)
-    state = models.CharField(max_length=20, choices=_choices(PaymentState), default=PaymentState.CREATED)
-    release_reason = models.CharField(max_length=20, blank=True, default="", choices=_choices(ReleaseReason))
+    state = models.CharField(max_length=20, choices=choices_of(PaymentState), default=PaymentState.CREATED)
+    release_reason = models.CharField(max_length=20, blank=True, default="", choices=choices_of(ReleaseReason))
     amount = models.BigIntegerField(help_text="paisa")
     pidx = models.CharField(max_length=64, null=True, blank=True, unique=True)
     payment_url = models.CharField(max_length=2000, blank=True, default="")
@@ -220,6 +225,25 @@ class Payment(Timed, models.Model):
     def __str__(self) -> str:
         return f"{self.purchase_order_id}: {npr(Paisa(self.amount))} {self.state}"
 
+    @classmethod
+    def load(cls, pk: int) -> Self:
+        """Return a payment freshly read, with its purchase, the key that created it and ``is_flagged``.
+
+        Raises ``DoesNotExist``.
+        """
+        return cls._found(_LOADED.first(pk=pk))
+
+    @classmethod
+    def load_by_token(cls, token: str) -> Self:
+        """Return the payment of a token like ``load``: as ``verify_payment`` needs it. Raises ``DoesNotExist``."""
+        return cls._found(_LOADED_BY_TOKEN.first(token=token))
+
+    @classmethod
+    def _found(cls, row: Any) -> Self:
+        if row is None:
+            raise cls.DoesNotExist("there is no such payment")
+        return cast(Self, row)
+
     @property
     def purchase_order_id(self) -> str:
         """The id of this attempt at Khalti: each attempt has its own."""
@@ -243,76 +267,12 @@ class Payment(Timed, models.Model):
         )
 
 
-class Refund(models.Model):
-    """Money that goes back to a customer, all of it or a part; committed before Khalti is called.
+def _loaded() -> PaymentQuerySet:
+    return Payment.objects.with_flags().select_related("purchase", "credentials")
 
-    Kind ``order``: of a placed order, with its products and points. With the others no stock and no points move:
-    ``payment``, of a payment that bought nothing (a second one), and ``received``, of a surplus from outside Khalti.
-    """
 
-    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="refunds")
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="refunds")
-    kind = models.CharField(max_length=10, choices=RefundKind, default=RefundKind.ORDER)
-    key = models.CharField(max_length=128, unique=True)
-    state = models.CharField(max_length=12, choices=_choices(RefundState), default=RefundState.REQUESTED)
-    subtotal = models.BigIntegerField(help_text="paisa, the products before points")
-    shipping = models.BigIntegerField(help_text="paisa of money for delivery")
-    shipping_before_points = models.BigIntegerField(
-        null=True, blank=True, help_text="paisa, the delivery before points; null: as much as the money for it"
-    )
-    amount = models.BigIntegerField(help_text="paisa of money, for products and delivery")
-    lines = models.JSONField(default=list, help_text="sku, quantity, whether restocked")
-    points_restored = models.BigIntegerField(default=0)
-    points_clawed_back = models.BigIntegerField(default=0)
-    actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
-    khalti_message = models.CharField(max_length=500, blank=True, default="", help_text="Khalti's own words")
-    note = models.TextField(blank=True, default="", db_default="", help_text="why staff recorded it")
-    mobile_masked = models.CharField(max_length=20, blank=True, default="", db_default="", help_text="98XXXXX904")
-    mobile_hash = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="with SECRET_KEY")
-    mobile_requested = models.BooleanField(default=False, db_default=False, help_text="Khalti asked for a number")
-    inferred = models.BooleanField(default=False, db_default=False, help_text="by lookup; Khalti never answered it")
-    reverses = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversal",
-        help_text="the refund that was not made: this row takes it back, with negative figures",
-    )  # fmt: skip
-    requested_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    done_at = models.DateTimeField(null=True, blank=True)
-    applied_at = models.DateTimeField(null=True, blank=True, help_text="when the order and the points were updated")
-    undone_at = models.DateTimeField(null=True, blank=True, help_text="when the order it cancelled was placed again")
-
-    is_repeated: bool = False
-    """Whether the flow has returned a refund that was made before, by the same form for example."""
-
-    class Meta:
-        permissions = [("refund_beyond_limit", _("Can refund more than the limit in Khalti's settings"))]
-        indexes = [models.Index("done_at", name="loyalink_refund_done")]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["purchase"],
-                condition=Q(state__in=sorted(PENDING_REFUNDS)),
-                name="loyalink_one_refund_at_a_time",
-            ),
-            models.CheckConstraint(
-                condition=Q(reverses=None, subtotal__gte=0, shipping__gte=0, amount__gte=F("shipping"))
-                | Q(reverses__isnull=False, subtotal__lte=0, shipping__lte=0, amount__lte=F("shipping")),
-                name="loyalink_refund_adds_up",
-            ),
-            models.CheckConstraint(
-                condition=Q(shipping_before_points=None)
-                | Q(shipping_before_points__gte=0, reverses=None)
-                | Q(shipping_before_points__lte=0, reverses__isnull=False),
-                name="loyalink_refund_of_shipping",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{npr(Paisa(self.amount))} of {self.purchase_id} ({self.state})"
-
-    @property
-    def shipping_price(self) -> Paisa:
-        """How much of the delivery was refunded, in paisa before points."""
-        return Paisa(self.shipping if self.shipping_before_points is None else self.shipping_before_points)
+_LOADED = Select(Payment, lambda: _loaded().filter(pk=Given("pk")))
+_LOADED_BY_TOKEN = Select(Payment, lambda: _loaded().filter(token=Given("token")))
 
 
 class FlagQuerySet(models.QuerySet["Flag"]):
@@ -327,7 +287,7 @@ class Flag(models.Model):
     """Something about a payment that staff must review; it is open until it is resolved."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="flags")
-    reason = models.CharField(max_length=32, choices=_choices(FlagReason))
+    reason = models.CharField(max_length=32, choices=choices_of(FlagReason))
     evidence = models.JSONField(default=dict)
     # One Flag stands for all payments of a site to which the same happens without money: it counts them.
     site_key = models.CharField(max_length=255, blank=True, default="", db_default="")

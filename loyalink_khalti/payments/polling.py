@@ -6,15 +6,18 @@ UPDATE, so that no lock is held during the call. Customers cannot cause many cal
 
 import random
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from loyalink_khalti.clock import NOW, DatabaseTime, is_in_future, is_older, is_over, time_of
 from loyalink_khalti.khalti.transport import MAX_RETRY_AFTER
+from loyalink_khalti.returning import Given, Update
 
-from .models import Payment, Refund
+from .models import Payment, PaymentQuerySet, Refund
 from .states import (
     CAPTURED,
     LIVE,
@@ -182,21 +185,56 @@ def acquire_lease(
     also extends it), after a lookup later than ``last_lookup_before`` (unless its process was killed), and for a
     settled payment, which is looked up for refunds only (``even_if_settled``). Call it again with the same ``lease``
     when the database's first answer was lost.
+
+    One statement, which also reads ``payment`` again: its own fields, ``is_flagged`` and ``read_at``.
     """
     lease = lease or new_lease_id()
+    given = {"last_lookup_before": last_lookup_before} if last_lookup_before is not None else {}
+    statement = _acquiring(by_customer, even_if_settled, is_repeated=last_lookup_before is None)
+    rows = statement.run(
+        pk=payment.pk,
+        lease=lease,
+        length=min(timedelta(seconds=seconds), LONGEST_LEASE),
+        back_off=_back_off(payment),
+        **given,
+    )
+    for row in rows:
+        for name, value in zip(_read_again(), row, strict=True):
+            setattr(payment, name, value)
+    return lease if rows else ""
+
+
+@cache
+def _read_again() -> Mapping[str, Any]:
+    """Return what the lease reads of its payment: names, and what the statement returns for each.
+
+    All but ``lookup_count``, which stays as it was before this lookup: ``_end_lease`` needs the same back-off.
+    """
+    names = [field.attname for field in Payment._meta.concrete_fields if field.name != "lookup_count"]
+    return dict(zip(names, names, strict=True)) | PaymentQuerySet.read_besides()
+
+
+@cache
+def _acquiring(by_customer: bool, even_if_settled: bool, *, is_repeated: bool) -> Update:
+    """Return the conditional UPDATE of ``acquire_lease``; ``is_repeated``: whatever the time of the last lookup."""
     free = is_over("leased_until", longest=LONGEST_LEASE)
     if not even_if_settled:
         free &= ~Q(state__in=SETTLED)
-    back_off: dict[str, Any] = {}
+    values: dict[str, Any] = {
+        "lease": Given("lease"), "leased_until": DatabaseTime(Given("length")), "last_lookup_at": DatabaseTime(),
+    }  # fmt: skip
     if by_customer:
         free &= is_over("lookup_not_before", longest=LONGEST_BACK_OFF) | is_in_future("last_lookup_at")
-        back_off = {"lookup_not_before": DatabaseTime(_back_off(payment)), "lookup_count": F("lookup_count") + 1}
-    if last_lookup_before is not None:
-        earlier = Q(last_lookup_at=None) | Q(last_lookup_at__lte=last_lookup_before)
+        values |= {"lookup_not_before": DatabaseTime(Given("back_off")), "lookup_count": F("lookup_count") + 1}
+    if not is_repeated:
+        earlier = Q(last_lookup_at=None) | Q(last_lookup_at__lte=Given("last_lookup_before"))
         free &= earlier | is_in_future("last_lookup_at") | ~Q(lease="")
-    row = Payment.objects.filter(free | Q(lease=lease), pk=payment.pk)
-    until = DatabaseTime(min(timedelta(seconds=seconds), LONGEST_LEASE))
-    return lease if row.update(lease=lease, leased_until=until, last_lookup_at=DatabaseTime(), **back_off) else ""
+    return Update(
+        Payment,
+        lambda: Payment.objects.filter(free | Q(lease=Given("lease")), pk=Given("pk")),
+        values,
+        list(_read_again().values()),
+    )
 
 
 def _back_off(payment: Payment) -> timedelta:
@@ -241,16 +279,26 @@ def end_lease_unpaid(payment: Payment, lease: str) -> bool:
 
     Return False, and change nothing, where the payment has changed meanwhile.
     """
-    unchanged = Payment.objects.filter(pk=payment.pk, lease=lease, state=PaymentState.INITIATED)
-    fields = {
-        "lease": "",
-        "leased_until": None,
-        "next_poll_at": poll_after(next_poll(payment, PaymentState.INITIATED)),
-        "poll_failures": 0,
-        "not_found": 0,
-        "lookup_history": payment.lookup_history,
-    }
-    return bool(unchanged.update(**fields))
+    wait = next_poll(payment, PaymentState.INITIATED)
+    history = payment.lookup_history
+    return bool(_ENDING_UNPAID[wait is not None].run(pk=payment.pk, lease=lease, wait=wait, history=history))
+
+
+_ENDING_UNPAID = {
+    is_polled: Update(
+        Payment,
+        lambda: Payment.objects.filter(pk=Given("pk"), lease=Given("lease"), state=PaymentState.INITIATED),
+        {
+            "lease": "",
+            "leased_until": None,
+            "next_poll_at": DatabaseTime(Given("wait")) if is_polled else None,
+            "poll_failures": 0,
+            "not_found": 0,
+            "lookup_history": Given("history"),
+        },
+    )
+    for is_polled in (True, False)
+}
 
 
 def defer_lookups(payment: Payment, *, seconds: float) -> None:

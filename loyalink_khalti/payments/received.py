@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.append_only import AppendOnly, AppendOnlyModel, refuse
-from loyalink_khalti.clock import database_now
+from loyalink_khalti.clock import database_now, time_of
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.nepal import KATHMANDU, day_of, midnight, midnight_after
 
@@ -190,3 +190,16 @@ def of_key(key: str) -> ReceivedMoney | None:
 def is_future(day: date) -> bool:
     """Return whether a day has not begun in Nepal."""
     return day > day_of(database_now())
+
+
+def set_received(purchase: Purchase, amount: Paisa, *, actor: str) -> None:
+    """Record how much of what is due was received outside Khalti, in paisa; the whole of it marks the order as paid.
+
+    ``actor`` is the pk of the user who says so.
+    """
+    purchase.received_part = amount
+    if amount < purchase.amount_due:
+        purchase.received_at, purchase.received_by = None, None
+    elif purchase.received_at is None:
+        purchase.received_at, purchase.received_by = time_of(purchase), actor
+    purchase.save(update_fields=["received_part", "received_at", "received_by"])

@@ -3,6 +3,7 @@
 Pure: no query, no clock.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
@@ -12,6 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from loyalink_khalti.khalti.wire import MONEY_MOVED, Lookup, Status
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Outcome, ReleaseReason
+
+
+def choices_of(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
+    """Return the ``choices`` of a column whose values have their labels in ``labels``."""
+    return [(each.value, each.value) for each in values]
 
 
 class PurchaseState(TextChoices):

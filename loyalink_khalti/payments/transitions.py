@@ -1,4 +1,4 @@
-"""Change a payment; create and lock a purchase, and set what was received for it.
+"""Change a payment; create and lock a purchase.
 
 Each function is one step; the flow decides their order and commits. Those that change a payment expect it locked, as
 ``lock`` returns it. ``states.TRANSITIONS`` has the allowed changes. ``payments.refunds`` changes a Refund, and
@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, DateTimeField, ExpressionWrapper, Max, Q, When
+from django.db.models import Case, DateTimeField, ExpressionWrapper, Max, Q, QuerySet, When
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from loyalink_khalti import telemetry
@@ -18,7 +18,7 @@ from loyalink_khalti.clock import DatabaseTime, time_of
 from loyalink_khalti.khalti.wire import MONEY_MOVED, Initiated, Lookup
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Cart, PaymentMethod, ReleaseReason
-from loyalink_khalti.returning import Given, Update, insert
+from loyalink_khalti.returning import Given, Select, Update, insert, save_fields
 from loyalink_khalti.search import search_text_of
 
 from .flags import lookup_evidence, raise_flag, resolve_flags, was_resolved_by_staff
@@ -161,15 +161,32 @@ def lock(payment: Payment) -> tuple[Purchase, list[Payment], Payment]:
 
 
 def lock_purchase(purchase_id: int) -> tuple[Purchase, list[Payment]]:
-    """Lock a purchase, every purchase of the same basket, and then its payments; return it and them, freshly read."""
-    row = Purchase.objects.filter(pk=purchase_id)
-    basket = Purchase.objects.filter(shop__in=row.values("shop"), origin__in=row.values("origin"))
-    purchase = next(each for each in basket.select_for_update(of=("self",)).order_by("pk") if each.pk == purchase_id)
-    rows = Payment.objects.with_flags().select_for_update(of=("self",))
-    payments = list(rows.filter(purchase=purchase).order_by("pk"))
+    """Lock a purchase, every purchase of the same basket, and then its payments; return it and them, freshly read.
+
+    One statement for each kind of row. ``purchase.of_same_basket`` has the other purchases of the basket.
+    """
+    basket = _BASKET_LOCKED.all(pk=purchase_id)
+    purchase: Purchase = next(each for each in basket if each.pk == purchase_id)
+    purchase.of_same_basket = [each for each in basket if each.pk != purchase_id]
+    payments: list[Payment] = _PAYMENTS_LOCKED.all(purchase=purchase_id)
     for payment in payments:
         payment.purchase, purchase.read_at = purchase, payment.read_at
     return purchase, payments
+
+
+def _basket() -> "QuerySet[Purchase]":
+    row = Purchase.objects.filter(pk=Given("pk"))
+    basket = Purchase.objects.filter(shop__in=row.values("shop"), origin__in=row.values("origin"))
+    return basket.select_for_update(of=("self",)).order_by("pk")
+
+
+def _payments() -> "QuerySet[Payment]":
+    rows = Payment.objects.with_flags().select_for_update(of=("self",))
+    return rows.filter(purchase_id=Given("purchase")).order_by("pk")
+
+
+_BASKET_LOCKED = Select(Purchase, _basket)
+_PAYMENTS_LOCKED = Select(Payment, _payments)
 
 
 def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
@@ -177,9 +194,7 @@ def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
 
     Raises ``ValueError`` where ``TRANSITIONS`` does not allow it.
     """
-    state = PaymentState(payment.state)
-    if to not in TRANSITIONS[state]:
-        raise ValueError(f"payment {payment.pk} cannot go from {state} to {to}")
+    _check(payment, to)
     if to in CAPTURED and payment.recorded_outcome == RecordedOutcome.UNPAID:  # it was paid after all
         payment.recorded_outcome = ""
     save(payment, state=to, **fields)
@@ -187,6 +202,12 @@ def move(payment: Payment, to: PaymentState, **fields: Any) -> None:
     transaction.on_commit(partial(telemetry.count_payment, to.value, reason), robust=True)
     if to in RESOLVED_BY and payment.is_flagged:
         resolve_flags(payment, RESOLVED_BY[to], to.value)
+
+
+def _check(payment: Payment, to: PaymentState) -> None:
+    state = PaymentState(payment.state)
+    if to not in TRANSITIONS[state]:
+        raise ValueError(f"payment {payment.pk} cannot go from {state} to {to}")
 
 
 def save(payment: Payment, **fields: Any) -> None:
@@ -200,7 +221,7 @@ def save(payment: Payment, **fields: Any) -> None:
     fields = defaults | fields
     for name, value in fields.items():
         setattr(payment, name, value)
-    payment.save(update_fields=[*fields, "lookup_history", "recorded_outcome"])
+    save_fields(payment, *sorted({*fields, "lookup_history", "recorded_outcome"}))
 
 
 def record_lookup(payment: Payment, answer: Lookup) -> None:
@@ -238,19 +259,41 @@ def mark_paid(payment: Payment, answer: Lookup) -> bool:
     """
     try:
         with transaction.atomic():
-            move(
-                payment,
-                PaymentState.PAID,
-                paid_at=time_of(payment),
-                captured=answer.total_amount,
-                fee=answer.fee,
-                transaction_id=answer.transaction_id,
-            )
+            move(payment, PaymentState.PAID, **_paid(payment, answer))
     except IntegrityError:
         payment.refresh_from_db()
         mark_mismatched(payment, answer, FlagReason.DUPLICATE_TRANSACTION_ID)
         return False
     return True
+
+
+def _paid(payment: Payment, answer: Lookup) -> dict[str, Any]:
+    return {
+        "paid_at": time_of(payment),
+        "captured": answer.total_amount,
+        "fee": answer.fee,
+        "transaction_id": answer.transaction_id,
+    }
+
+
+def set_paid(payment: Payment, answer: Lookup) -> None:
+    """Set that Khalti has the money, without a statement: ``mark_fulfilled`` writes it together with the order.
+
+    Raises ``ValueError`` like ``move``.
+    """
+    _check(payment, PaymentState.PAID)
+    payment.state = PaymentState.PAID
+    for name, value in _paid(payment, answer).items():
+        setattr(payment, name, value)
+
+
+def mark_fulfilled(payment: Payment) -> None:
+    """Record in one statement that Khalti has the money of a payment and that its order is placed.
+
+    Raises ``IntegrityError`` where the transaction id belongs to another payment.
+    """
+    paid = {name: getattr(payment, name) for name in ("paid_at", "captured", "fee", "transaction_id")}
+    move(payment, PaymentState.FULFILLED, fulfilled_at=time_of(payment), **paid)
 
 
 def mark_mismatched(payment: Payment, answer: Lookup, reason: FlagReason) -> None:
@@ -306,27 +349,19 @@ def mark_refunded(payment: Payment, answer: Lookup, to: PaymentState) -> None:
     raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
 
 
-def set_received(purchase: Purchase, amount: Paisa, *, actor: str) -> None:
-    """Record how much of what is due was received outside Khalti, in paisa; the whole of it marks the order as paid.
-
-    ``actor`` is the pk of the user who says so.
-    """
-    purchase.received_part = amount
-    if amount < purchase.amount_due:
-        purchase.received_at, purchase.received_by = None, None
-    elif purchase.received_at is None:
-        purchase.received_at, purchase.received_by = time_of(purchase), actor
-    purchase.save(update_fields=["received_part", "received_at", "received_by"])
-
-
 def is_holding(payments: list[Payment]) -> bool:
     """Return whether any of a purchase's payments keeps its stock and points."""
     return any(payment.state in HOLDING for payment in payments)
 
 
 def has_rival(purchase: Purchase, *, was_released: bool) -> bool:
-    """Return whether another purchase of the same basket is placed or, for a released one, open."""
+    """Return whether another purchase of the same basket is placed or, for a released one, open.
+
+    The purchase is locked, and with it the others of its basket. For a released one they are read again, which costs
+    a statement: the basket is free since then, so that another purchase of it may have been committed while
+    ``lock_purchase`` waited, which does not see such a row.
+    """
+    if not was_released:
+        return any(each.state == PurchaseState.PLACED for each in purchase.of_same_basket)
     others = Purchase.objects.filter(shop=purchase.shop, origin=purchase.origin).exclude(pk=purchase.pk)
-    if was_released:
-        return others.exclude(state=PurchaseState.RELEASED).exists()
-    return others.filter(state=PurchaseState.PLACED).exists()
+    return others.exclude(state=PurchaseState.RELEASED).exists()

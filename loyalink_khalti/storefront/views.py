@@ -59,7 +59,7 @@ class PaymentView(TokenView):
     def payment(self, token: str) -> Payment:
         """Return the payment with its purchase, whose language applies. Raises `UnknownToken` if there is none."""
         try:
-            payment = Payment.objects.select_related("purchase").get(token=token)
+            payment = Payment.load_by_token(token)
         except Payment.DoesNotExist as exc:
             raise UnknownToken from exc
         translation.activate(conf.language(payment.purchase.language))
@@ -92,7 +92,7 @@ class ReturnView(ReadOnlyPaymentView):
         dropped = getattr(request, "_loyalink_query_dropped", False)
         if dropped or request.META.get("QUERY_STRING") or request.path != return_url:
             return redirect(return_url)  # at once, so that no history and no referrer keeps what Khalti appended
-        outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment))
+        outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment), just_read=True)
         app_page = address_in_app(payment, outcome)
         return AppRedirect(app_page) if app_page else redirect(next_page(payment, outcome))
 
@@ -112,8 +112,10 @@ class StatusView(ReadOnlyPaymentView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
-        outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment))
-        payment = self.payment(token)
+        was_settled = payment.is_settled
+        outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment), just_read=True)
+        if not was_settled:
+            payment = self.payment(token)
         response = render(request, "loyalink_khalti/status.html", _context(request, payment, outcome))
         if outcome is Outcome.CONFIRMING:
             response["Refresh"] = refresh(request, payment)

@@ -1,4 +1,4 @@
-"""How many statements a verb needs, without savepoints: bounded, however long the history."""
+"""How many statements a verb needs: bounded, however long the history."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from loyalink_khalti.loyalty import ledger
@@ -72,6 +72,39 @@ def member_account(request: pytest.FixtureRequest, account: Account) -> Account:
     Account.objects.update(seq=account.seq + 3 * len(lots), lifetime_earned=len(lots), lifetime_redeemed=len(lots))
     assert not list(ledger.sweep())  # seals the entries that were written past the ledger
     return account
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_verb_of_the_checkout_takes_these_statements_savepoints_included() -> None:
+    """
+    hold: lock (it decides, too), hold, parts of lots, lots, entries, balances. capture: hold, lock, redemption,
+    entries, balances. release: hold, lock, lots, entries, balances. award: lock, award, lot, entries, balances.
+
+    No version of the rules is among them: this process has read it.
+    """
+    for serial in range(30):
+        adjust(10, str(serial))
+    version = ledger.current_version(SITE)
+
+    def held(purchase: str, points: int) -> None:
+        ledger.hold(
+            site_key=SITE, member_id=MEMBER, purchase=purchase, points=Points(points), version_id=version.pk
+        )  # fmt: skip
+
+    verbs: dict[str, Callable[[], object]] = {
+        "hold": lambda: held("shop:1", 5), "capture": capture, "hold of many lots": lambda: held("shop:2", 95),
+        "release": lambda: release("shop:2"), "award": lambda: award(100_000, version=version),
+        "rules of now": lambda: ledger.current_version(SITE).rules,
+    }  # fmt: skip
+    taken = {}
+    for name, verb in verbs.items():
+        with transaction.atomic(), CaptureQueriesContext(connection) as captured:
+            verb()
+        taken[name] = len(captured)
+
+    assert taken == {
+        "hold": 6, "capture": 5, "hold of many lots": 6, "release": 5, "award": 5, "rules of now": 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("shown", [True, False])

@@ -9,9 +9,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.earning import tier_points
 from loyalink_khalti.loyalty.ledger import points_card
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.loyalty.posting import tier_points
 from loyalink_khalti.loyalty.rules import CampaignRule, Rules, Shortfall, Tier, TierBasis
 from loyalink_khalti.money import Points
 

@@ -37,7 +37,7 @@ from loyalink_khalti.flow.transactions import (
     in_one_block_or_cannot_pay,
     in_one_statement,
 )
-from loyalink_khalti.flow.verification.apply import release_payment
+from loyalink_khalti.flow.verification.release import release_payment
 from loyalink_khalti.khalti.wire import Initiate
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points, npr

@@ -240,7 +240,7 @@ def _apply(purchase: Purchase, *, actor: str, entry: ReceivedMoney | None = None
 
 def _receive(purchase: Purchase, amount: Paisa, *, actor: str) -> None:
     conf.shop(purchase.shop).record_received(purchase.ref, received=amount)
-    transitions.set_received(purchase, amount, actor=actor)
+    received.set_received(purchase, amount, actor=actor)
     if purchase.received_at is not None:
         award_points(purchase, occasion=received.newest_reversal(purchase))
 
@@ -269,7 +269,7 @@ def _place_again(purchase: Purchase, cancellation: Refund, *, actor: str) -> Non
             occasion=str(cancellation.pk),
         )
         ledger.capture(purchase=purchase.key, value=Paisa(purchase.points_value))
-    transitions.set_received(purchase, Paisa(purchase.amount_due), actor=actor)
+    received.set_received(purchase, Paisa(purchase.amount_due), actor=actor)
     award_points(purchase, occasion=received.newest_reversal(purchase))
 
 
@@ -287,7 +287,7 @@ def _lower(purchase: Purchase, *, actor: str) -> None:
             purchase.earned = 0
             purchase.save(update_fields=["earned"])
         conf.shop(purchase.shop).record_received(purchase.ref, received=counted)
-        transitions.set_received(purchase, counted, actor=actor)
+        received.set_received(purchase, counted, actor=actor)
     _save_surplus(purchase)
 
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.flow.refunds.order import apply_refund
 from loyalink_khalti.flow.transactions import in_one_block
-from loyalink_khalti.flow.verification.apply import release_payment
 from loyalink_khalti.flow.verification.external_refunds import look_up_refunds
+from loyalink_khalti.flow.verification.release import release_payment
 from loyalink_khalti.flow.verification.verify import load
 from loyalink_khalti.payments import polling, refunds
 from loyalink_khalti.payments.flags import raise_flag

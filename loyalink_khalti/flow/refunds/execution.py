@@ -14,7 +14,7 @@ from loyalink_khalti.errors import (
     safe_trace,
 )
 from loyalink_khalti.flow.transactions import after_commit, in_one_block, is_database_failure
-from loyalink_khalti.flow.verification.apply import release_purchase
+from loyalink_khalti.flow.verification.release import release_purchase
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import flags, polling, refunds, transitions

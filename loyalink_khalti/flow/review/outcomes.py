@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotResolve
-from loyalink_khalti.flow.verification.apply import apply_lookup, fulfil, in_savepoint, release_purchase
+from loyalink_khalti.flow.transactions import in_savepoint
+from loyalink_khalti.flow.verification.apply import apply_lookup, fulfil
+from loyalink_khalti.flow.verification.release import release_purchase
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Lookup, Status, is_id
 from loyalink_khalti.money import Paisa

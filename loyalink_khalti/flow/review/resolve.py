@@ -22,8 +22,9 @@ from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import record_locked, record_made
 from loyalink_khalti.flow.refunds.reversal import refuse_if_khalti_shows_it, reverse_locked
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
-from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
-from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint, release_purchase
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, in_savepoint
+from loyalink_khalti.flow.verification.apply import fulfil
+from loyalink_khalti.flow.verification.release import release_purchase
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.money import Paisa

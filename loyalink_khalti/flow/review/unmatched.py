@@ -19,8 +19,8 @@ from loyalink_khalti.errors import CannotResolve, KhaltiError, KhaltiNotFound, S
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
-from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
-from loyalink_khalti.flow.verification.apply import fulfil, in_savepoint
+from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, in_savepoint
+from loyalink_khalti.flow.verification.apply import fulfil
 from loyalink_khalti.flow.verification.unmatched import ask, is_test_money
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa, Points, npr

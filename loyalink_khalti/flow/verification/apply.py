@@ -5,30 +5,24 @@ savepoint is rolled back, the money stays recorded, and a Flag asks staff to rev
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
-
 from loyalink_khalti import conf, telemetry
 from loyalink_khalti.clock import time_of
-from loyalink_khalti.errors import LedgerError, ShopCannot, safe_trace
-from loyalink_khalti.flow.transactions import after_commit, in_one_block, is_database_failure
+from loyalink_khalti.flow.transactions import after_commit, in_one_block, in_savepoint
 from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import OrderSnapshot
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import polling, refunds, transitions
 from loyalink_khalti.payments.contradictions import contradiction_evidence, contradicts
-from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, raise_site_flag, resolve_flags
+from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, resolve_flags
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS
 from loyalink_khalti.payments.states import (
-    ENDED_UNPAID,
     LIVE,
     NO_ANSWER,
-    ONE_PER_SITE,
     UNPAID_AT_KHALTI,
     UNSETTLED,
     FlagReason,
@@ -39,6 +33,9 @@ from loyalink_khalti.payments.states import (
     judge,
 )
 from loyalink_khalti.ports import Outcome, Paid, PaymentMethod, ReleaseReason
+from loyalink_khalti.returning import save_fields
+
+from .release import release_purchase
 
 log = logging.getLogger(__name__)
 
@@ -169,16 +166,40 @@ def _paid(purchase: Purchase, payment: Payment, answer: Lookup, *, counts_attemp
         transitions.save(payment)
         return
     was_released = payment.state == PaymentState.RELEASED or bool(payment.release_reason)
-    if payment.state != PaymentState.PAID and not transitions.mark_paid(payment, answer):
-        return
     obstacles = _obstacles(purchase, payment, was_released=was_released)
+    if not obstacles and payment.confirm_attempts < CONFIRM_ATTEMPTS:
+        if _placed(purchase, payment, answer):
+            return
+    elif not _is_paid(payment, answer):
+        return
     for reason in obstacles:
         raise_flag(payment, reason, lookup_evidence(answer))
-    if not obstacles and payment.confirm_attempts < CONFIRM_ATTEMPTS:
-        in_savepoint(lambda: fulfil(purchase, payment), purchase, payment)
     if payment.state == PaymentState.PAID:
         attempts = min(payment.confirm_attempts + counts_attempt, CONFIRM_ATTEMPTS)
         transitions.save(payment, confirm_attempts=attempts)
+
+
+def _placed(purchase: Purchase, payment: Payment, answer: Lookup) -> bool:
+    """Record the money and place the order, the payment by one statement; return False where the shop cannot.
+
+    Then that Khalti has the money is recorded alone. Where its transaction id belongs to another payment, the order
+    is not placed either: the statement is refused, and the payment is marked as mismatched.
+    """
+
+    def work() -> None:
+        if payment.state != PaymentState.PAID:
+            transitions.set_paid(payment, answer)
+        fulfil(purchase, payment)
+
+    def without_order() -> bool:
+        transitions.record_lookup(payment, answer)
+        return _is_paid(payment, answer)
+
+    return in_savepoint(work, purchase, payment, without=without_order)
+
+
+def _is_paid(payment: Payment, answer: Lookup) -> bool:
+    return payment.state == PaymentState.PAID or transitions.mark_paid(payment, answer)
 
 
 def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[FlagReason]:
@@ -214,7 +235,7 @@ def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> 
     )
     confirm_order(purchase, paid, on_credit=on_credit)
     award_points(purchase)
-    transitions.move(payment, PaymentState.FULFILLED, fulfilled_at=time_of(payment))
+    transitions.mark_fulfilled(payment)
 
 
 def confirm_order(purchase: Purchase, paid: Paid, *, on_credit: bool = False) -> None:
@@ -260,7 +281,7 @@ def award_points(purchase: Purchase, *, occasion: str = "") -> None:
             occasion=occasion,
         )
         after_commit(telemetry.count_points, earned=purchase.earned)
-    purchase.save(update_fields=PLACED_FIELDS)
+    save_fields(purchase, *PLACED_FIELDS)
 
 
 def order_snapshot(purchase: Purchase) -> OrderSnapshot:
@@ -273,76 +294,3 @@ def order_snapshot(purchase: Purchase) -> OrderSnapshot:
         points_value=Paisa(purchase.points_value),
         at=purchase.created_at,
     )
-
-
-def release_payment(
-    payment: Payment,
-    reason: ReleaseReason,
-    *,
-    customer_present: bool,
-    states: Collection[PaymentState] = LIVE,
-    flag: tuple[FlagReason, Mapping[str, Any]] | None = None,
-) -> Outcome:
-    """Release an attempt that cannot have been paid, and its purchase, if it is still in one of ``states``.
-
-    Releases the purchase, too, if the shop could not release it the last time. ``flag`` is raised with it.
-    """
-
-    def work() -> Outcome:
-        purchase, payments, locked = transitions.lock(payment)
-        if locked.state in states:
-            transitions.mark_released(locked, reason)
-            if flag is not None:
-                (raise_site_flag if flag[0] in ONE_PER_SITE else raise_flag)(locked, *flag)
-        if locked.state in ENDED_UNPAID:
-            release_purchase(purchase, payments, locked, reason, customer_present=customer_present)
-        return locked.outcome
-
-    return in_one_block(work)
-
-
-def release_purchase(
-    purchase: Purchase, payments: list[Payment], payment: Payment, reason: ReleaseReason, *, customer_present: bool
-) -> None:
-    """Release basket, stock and points of a locked purchase, once none of its payments can bring money any more."""
-    if purchase.state != PurchaseState.OPEN or transitions.is_holding(payments):
-        return
-
-    def work() -> None:
-        shop = conf.shop(purchase.shop)
-        shop.release(purchase.ref, release_reason=reason, customer_present=customer_present)
-        ledger.release(purchase=purchase.key)
-        purchase.state = PurchaseState.RELEASED
-        purchase.released_at = time_of(payment)
-        purchase.save(update_fields=["state", "released_at"])
-        if payment.is_flagged:
-            resolve_flags(payment, {FlagReason.HOST_FAILED}, PaymentState.RELEASED.value)
-
-    in_savepoint(work, purchase, payment)
-
-
-def in_savepoint(work: Callable[[], None], purchase: Purchase, payment: Payment) -> bool:
-    """Do the shop's part in a savepoint; where it fails roll only that back, raise a Flag and return False."""
-    try:
-        with transaction.atomic():
-            work()
-    except Exception as exc:
-        if is_database_failure(exc):
-            raise
-        purchase.refresh_from_db()
-        payment.refresh_from_db()
-        payment.purchase = purchase
-        reason, evidence = _failure(exc)
-        log.warning("purchase %s: %s: %s", purchase, reason, safe_trace(exc))
-        raise_flag(payment, reason, evidence)
-        return False
-    return True
-
-
-def _failure(exc: Exception) -> tuple[FlagReason, dict[str, str]]:
-    if isinstance(exc, LedgerError):
-        return FlagReason.LATE, {"points": str(exc)}
-    if isinstance(exc, ShopCannot):
-        reason = exc.reason if exc.reason in {known.value for known in FlagReason} else FlagReason.HOST_FAILED
-        return FlagReason(reason), {"shop": exc.detail or exc.reason}
-    return FlagReason.HOST_FAILED, {"shop": type(exc).__name__}

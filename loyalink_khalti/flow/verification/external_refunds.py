@@ -33,7 +33,7 @@ from loyalink_khalti.payments.states import (
 )
 from loyalink_khalti.ports import Outcome, ReleaseReason
 
-from .apply import release_purchase
+from .release import release_purchase
 
 CERTAIN_AFTER = timedelta(hours=24)
 """How long after it was sent a refund that lookup does not report is taken as not made."""

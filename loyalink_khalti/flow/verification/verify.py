@@ -25,7 +25,13 @@ from loyalink_khalti.errors import (
     KhaltiUnreadable,
     safe_trace,
 )
-from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_contention, is_database_failure
+from loyalink_khalti.flow.transactions import (
+    forbid_transaction,
+    in_one_block,
+    in_one_statement,
+    is_contention,
+    is_database_failure,
+)
 from loyalink_khalti.khalti.circuit_breaker import DEFAULT_RETRY_AFTER
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.payments import polling, refunds
@@ -34,7 +40,8 @@ from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.states import LIVE, UNSETTLED, FlagReason, PaymentState
 from loyalink_khalti.ports import Outcome, ReleaseReason
 
-from .apply import apply_lookup, release_payment
+from .apply import apply_lookup
+from .release import release_payment
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +55,19 @@ GRACE = 5.0
 
 
 @telemetry.verb
-def verify_payment(payment: Payment, *, customer_present: bool = False, ignore_back_off: bool = False) -> Outcome:
+def verify_payment(
+    payment: Payment, *, customer_present: bool = False, ignore_back_off: bool = False, just_read: bool = False
+) -> Outcome:
     """Look the payment up unless it is settled, apply Khalti's answer, and return what the customer sees.
 
     ``customer_present``: the customer is here, and a released basket is theirs again at once. ``ignore_back_off``
-    (staff): skip the back-off that limits the lookups caused by customers.
+    (staff): skip the back-off that limits the lookups caused by customers. ``just_read``: ``payment`` is what
+    ``Payment.load_by_token`` has returned for this very request, and is not read once more.
     Where Khalti does not answer, the outcome is that of the stored state: ``Outcome.CONFIRMING`` for a live payment.
     Raises ``InsideTransaction`` inside a transaction.
     """
     forbid_transaction("verify_payment")
-    payment = load(payment)
+    payment = _named_in_trace(payment) if just_read else load(payment)
     if payment.is_settled:
         return payment.outcome
     if payment.state == PaymentState.CREATED:
@@ -75,7 +85,10 @@ def verify_payment(payment: Payment, *, customer_present: bool = False, ignore_b
 
 def load(payment: Payment) -> Payment:
     """Return the payment freshly read, with its purchase, the key that created it and ``is_flagged``."""
-    row = Payment.objects.with_flags().select_related("purchase", "credentials").get(pk=payment.pk)
+    return _named_in_trace(Payment.load(payment.pk))
+
+
+def _named_in_trace(row: Payment) -> Payment:
     purchase = row.purchase
     telemetry.about(payment_id=row.pk, purchase=purchase.key, site_key=purchase.site_key, attempt=row.attempt)
     return row
@@ -85,6 +98,8 @@ def take_lease(
     payment: Payment, *, caller: Caller, last_lookup_before: datetime | None = None, for_refund: str = ""
 ) -> str:
     """Return the lease for one lookup; "" where another process has it, it is too soon, or the payment is settled.
+
+    ``payment`` is read again by the same statement.
 
     ``for_refund`` names the lease of a refund: it lasts for a lookup and a refund, whatever the payment's state.
     Never waits: a thread that waited for another request's call would be one less for the catalogue.
@@ -103,7 +118,7 @@ def take_lease(
     # One for both tries: only the database's answer to the first may be lost.
     lease_id = for_refund or polling.new_lease_id()
     try:
-        return in_one_block(take)
+        return in_one_statement(take)
     except DatabaseError as exc:
         if not is_contention(exc):
             raise
