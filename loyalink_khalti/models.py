@@ -5,6 +5,7 @@ from loyalink_khalti.loyalty.program import CategoryName, FormerTag, Program, Pr
 from .api.models import ApiRequest
 from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings
 from .conf.sites import SiteKey
+from .loyalty.closed_months import AwardedMonth, MonthlyTotal
 from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
@@ -22,6 +23,7 @@ __all__ = [
     "Account",
     "Allocation",
     "ApiRequest",
+    "AwardedMonth",
     "Campaign",
     "CancelledOrder",
     "CategoryName",
@@ -40,6 +42,7 @@ __all__ = [
     "LoyaltySettings",
     "Message",
     "MissingOrder",
+    "MonthlyTotal",
     "OrderAward",
     "OrderRedemption",
     "Payment",

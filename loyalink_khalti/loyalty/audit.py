@@ -13,10 +13,12 @@ from django.db import transaction
 from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, When
 
 from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind, HoldState
+from .closed_months import rebuild_months, wrong_accounts, wrong_months
 from .models import Account, Allocation, Entry, Hold, Lot
 from .orders import OrderAward, OrderRedemption
 from .program import Program, first_seal, seal
 
+__all__ = ["Violation", "rebuild_months", "repair", "violations"]
 CHUNK = 500
 Balances = dict[str, int]
 Violation = tuple[str, str, str]
@@ -36,6 +38,10 @@ def violations() -> Iterator[Violation]:
     for program in Program.objects.order_by("pk"):
         for invariant, detail in (*_check_program(program), *_check_versions(program)):
             yield f"programme {program}", invariant, detail
+    for program, month in wrong_months():
+        yield f"programme {program}", "L16", f"the sums of {month:%Y-%m} are not those of its entries"
+    for account_id in wrong_accounts():
+        yield f"account {account_id}", "L16", "its closed months are not what its orders have earned"
 
 
 def repair() -> int:

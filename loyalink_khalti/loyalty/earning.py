@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import Q
 
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import AccountMerged
@@ -23,6 +23,7 @@ from loyalink_khalti.money import Paisa, Points, Rounding, round_fraction, share
 from loyalink_khalti.ports import Line
 
 from .buckets import Bucket, EntryKind
+from .closed_months import awarded_since
 from .models import Account, IdempotencyKey
 from .orders import OrderAward
 from .posting import Posting, is_first_time, lock_account
@@ -261,9 +262,7 @@ def tier_points(account: Account, rules: Rules, now: datetime) -> Points:
     """
     if rules.tier_basis is TierBasis.LIFETIME:
         return Points(account.lifetime_earned + account.merged_lifetime_earned)
-    awards = OrderAward.objects.filter(account__in=account.with_merged(), awarded_at__gt=now - YEAR)
-    kept = F("proportional") + F("fixed") - F("points_clawed_back")
-    return Points(awards.aggregate(points=Sum(kept))["points"] or 0)
+    return Points(awarded_since(account, now - YEAR))
 
 
 def update_tier(account: Account, rules: Rules) -> bool:

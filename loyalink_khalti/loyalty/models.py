@@ -61,6 +61,8 @@ class Account(Timed, models.Model):
     """How often points were held for the purchase that moves points now."""
     is_refunded: bool = False
     """Whether a refund of that purchase has been applied."""
+    is_late: bool = False
+    """Whether the time of the lock is in a month that is closed."""
 
     class Meta:
         verbose_name = _("member")
@@ -262,6 +264,7 @@ class Entry(AppendOnlyModel):
         ]
         indexes = [
             models.Index("account", "kind", "at", name="loyalink_entry_kind"),
+            models.Index("at", name="loyalink_entry_at"),
             models.Index(fields=["-at"], condition=Q(kind="adjust"), name="loyalink_entry_adjusted"),
             models.Index("actor", "at", condition=Q(actor__isnull=False), name="loyalink_entry_of_actor"),
         ]

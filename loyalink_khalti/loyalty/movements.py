@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import BooleanField, Case, DateField, ExpressionWrapper, Q, Sum, When
+from django.db.models import Case, DateField, Q, Sum, When
 
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.nepal import add_months, first_of_month, midnight, midnight_after
+from loyalink_khalti.nepal import add_months, day_of, first_of_month, last_of_month, midnight, midnight_after
 
 from .buckets import Bucket, EntryKind
+from .closed_months import MonthlyTotal
 from .models import Entry
-from .point_values import all_point_values, month_in_nepal, of_site, value_at
+from .point_values import all_point_values, month_in_nepal, value_at
+from .program import Program
 
 OUTSTANDING = (Bucket.PENDING, Bucket.AVAILABLE, Bucket.HELD)
 """The buckets with points that the shop still has to honour."""
@@ -119,19 +121,46 @@ def total(months: list[MonthlyMovement]) -> MonthlyMovement:
 
 def _moved(since: date, until: date, site_key: str | None) -> dict[date | None, list[_Moved]]:
     """Points by programme, source and destination bucket, for each month; under None all that came before."""
-    entries = of_site(Entry.objects.filter(at__lt=midnight_after(until)), site_key)
-    month = Case(When(at__gte=midnight(since), then=month_in_nepal("at")), output_field=DateField())
-    correction = ExpressionWrapper(Q(kind=EntryKind.REDEEM_AGAIN), output_field=BooleanField())
-    rows = (
-        entries.annotate(month=month, is_correction=correction)
-        .values_list("month", "account__program_id", "src", "dst", "is_correction")
-        .annotate(points=Sum("amount"))
-        .order_by()
-    )
     found: dict[date | None, list[_Moved]] = defaultdict(list)
-    for when, program, src, dst, is_correction, points in rows:  # points that were never returned were not used twice
-        found[when].append((program, dst, src, -points) if is_correction else (program, src, dst, points))
+    programs = Program.objects.order_by("pk")
+    for program in programs if site_key is None else programs.filter(site_key=site_key):
+        for when, kind, src, dst, points in (*_of_closed(program, since, until), *_of_open(program, since, until)):
+            if kind == EntryKind.REDEEM_AGAIN:  # points that were never returned were not used twice
+                src, dst, points = dst, src, -points
+            found[when].append((program.pk, src, dst, points))
     return found
+
+
+_Row = tuple[date | None, str, str, str, int]
+
+
+def _of_closed(program: Program, since: date, until: date) -> Iterator[_Row]:
+    """The sums of closed months that are in the report as a whole, or before it."""
+    if program.closed_until is None:
+        return
+    totals = MonthlyTotal.objects.filter(program=program, month__lt=day_of(program.closed_until), month__lte=until)
+    whole = totals.exclude(month__in=_partial(since, until)).order_by("pk")
+    for month, kind, src, dst, points in whole.values_list("month", "kind", "src", "dst", "points"):
+        yield (None if month < first_of_month(since) else month), kind, src, dst, points
+
+
+def _of_open(program: Program, since: date, until: date) -> Iterator[_Row]:
+    """The sums of the entries of the other months, which are read."""
+    others = Q() if program.closed_until is None else Q(at__gte=program.closed_until)
+    for first in _partial(since, until) if program.closed_until else ():
+        others |= Q(at__gte=midnight(first), at__lt=midnight(add_months(first, 1)))
+    entries = Entry.objects.filter(others, account__program=program, at__lt=midnight_after(until)).order_by()
+    month = Case(When(at__gte=midnight(since), then=month_in_nepal("at")), output_field=DateField())
+    yield from (
+        entries.annotate(month=month).values_list("month", "kind", "src", "dst").annotate(points=Sum("amount"))
+    )
+
+
+def _partial(since: date, until: date) -> set[date]:
+    """The first days of the months of which only a part is in the report."""
+    months = {since} if since != first_of_month(since) else set()
+    months |= {until} if until != last_of_month(until) else set()
+    return {first_of_month(day) for day in months}
 
 
 def _apply(balances: dict[int, "Counter[str]"], moved: Iterable[_Moved]) -> dict[str, int]:

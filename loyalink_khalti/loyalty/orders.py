@@ -37,6 +37,7 @@ class OrderAward(models.Model):
     awarded_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        indexes = [models.Index("account", "awarded_at", name="loyalink_award_of_account")]
         constraints = [
             models.UniqueConstraint(fields=["purchase", "program"], name="loyalink_award_once"),
             models.CheckConstraint(

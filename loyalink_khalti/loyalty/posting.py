@@ -20,6 +20,7 @@ from loyalink_khalti.money import Points
 from loyalink_khalti.returning import insert, insert_new, save_fields
 
 from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind
+from .closed_months import add_late
 from .lots import take
 from .models import Account, Entry, Hold, IdempotencyKey, Lot
 from .orders import RefundApplied
@@ -171,6 +172,8 @@ class Posting:
             insert(self.entries[0])
         else:
             Entry.objects.bulk_create(self.entries)
+        if self.account.is_late:
+            add_late(self.account.program_id, self.entries)
         self.entries.clear()
         save_fields(self.account, *_SAVED)
 
@@ -252,7 +255,9 @@ _BESIDE = f"""
     (SELECT version.id FROM {ProgramVersion._meta.db_table} version
      WHERE version.program_id = {_TABLE}.program_id ORDER BY version.number DESC LIMIT 1),
     (SELECT COUNT(*) FROM {Hold._meta.db_table} hold WHERE hold.purchase = %s),
-    EXISTS (SELECT 1 FROM {RefundApplied._meta.db_table} refund WHERE refund.purchase = %s)"""  # noqa: S608
+    EXISTS (SELECT 1 FROM {RefundApplied._meta.db_table} refund WHERE refund.purchase = %s),
+    EXISTS (SELECT 1 FROM {Program._meta.db_table} program
+            WHERE program.id = {_TABLE}.program_id AND program.closed_until > (SELECT {{now}}))"""  # noqa: S608
 """What else is read of the account and of its purchase, whose lock the caller has: see ``Account``."""
 
 
@@ -263,9 +268,10 @@ def lock_where(condition: str, params: Sequence[Any], *, purchase: str = "") -> 
     """
     now, now_params = now_in_sql()
     clock = "" if now_params else f", {now}"  # when the lock is there, not when the wait for it began
-    sql = f"UPDATE {_TABLE} SET last_activity_at = {now} WHERE {condition} RETURNING {_ROW}, {_BESIDE}{clock}"  # noqa: S608 - our names
+    beside = _BESIDE.format(now=now) + clock
+    sql = f"UPDATE {_TABLE} SET last_activity_at = {now} WHERE {condition} RETURNING {_ROW}, {beside}"  # noqa: S608
     with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(sql, [*now_params, *params, purchase, purchase])
+        cursor.execute(sql, [*now_params, *params, purchase, purchase, *now_params])
         rows = cursor.fetchall()
     return _read(list(rows[0])) if rows else None
 
@@ -275,7 +281,7 @@ def _read(row: list[Any]) -> Account:
         for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
             row[index] = convert(row[index], column, connection)
     account = Account.from_db(connection.alias, _ATTRIBUTES, row[: len(_FIELDS)])
-    account.rules_id, account.earlier_holds, account.is_refunded, *clock = row[len(_FIELDS) :]
+    account.rules_id, account.earlier_holds, account.is_refunded, account.is_late, *clock = row[len(_FIELDS) :]
     account.read_at = clock[0] if clock else database_now()
     if account.sealed_seq < account.seq:  # the version before this one has written entries without a seal
         account.extend_seal()

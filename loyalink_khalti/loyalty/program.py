@@ -31,6 +31,9 @@ class Program(models.Model):
     site_key = models.CharField(max_length=255)
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
+    closed_until = models.DateTimeField(
+        null=True, blank=True, help_text="entries before this moment are in monthly sums; the beginning of a month"
+    )
     seal = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="digest of the versions")
     sealed_number = models.PositiveIntegerField(default=0, db_default=0, help_text="the newest version in the seal")
 

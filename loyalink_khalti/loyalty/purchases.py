@@ -11,6 +11,7 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.returning import Given, Update, insert, insert_new
 
 from .buckets import Bucket, EntryKind, HoldState
+from .closed_months import awarded_late
 from .earning import Earned, OrderSnapshot, order_history, update_tier
 from .lots import PIECES
 from .models import Account, Allocation, Hold, IdempotencyKey, Lot
@@ -276,6 +277,8 @@ def award(
     )  # fmt: skip
     if account.is_refunded:
         _apply_earlier_refund(posting, row, order)
+    if account.is_late:
+        awarded_late(account.pk)
     update_tier(account, posting.rules)
     posting.post()
     return earned.points

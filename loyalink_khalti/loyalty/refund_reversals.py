@@ -13,6 +13,7 @@ from loyalink_khalti.errors import LedgerConflict
 from loyalink_khalti.money import Points
 
 from .buckets import Bucket, EntryKind, HoldState
+from .closed_months import move_awarded
 from .models import Allocation, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
 from .posting import Posting
@@ -107,6 +108,7 @@ def _earn_again(posting: Posting, award: OrderAward, parts: RefundedParts) -> in
         shipping_refunded=whole.shipping_basis,
         shipping_clawed_back=whole.shipping_points,
     )
+    move_awarded(award, points, now=time_of(posting.account))
     key, kind = f"earn_again:{award.purchase}:{posting.refund_ref}", EntryKind.EARN_AGAIN
     posting.transfer(kind, Bucket.REVERSED, Bucket.WRITTEN_OFF, forgiven, key=f"{key}:forgiven")
     pending, available = _refill(posting, award, points - forgiven, source=key)

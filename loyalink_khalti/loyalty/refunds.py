@@ -18,6 +18,7 @@ from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, points_by
 from loyalink_khalti.nepal import day_of, midnight_after
 
 from .buckets import Bucket, EntryKind, HoldState
+from .closed_months import move_awarded
 from .earning import update_tier
 from .models import Allocation, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
@@ -86,8 +87,7 @@ def refund(
     row = RefundApplied(
         purchase=purchase, refund_ref=refund_ref, cumulative=refunded_so_far, shipping_cumulative=shipping_so_far
     )
-    earlier = _applied_before(row)
-    if earlier is not None:
+    if (earlier := _applied_before(row)) is not None:
         return earlier
     before = refunded_parts(purchase, subtotal=subtotal, shipping=shipping)
     _check_cumulative(purchase, before, parts)
@@ -159,6 +159,7 @@ def claw_back(posting: Posting, award: OrderAward, parts: RefundedParts) -> int:
         shipping_refunded=whole.shipping_basis,
         shipping_clawed_back=whole.shipping_points,
     )
+    move_awarded(award, -points, now=time_of(posting.account))
     return points
 
 
@@ -208,9 +209,8 @@ def _applied_before(row: RefundApplied) -> RefundedPoints | None:
 
 
 def moved_by(row: RefundApplied) -> RefundedPoints:
-    return RefundedPoints(
-        points_restored=Points(row.points_restored), points_clawed_back=Points(row.points_clawed_back)
-    )  # fmt: skip
+    restored, clawed_back = Points(row.points_restored), Points(row.points_clawed_back)
+    return RefundedPoints(points_restored=restored, points_clawed_back=clawed_back)
 
 
 def _apply(postings: dict[str, Posting], purchase: str, parts: RefundedParts) -> tuple[int, int]:

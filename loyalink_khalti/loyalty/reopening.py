@@ -6,14 +6,16 @@ can be recorded again under its own.
 
 from typing import Any
 
+from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import LedgerConflict
 from loyalink_khalti.money import Paisa, Points
 
 from .buckets import Bucket, EntryKind, HoldState
+from .closed_months import move_awarded
 from .earning import update_tier
 from .models import Hold, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
-from .posting import Posting, lock_account, surviving_account
+from .posting import Posting, lock_account
 from .program import current_version
 from .purchases import allocate, newest_hold, same_figures
 from .refunds import reverse_points
@@ -86,13 +88,13 @@ def withdraw_award(*, purchase: str, mark: str) -> Points:
     ``award`` can award the purchase again. The caller has locked the purchase. Raises ``LedgerConflict`` where it was
     refunded.
     """
-    award = OrderAward.objects.select_related("account").filter(purchase=purchase).first()
+    award = OrderAward.objects.filter(purchase=purchase).first()
     if award is None:
         return Points(0)
     if RefundApplied.objects.filter(purchase=purchase).exists():
         raise LedgerConflict(f"{purchase} was refunded: its award cannot be withdrawn")
-    account = surviving_account(award.account)
-    posting = Posting.lock(account.pk, purchase=purchase, refund_ref=f"received:{mark}", version_id=award.version_id)
+    ref = f"received:{mark}"
+    posting = Posting.lock(award.account_id, purchase=purchase, refund_ref=ref, version_id=award.version_id)
     posting.expire_due()
     points = award.proportional + award.fixed
     if points:
@@ -102,6 +104,7 @@ def withdraw_award(*, purchase: str, mark: str) -> Points:
         purchase=name, points_clawed_back=points, refunded=award.basis, shipping_refunded=award.shipping_basis,
         shipping_clawed_back=award.shipping_proportional,
     )  # fmt: skip
+    move_awarded(award, award.points_clawed_back - points, now=time_of(posting.account))
     Lot.objects.filter(source=f"award:{purchase}").update(source=f"withdrawn:{name}")
     update_tier(posting.account, posting.rules)
     posting.post()

@@ -13,6 +13,7 @@ from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Points
 
 from .buckets import Bucket, EntryKind
+from .closed_months import close_months
 from .earning import update_tier
 from .members import erased_with_points, settle_erased
 from .models import Account, Lot
@@ -61,6 +62,7 @@ def sweep() -> Iterator[SweepResult]:
         result = _sweep_one(account_id, "changed tier", lambda pk: Points(int(refresh_tier(pk))))
         if result.points or result.action == FAILED:
             yield replace(result, points=Points(0))
+    close_months()
 
 
 def _sweep_one(account_id: int, action: str, work: Callable[[int], Points]) -> SweepResult:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import pytest
 import time_machine
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from loyalink_khalti.errors import AccountBlocked, InsufficientPoints, LedgerConflict, LedgerError
-from loyalink_khalti.loyalty import ledger, reports
+from loyalink_khalti.loyalty import closed_months, ledger, reports
 from loyalink_khalti.loyalty.buckets import Bucket, HoldState
 from loyalink_khalti.loyalty.ledger import OrderSnapshot, points_value
 from loyalink_khalti.loyalty.models import Account, Allocation, Entry, Hold, Lot
@@ -133,6 +134,8 @@ class Ledger(RuleBasedStateMachine):
         self.steps = 0
         self.clock = time_machine.travel(NOW, tick=False)
         self.time = self.clock.start()
+        self.few = patch.object(closed_months, "MANY", 0)  # the months of every account are closed
+        self.few.start()
         self.transaction = transaction.atomic()
         self.transaction.__enter__()
         self.orders: list[Order] = []
@@ -144,6 +147,7 @@ class Ledger(RuleBasedStateMachine):
     def teardown(self) -> None:
         transaction.set_rollback(True)
         self.transaction.__exit__(None, None, None)
+        self.few.stop()
         self.clock.stop()
 
     def attempt(self, verb: Callable[[], Any], *refusals: type[Exception]) -> Any:

@@ -22,11 +22,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
-        parser.add_argument("--repair", action="store_true", help="first rebuild cached balances from the entries")
+        parser.add_argument(
+            "--repair", action="store_true", help="first rebuild balances and sums of closed months from the entries"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["repair"]:
             self.stderr.write(f"{count(ledger_audit.repair(), 'account')} rebuilt from the entries")
+            if months := ledger_audit.rebuild_months():
+                self.stderr.write(f"{count(months, 'closed month')} summed anew")
         ok = self._print_json() if options["json"] else self._print_text()
         if not ok:
             sys.exit(1)
