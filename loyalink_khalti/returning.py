@@ -2,11 +2,9 @@
 
 Django's ``update`` says how many rows it has changed; what they contain then takes a second statement, and between the
 two another process may change them. PostgreSQL, and SQLite since 3.35, answer both in one: ``UPDATE … RETURNING``.
-And Django builds the SQL of a queryset anew each time, which costs far more than the database needs to run it. A
-``Select`` or an ``Update`` here is built once; a run fills in what is ``Given``.
-
-Django compiles every statement, so that names are quoted and values are parameters, adapted by their fields. It is the
-same for Django 5.2 to 6.1. Signals of Django's models are not sent.
+And Django builds the SQL of a queryset anew each time, which costs far more than to run it. A ``Select`` or an
+``Update`` here is built once; a run fills in what is ``Given``. Django compiles every statement, so that names are
+quoted and values are parameters, adapted by their fields. Signals of Django's models are not sent.
 """
 
 from abc import ABC, abstractmethod
@@ -29,6 +27,10 @@ Wanted = str | BaseExpression | Combinable
 """What a statement returns of a row: a field by its name, or an expression about the row."""
 
 
+_PLAIN: dict[type, type] = {models.CharField: str, models.TextField: str, models.BigIntegerField: int}
+"""Django's fields that write values of one type as they are."""
+
+
 class Given(Expression):
     """A value of a statement that each run supplies, by name.
 
@@ -37,8 +39,8 @@ class Given(Expression):
 
     def __init__(self, name: str, field: Any = None) -> None:
         super().__init__()
-        self.name = name
-        self.target = field
+        self.name, self.target = name, field
+        self.plain = _PLAIN.get(type(field))
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
@@ -46,7 +48,7 @@ class Given(Expression):
     def adapted(self, given: Mapping[str, Any], connection: Any) -> Any:
         value: Any = given[self.name]
         if self.target is not None:
-            return self.target.get_db_prep_save(value, connection=connection)
+            return value if type(value) is self.plain else self.target.get_db_prep_save(value, connection)
         if isinstance(value, datetime):
             return connection.ops.adapt_datetimefield_value(value)
         if not isinstance(value, int | str | timedelta):
@@ -76,13 +78,15 @@ class _Plan:
             found = cursor.fetchall()
         if not found or not self.converted:
             return list(found)
-        converters = [
-            (index, [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)], column)
-            for index, column in self.converted
-        ]
+        kept = connection.__dict__.setdefault("loyalink_khalti_converters", {})  # they hold it, so it holds them
+        if self not in kept:
+            kept[self] = [
+                (index, [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)], column)
+                for index, column in self.converted
+            ]
         rows = [list(row) for row in found]
         for row in rows:
-            for index, functions, column in converters:
+            for index, functions, column in kept[self]:
                 for convert in functions:
                     row[index] = convert(row[index], column, connection)
         return rows
@@ -209,8 +213,7 @@ def update_returning(rows: "QuerySet[Any]", values: Mapping[str, Any], *returnin
     ``returning`` names fields (``"state"``, ``"purchase_id"``), or has expressions about the row: a ``DatabaseTime``,
     an ``Exists`` with ``OuterRef``, which sees other tables as they were before the statement. A value may be an
     expression such as ``F("lookup_count") + 1``. ``rows`` is any queryset without a slice, of one table with one key.
-    Raises what ``QuerySet.update`` raises; a constraint that refuses it breaks the transaction in the same way.
-    It is compiled at each call: see ``Update``.
+    It raises what ``QuerySet.update`` raises, and is compiled at each call: see ``Update``.
     """
     using = _using(rows)
     return [tuple(row) for row in _update_plan(rows, values, returning, using).rows(using, {})]
@@ -219,8 +222,7 @@ def update_returning(rows: "QuerySet[Any]", values: Mapping[str, Any], *returnin
 def update_rows(rows: "QuerySet[M]", values: Mapping[str, Any]) -> list[M]:
     """Update the rows like ``update_returning``, and return them, with all fields, as they are then."""
     names = [field.attname for field in rows.model._meta.concrete_fields]
-    found = update_returning(rows, values, *names)
-    return [rows.model.from_db(rows.db, names, row) for row in found]
+    return [rows.model.from_db(rows.db, names, row) for row in update_returning(rows, values, *names)]
 
 
 def save_fields(row: models.Model, *names: str) -> None:
@@ -228,8 +230,7 @@ def save_fields(row: models.Model, *names: str) -> None:
 
     Raises ``DatabaseError`` where the row is gone.
     """
-    by_name = {field.name: field.attname for field in row._meta.concrete_fields}
-    values = {f"new_{name}": getattr(row, by_name[name]) for name in names}
+    values = {f"new_{name}": getattr(row, row._meta.get_field(name).attname) for name in names}  # type: ignore[union-attr]
     if not _saving(type(row), names).run(pk=row.pk, **values):
         raise DatabaseError(f"{type(row).__name__} {row.pk} is gone")
 

@@ -117,7 +117,7 @@ def _link_expiry() -> Case:
     return Case(When(makes_sense, then=answered), default=DatabaseTime(LINK_LIFETIME), output_field=DateTimeField())
 
 
-_PAYMENT_FIELDS = tuple(field.attname for field in Payment._meta.concrete_fields)
+_INITIATED_FIELDS = ("state", "pidx", "payment_url", "initiated_at", "expires_at", "next_poll_at")
 _MARK_INITIATED = Update(
     Payment,
     # The second: this very answer was committed, the database's acknowledgement was lost, and this is the second try.
@@ -132,7 +132,7 @@ _MARK_INITIATED = Update(
         "expires_at": _link_expiry(),
         "next_poll_at": DatabaseTime(Given("wait")),
     },
-    returning=_PAYMENT_FIELDS,
+    returning=_INITIATED_FIELDS,
 )
 
 
@@ -149,7 +149,7 @@ def mark_initiated(payment: Payment, answer: Initiated) -> bool:
         wait=next_poll(payment, PaymentState.INITIATED),
     )
     for row in found:
-        payment.__dict__.update(zip(_PAYMENT_FIELDS, row, strict=True))
+        payment.__dict__.update(zip(_INITIATED_FIELDS, row, strict=True))
         payment.read_at = payment.initiated_at
     return bool(found)
 
