@@ -8,7 +8,7 @@ below ``loyalink_khalti.``. None of them is personal data, a key, an amount, or 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from enum import StrEnum
-from functools import wraps
+from functools import partial, wraps
 from time import perf_counter
 from typing import Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
@@ -37,16 +37,20 @@ OK, REFUSED, ERROR = "ok", "refused", "error"
 CLOSED, HALF_OPEN, OPEN = range(3)
 """The values of ``loyalink_khalti.breaker``."""
 
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 30, 60)
+"""The buckets of durations: those of OpenTelemetry's conventions for HTTP, and two for waits and passes."""
+
 _tracer = trace.get_tracer(NAME)
 _meter = metrics.get_meter(NAME)
-_verbs = _meter.create_histogram(f"{NAME}.verb.duration", "s", "What the flow does, by verb and outcome")
-_calls = _meter.create_histogram(f"{NAME}.khalti.duration", "s", "Calls to Khalti, by operation and answer")
+_seconds: Callable[..., Any] = partial(_meter.create_histogram, unit="s", explicit_bucket_boundaries_advisory=SECONDS)
+_verbs = _seconds(f"{NAME}.verb.duration", description="What the flow does, by verb and outcome")
+_calls = _seconds(f"{NAME}.khalti.duration", description="Calls to Khalti, by operation and answer")
 _lookups = _meter.create_counter(f"{NAME}.lookups", "{lookup}", "Lookups, by Khalti's answer")
 _payments = _meter.create_counter(f"{NAME}.payments", "{payment}", "Payments, by the state that they have entered")
 _refunds = _meter.create_counter(f"{NAME}.refunds", "{refund}", "Refunds, by the state that they have entered")
 _flags = _meter.create_counter(f"{NAME}.flags", "{flag}", "Flags raised, by reason")
 _points = _meter.create_counter(f"{NAME}.points", "{point}", "Points of orders, by movement")
-_waits = _meter.create_histogram(f"{NAME}.wait.duration", "s", "Waits before a call to Khalti, by what is waited for")
+_waits = _seconds(f"{NAME}.wait.duration", description="Waits before a call to Khalti, by what is waited for")
 
 
 class Span:

@@ -10,7 +10,6 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -106,33 +105,6 @@ def email_is_verified(user: Any) -> bool:
     """
     path = str(get("EMAIL_IS_VERIFIED") or "")
     return bool(path and import_string(path)(user))
-
-
-def alerts_to() -> list[str]:
-    """Return the e-mail addresses that are notified of new Flags: ``ALERTS_TO``, else Django's ``MANAGERS``."""
-    configured = get("ALERTS_TO") or ()
-    if isinstance(configured, str):  # an environment variable holds one string
-        configured = configured.split(",")
-    addresses = [address for each in configured if (address := str(each).strip())]
-    # An entry of MANAGERS is a pair of name and address; since Django 6.0 it may be an address.
-    managers: list[Any] = [each if isinstance(each, str) else each[1] for each in settings.MANAGERS]
-    return addresses or managers
-
-
-def review_reminder_after() -> timedelta | None:
-    """Return how long something may wait for staff before they get an e-mail about it; None: they get none."""
-    hours = get("REVIEW_REMINDER_AFTER")
-    return timedelta(hours=hours) if hours else None
-
-
-SHORTEST_TOKEN = 20
-"""Characters of ``HEALTH_TOKEN``; check E072."""
-
-
-def health_token() -> str:
-    """Return the token with which a monitor reads the health page; "" where none opens it."""
-    token = str(get("HEALTH_TOKEN"))
-    return token if len(token) >= SHORTEST_TOKEN else ""
 
 
 def language(code: str) -> str:

@@ -41,16 +41,15 @@ def remind_staff() -> None:
     if not job_runs.claim_run(LOOK, every=LOOK_EVERY):
         return
     after = conf.review_reminder_after()
+    # In one transaction, or a process that dies between the two would cost a day.
     if after is not None and any(_waiting(after)):
-        _post_once_a_day(REMINDER, _MAIL_REMINDER)
+        with transaction.atomic():
+            if job_runs.claim_run(REMINDER, every=ONCE):
+                outbox.post(_MAIL_REMINDER)
     if _has_stopped():
-        _post_once_a_day(STOPPED, _MAIL_STOPPED)
-
-
-def _post_once_a_day(name: str, function: str) -> None:
-    with transaction.atomic():  # or a process that dies between the two would cost a day
-        if job_runs.claim_run(name, every=ONCE):
-            outbox.post(function)
+        with transaction.atomic():
+            if job_runs.claim_run(STOPPED, every=ONCE):
+                outbox.post(_MAIL_STOPPED)
 
 
 def mail_reminder(message_id: int) -> None:

@@ -1,0 +1,34 @@
+"""Who hears of what waits or fails, how soon, and with which token a monitor looks."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from .settings import get
+
+SHORTEST_TOKEN = 20
+"""Characters of ``HEALTH_TOKEN``; check E072."""
+
+
+def alerts_to() -> list[str]:
+    """Return the e-mail addresses that are notified of new Flags: ``ALERTS_TO``, else Django's ``MANAGERS``."""
+    configured = get("ALERTS_TO") or ()
+    if isinstance(configured, str):  # an environment variable holds one string
+        configured = configured.split(",")
+    addresses = [address for each in configured if (address := str(each).strip())]
+    # An entry of MANAGERS is a pair of name and address; since Django 6.0 it may be an address.
+    managers: list[Any] = [each if isinstance(each, str) else each[1] for each in settings.MANAGERS]
+    return addresses or managers
+
+
+def review_reminder_after() -> timedelta | None:
+    """Return how long something may wait for staff before they get an e-mail about it; None: they get none."""
+    hours = get("REVIEW_REMINDER_AFTER")
+    return timedelta(hours=hours) if hours else None
+
+
+def health_token() -> str:
+    """Return the token with which a monitor reads the health page; "" where none opens it."""
+    token = str(get("HEALTH_TOKEN"))
+    return token if len(token) >= SHORTEST_TOKEN else ""
