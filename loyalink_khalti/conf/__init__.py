@@ -39,7 +39,7 @@ from .keys import (
     secret_key_info,
     secret_of,
 )
-from .monitoring import SHORTEST_TOKEN, alerts_to, health_token, review_reminder_after
+from .people import SHORTEST_TOKEN, alerts_to, email_is_verified, health_token, review_reminder_after
 from .rate_limits import client_network, is_remembered, remember, seconds_to_wait
 from .settings import (
     DEFAULTS,
@@ -53,7 +53,6 @@ from .settings import (
     adjust_limits,
     base_url,
     deadline,
-    email_is_verified,
     environment_of,
     get,
     host_settings,

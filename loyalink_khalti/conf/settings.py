@@ -98,15 +98,6 @@ def lookups_per_second() -> int:
     return int(get("LOOKUPS_PER_SECOND"))
 
 
-def email_is_verified(user: Any) -> bool:
-    """Return whether the shop itself has verified this user's e-mail address, by its function ``EMAIL_IS_VERIFIED``.
-
-    False without one: an address that somebody has only typed proves nothing.
-    """
-    path = str(get("EMAIL_IS_VERIFIED") or "")
-    return bool(path and import_string(path)(user))
-
-
 def language(code: str) -> str:
     """Return the language of a purchase, or ``LANGUAGE_CODE`` where the shop has that language no more."""
     try:

@@ -1,9 +1,10 @@
-"""Who hears of what waits or fails, how soon, and with which token a monitor looks."""
+"""Who gets alerts and how soon, with which token a monitor looks, and whose e-mail address is verified."""
 
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from .settings import get
 
@@ -32,3 +33,12 @@ def health_token() -> str:
     """Return the token with which a monitor reads the health page; "" where none opens it."""
     token = str(get("HEALTH_TOKEN"))
     return token if len(token) >= SHORTEST_TOKEN else ""
+
+
+def email_is_verified(user: Any) -> bool:
+    """Return whether the shop itself has verified this user's e-mail address, by its function ``EMAIL_IS_VERIFIED``.
+
+    False without one: an address that somebody has only typed proves nothing.
+    """
+    path = str(get("EMAIL_IS_VERIFIED") or "")
+    return bool(path and import_string(path)(user))
