@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from datetime import timedelta
 
 from benchmarks.loops import Ours
 from benchmarks.servers import Khalti
@@ -75,4 +76,14 @@ def measure(khalti: Khalti, *, payments: int, rounds: int) -> dict[str, list[flo
         copy_payments(ours, payments, batch=f"batch{number}")
         reached["Initiated"].append(one_pass(khalti, status="Initiated"))
         reached["Completed"].append(one_pass(khalti, status="Completed"))
+        _let_years_pass()
     return reached
+
+
+def _let_years_pass() -> None:
+    """Make what is paid so old that no pass looks for refunds of it any more."""
+    from django.db.models import F
+
+    from loyalink_khalti.payments.models import Payment
+
+    Payment.objects.filter(paid_at__isnull=False).update(paid_at=F("paid_at") - timedelta(days=3 * 365))
