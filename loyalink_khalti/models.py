@@ -5,8 +5,17 @@ from loyalink_khalti.loyalty.program import CategoryName, FormerTag, Program, Pr
 from .api.models import ApiRequest
 from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings
 from .conf.sites import SiteKey
-from .loyalty.closed_months import AwardedMonth, MonthlyTotal
-from .loyalty.models import Account, Allocation, Entry, EntryNote, Hold, IdempotencyKey, Lot
+from .loyalty.models import (
+    Account,
+    Allocation,
+    AwardedMonth,
+    Entry,
+    EntryNote,
+    Hold,
+    IdempotencyKey,
+    Lot,
+    MonthlyTotal,
+)
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .outbox import Message
 from .payments.cancelled_orders import CancelledOrder

@@ -15,15 +15,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
-from django.db import connection, models, transaction
-from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db import connection, transaction
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.nepal import add_months, day_of, first_of_month, midnight
 from loyalink_khalti.returning import update_returning
 
-from .buckets import Bucket, EntryKind
-from .models import Account, Entry
+from .models import Account, AwardedMonth, Entry, MonthlyTotal
 from .orders import OrderAward
 from .point_values import month_in_nepal
 from .program import Program
@@ -39,41 +38,6 @@ _MOST_MERGED = 100
 
 Sums = Counter[tuple[str, str, str]]
 """Points by kind, source and destination of their entries."""
-
-
-class MonthlyTotal(models.Model):
-    """The points of all entries of one month, kind, source and destination in one programme."""
-
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="+")
-    month = models.DateField(help_text="the first day, in Nepal")
-    kind = models.CharField(max_length=12, choices=EntryKind)
-    src = models.CharField(max_length=12, choices=Bucket)
-    dst = models.CharField(max_length=12, choices=Bucket)
-    points = models.BigIntegerField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["program", "month", "kind", "src", "dst"], name="loyalink_monthly_total_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.points} {self.kind} in {self.month:%Y-%m}"
-
-
-class AwardedMonth(models.Model):
-    """What the orders of one month have earned one account, less what was clawed back of these orders."""
-
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    month = models.DateField(help_text="the first day, in Nepal")
-    points = models.BigIntegerField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["account", "month"], name="loyalink_awarded_month_once")]
-
-    def __str__(self) -> str:
-        return f"{self.points} in {self.month:%Y-%m}"
 
 
 # Closing
@@ -152,7 +116,7 @@ def _accounts_to_close(program: Program) -> Iterator[int]:
         return
     done = AwardedMonth.objects.filter(month=_last_month(program.closed_until))
     by_account = OrderAward.objects.filter(program=program).order_by().values("account")
-    many = by_account.annotate(number=models.Count("pk")).filter(number__gt=MANY)
+    many = by_account.annotate(number=Count("pk")).filter(number__gt=MANY)
     yield from list(many.exclude(account__in=done.values("account")).values_list("account", flat=True))
 
 
