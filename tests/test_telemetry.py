@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode
 
 from loyalink_khalti import flow, telemetry
@@ -29,16 +30,29 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PRIVATE = Customer(name="Canary Sharma", email="canary@customer.example", phone="9811122233")
 
 
+class Switch(Sampler):
+    """Samples every span while it is on."""
+
+    on = True
+
+    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+        return SamplingResult(Decision.RECORD_AND_SAMPLE if self.on else Decision.DROP)
+
+    def get_description(self) -> str:
+        return "switch"
+
+
 @pytest.fixture(scope="module")
 def exporter() -> Iterator[InMemorySpanExporter]:
-    """An SDK as a site sets it up; OpenTelemetry allows that once in a process, so it is silent after this module."""
-    spans = InMemorySpanExporter()
-    provider = TracerProvider()
+    """An SDK as a site sets it up, once in a process as OpenTelemetry has it; after this module it samples nothing."""
+    spans, switch = InMemorySpanExporter(), Switch()
+    provider = TracerProvider(sampler=switch)
     provider.add_span_processor(SimpleSpanProcessor(spans))
     trace.set_tracer_provider(provider)
     metrics.set_meter_provider(MeterProvider(metric_readers=[READER]))
     yield spans
-    provider.shutdown()
+    switch.on = False
+    spans.clear()
 
 
 READER = InMemoryMetricReader()
