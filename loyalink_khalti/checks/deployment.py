@@ -16,6 +16,7 @@ from .registration import Messages, check, database_check, error, warning
 MINIMUMS = {
     "DEADLINE": 0.001,
     "MAX_CONCURRENT_CALLS": 0,
+    "MAX_CONCURRENT_CALLS_IN_ALL": 0,
     "LOOKUPS_PER_SECOND": 1,
     "LIVE_PAYMENTS_PER_BROWSER": 1,
     "LIVE_PAYMENTS_PER_MEMBER": 1,

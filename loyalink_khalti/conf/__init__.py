@@ -74,6 +74,9 @@ from .settings import (
     test_payments_allowed,
 )
 from .shapes import SECRETS, nearest, unknown_settings, wrong_types
+from .shared_cache import ask as ask_cache
+from .shared_cache import is_failing as is_cache_failing
+from .shared_cache import is_shared as is_cache_shared
 from .sites import DEFAULT_SITE, deleted_sites
 
 __all__ = [
@@ -81,13 +84,13 @@ __all__ = [
     "SHORTEST_TOKEN", "STAFF", "TEST", "AdjustLimits", "ApiOptions", "Caller", "GatewayRows", "KhaltiOptions",
     "NoKeyInThisProcess", "ProgramTexts", "RefundLimits", "RotationResult", "SecretKeyInfo", "SecretKeyUnreadable",
     "absolute_url", "adjust_limit", "adjust_limits", "alerts_to", "api_authenticate", "api_faults", "api_options",
-    "base_url", "client_for", "client_network", "client_with_key", "credentials", "current_secret", "deadline",
-    "deleted_sites", "deployment_key_replaced", "deployment_secret", "email_is_verified", "environment_of",
-    "fernet", "gateway_rows", "get", "health_token", "host_settings", "is_not_responding", "is_remembered",
-    "is_return_address", "is_simulated", "is_test_mode", "khalti_options", "khalti_settings", "language",
-    "lookups_per_second", "max_concurrent_calls", "nearest", "page_slot", "path_below", "program_texts",
-    "refund_limit", "refund_limits", "remember", "remove_secret_key", "replacement_client",
-    "review_reminder_after", "rotate_secret_keys", "save_secret_key", "scheme_of", "seconds_to_wait",
-    "secret_key_info", "secret_of", "shop", "shops", "site_key", "site_key_of", "site_keys", "site_url",
-    "slot_timeout", "test_payments_allowed", "unknown_settings", "wrong_types",
+    "ask_cache", "base_url", "client_for", "client_network", "client_with_key", "credentials", "current_secret",
+    "deadline", "deleted_sites", "deployment_key_replaced", "deployment_secret", "email_is_verified",
+    "environment_of", "fernet", "gateway_rows", "get", "health_token", "host_settings", "is_cache_failing",
+    "is_cache_shared", "is_not_responding", "is_remembered", "is_return_address", "is_simulated", "is_test_mode",
+    "khalti_options", "khalti_settings", "language", "lookups_per_second", "max_concurrent_calls", "nearest",
+    "page_slot", "path_below", "program_texts", "refund_limit", "refund_limits", "remember", "remove_secret_key",
+    "replacement_client", "review_reminder_after", "rotate_secret_keys", "save_secret_key", "scheme_of",
+    "seconds_to_wait", "secret_key_info", "secret_of", "shop", "shops", "site_key", "site_key_of", "site_keys",
+    "site_url", "slot_timeout", "test_payments_allowed", "unknown_settings", "wrong_types",
 ]  # fmt: skip

@@ -42,6 +42,7 @@ from .settings import (
     is_test_mode,
     max_concurrent_calls,
 )
+from .shared_cache import shared_slots, shared_state
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +144,12 @@ class _Observer:
     def before_call(self) -> None:
         """Read every few seconds what other processes have found. In an outage pages do not call; staff try it.
 
-        Jobs read it themselves, once in a pass.
+        Jobs read what the database has themselves, once in a pass. What the cache has is read every second, and never
+        under a lock.
         """
+        if self._caller is not Caller.STAFF and not connection.in_atomic_block:
+            self._breaker.shared = shared_state(self._server)
+            self._breaker.refresh()
         if self._caller is Caller.JOB or not self._breaker.is_check_due(every=CHECK_EVERY):
             return
         with _without_failing():
@@ -237,7 +242,7 @@ def page_slot() -> Iterator[bool]:
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(_concurrency_limit(max_concurrent_calls()).slot(timeout=0))
+            stack.enter_context(_limit().slot(timeout=0))
             is_free = True
         except KhaltiNotCalled:
             is_free = False
@@ -246,7 +251,7 @@ def page_slot() -> Iterator[bool]:
 
 def _client(url: str, secret: Secret, caller: Caller) -> Khalti:
     transport, timeout = _transport(deadline()), slot_timeout(caller)
-    limit = None if caller is Caller.JOB else _concurrency_limit(max_concurrent_calls())
+    limit = None if caller is Caller.JOB else _limit()
     try:
         return Khalti(
             base_url=url, secret=secret, transport=transport, concurrency_limit=limit, slot_timeout=timeout,
@@ -254,6 +259,12 @@ def _client(url: str, secret: Secret, caller: Caller) -> Khalti:
         )  # fmt: skip
     except ValueError as exc:
         raise ImproperlyConfigured(f"Khalti cannot be called at {url}: {exc}") from exc
+
+
+def _limit() -> ConcurrencyLimit:
+    limit = _concurrency_limit(max_concurrent_calls())
+    limit.shared = shared_slots()
+    return limit
 
 
 _transport = cache(lambda seconds: Transport(deadline=seconds))

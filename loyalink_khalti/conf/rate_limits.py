@@ -1,65 +1,48 @@
 """How often something may be done, the network from which it is done, and what is remembered for a while.
 
 Counted by ``limits`` in Django's cache ``CACHE``, which the processes of a shop share unless it is Django's default
-cache in memory. A cache that fails limits nothing, so that no shop stops with it.
+cache in memory. While that fails, each process counts for itself (``shared_cache``), so that no shop stops with it.
 """
 
-import hashlib
-import logging
 import math
 import time
-from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
 
-from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
 from django.http import HttpRequest
 from limits import RateLimitItem
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
-from loyalink_khalti.errors import safe_trace
-
 from .settings import get
-
-log = logging.getLogger(__name__)
-
-PREFIX = "loyalink_khalti.limit"
+from .shared_cache import ask, key
 
 
 def seconds_to_wait(limit: RateLimitItem, *who: str) -> int:
     """Count one more of ``who`` and return 0 if that is within the limit, otherwise the seconds to wait."""
-    try:
-        limiter = _limiter(get("CACHE"))
+
+    def count(shared: BaseCache) -> int:
+        limiter = FixedWindowRateLimiter(CacheStorage(shared))
         if limiter.hit(limit, *who):
             return 0
         wait = math.ceil(limiter.get_window_stats(limit, *who).reset_time - time.time())
         return min(max(1, wait), limit.get_expiry())  # the window began by the clock of another server
-    except Exception as exc:  # noqa: BLE001 - a cache raises what its client library raises
-        log.error("rate limits: the cache %r failed, so nothing is limited: %s", get("CACHE"), safe_trace(exc))
-        return 0
+
+    return ask(count)
 
 
 def remember(name: str, *, seconds: float) -> None:
     """Remember a fact for ``seconds``, in all processes that share the cache."""
-    try:
-        caches[get("CACHE")].set(CacheStorage.key(name), 1, seconds)
-    except Exception as exc:  # noqa: BLE001 - as above
-        log.error("the cache %r failed, so %r is not remembered: %s", get("CACHE"), name, safe_trace(exc))
+    ask(lambda shared: shared.set(_key(name), 1, seconds))
 
 
 def is_remembered(name: str) -> bool:
     """Return whether ``remember`` was called and its seconds are not over."""
-    try:
-        return bool(caches[get("CACHE")].get(CacheStorage.key(name)))
-    except Exception as exc:  # noqa: BLE001 - as above
-        log.error("the cache %r failed, so nothing is remembered: %s", get("CACHE"), safe_trace(exc))
-        return False
+    return bool(ask(lambda shared: shared.get(_key(name))))
 
 
-@cache
-def _limiter(alias: str) -> FixedWindowRateLimiter:
-    return FixedWindowRateLimiter(CacheStorage(alias))
+def _key(name: str) -> str:
+    return key("limit", name)
 
 
 class CacheStorage(Storage):
@@ -67,16 +50,16 @@ class CacheStorage(Storage):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, cache: BaseCache) -> None:
         super().__init__()
-        self.alias = alias
+        self._cache = cache
 
     @property
     def base_exceptions(self) -> type[Exception]:
         return Exception
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        name, end = self.key(key), time.time() + expiry
+        name, end = _key(key), time.time() + expiry
         if self._cache.add(f"{name}:end", end, expiry):
             self._cache.set(name, 0, expiry)
         try:
@@ -88,10 +71,10 @@ class CacheStorage(Storage):
         return count
 
     def get(self, key: str) -> int:
-        return int(self._cache.get(self.key(key), 0))
+        return int(self._cache.get(_key(key), 0))
 
     def get_expiry(self, key: str) -> float:
-        return float(self._cache.get(f"{self.key(key)}:end", time.time()))
+        return float(self._cache.get(f"{_key(key)}:end", time.time()))
 
     def check(self) -> bool:
         return True
@@ -100,15 +83,7 @@ class CacheStorage(Storage):
         return None  # Django's cache cannot list its keys
 
     def clear(self, key: str) -> None:
-        self._cache.delete_many([self.key(key), f"{self.key(key)}:end"])
-
-    @property
-    def _cache(self) -> Any:
-        return caches[self.alias]
-
-    @staticmethod
-    def key(name: str) -> str:
-        return f"{PREFIX}:{hashlib.sha256(name.encode()).hexdigest()[:40]}"  # Memcached allows no spaces, for example
+        self._cache.delete_many([_key(key), f"{_key(key)}:end"])
 
 
 IPV4_BITS, IPV6_BITS = 24, 64

@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "SITE_URL": "",
     "DEADLINE": 10.0,
     "MAX_CONCURRENT_CALLS": 0,
+    "MAX_CONCURRENT_CALLS_IN_ALL": 64,
     "LOOKUPS_PER_SECOND": 20,
     "ALERTS_TO": (),
     "LIVE_PAYMENTS_PER_BROWSER": 3,

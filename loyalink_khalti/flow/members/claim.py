@@ -7,9 +7,9 @@ be forwarded, and anyone can type another's address into their account.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.core import signing
-from django.core.cache import caches
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -82,10 +82,15 @@ def request_claim_mail(token: str, *, member_id: str, email: str) -> None:
     Raises ``CannotClaim`` with a message for the customer, and ``InvalidClaimLink``.
     """
     purchase = quote_claim(token, member_id=member_id, email=email).purchase
-    cache, key = caches[conf.get("CACHE")], f"{_HERE}.mail:{purchase.pk}"
-    if not cache.add(key, member_id, MAIL_INTERVAL.total_seconds()):
-        if cache.get(key) == member_id:  # a second click
-            return
+    key = f"{_HERE}.mail:{purchase.pk}"
+
+    def mailed_for(shared: Any) -> str | None:
+        return None if shared.add(key, member_id, MAIL_INTERVAL.total_seconds()) else shared.get(key)
+
+    earlier = conf.ask_cache(mailed_for)
+    if earlier == member_id:  # a second click
+        return
+    if earlier is not None:
         raise CannotClaim(_("An e-mail about this order was sent a moment ago. Please try again in ten minutes."))
     outbox.post(f"{_HERE}.send_claim_mail", purchase_id=purchase.pk, member_id=member_id)
 
