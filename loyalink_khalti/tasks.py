@@ -1,23 +1,16 @@
-"""The jobs in the background: as tasks for shops with a worker, and the reconciler as triggered by ordinary traffic.
+"""The jobs as tasks, for shops with a worker. ``storefront.middleware`` has the run that ordinary traffic triggers.
 
 Tasks are those of ``django_tasks``, which Wagtail installs. Its default backend runs a task inside the request, so
 that a customer would wait for Khalti; only a backend with a worker is used.
 """
 
-import time
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django_tasks import DEFAULT_TASK_BACKEND_ALIAS, TaskContext, task, task_backends
 
 from loyalink_khalti import flow
 from loyalink_khalti.payments import job_runs
-
-TRAFFIC_INTERVAL = timedelta(minutes=1)
-"""The least time between two runs that traffic triggers, over all processes."""
-TRAFFIC = "traffic"
-"""The name of those runs in ``LastRun``."""
 
 _COMMANDS = {"reconcile": job_runs.RECONCILE, "loyalty_run": job_runs.POINTS, "audit": job_runs.AUDIT}
 """The command that does the same, by the name of the task's function."""
@@ -57,30 +50,3 @@ def _in_worker(context: TaskContext, job: Callable[[], flow.JobResult]) -> str:
 def has_worker(backend: str = DEFAULT_TASK_BACKEND_ALIAS) -> bool:
     """Return whether a process of its own runs the tasks of a backend."""
     return _BACKENDS_WITHOUT_WORKER.isdisjoint(kind.__name__ for kind in type(task_backends[backend]).__mro__)
-
-
-class TrafficReconciler:
-    """Runs the reconciler at most once a minute while the site has visitors, for shops that schedule nothing."""
-
-    def __init__(self) -> None:
-        self._not_before = 0.0
-
-    def is_due(self) -> bool:
-        """Return whether this process has not run for a minute; no query."""
-        return time.monotonic() >= self._not_before
-
-    def __call__(self) -> None:
-        """Enqueue the task or, where there is no worker, look up one due payment here. Call it after a response."""
-        if not self.is_due():
-            return
-        self._not_before = time.monotonic() + TRAFFIC_INTERVAL.total_seconds()
-        if not job_runs.claim_run(TRAFFIC, every=TRAFFIC_INTERVAL):
-            return
-        if has_worker():
-            reconcile.enqueue()
-        else:
-            flow.reconcile_one()
-        flow.remind_staff()  # here too: the worker may have stopped
-
-
-traffic_reconciler = TrafficReconciler()

@@ -28,8 +28,8 @@ from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
 
 from loyalink_khalti.clock import clock_replaced
-from loyalink_khalti.conf import shared_cache
 from loyalink_khalti.khalti import circuit_breaker
+from loyalink_khalti.payments import servers
 from tests import databases
 from tests.databases import Database
 
@@ -202,7 +202,7 @@ def _no_known_servers() -> Iterator[None]:
     """Clear the circuit breakers after each test."""
     yield
     circuit_breaker.reset()
-    shared_cache.reset()
+    servers.forget_caches()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,6 +19,7 @@ from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments import job_runs
 from loyalink_khalti.payments.job_runs import LastRun
 from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.storefront import middleware
 from loyalink_khalti.testing import FakeShop
 from tests.asgi import serve
 from tests.flow.urls import urlpatterns as return_urls
@@ -68,7 +69,7 @@ def send(word: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "traffic_reconciler", tasks.TrafficReconciler())
+    monkeypatch.setattr(middleware, "traffic_reconciler", middleware.TrafficReconciler())
     happened.clear()
     sent.clear()
     Queue.pending.clear()
@@ -194,7 +195,7 @@ def test_the_backend_that_runs_the_task_counts(
 
 def test_traffic_looks_up_the_most_overdue_payment(paid: list[Payment], khalti: Khalti, shop: FakeShop) -> None:
     """G06"""
-    tasks.traffic_reconciler()
+    middleware.traffic_reconciler()
 
     assert (khalti.looked_up, shop.confirmed) == (["pidx1"], [("order-0", 250_000)])
 
@@ -202,7 +203,7 @@ def test_traffic_looks_up_the_most_overdue_payment(paid: list[Payment], khalti: 
 def test_with_a_worker_traffic_only_enqueues_the_task(
     worker: type[Queue], paid: list[Payment], khalti: Khalti, shop: FakeShop
 ) -> None:
-    tasks.traffic_reconciler()
+    middleware.traffic_reconciler()
     in_the_request = list(khalti.looked_up)
 
     assert (in_the_request, worker.work()) == ([], ["3 paid"])
@@ -210,14 +211,14 @@ def test_with_a_worker_traffic_only_enqueues_the_task(
 
 def test_traffic_triggers_one_run_a_minute_in_one_process(paid: list[Payment], khalti: Khalti) -> None:
     for _page in range(3):
-        tasks.traffic_reconciler()
+        middleware.traffic_reconciler()
 
-    assert not tasks.traffic_reconciler.is_due()
+    assert not middleware.traffic_reconciler.is_due()
     assert len(khalti.looked_up) == 1
 
 
 def test_traffic_triggers_one_run_a_minute_over_all_processes(paid: list[Payment], khalti: Khalti) -> None:
-    processes = [tasks.TrafficReconciler() for _process in range(8)]
+    processes = [middleware.TrafficReconciler() for _process in range(8)]
 
     outcomes = at_once(8, lambda index: processes[index]())
 
@@ -228,8 +229,8 @@ def test_a_minute_later_the_next_payment_is_looked_up(paid: list[Payment], khalt
     """G06: whichever process it is."""
     now = timezone.now()
     for minute in range(3):
-        with time_machine.travel(now + minute * tasks.TRAFFIC_INTERVAL, tick=False):
-            tasks.TrafficReconciler()()
+        with time_machine.travel(now + minute * middleware.TRAFFIC_INTERVAL, tick=False):
+            middleware.TrafficReconciler()()
 
     assert khalti.looked_up == ["pidx1", "pidx2", "pidx3"]
 
@@ -239,24 +240,24 @@ def test_traffic_sends_a_few_waiting_messages(shop: FakeShop) -> None:
     for number in range(7):
         Message.objects.create(function=f"{__name__}.send", payload={"word": str(number)})
 
-    tasks.traffic_reconciler()
+    middleware.traffic_reconciler()
 
     assert sent == ["0", "1", "2", "3", "4"]
 
 
 def test_a_run_triggered_by_traffic_does_not_count_as_the_reconciler(shop: FakeShop) -> None:
     """G06: the back office still warns that no job is scheduled."""
-    tasks.traffic_reconciler()
+    middleware.traffic_reconciler()
 
     assert not flow.health().is_reconciler_running
-    assert LastRun.objects.filter(name=tasks.TRAFFIC).exists()
+    assert LastRun.objects.filter(name=middleware.TRAFFIC).exists()
 
 
 def test_without_an_answer_of_khalti_nothing_changes(paid: list[Payment], khalti: Khalti) -> None:
     """C01"""
     khalti.next_lookup = [requests.ConnectionError("refused")]
 
-    tasks.traffic_reconciler()
+    middleware.traffic_reconciler()
 
     assert (len(khalti.looked_up), states_of(paid[0])) == (1, ("initiated", "open"))
 
@@ -332,7 +333,7 @@ def test_a_browser_without_a_cookie_triggers_no_lookup(browser: Client, paid: li
 
     browser.get("/")
 
-    assert (khalti.looked_up, LastRun.objects.filter(name=tasks.TRAFFIC).exists()) == ([], False)
+    assert (khalti.looked_up, LastRun.objects.filter(name=middleware.TRAFFIC).exists()) == ([], False)
 
 
 def test_with_a_worker_a_page_view_only_enqueues_the_task(

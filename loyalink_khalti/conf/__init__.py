@@ -13,6 +13,7 @@ from .gateway import (
     KhaltiOptions,
     client_for,
     client_with_key,
+    is_cache_shared,
     is_not_responding,
     khalti_options,
     page_slot,
@@ -40,7 +41,7 @@ from .keys import (
     secret_of,
 )
 from .people import SHORTEST_TOKEN, alerts_to, email_is_verified, health_token, review_reminder_after
-from .rate_limits import client_network, is_remembered, remember, seconds_to_wait
+from .rate_limits import ask_cache, client_network, is_cache_failing, is_remembered, remember, seconds_to_wait
 from .settings import (
     DEFAULTS,
     LIVE,
@@ -74,9 +75,6 @@ from .settings import (
     test_payments_allowed,
 )
 from .shapes import SECRETS, nearest, unknown_settings, wrong_types
-from .shared_cache import ask as ask_cache
-from .shared_cache import is_failing as is_cache_failing
-from .shared_cache import is_shared as is_cache_shared
 from .sites import DEFAULT_SITE, deleted_sites
 
 __all__ = [

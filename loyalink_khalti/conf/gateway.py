@@ -1,13 +1,17 @@
 """Khalti as a site's payment gateway: whether and how the checkout offers it, and the clients that call it."""
 
 import logging
+import math
 import os
+import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -15,13 +19,15 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Case, Q, When
 from django.utils import translation
 
-from loyalink_khalti.after_response import once_per_request
+from loyalink_khalti.after_response import after_response, once_per_request
 from loyalink_khalti.clock import DatabaseTime, is_in_future
 from loyalink_khalti.errors import KhaltiError, KhaltiNotCalled, KhaltiThrottled, KhaltiUnreachable, safe_trace
 from loyalink_khalti.khalti.circuit_breaker import (
     DEFAULT_RETRY_AFTER,
     FAILURE_THRESHOLD,
     ConcurrencyLimit,
+    SharedSlots,
+    SharedState,
     breaker_for,
     server_of,
 )
@@ -34,15 +40,16 @@ from loyalink_khalti.payments.credentials import Credentials
 from loyalink_khalti.payments.servers import KhaltiServer
 
 from .keys import GatewayRows, NoKeyInThisProcess, gateway_rows, info_of, secret_of, stand_in
+from .rate_limits import ask_cache
 from .settings import (
     base_url,
     deadline,
+    get,
     is_khalti_server,
     is_simulated,
     is_test_mode,
     max_concurrent_calls,
 )
-from .shared_cache import shared_slots, shared_state
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +59,14 @@ _TRANSACTION = re.compile(r"/[^/\s]+/refund/")
 """The id of a transaction in the path of a refund; staff are mailed the error of an outage."""
 CHECK_EVERY = 5.0
 """Seconds between two reads of what other processes have found about a server."""
+
+LONGEST_EXTRA = 30
+"""Seconds beyond the deadlines of a call after which its slot, or its trial, is free again: its process has died."""
+RANDOM_TRIES = 3
+"""Slots that are tried before all are read."""
+POLL_SECONDS = 0.1
+NOT_SHARED = ("LocMemCache", "DummyCache")
+"""Django's caches that each process has for itself."""
 
 EVERYBODY, MEMBERS, STAFF = "everybody", "members", "staff"
 """The customers to whom a site offers Khalti."""
@@ -133,6 +148,12 @@ def is_not_responding(url: str) -> bool:
     return breaker_for(url).is_open
 
 
+def is_cache_shared() -> bool:
+    """Return whether other processes have the cache ``CACHE``, too: it is not Django's in memory, nor none."""
+    backend = str(settings.CACHES.get(get("CACHE"), {}).get("BACKEND", ""))
+    return bool(backend) and not backend.endswith(NOT_SHARED)
+
+
 class _Observer:
     """Keeps what all processes know of a server (``payments.servers``); if that fails, no call's outcome changes."""
 
@@ -148,7 +169,7 @@ class _Observer:
         under a lock.
         """
         if self._caller is not Caller.STAFF and not connection.in_atomic_block:
-            self._breaker.shared = shared_state(self._server)
+            self._breaker.shared = _shared_state(self._server)
             self._breaker.refresh()
         if self._caller is Caller.JOB or not self._breaker.is_check_due(every=CHECK_EVERY):
             return
@@ -263,10 +284,60 @@ def _client(url: str, secret: Secret, caller: Caller) -> Khalti:
 
 def _limit() -> ConcurrencyLimit:
     limit = _concurrency_limit(max_concurrent_calls())
-    limit.shared = shared_slots()
+    limit.shared = _shared_slots()
     return limit
 
 
 _transport = cache(lambda seconds: Transport(deadline=seconds))
 _concurrency_limit = cache(ConcurrencyLimit)
 os.register_at_fork(after_in_child=_concurrency_limit.cache_clear)  # its slots are held by threads of the parent
+
+
+# What the processes share through a cache
+
+
+def _shared_state(server: str) -> SharedState | None:
+    if not is_cache_shared():
+        return None
+    return servers.CachedState(server, str(get("CACHE")), longest_call=_longest_call())
+
+
+def _longest_call() -> int:
+    return math.ceil(2 * deadline()) + LONGEST_EXTRA  # it may wait for a slot as long as it may take
+
+
+def _shared_slots() -> SharedSlots | None:
+    """Return the slots for calls of pages in all processes; None without a shared cache, or without such a bound."""
+    number = int(get("MAX_CONCURRENT_CALLS_IN_ALL"))
+    return _CachedSlots(number) if number and is_cache_shared() else None
+
+
+class _CachedSlots:
+    """See ``SharedSlots``: a slot is a key that somebody has added. One of a process that died expires."""
+
+    def __init__(self, number: int) -> None:
+        self._names = [servers.cache_key("slot", str(each)) for each in range(number)]
+
+    def take(self, *, timeout: float) -> Callable[[], None] | None:
+        until = time.monotonic() + timeout
+        while True:
+            taken = ask_cache(self._take, lambda: "")
+            if taken is not None:
+                return partial(after_response, partial(_free, taken)) if taken else lambda: None
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            time.sleep(min(POLL_SECONDS, left))
+
+    def _take(self, shared: Any) -> str | None:
+        seconds = _longest_call()
+        for name in random.sample(self._names, min(RANDOM_TRIES, len(self._names))):
+            if shared.add(name, 1, seconds):
+                return name
+        used = shared.get_many(self._names)
+        return next((name for name in self._names if name not in used and shared.add(name, 1, seconds)), None)
+
+
+def _free(name: str) -> None:
+    """Free a slot, after the response where there is one: the customer does not wait for it."""
+    ask_cache(lambda shared: shared.delete(name), lambda: None)

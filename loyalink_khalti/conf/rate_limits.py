@@ -1,12 +1,14 @@
 """How often something may be done, the network from which it is done, and what is remembered for a while.
 
 Counted by ``limits`` in Django's cache ``CACHE``, which the processes of a shop share unless it is Django's default
-cache in memory. While that fails, each process counts for itself (``shared_cache``), so that no shop stops with it.
+cache in memory. While that fails each process counts for itself, so that no shop stops with it (``servers.ask``).
 """
 
 import math
 import time
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any, TypeVar
 
 from django.core.cache.backends.base import BaseCache
 from django.http import HttpRequest
@@ -14,8 +16,21 @@ from limits import RateLimitItem
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
+from loyalink_khalti.payments import servers
+
 from .settings import get
-from .shared_cache import ask, key
+
+T = TypeVar("T")
+
+
+def ask_cache(work: Callable[[Any], T], otherwise: Callable[[], T] | None = None) -> T:
+    """Return what ``work`` returns for the cache ``CACHE``; see ``servers.ask`` for what happens while that fails."""
+    return servers.ask(str(get("CACHE")), work, otherwise)
+
+
+def is_cache_failing() -> bool:
+    """Return whether the cache ``CACHE`` has failed in this process and is not back yet."""
+    return servers.is_failing(str(get("CACHE")))
 
 
 def seconds_to_wait(limit: RateLimitItem, *who: str) -> int:
@@ -28,21 +43,21 @@ def seconds_to_wait(limit: RateLimitItem, *who: str) -> int:
         wait = math.ceil(limiter.get_window_stats(limit, *who).reset_time - time.time())
         return min(max(1, wait), limit.get_expiry())  # the window began by the clock of another server
 
-    return ask(count)
+    return ask_cache(count)
 
 
 def remember(name: str, *, seconds: float) -> None:
     """Remember a fact for ``seconds``, in all processes that share the cache."""
-    ask(lambda shared: shared.set(_key(name), 1, seconds))
+    ask_cache(lambda shared: shared.set(_key(name), 1, seconds))
 
 
 def is_remembered(name: str) -> bool:
     """Return whether ``remember`` was called and its seconds are not over."""
-    return bool(ask(lambda shared: shared.get(_key(name))))
+    return bool(ask_cache(lambda shared: shared.get(_key(name))))
 
 
 def _key(name: str) -> str:
-    return key("limit", name)
+    return servers.cache_key("limit", name)
 
 
 class CacheStorage(Storage):

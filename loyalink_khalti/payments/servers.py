@@ -3,24 +3,39 @@
 A timeout, a 5xx and an answer that cannot be read say something of the server and nothing of the payment. So they are
 counted here and never for a payment. The first usable answer ends an outage; then everything that waits is polled, no
 faster than ``LOOKUPS_PER_SECOND``.
+
+That is in the database. A cache that all have, if there is one, spreads within a second what their circuit breakers
+find: for load and courtesy alone, no money depends on it, and while it fails each process goes on by itself.
 """
 
+import hashlib
+import logging
+import math
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
 
+from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import models, transaction
 from django.db.models import Q
 from django.dispatch import Signal
 
 from loyalink_khalti import telemetry
 from loyalink_khalti.clock import database_now
-from loyalink_khalti.khalti.circuit_breaker import FAILURE_THRESHOLD, server_of
+from loyalink_khalti.errors import safe_trace
+from loyalink_khalti.khalti.circuit_breaker import FAILURE_THRESHOLD, Known, server_of
 from loyalink_khalti.khalti.transport import MAX_RETRY_AFTER
 
 from .models import Payment
 from .states import PaymentState
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ALERT_AFTER = timedelta(minutes=10)
 """How long an outage lasts before staff get an e-mail about it."""
@@ -34,6 +49,15 @@ MOST_TURNS = 100
 """Turns that a process reserves at once: less than a second at a high rate, so that other machines wait less."""
 MARGIN = 1.05
 """How much further apart lookups are than the setting says, so that one that is late does not meet the next."""
+PREFIX = "loyalink_khalti"
+PAUSE = 5.0
+"""Seconds for which a cache that has failed is not asked."""
+FAILURES_KEPT_FOR = 600
+"""Seconds after the last failure until a server that nobody has called since counts as well."""
+_own_cache = LocMemCache(PREFIX, {"MAX_ENTRIES": 10_000})
+_failed_at: dict[str, float] = {}
+"""When a cache has failed last, by this process's monotonic clock."""
+_lock_of_caches = threading.Lock()
 
 outage_lasts = Signal()
 """Sent once when an outage has lasted ``ALERT_AFTER``, in the transaction that records it: ``row``."""
@@ -186,3 +210,135 @@ class LookupPace:
         self._next = time.monotonic() + wait
         self._end = self._next + length.total_seconds()
         return True
+
+
+# What they know together through a cache
+
+
+def ask(alias: str, work: Callable[[Any], T], otherwise: Callable[[], T] | None = None) -> T:
+    """Return what ``work`` returns for a cache of the shop.
+
+    A cache that fails is not asked again for ``PAUSE`` seconds; then one caller asks it first. Meanwhile ``work`` is
+    called with a cache of this process's own or, if there is an ``otherwise``, that is called.
+    """
+    otherwise = otherwise or partial(work, _own_cache)
+    if not _is_asked(alias):
+        return otherwise()
+    try:
+        found = work(caches[alias])
+    except Exception as exc:  # noqa: BLE001 - a cache raises what its client library raises
+        if alias not in _failed_at:
+            log.error("the cache %r fails, so each process limits for itself: %s", alias, safe_trace(exc))
+        _failed_at[alias] = time.monotonic()
+        return otherwise()
+    if is_failing(alias) and _failed_at.pop(alias, None) is not None:
+        log.warning("the cache %r is back", alias)
+    return found
+
+
+def is_failing(alias: str) -> bool:
+    """Return whether a cache has failed in this process and is not back yet."""
+    return alias in _failed_at
+
+
+def _is_asked(alias: str) -> bool:
+    with _lock_of_caches:
+        failed_at, now = _failed_at.get(alias), time.monotonic()
+        if failed_at is None:
+            return True
+        if now < failed_at + PAUSE:
+            return False
+        _failed_at[alias] = now  # the other callers do without it until this one knows
+        return True
+
+
+def cache_key(*names: str) -> str:
+    """Return the key of names in a cache. Memcached allows no spaces, for example."""
+    return f"{PREFIX}.{names[0]}:{hashlib.sha256(':'.join(names[1:]).encode()).hexdigest()[:40]}"
+
+
+def forget_caches() -> None:
+    """Forget which caches fail, and what this process has counted meanwhile. For tests."""
+    _failed_at.clear()
+    _own_cache.clear()
+
+
+def _nothing() -> None:
+    return None
+
+
+class CachedState:
+    """What all processes know of a server in a cache that they share: see ``SharedState``.
+
+    Every change is one operation of the cache, so that none is lost between two processes.
+    """
+
+    def __init__(self, server: str, alias: str, *, longest_call: int) -> None:
+        """``longest_call``, in seconds: after it a trial has ended, or its process has died."""
+        self._alias, self._longest_call = alias, longest_call
+        self._failures, self._open, self._throttled, self._trial = (
+            cache_key("server", name, server) for name in ("failures", "open", "throttled", "trial")
+        )
+
+    def read(self) -> Known | None:
+        keys = [self._failures, self._open, self._throttled]
+        found = ask(self._alias, lambda shared: shared.get_many(keys), _nothing)
+        if found is None:
+            return None
+        return Known(
+            failures=int(found.get(self._failures, 0)),
+            is_open=self._open in found,
+            is_throttled=self._throttled in found,
+        )
+
+    def add_failure(self, *, cool_down: float) -> int | None:
+        def work(shared: Any) -> int:
+            failures = _count(shared, self._failures, FAILURES_KEPT_FOR)
+            if failures >= FAILURE_THRESHOLD:
+                shared.set(self._open, 1, math.ceil(cool_down))
+            return failures
+
+        return ask(self._alias, work, _nothing)
+
+    def clear_failures(self) -> None:
+        ask(self._alias, lambda shared: shared.delete_many([self._failures, self._open]), _nothing)
+
+    def throttle(self, seconds: float) -> None:
+        ask(self._alias, lambda shared: shared.add(self._throttled, 1, math.ceil(seconds)), _nothing)
+
+    def take_trial(self) -> bool | None:
+        def work(shared: Any) -> bool:
+            if not shared.add(self._trial, 1, self._longest_call):
+                return False
+            if self._open not in shared:
+                return True
+            shared.delete(self._trial)  # another process has made it in vain
+            return False
+
+        return ask(self._alias, work, _nothing)
+
+    def end_trial(self) -> None:
+        ask(self._alias, lambda shared: shared.delete(self._trial), _nothing)
+
+    def publish(self, *, failures: int, open_for: float, throttled_for: float) -> None:
+        def work(shared: Any) -> None:
+            if failures:
+                shared.add(self._failures, failures, FAILURES_KEPT_FOR)
+            if open_for:
+                shared.add(self._open, 1, math.ceil(open_for))
+            if throttled_for:
+                shared.add(self._throttled, 1, math.ceil(throttled_for))
+
+        ask(self._alias, work, _nothing)
+
+
+def _count(shared: Any, name: str, seconds: int) -> int:
+    """Count one more and return the number; ``seconds`` after the last one it begins at 0."""
+    shared.add(name, 0, seconds)
+    try:
+        number = int(shared.incr(name))
+    except ValueError:  # it was culled, or expired just now
+        shared.set(name, 1, seconds)
+        return 1
+    shared.touch(name, seconds)  # most caches' incr() sets their default timeout (Django 6.0)
+    return number

@@ -3,8 +3,10 @@
 import logging
 import re
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,6 +21,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from loyalink_khalti import conf, flow, tasks
 from loyalink_khalti.after_response import after_response, answering, body_follows, run_when_closed
+from loyalink_khalti.payments import job_runs
 from loyalink_khalti.session_payments import keep_browser_session_id, remembered_tokens
 from loyalink_khalti.staff.deletion import DeletionRefused, refused
 from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView, plain_pages
@@ -38,6 +41,37 @@ LONGEST_QUERY = 4096
 """Characters; what Khalti appends has about 400."""
 MOST_FIELDS = 40
 _ATTRIBUTE = "_loyalink_returned"
+TRAFFIC_INTERVAL = timedelta(minutes=1)
+"""The least time between two runs of the reconciler that traffic triggers, over all processes."""
+TRAFFIC = "traffic"
+"""The name of those runs in ``LastRun``."""
+
+
+class TrafficReconciler:
+    """Runs the reconciler at most once a minute while the site has visitors, for shops that schedule nothing."""
+
+    def __init__(self) -> None:
+        self._not_before = 0.0
+
+    def is_due(self) -> bool:
+        """Return whether this process has not run for a minute; no query."""
+        return time.monotonic() >= self._not_before
+
+    def __call__(self) -> None:
+        """Enqueue the task or, where there is no worker, look up one due payment here. Call it after a response."""
+        if not self.is_due():
+            return
+        self._not_before = time.monotonic() + TRAFFIC_INTERVAL.total_seconds()
+        if not job_runs.claim_run(TRAFFIC, every=TRAFFIC_INTERVAL):
+            return
+        if tasks.has_worker():
+            tasks.reconcile.enqueue()
+        else:
+            flow.reconcile_one()
+        flow.remind_staff()  # here too: the worker may have stopped
+
+
+traffic_reconciler = TrafficReconciler()
 
 
 class PendingPaymentMiddleware:
@@ -67,8 +101,8 @@ class PendingPaymentMiddleware:
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         with answering(request):
             response = self.get_response(request)
-        if tasks.traffic_reconciler.is_due() and _is_person(request):
-            after_response(tasks.traffic_reconciler)
+        if traffic_reconciler.is_due() and _is_person(request):
+            after_response(traffic_reconciler)
         if isinstance(response, HttpResponse) and _takes_bar(request, response):
             bar = pending_payment_bar(request)
             if bar:

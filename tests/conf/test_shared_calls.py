@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.cache import caches
 from django.core.cache.backends.filebased import FileBasedCache
 from django.utils import timezone
 
 from loyalink_khalti import conf
-from loyalink_khalti.conf import shared_cache
+from loyalink_khalti.conf import gateway
 from loyalink_khalti.errors import KhaltiNotCalled, KhaltiThrottled, KhaltiUnreachable
 from loyalink_khalti.khalti import CircuitBreaker, ConcurrencyLimit, Secret, circuit_breaker
 from loyalink_khalti.khalti.circuit_breaker import COOL_DOWN, FAILURE_THRESHOLD, READ_EVERY
+from loyalink_khalti.payments import servers
 
 from .conftest import KEY
 
@@ -74,7 +76,7 @@ class Process:
 
     def __init__(self) -> None:
         self.breaker = CircuitBreaker(time.time)
-        self.breaker.shared = shared_cache.shared_state(SERVER)
+        self.breaker.shared = gateway._shared_state(SERVER)
 
     def call(self, error: Exception | None = None, *, deferrable: bool = False) -> bool:
         """Call Khalti, which answers or not; return whether the call was made."""
@@ -160,7 +162,7 @@ def test_the_trial_of_a_process_that_died_is_anothers_after_a_while(processes: l
     call = dead.breaker.call(deferrable=False)
     call.__enter__()
     while_it_may_live = other.call()
-    clock.shift(timedelta(seconds=2 * conf.deadline() + shared_cache.LONGEST_EXTRA + 1))
+    clock.shift(timedelta(seconds=2 * conf.deadline() + gateway.LONGEST_EXTRA + 1))
 
     assert (while_it_may_live, other.call()) == (False, True)
 
@@ -207,7 +209,7 @@ def test_a_cache_that_fails_is_not_asked_again_for_some_seconds_and_comes_back_b
     one.fail()
 
     cache.fails = False
-    monkeypatch.setattr(shared_cache, "PAUSE", 0)  # it is over
+    monkeypatch.setattr(servers, "PAUSE", 0)  # it is over
     clock.shift(A_MOMENT)
     one.call()  # finds it back, and lets the others know
     clock.shift(A_MOMENT)
@@ -222,7 +224,7 @@ def test_a_cache_that_has_forgotten_everything_closes_the_breaker_and_the_shop_c
 ) -> None:
     """Redis was killed and started again: the next failures open it again."""
     processes[0].fail(FAILURE_THRESHOLD)
-    shared_cache.caches["shared"].clear()
+    caches["shared"].clear()
     clock.shift(A_MOMENT)
 
     assert [process.call() for process in processes] == [True] * 4
@@ -238,14 +240,16 @@ def test_a_call_asks_the_cache_once_a_second_and_no_more_when_khalti_answers(
 
 
 @pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
-def test_with_a_cache_of_each_process_nothing_is_asked(settings: Any, backend: str) -> None:
+def test_with_a_cache_of_each_process_nothing_is_shared_and_nothing_asked(
+    deploy: Any, settings: Any, backend: str
+) -> None:
+    deploy()
     settings.CACHES = {"default": {"BACKEND": f"{BACKENDS}.{backend}"}}
 
-    assert (conf.is_cache_shared(), shared_cache.shared_state(SERVER), shared_cache.shared_slots()) == (
-        False,
-        None,
-        None,
-    )
+    client = conf.client_with_key(conf.TEST, Secret(KEY), conf.Caller.PAGE)
+
+    assert not conf.is_cache_shared()
+    assert (client.circuit_breaker.shared, client._concurrency_limit.shared) == (None, None)  # type: ignore[union-attr]
 
 
 # The bound on calls at once, over all processes
@@ -256,7 +260,7 @@ def limits(settings: Any, number: int, *, in_all: int) -> list[ConcurrencyLimit]
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "MAX_CONCURRENT_CALLS_IN_ALL": in_all}
     made = [ConcurrencyLimit(50) for _process in range(number)]
     for limit in made:
-        limit.shared = shared_cache.shared_slots()
+        limit.shared = gateway._shared_slots()
     return made
 
 
@@ -286,7 +290,7 @@ def test_slots_of_a_process_that_died_are_free_after_a_while(settings: Any, cloc
     for call in calls:
         call.__enter__()
     before = free_slots(other)
-    clock.shift(timedelta(seconds=2 * conf.deadline() + shared_cache.LONGEST_EXTRA + 1))
+    clock.shift(timedelta(seconds=2 * conf.deadline() + gateway.LONGEST_EXTRA + 1))
 
     assert (before, free_slots(other)) == (0, 5)
 
