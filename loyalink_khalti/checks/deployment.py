@@ -31,8 +31,14 @@ MINIMUMS = {
     "REVIEW_REMINDER_AFTER": 0,
 }
 """The settings that are numbers, and the least value of each."""
-OUTAGE, UNREADABLE = 52, 53
-_NOT_SHARED = ("LocMemCache", "DummyCache")
+OUTAGE, UNREADABLE, CACHE_TIMEOUTS = 52, 53, 76
+LONGEST_WAIT_FOR_CACHE = 2
+"""Seconds that a page may wait for a cache that hangs."""
+_TIMEOUTS_OF_CACHES = {
+    "RedisCache": ("socket_timeout", "socket_connect_timeout"),
+    "PyMemcacheCache": ("timeout", "connect_timeout"),
+}
+"""The options that end a wait, by the backend: redis-py and pymemcache wait without end where they are not set."""
 FIRST_MIGRATION = "0001_initial"
 _CACHE_HINT = (
     'Add a cache in Redis, Memcached or the database to CACHES and name it: LOYALINK_KHALTI["CACHE"] = "default".'
@@ -179,12 +185,34 @@ def shared_cache() -> Messages:
         yield error(
             39, f'LOYALINK_KHALTI["CACHE"] names {conf.get("CACHE")!r}, which CACHES does not have.', _CACHE_HINT
         )
-    elif backend.endswith(_NOT_SHARED) and not settings.DEBUG:
+    elif not conf.is_cache_shared() and not settings.DEBUG:
         yield warning(
             40,
-            "The rate limits are counted in a cache that the processes of the shop do not share.",
+            "The rate limits are counted in a cache that the processes of the shop do not share, and each process"
+            " finds out for itself that Khalti does not respond.",
             _CACHE_HINT,
         )
+
+
+@check(checks.Tags.caches)
+def cache_timeouts() -> Messages:
+    alias = conf.get("CACHE")
+    cache = settings.CACHES.get(alias, {})
+    options, location = cache.get("OPTIONS", {}), str(cache.get("LOCATION", ""))
+    needed = _TIMEOUTS_OF_CACHES.get(str(cache.get("BACKEND", "")).rpartition(".")[2], ())
+    missing = [name for name in needed if not _ends_wait(options.get(name)) and f"{name}=" not in location]
+    if missing:
+        example = ", ".join(f'"{name}": 0.25' for name in needed)
+        yield warning(
+            CACHE_TIMEOUTS,
+            f"If the server of the cache {alias!r} hangs, so does every page: {' and '.join(missing)} not set, or"
+            f" longer than {LONGEST_WAIT_FOR_CACHE} seconds.",
+            f'CACHES[{alias!r}]["OPTIONS"] = {{{example}}}',
+        )
+
+
+def _ends_wait(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and 0 < seconds <= LONGEST_WAIT_FOR_CACHE
 
 
 @check(comes_first=True)

@@ -121,6 +121,26 @@ def test_a_token_of_monitors_that_can_be_guessed(deploy, messages, token, found)
     assert token not in messages().get("E072", "") or not token
 
 
+@pytest.mark.parametrize(
+    ("backend", "options", "location", "is_reported"),
+    [
+        ("redis.RedisCache", {}, "redis://127.0.0.1", True),
+        ("redis.RedisCache", {"socket_timeout": 0.25}, "redis://127.0.0.1", True),
+        ("redis.RedisCache", {"socket_timeout": 30, "socket_connect_timeout": 0.25}, "redis://127.0.0.1", True),
+        ("redis.RedisCache", {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}, "redis://127.0.0.1", False),
+        ("redis.RedisCache", {"socket_timeout": 1}, "redis://127.0.0.1?socket_connect_timeout=1", False),
+        ("db.DatabaseCache", {}, "django_cache", False),
+    ],
+)
+def test_a_cache_for_which_pages_wait_without_end(deploy, messages, settings, backend, options, location, is_reported):
+    deploy(CACHE="default")
+    settings.CACHES = {
+        "default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": location, "OPTIONS": options}
+    }
+
+    assert ("hangs" in messages().get("W076", "")) is is_reported
+
+
 def test_a_session_cookie_that_browsers_do_not_send_on_the_return(deploy, messages, settings):
     settings.SESSION_COOKIE_SAMESITE = "Strict"
 
