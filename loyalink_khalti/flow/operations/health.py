@@ -50,16 +50,8 @@ class Health:
     """When ``loyalty_run`` last ran; None if it never did."""
     last_audited_at: datetime | None
     """When ``loyalink_audit`` last ran; None if it never did."""
-    waiting_payments: int
-    """Payments that customers have begun and that are neither paid nor released."""
-    oldest_waiting_at: datetime | None
-    """When the oldest of them was created; None without one."""
     oldest_overdue_at: datetime | None
     """When the oldest payment was created that may be paid and was not polled in time; None without one."""
-    unconfirmed_refunds: int
-    """Refunds that were sent to Khalti and that it has neither confirmed nor refused."""
-    oldest_unconfirmed_refund_at: datetime | None
-    """When the oldest of them was sent; None without one."""
     stuck_messages: int
     """Messages of the outbox, such as mails, that failed again and again."""
     outages: tuple[KhaltiServer, ...]
@@ -78,7 +70,7 @@ def outages() -> tuple[KhaltiServer, ...]:
 
 
 def health() -> Health:
-    """Return the state of the background jobs; eleven queries, whatever the history."""
+    """Return the state of the background jobs; nine queries, whatever the history."""
     polled = polling.polled(unsent_after=unsent_after()).exclude(state__in=POLLED_FOR_REFUNDS)
     overdue = polling.due(polled, overdue_by=POLL_OVERDUE_AFTER)
     runs = job_runs.runs()
@@ -87,9 +79,6 @@ def health() -> Health:
     flags = Flag.objects.filter(resolved_at=None).aggregate(
         number=Count("pk"), oldest=Min("raised_at"), unreadable=Min("raised_at", filter=unreadable)
     )
-    live = Payment.objects.filter(state__in=sorted(LIVE)).aggregate(number=Count("pk"), oldest=Min("created_at"))
-    sent = Refund.objects.filter(state__in=sorted(UNANSWERED_REFUNDS))
-    unconfirmed = sent.aggregate(number=Count("pk"), oldest=Min("sent_at"))
     return Health(
         open_flags=flags["number"],
         oldest_flag_at=flags["oldest"],
@@ -102,14 +91,37 @@ def health() -> Health:
         last_pass=job_runs.figures_of(reconciled),
         last_points_run_at=runs[job_runs.POINTS].at if job_runs.POINTS in runs else None,
         last_audited_at=runs[job_runs.AUDIT].at if job_runs.AUDIT in runs else None,
-        waiting_payments=live["number"],
-        oldest_waiting_at=live["oldest"],
         oldest_overdue_at=overdue.order_by("created_at").values_list("created_at", flat=True).first(),
-        unconfirmed_refunds=unconfirmed["number"],
-        oldest_unconfirmed_refund_at=unconfirmed["oldest"],
         stuck_messages=outbox.stuck(),
         outages=outages(),
         unreadable_since=flags["unreadable"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What waits for a customer or for Khalti: a monitor shows it, and staff need not act."""
+
+    waiting_payments: int
+    """Payments that customers have begun and that are neither paid nor released."""
+    oldest_waiting_at: datetime | None
+    """When the oldest of them was created; None without one."""
+    unconfirmed_refunds: int
+    """Refunds that were sent to Khalti and that it has neither confirmed nor refused."""
+    oldest_unconfirmed_refund_at: datetime | None
+    """When the oldest of them was sent; None without one."""
+
+
+def pending() -> Pending:
+    """Return how much waits for customers and for Khalti; two queries."""
+    live = Payment.objects.filter(state__in=sorted(LIVE)).aggregate(number=Count("pk"), oldest=Min("created_at"))
+    sent = Refund.objects.filter(state__in=sorted(UNANSWERED_REFUNDS))
+    unconfirmed = sent.aggregate(number=Count("pk"), oldest=Min("sent_at"))
+    return Pending(
+        waiting_payments=live["number"],
+        oldest_waiting_at=live["oldest"],
+        unconfirmed_refunds=unconfirmed["number"],
+        oldest_unconfirmed_refund_at=unconfirmed["oldest"],
     )
 
 

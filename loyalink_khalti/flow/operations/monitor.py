@@ -20,7 +20,7 @@ from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.khalti.circuit_breaker import breakers
 
-from .health import Health, health, missing_migrations
+from .health import Health, Pending, health, missing_migrations, pending
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def report() -> Report:
         missing = missing_migrations()
         items = {"database": Item(), "migrations": _migrations(missing)}
         if not missing:
-            items |= _items(health())
+            items |= _items(health(), pending())
         return Report(at=database_now(), items=items | {"breaker": _breaker()})
     except (DatabaseError, InterfaceError) as exc:
         log.error("the health of the shop could not be read: %s", safe_trace(exc))
@@ -83,10 +83,10 @@ def _migrations(missing: list[str]) -> Item:
     return Item(level=Level.CRITICAL, text=text, figures={"missing": missing})
 
 
-def _items(now: Health) -> dict[str, Item]:
+def _items(now: Health, pending: Pending) -> dict[str, Item]:
     return {
         "reconciler": _reconciler(now),
-        "waiting_payments": _waiting(now),
+        "waiting_payments": _waiting(now, pending),
         "flags": _warn(now.open_flags, "{} payments need review.", open=now.open_flags, oldest_at=now.oldest_flag_at),
         "money_without_order": _warn(
             now.without_order.payments, "Money of {} payments has no order and is not refunded.",
@@ -104,8 +104,8 @@ def _items(now: Health) -> dict[str, Item]:
             orders=now.cancelled_orders,
         ),
         "unconfirmed_refunds": _warn(
-            now.unconfirmed_refunds, "{} refunds were sent and Khalti has not confirmed them.",
-            refunds=now.unconfirmed_refunds, oldest_at=now.oldest_unconfirmed_refund_at,
+            pending.unconfirmed_refunds, "{} refunds were sent and Khalti has not confirmed them.",
+            refunds=pending.unconfirmed_refunds, oldest_at=pending.oldest_unconfirmed_refund_at,
         ),
         "stuck_messages": _warn(
             now.stuck_messages, "{} messages, such as e-mails, have failed again and again.",
@@ -144,10 +144,10 @@ def _reconciler(now: Health) -> Item:
     return Item(figures=figures)
 
 
-def _waiting(now: Health) -> Item:
+def _waiting(now: Health, pending: Pending) -> Item:
     figures = {
-        "waiting": now.waiting_payments,
-        "oldest_at": now.oldest_waiting_at,
+        "waiting": pending.waiting_payments,
+        "oldest_at": pending.oldest_waiting_at,
         "oldest_overdue_at": now.oldest_overdue_at,
     }
     if now.has_overdue_payments:

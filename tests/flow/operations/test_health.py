@@ -123,7 +123,7 @@ def test_open_flags_and_stuck_messages_are_counted(shop: FakeShop, khalti: Khalt
     assert flow.health().open_flags == 0
 
 
-def test_it_takes_eleven_queries_whatever_the_history(
+def test_it_takes_nine_queries_whatever_the_history(
     shop: FakeShop, khalti: Khalti, django_assert_num_queries: Any
 ) -> None:
     for number in range(5):
@@ -133,5 +133,5 @@ def test_it_takes_eleven_queries_whatever_the_history(
     begin(shop, "a pending one")
     job_runs.record_run(job_runs.RECONCILE)
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(9):
         flow.health()
