@@ -60,8 +60,8 @@ class Ours:
         from loyalink_khalti.payments.models import Payment
         from loyalink_khalti.ports import Outcome
 
-        payment = Payment.objects.select_related("purchase").get(token=begun.token)
-        return flow.verify_payment(payment, customer_present=True) is Outcome.PAID
+        payment = Payment.load_by_token(begun.token)
+        return flow.verify_payment(payment, customer_present=True, just_read=True) is Outcome.PAID
 
 
 class Getpaid:

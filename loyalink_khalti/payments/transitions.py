@@ -2,7 +2,7 @@
 
 Each function is one step; the flow decides their order and commits. Those that change a payment expect it locked, as
 ``lock`` returns it. ``states.TRANSITIONS`` has the allowed changes. ``payments.refunds`` changes a Refund, and
-``flow.verification.apply`` places or releases a Purchase.
+``flow.verification.apply`` places a Purchase, ``release`` releases it.
 """
 
 from datetime import UTC, datetime, timedelta
