@@ -137,9 +137,7 @@ class Cart:
 
     def to_json(self) -> dict[str, Any]:
         """Return the Cart as JSON data, to be stored."""
-        lines = [_values(line) for line in self.lines]
-        for line in lines:
-            del line["stock"]
+        lines = [_values(line, without="stock") for line in self.lines]
         return _values(self) | {"lines": lines, "customer": _values(self.customer)}
 
     def to_stored(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -153,10 +151,7 @@ class Cart:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], details: Iterable[Mapping[str, Any]] | None = None) -> "Cart":
-        """Return the Cart that ``to_json`` or, with ``details``, ``to_stored`` has stored.
-
-        What only another version knows is ignored.
-        """
+        """Return the Cart of ``to_json`` or, with ``details``, of ``to_stored``, without what only other versions know."""
         rows = stored["lines"]
         rows = rows if details is None else [{**row, **more} for row, more in zip(rows, details, strict=True)]
         lines = tuple(Line(**known_fields(Line, row) | {"tags": tuple(row["tags"])}) for row in rows)
@@ -164,9 +159,8 @@ class Cart:
         return cls(**known_fields(cls, stored) | {"lines": lines, "customer": customer})
 
 
-def _values(row: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass as they are: ``asdict`` would copy each of them deeply."""
-    return {each.name: getattr(row, each.name) for each in fields(row)}
+def _values(row: Any, without: str = "") -> dict[str, Any]:  # ``asdict`` would copy each of them deeply
+    return {each.name: getattr(row, each.name) for each in fields(row) if each.name != without}
 
 
 def known_fields(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,12 @@ UPDATE, so that no lock is held during the call. Customers cannot cause many cal
 import random
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from loyalink_khalti.clock import NOW, DatabaseTime, is_in_future, is_older, is_over, time_of
 from loyalink_khalti.khalti.transport import MAX_RETRY_AFTER
@@ -37,6 +38,15 @@ RELEASED_FOR = timedelta(days=7)
 """How long after its link expired a released payment is polled: it may have been paid at the last moment."""
 REFUNDS_FOR = timedelta(days=30)
 """How long after it was paid a payment is polled for refunds made in Khalti's dashboard."""
+
+LINK_LIFETIME = timedelta(minutes=60)
+"""How long a payment link lives where Khalti's answer has no usable time: its documented default in production.
+
+https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
+"""
+LONGEST_LINK_LIFETIME = timedelta(days=1)
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for no time in ``link_expiry``."""
 
 SOONEST, LATEST, DAILY = timedelta(seconds=30), timedelta(hours=6), timedelta(days=1)
 JITTER = 0.1
@@ -130,6 +140,14 @@ def next_poll(payment: Payment, state: PaymentState, *, failures: int = 0) -> ti
     if now < end - 2 * SOONEST:
         return end - SOONEST - now  # the last poll
     return wait if payment.refunds.filter(UNFINISHED).exists() else None
+
+
+def link_expiry(name: str) -> Case:
+    """Return the value of ``expires_at``: the ``Given`` time, if it is neither past nor in the far future."""
+    answered = ExpressionWrapper(Given(name), output_field=DateTimeField())
+    is_near = Q(LessThanOrEqual(answered, DatabaseTime(LONGEST_LINK_LIFETIME)))
+    makes_sense = Q(GreaterThan(answered, DatabaseTime())) & is_near
+    return Case(When(makes_sense, then=answered), default=DatabaseTime(LINK_LIFETIME), output_field=DateTimeField())
 
 
 def poll_after(wait: timedelta | None) -> DatabaseTime | None:

@@ -5,13 +5,11 @@ Each function is one step; the flow decides their order and commits. Those that 
 ``flow.verification.apply`` places a Purchase, ``release`` releases it.
 """
 
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, DateTimeField, ExpressionWrapper, Max, Q, QuerySet, When
-from django.db.models.lookups import GreaterThan, LessThanOrEqual
+from django.db.models import Max, Q, QuerySet
 
 from loyalink_khalti import telemetry
 from loyalink_khalti.clock import DatabaseTime, time_of
@@ -23,7 +21,7 @@ from loyalink_khalti.search import search_text_of
 
 from .flags import lookup_evidence, raise_flag, resolve_flags, was_resolved_by_staff
 from .models import Credentials, Payment, Purchase
-from .polling import next_poll
+from .polling import NO_TIME, link_expiry, next_poll
 from .states import (
     CAPTURED,
     HOLDING,
@@ -36,14 +34,6 @@ from .states import (
     RecordedOutcome,
 )
 
-LINK_LIFETIME = timedelta(minutes=60)
-"""How long a payment link lives where Khalti's answer has no usable time: its documented default in production.
-
-https://docs.khalti.com/khalti-epayment/#initiating-a-payment-request
-"""
-LONGEST_LINK_LIFETIME = timedelta(days=1)
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for no time where a statement compares times."""
 LONGEST_HISTORY = 50
 """Answers of lookup that are kept of one payment; a usual one has a handful."""
 
@@ -108,31 +98,22 @@ def create_payment(
     return payment
 
 
-def _link_expiry() -> Case:
-    """Use Khalti's time only where it makes sense: not in the past, not in the far future."""
-    answered = ExpressionWrapper(Given("expires_at"), output_field=DateTimeField())
-    makes_sense = Q(GreaterThan(answered, DatabaseTime())) & Q(
-        LessThanOrEqual(answered, DatabaseTime(LONGEST_LINK_LIFETIME))
-    )
-    return Case(When(makes_sense, then=answered), default=DatabaseTime(LINK_LIFETIME), output_field=DateTimeField())
-
-
-_INITIATED_FIELDS = ("state", "pidx", "payment_url", "initiated_at", "expires_at", "next_poll_at")
+_INITIATED: dict[str, Any] = {
+    "state": PaymentState.INITIATED,
+    "pidx": Given("pidx"),
+    "payment_url": Given("payment_url"),
+    "initiated_at": DatabaseTime(),
+    "expires_at": link_expiry("answered"),
+    "next_poll_at": DatabaseTime(Given("wait")),
+}
 _MARK_INITIATED = Update(
     Payment,
     # The second: this very answer was committed, the database's acknowledgement was lost, and this is the second try.
     lambda: Payment.objects.filter(
         Q(state=PaymentState.CREATED) | Q(state=PaymentState.INITIATED, pidx=Given("pidx")), pk=Given("pk")
     ),
-    {
-        "state": PaymentState.INITIATED,
-        "pidx": Given("pidx"),
-        "payment_url": Given("payment_url"),
-        "initiated_at": DatabaseTime(),
-        "expires_at": _link_expiry(),
-        "next_poll_at": DatabaseTime(Given("wait")),
-    },
-    returning=_INITIATED_FIELDS,
+    _INITIATED,
+    returning=tuple(_INITIATED),
 )
 
 
@@ -145,11 +126,11 @@ def mark_initiated(payment: Payment, answer: Initiated) -> bool:
         pk=payment.pk,
         pidx=answer.pidx,
         payment_url=answer.payment_url,
-        expires_at=answer.expires_at or LONG_AGO,
+        answered=answer.expires_at or NO_TIME,
         wait=next_poll(payment, PaymentState.INITIATED),
     )
     for row in found:
-        payment.__dict__.update(zip(_INITIATED_FIELDS, row, strict=True))
+        payment.__dict__.update(zip(_INITIATED, row, strict=True))
         payment.read_at = payment.initiated_at
     return bool(found)
 
