@@ -151,7 +151,7 @@ class Cart:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], details: Iterable[Mapping[str, Any]] | None = None) -> "Cart":
-        """Return the Cart of ``to_json`` or, with ``details``, of ``to_stored``, without what only other versions know."""
+        """Return the Cart of ``to_json`` or, with ``details``, ``to_stored``, without what other versions know."""
         rows = stored["lines"]
         rows = rows if details is None else [{**row, **more} for row, more in zip(rows, details, strict=True)]
         lines = tuple(Line(**known_fields(Line, row) | {"tags": tuple(row["tags"])}) for row in rows)
