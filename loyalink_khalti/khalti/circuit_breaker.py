@@ -207,7 +207,7 @@ class CircuitBreaker:
             self._throttled_until = max(self._throttled_until, now + retry_after)
 
     def _share(self, *, failed: bool, cool_down: float, retry_after: float) -> int | None:
-        """Let the others know how a call has ended; nothing where nobody knows of a failure before it.
+        """Let the others know how a call has ended; nothing where no failure before it is known.
 
         Return the number of failures in a row, None where only this process counts.
         """

@@ -53,7 +53,7 @@ PREFIX = "loyalink_khalti"
 PAUSE = 5.0
 """Seconds for which a cache that has failed is not asked."""
 FAILURES_KEPT_FOR = 600
-"""Seconds after the last failure until a server that nobody has called since counts as well."""
+"""Seconds after the last failure until a server that was not called since counts as well."""
 _own_cache = LocMemCache(PREFIX, {"MAX_ENTRIES": 10_000})
 _failed_at: dict[str, float] = {}
 """When a cache has failed last, by this process's monotonic clock."""

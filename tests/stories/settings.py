@@ -36,3 +36,10 @@ LOYALINK_KHALTI["MAX_CONCURRENT_CALLS"] = int(os.environ.get("STORY_CONCURRENT_C
 
 if router := os.environ.get("STORY_ROUTER"):
     DATABASE_ROUTERS = [router]
+
+if redis := os.environ.get("STORY_REDIS"):
+    CACHES["shared"] = {  # noqa: F405
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": redis,
+        "OPTIONS": {"socket_timeout": 0.25, "socket_connect_timeout": 0.25},
+    }
