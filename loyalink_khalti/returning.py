@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import DatabaseError, connections, models, router, transaction
@@ -78,7 +79,7 @@ class _Plan:
             found = cursor.fetchall()
         if not found or not self.converted:
             return list(found)
-        kept = connection.__dict__.setdefault("loyalink_khalti_converters", {})  # they hold it, so it holds them
+        kept = connection.__dict__.setdefault("loyalink_khalti_converters", WeakKeyDictionary())  # they hold it
         if self not in kept:
             kept[self] = [
                 (index, [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)], column)
@@ -336,8 +337,7 @@ def _update_plan(rows: Any, values: Mapping[str, Any], returning: Sequence[Wante
 
 def _using(rows: Any) -> str:
     rows._for_write = True
-    using: str = rows.db
-    return using
+    return str(rows.db)
 
 
 def _column(model: type[models.Model], query: Any, wanted: Any) -> Any:

@@ -1,5 +1,6 @@
 """One statement writes and reads, on both databases."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import FieldDoesNotExist
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.db.transaction import TransactionManagementError
@@ -100,6 +101,19 @@ def test_rows_come_back_whole(payment: Payment) -> None:
     assert {name: getattr(found, name) for name in vars(stored) if name != "_state"} == {
         name: value for name, value in vars(stored).items() if name != "_state"
     }
+
+
+def test_of_a_statement_that_is_compiled_at_each_call_nothing_stays_in_memory(payment: Payment) -> None:
+    def kept() -> int:
+        gc.collect()
+        return len(connections["default"].__dict__["loyalink_khalti_converters"])
+
+    update_rows(row(payment), {"captured": 5})
+    before = kept()
+    for captured in range(3):
+        update_rows(row(payment), {"captured": captured})
+
+    assert kept() == before
 
 
 @pytest.mark.parametrize("text", ["'; DROP TABLE x; --", '"', "%s", "%(a)s", "100 %"])

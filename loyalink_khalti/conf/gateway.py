@@ -335,7 +335,11 @@ class _CachedSlots:
             if shared.add(name, 1, seconds):
                 return name
         used = shared.get_many(self._names)
-        return next((name for name in self._names if name not in used and shared.add(name, 1, seconds)), None)
+        free = [name for name in self._names if name not in used]
+        taken = next((name for name in free if shared.add(name, 1, seconds)), None)
+        if taken is None and free and not shared.get_many(free):
+            return ""  # it keeps nothing, and says nothing of its errors
+        return taken
 
 
 def _free(name: str) -> None:

@@ -177,15 +177,18 @@ _FREE = f"""
     SELECT id, remaining, expires_at, available_at, expires_at IS NULL AS lasts FROM {_LOT} lot
     WHERE account_id = %s AND remaining > 0
     AND NOT EXISTS (SELECT 1 FROM {_ALLOCATION} part WHERE part.hold_id = %s AND part.lot_id = lot.id)"""  # noqa: S608
-# Each half is in the order of an index; SQLite has none with the empty expiry last.
+# Each half is in the order of an index; SQLite has none with the empty expiry last. Those that never expire are not
+# reached while there may be more of the others than were read.
 _ALLOCATE = f"""
     INSERT INTO {_ALLOCATION} (hold_id, lot_id, points, points_restored)
     SELECT %s, id, CASE WHEN total > %s THEN %s - total + remaining ELSE remaining END, 0 FROM (
         SELECT id, remaining,
         CAST(SUM(remaining) OVER (ORDER BY lasts, expires_at, available_at, id) AS bigint) AS total FROM (
-            SELECT * FROM ({_FREE} AND expires_at IS NOT NULL ORDER BY expires_at, available_at, id LIMIT %s) AS ending
+            WITH ending AS ({_FREE} AND expires_at IS NOT NULL ORDER BY expires_at, available_at, id LIMIT %s)
+            SELECT * FROM ending
             UNION ALL
-            SELECT * FROM ({_FREE} AND expires_at IS NULL ORDER BY available_at, id LIMIT %s) AS lasting
+            SELECT * FROM ({_FREE} AND expires_at IS NULL AND (SELECT COUNT(*) FROM ending) < %s
+                ORDER BY available_at, id LIMIT %s) AS lasting
         ) AS free
     ) AS summed WHERE total - remaining < %s ORDER BY total RETURNING points"""  # noqa: S608 - our names
 _OF_HOLD = f"(SELECT part.points FROM {_ALLOCATION} part WHERE part.hold_id = %s AND part.lot_id = {_LOT}.id)"  # noqa: S608
@@ -205,7 +208,8 @@ def allocate(posting: Posting, hold: Hold, points: int) -> None:
         if not missing:
             break
         piece = [posting.account.pk, hold.pk, size]
-        missing -= sum(part for (part,) in run(_ALLOCATE, [hold.pk, missing, missing, *piece, *piece, missing]))
+        params = [hold.pk, missing, missing, *piece, *piece, size, missing]
+        missing -= sum(part for (part,) in run(_ALLOCATE, params))
     posting.check_none_missing(missing, points)
     if points:
         run(_TAKE_ALLOCATED, [hold.pk, hold.pk])

@@ -282,14 +282,16 @@ class CachedState:
 
     def read(self) -> Known | None:
         keys = [self._failures, self._open, self._throttled]
-        found = ask(self._alias, lambda shared: shared.get_many(keys), _nothing)
-        if found is None:
-            return None
-        return Known(
-            failures=int(found.get(self._failures, 0)),
-            is_open=self._open in found,
-            is_throttled=self._throttled in found,
-        )
+
+        def work(shared: Any) -> Known:
+            found = shared.get_many(keys)
+            return Known(
+                failures=int(found.get(self._failures, 0)),
+                is_open=self._open in found,
+                is_throttled=self._throttled in found,
+            )
+
+        return ask(self._alias, work, _nothing)
 
     def add_failure(self, *, cool_down: float) -> int | None:
         def work(shared: Any) -> int:
@@ -307,9 +309,10 @@ class CachedState:
         ask(self._alias, lambda shared: shared.add(self._throttled, 1, math.ceil(seconds)), _nothing)
 
     def take_trial(self) -> bool | None:
-        def work(shared: Any) -> bool:
+        def work(shared: Any) -> bool | None:
             if not shared.add(self._trial, 1, self._longest_call):
-                return False
+                # A cache that says nothing of its errors has no trial of another process either.
+                return False if shared.get(self._trial) else None
             if self._open not in shared:
                 return True
             shared.delete(self._trial)  # another process has made it in vain

@@ -35,19 +35,24 @@ class TestCache(FileBasedCache):
     __test__ = False
     asked: Counter[str] = Counter()
     fails = False
+    hides: tuple[Any, Any] | None = None
+    """What ``get_many`` and ``add`` return in vain, of a client that is configured to hide its errors."""
 
     def _ask(self, what: str) -> None:
         self.asked[what] += 1
         if self.fails:
             raise ConnectionError("the cache is gone")
 
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return None if self.hides else super().get(*args, **kwargs)
+
     def get_many(self, *args: Any, **kwargs: Any) -> Any:
         self._ask("get_many")
-        return super().get_many(*args, **kwargs)
+        return self.hides[0] if self.hides else super().get_many(*args, **kwargs)
 
     def add(self, *args: Any, **kwargs: Any) -> Any:
         self._ask("add")
-        return super().add(*args, **kwargs)
+        return self.hides[1] if self.hides else super().add(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> Any:
         self._ask("delete")
@@ -59,9 +64,9 @@ def cache(settings: Any, tmp_path: Path) -> Iterator[type[TestCache]]:
     backend = {"BACKEND": f"{__name__}.TestCache", "LOCATION": str(tmp_path)}
     settings.CACHES = {**settings.CACHES, "shared": backend}
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "CACHE": "shared"}
-    TestCache.asked, TestCache.fails = Counter(), False
+    TestCache.asked, TestCache.fails, TestCache.hides = Counter(), False, None
     yield TestCache
-    TestCache.fails = False
+    TestCache.fails, TestCache.hides = False, None
 
 
 @pytest.fixture
@@ -302,6 +307,40 @@ def test_without_the_cache_only_the_processs_own_slots_bound_its_calls(
     cache.fails = True
 
     assert (free_slots(one), free_slots(other)) == (50, 50)
+
+
+HIDDEN = [pytest.param((None, None), id="django-redis"), pytest.param(({}, False), id="pymemcache")]
+
+
+@pytest.mark.parametrize("hides", HIDDEN)
+def test_a_cache_that_hides_its_errors_takes_no_slot_from_anybody(
+    settings: Any, clock: Any, cache: type[TestCache], hides: tuple[Any, Any]
+) -> None:
+    one, other = limits(settings, 2, in_all=5)
+    cache.hides = hides
+
+    assert (free_slots(one), free_slots(other)) == (50, 50)
+
+
+@pytest.mark.parametrize("hides", HIDDEN)
+def test_a_cache_that_hides_its_errors_keeps_no_process_from_its_trial(
+    processes: list[Process], clock: Any, cache: type[TestCache], hides: tuple[Any, Any]
+) -> None:
+    process = processes[0]
+    process.fail(FAILURE_THRESHOLD)
+    clock.shift(OVER)
+    process.breaker.refresh()
+    cache.hides = hides
+
+    assert process.call()
+
+
+def test_what_others_have_written_under_its_keys_in_the_cache_stops_no_call(
+    processes: list[Process], clock: Any, cache: type[TestCache]
+) -> None:
+    caches["shared"].set(servers.cache_key("server", "failures", SERVER), "many")
+
+    assert processes[0].call()
 
 
 def test_a_slot_costs_a_call_one_request_to_the_cache_before_it_begins(

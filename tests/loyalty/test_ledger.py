@@ -178,6 +178,17 @@ def test_points_that_expire_first_are_used_first(
     balances()
 
 
+def test_points_that_never_expire_are_used_last_however_many_lots_expire(account: Account, lot: MakeLot) -> None:
+    with time_machine.travel(NOW, tick=False):
+        lot(100, expires_at=None)
+        for day in range(1, 13):
+            lot(1, expires_at=NOW + day * DAY)
+        hold(13)
+
+    assert remaining() == [99] + [0] * 12
+    balances()
+
+
 def test_released_points_return_to_their_own_lots(account: Account, lot: MakeLot) -> None:
     """D-16, for a release"""
     with time_machine.travel(NOW, tick=False):
