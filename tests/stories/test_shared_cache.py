@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(REDIS is None, reason="needs Redis: apt-get install redis-server"),
 ]
 
-SERVER = {"workers": 2, "threads": 4}
+WORKERS, THREADS = 2, 4
 CUSTOMERS = 12
 
 
@@ -68,7 +68,7 @@ def shared(tmp_path: Path) -> Iterator[Redis]:
 def test_a_redis_that_is_killed_and_started_again_loses_no_payment_and_stops_no_sale(
     store: Store, shared: Redis
 ) -> None:
-    store.restart(**SERVER, STORY_REDIS=f"unix://{shared.socket}")
+    store.restart(workers=WORKERS, threads=THREADS, STORY_REDIS=f"unix://{shared.socket}")
     with ThreadPoolExecutor(4) as customers:
         first = list(customers.map(lambda number: guest_who_paid(store, f"first{number}"), range(CUSTOMERS)))
         counted = shared.keys("limit")
@@ -93,7 +93,7 @@ def test_a_redis_that_is_killed_and_started_again_loses_no_payment_and_stops_no_
 
 
 def test_what_one_process_finds_out_about_khalti_stops_the_other_within_a_second(store: Store, shared: Redis) -> None:
-    store.restart(**SERVER, STORY_REDIS=f"unix://{shared.socket}")
+    store.restart(workers=WORKERS, threads=THREADS, STORY_REDIS=f"unix://{shared.socket}")
     backs = [guest_who_paid(store, f"silent{number}") for number in range(4 * FAILURE_THRESHOLD)]
     store.khalti.fault("503", where="lookup", times=None)
     store.khalti.clear_calls()
