@@ -199,7 +199,8 @@ def _mail() -> Iterator[Finding]:
 
 def send_test_mail(address: str) -> Finding:
     """Send one mail, as alerts are sent, and say whether the mail server has taken it."""
-    subject, body = _("A test of the shop's e-mails"), _("This e-mail was sent by loyalink_doctor. Nothing is to do.")
+    subject = _("A test of the shop's e-mails")
+    body = _("This e-mail was sent by loyalink_doctor. You do not need to do anything.")
     try:
         number = EmailMessage(subject, body, to=[address]).send()
     except Exception as exc:  # noqa: BLE001 - each backend has its own

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Min, QuerySet
 from django.urls import NoReverseMatch, reverse
+from django.utils import translation
 from django.utils.translation import ngettext_lazy
 
 from loyalink_khalti import conf, outbox
@@ -57,7 +59,8 @@ def mail_reminder(message_id: int) -> None:
     after = conf.review_reminder_after()
     waiting = list(_waiting(after)) if after is not None else []
     if waiting:
-        rows = [{"text": text % {"number": number}, "since": since} for text, number, since in waiting]
+        with translation.override(settings.LANGUAGE_CODE):  # like the rest of the e-mail
+            rows = [{"text": text % {"number": number}, "since": since} for text, number, since in waiting]
         number = sum(number for _text, number, _since in waiting)
         hours = round(after.total_seconds() / 3600) if after else 0
         context = {"rows": rows, "number": number, "hours": hours, "review_url": _review_url()}

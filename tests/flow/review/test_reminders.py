@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
+from django.utils import translation
 
 from loyalink_khalti import flow, tasks
 from loyalink_khalti.flow.review.reminders import LOOK_EVERY
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import job_runs
 from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.storefront import middleware
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, at_once
 
@@ -83,6 +85,18 @@ def test_all_that_waits_is_one_mail_with_a_number_for_each_kind(
     assert "Sita" not in text
 
 
+def test_a_reminder_is_in_the_language_of_the_shop_not_of_the_customer(
+    shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
+) -> None:
+    flagged(shop, khalti)
+    clock.shift(DAY + HOUR)
+
+    with translation.override("ne"):  # a page view
+        flow.remind_staff()
+
+    assert "1 payment to review\n" in reminders()[0]
+
+
 def test_what_was_answered_in_time_is_not_mailed(
     shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
@@ -134,7 +148,7 @@ def test_a_worker_that_has_stopped_is_noticed_by_page_views(
     monkeypatch.setattr(type(tasks.reconcile), "enqueue", lambda _task: None)
     stop_the_reconciler(shop, clock)
 
-    tasks.TrafficReconciler()()
+    middleware.TrafficReconciler()()
 
     assert len(reminders(STOPPED)) == 1
 
