@@ -1,14 +1,15 @@
 """Change a payment; create and lock a purchase.
 
 Each function is one step; the flow decides their order and commits. Those that change a payment expect it locked, as
-``lock`` returns it. ``states.TRANSITIONS`` has the allowed changes. ``payments.refunds`` changes a Refund, and
+``lock`` returns it. ``states.TRANSITIONS`` has the allowed changes. ``captures`` has those for
+money whose order is not placed with it, ``payments.refunds`` changes a Refund, and
 ``flow.verification.apply`` places a Purchase, ``release`` releases it.
 """
 
 from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 
 from loyalink_khalti import telemetry
@@ -19,7 +20,7 @@ from loyalink_khalti.ports import Cart, PaymentMethod, ReleaseReason
 from loyalink_khalti.returning import Given, Select, Update, insert, save_fields
 from loyalink_khalti.search import search_text_of
 
-from .flags import lookup_evidence, raise_flag, resolve_flags, was_resolved_by_staff
+from .flags import resolve_flags
 from .models import Credentials, Payment, Purchase
 from .polling import NO_TIME, link_expiry, next_poll
 from .states import (
@@ -28,7 +29,6 @@ from .states import (
     RESOLVED_BY,
     TRANSITIONS,
     UNPAID_STATUSES,
-    FlagReason,
     PaymentState,
     PurchaseState,
     RecordedOutcome,
@@ -233,22 +233,8 @@ def _is_known_by(payment: Payment, answer: Lookup) -> bool:
     return answer.status in MONEY_MOVED and figures == (payment.captured, payment.transaction_id)
 
 
-def mark_paid(payment: Payment, answer: Lookup) -> bool:
-    """Record that Khalti has the money.
-
-    Return False where its transaction id belongs to another payment; then the payment is marked as mismatched.
-    """
-    try:
-        with transaction.atomic():
-            move(payment, PaymentState.PAID, **_paid(payment, answer))
-    except IntegrityError:
-        payment.refresh_from_db()
-        mark_mismatched(payment, answer, FlagReason.DUPLICATE_TRANSACTION_ID)
-        return False
-    return True
-
-
-def _paid(payment: Payment, answer: Lookup) -> dict[str, Any]:
+def paid_fields(payment: Payment, answer: Lookup) -> dict[str, Any]:
+    """Return what is stored of a payment that Khalti reports as paid; amounts in paisa."""
     return {
         "paid_at": time_of(payment),
         "captured": answer.total_amount,
@@ -264,7 +250,7 @@ def set_paid(payment: Payment, answer: Lookup) -> None:
     """
     _check(payment, PaymentState.PAID)
     payment.state = PaymentState.PAID
-    for name, value in _paid(payment, answer).items():
+    for name, value in paid_fields(payment, answer).items():
         setattr(payment, name, value)
 
 
@@ -277,57 +263,9 @@ def mark_fulfilled(payment: Payment) -> None:
     move(payment, PaymentState.FULFILLED, fulfilled_at=time_of(payment), **paid)
 
 
-def mark_mismatched(payment: Payment, answer: Lookup, reason: FlagReason) -> None:
-    """Keep Khalti's amount beside the stored one, and raise a Flag.
-
-    A later, different answer does not make a payment doubtful whose money was established before. A released payment
-    stays released where staff have resolved a Flag about this very answer.
-    """
-    evidence = lookup_evidence(answer)
-    if payment.state == PaymentState.RELEASED:
-        evidence["released"] = True
-        if was_resolved_by_staff(payment, reason, evidence):
-            return
-    if PaymentState.MISMATCHED in TRANSITIONS[PaymentState(payment.state)]:
-        move(payment, PaymentState.MISMATCHED, captured=answer.total_amount, fee=answer.fee)
-    keep_transaction_id(payment, answer)
-    raise_flag(payment, reason, evidence)
-
-
-def keep_transaction_id(payment: Payment, answer: Lookup) -> None:
-    """Store the transaction id of a payment without one, so that it can be refunded; not if another payment has it."""
-    if payment.transaction_id or not answer.transaction_id or answer.pidx != payment.pidx:
-        return
-    try:
-        with transaction.atomic():
-            save(payment, transaction_id=answer.transaction_id, paid_at=time_of(payment))
-    except IntegrityError:
-        payment.refresh_from_db(fields=["transaction_id", "paid_at"])
-
-
-def mark_accepted(payment: Payment) -> None:
-    """Record that staff accept the amount of a mismatched payment."""
-    move(payment, PaymentState.PAID, paid_at=payment.paid_at or time_of(payment))
-
-
 def mark_released(payment: Payment, reason: ReleaseReason) -> None:
     """Record that a payment is not paid in the end."""
     move(payment, PaymentState.RELEASED, release_reason=reason, released_at=time_of(payment))
-
-
-def mark_refunded(payment: Payment, answer: Lookup, to: PaymentState) -> None:
-    """Record a refund made in Khalti's dashboard before the order was placed.
-
-    Lookup does not report the amount of a partial refund.
-    """
-    captured = answer.total_amount if answer.total_amount is not None else payment.amount
-    refunded = captured if to is PaymentState.REFUNDED else 0
-    fields: dict[str, Any] = {"captured": captured, "refunded": refunded}
-    if to is PaymentState.REFUNDED and not payment.release_reason:
-        fields |= {"release_reason": ReleaseReason.REFUNDED, "released_at": time_of(payment)}
-    move(payment, to, **fields)
-    keep_transaction_id(payment, answer)
-    raise_flag(payment, FlagReason.REFUNDED_AT_KHALTI, lookup_evidence(answer))
 
 
 def is_holding(payments: list[Payment]) -> bool:

@@ -22,7 +22,7 @@ from loyalink_khalti.flow.verification.external_refunds import apply_refund_stat
 from loyalink_khalti.flow.verification.verify import is_refunding, load, look_up_or_raise, take_lease
 from loyalink_khalti.khalti.wire import Lookup, Status, is_id
 from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.payments import polling, refund_mobile, refunds, transitions
+from loyalink_khalti.payments import captures, polling, refund_mobile, refunds, transitions
 from loyalink_khalti.payments.contradictions import contradicts, shows_refund
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.states import UNANSWERED_REFUNDS, FlagReason, RefundState
@@ -166,7 +166,7 @@ def _obstacle(payment: Payment, answer: Lookup) -> str:
 
 def _keep_transaction_id(payment: Payment, answer: Lookup) -> str:
     """Keep the transaction id of a payment that has none yet; return why it cannot be refunded, "" where it can."""
-    transitions.keep_transaction_id(payment, answer)
+    captures.keep_transaction_id(payment, answer)
     if is_id(payment.transaction_id or ""):
         return ""
     return _("Khalti sent no transaction id for this payment. Refund it in Khalti's dashboard.")

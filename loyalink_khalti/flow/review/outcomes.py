@@ -19,7 +19,7 @@ from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Lookup, Status, is_id
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import KATHMANDU
-from loyalink_khalti.payments import polling, transitions
+from loyalink_khalti.payments import captures, polling, transitions
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import (
@@ -105,9 +105,9 @@ def record_paid(purchase: Purchase, payment: Payment, *, amount: Paisa, transact
     )  # fmt: skip
     payment.recorded_outcome = RecordedOutcome.PAID
     if amount != payment.amount:
-        transitions.mark_mismatched(payment, answer, FlagReason.AMOUNT_MISMATCH)
+        captures.mark_mismatched(payment, answer, FlagReason.AMOUNT_MISMATCH)
         return
-    transitions.mark_paid(payment, answer)
+    captures.mark_paid(payment, answer)
     if purchase.state == PurchaseState.PLACED or transitions.has_rival(purchase, was_released=was_released):
         raise_flag(payment, FlagReason.SECOND_PAYMENT, {"recorded_by": actor})
     elif was_released:

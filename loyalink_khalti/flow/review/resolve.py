@@ -28,7 +28,7 @@ from loyalink_khalti.flow.verification.release import release_purchase
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import polling, refunds, transitions
+from loyalink_khalti.payments import captures, polling, refunds, transitions
 from loyalink_khalti.payments.flag_entries import keep_answer, reopen
 from loyalink_khalti.payments.flags import raise_flag, resolve_flags
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
@@ -216,7 +216,7 @@ def _accept(review: Review) -> None:
     """Accept the amount as it is; where the order cannot be placed, that is another Flag."""
     purchase, payment = review.purchase, review.payment
     review.close_flags_resolved_by(PaymentState.FULFILLED)
-    transitions.mark_accepted(payment)
+    captures.mark_accepted(payment)
     if purchase.state == PurchaseState.PLACED or transitions.has_rival(purchase, was_released=False):
         raise_flag(payment, FlagReason.SECOND_PAYMENT, {"accepted_by": review.request.actor})
         return

@@ -24,7 +24,7 @@ from loyalink_khalti.flow.verification.apply import fulfil
 from loyalink_khalti.flow.verification.unmatched import ask, is_test_money
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa, Points, npr
-from loyalink_khalti.payments import transitions, unmatched
+from loyalink_khalti.payments import captures, transitions, unmatched
 from loyalink_khalti.payments.credentials import Credentials
 from loyalink_khalti.payments.flags import lookup_evidence, raise_flag
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
@@ -211,7 +211,7 @@ def _become(
     payment.release_reason = (payment.release_reason or ReleaseReason.REFUSED) if was_released else ""
     payment.save()
     transitions.record_lookup(payment, answer)
-    if not transitions.mark_paid(payment, answer):
+    if not captures.mark_paid(payment, answer):
         raise CannotResolve(_("Khalti's transaction ID belongs to another payment of this shop."))
     return payment
 

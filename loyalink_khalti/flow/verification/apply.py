@@ -15,7 +15,7 @@ from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import OrderSnapshot
 from loyalink_khalti.money import Paisa, Points
-from loyalink_khalti.payments import polling, refunds, transitions
+from loyalink_khalti.payments import captures, polling, refunds, transitions
 from loyalink_khalti.payments.contradictions import contradiction_evidence, contradicts
 from loyalink_khalti.payments.flags import lookup_evidence, raise_flag, resolve_flags
 from loyalink_khalti.payments.models import Payment, Purchase
@@ -121,16 +121,16 @@ def _write(
         case VerdictKind.PAID:
             _paid(purchase, payment, answer, counts_attempt=counts_attempt)
         case VerdictKind.MISMATCHED:
-            transitions.mark_mismatched(payment, answer, verdict.reason or FlagReason.AMOUNT_MISMATCH)
+            captures.mark_mismatched(payment, answer, verdict.reason or FlagReason.AMOUNT_MISMATCH)
             transitions.save(payment)
         case VerdictKind.UNPAID:
             reason = verdict.release_reason or ReleaseReason.FAILED
             _unpaid(purchase, payments, payment, reason, customer_present=customer_present)
         case VerdictKind.REFUNDED:
-            transitions.mark_refunded(payment, answer, PaymentState.REFUNDED)
+            captures.mark_refunded(payment, answer, PaymentState.REFUNDED)
             release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=customer_present)
         case VerdictKind.PARTIALLY_REFUNDED:  # the rest of the money is still there: staff decide
-            transitions.mark_refunded(payment, answer, PaymentState.PARTIALLY_REFUNDED)
+            captures.mark_refunded(payment, answer, PaymentState.PARTIALLY_REFUNDED)
         case VerdictKind.UNKNOWN:
             raise_flag(payment, verdict.reason or FlagReason.UNKNOWN_STATUS, lookup_evidence(answer))
             transitions.save(payment)
@@ -158,7 +158,7 @@ def _unpaid(
 
 def _paid(purchase: Purchase, payment: Payment, answer: Lookup, *, counts_attempt: bool) -> None:
     if payment.state == PaymentState.MISMATCHED:  # staff decide, by name and with a reason
-        transitions.keep_transaction_id(payment, answer)
+        captures.keep_transaction_id(payment, answer)
         transitions.save(payment)
         return
     if payment.state == PaymentState.PAID and contradicts(payment, answer):  # paid, but by another transaction now
@@ -199,7 +199,7 @@ def _placed(purchase: Purchase, payment: Payment, answer: Lookup) -> bool:
 
 
 def _is_paid(payment: Payment, answer: Lookup) -> bool:
-    return payment.state == PaymentState.PAID or transitions.mark_paid(payment, answer)
+    return payment.state == PaymentState.PAID or captures.mark_paid(payment, answer)
 
 
 def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[FlagReason]:

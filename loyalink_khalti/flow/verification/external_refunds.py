@@ -14,7 +14,7 @@ from loyalink_khalti.flow.transactions import in_one_block
 from loyalink_khalti.flow.verification.verify import look_up
 from loyalink_khalti.khalti.wire import Lookup, Status
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments import refunds, transitions
+from loyalink_khalti.payments import captures, refunds, transitions
 from loyalink_khalti.payments.contradictions import contradiction_evidence, contradicts, shows_refund
 from loyalink_khalti.payments.flags import (
     has_unrecorded_partial_refund,
@@ -134,7 +134,7 @@ def _apply_external(purchase: Purchase, payments: list[Payment], payment: Paymen
 def _apply_full(purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup) -> None:
     """Record that all of the money was refunded, as a refund like any other, without an actor."""
     if payment.fulfilled_at is None:
-        transitions.mark_refunded(payment, answer, PaymentState.REFUNDED)
+        captures.mark_refunded(payment, answer, PaymentState.REFUNDED)
         release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=False)
         return
     left, rest = refunds.refundable(purchase), Paisa((payment.captured or 0) - payment.refunded)
