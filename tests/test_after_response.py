@@ -239,6 +239,7 @@ def test_under_asgi_work_waits_with_our_middleware(browser: Client, settings: An
 def test_under_asgi_work_runs_once_where_the_browser_leaves_while_its_page_is_made(
     browser: Client, settings: Any
 ) -> None:
+    """N35"""
     settings.MIDDLEWARE = [MIDDLEWARE]
 
     serve("/slow/", leave=lambda: began.wait(10))

@@ -32,18 +32,20 @@ CASES = WORD.findall("""
     M25b M25c M25d M25e M25f M25g M26 M27 M28 M29 M30 M31 M32 M33 M34
     D1 D2 D3 D4 D5 D6 D7 D7b
     P1 P2 P3 P4 P5
-    R1 R1a R1b R1c R1d R1e R2 R2a R3 R3a R3b R3c R3d R3e R3f R3g R4 R5 R5a R5b R5c R5d R5e R5f R5g R5h R5i R5j
+    R1 R1a R1b R1c R1d R1e R2 R2a R3 R3a R3b R3c R3d R3e R3f R3g R4 R5 R5a R5b R5c R5d R5e R5f R5g R5h R5i R5j R5k
     R6 R6a R6b R6c R6d R6e R6f R6g R6h R7 R8 R9 R10 R10a R11 R12 R13 R14 R15
     H1 H2 H3 H3a H4 H4a H4b H5 H6 H7 H8 H9 H10a H10b H10c H10d H10e H10f
     W1 W2 W3 W4 W5 W6 W7 W8 W9 W10 W11 W12 W13 W14 W15 W16 W17 W18 W19 W20 W21 W22 W23 W24 W25 W26 W27 W28 W29 W30 W31
     S1 S2 S3 S4 S5 S6 S7 S8 S9 S10
     Q1 Q2 Q3 Q4 Q5 Q6 Q7 Q8 Q9 Q10 Q11
     O1 O2 O3 O4 O5
+    N1 N2 N3 N4 N5 N6 N7 N8 N9 N10 N11 N12 N13 N14 N15 N16 N17 N18 N19 N20 N21 N22 N23 N24 N25 N26 N27 N28 N29 N30
+    N31 N32 N33 N34 N35 N36 N37 N38 N39 N40 N41 N42 N43 N44
 """)
 
-ROW = re.compile(r"^\| ([A-LMO-SW]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([A-SW]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
 TEST = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
-ID = re.compile(r"\b(?:[A-GJ-L]\d\d|H\d\d?[a-z]?|[IMO-SW]\d{1,2}[a-z]?|D\d[a-z]?)\b")
+ID = re.compile(r"\b(?:[A-GJ-L]\d\d|H\d\d?[a-z]?|[IM-SW]\d{1,2}[a-z]?|D\d[a-z]?)\b")
 
 ROWS = {case: TEST.findall(cell) for case, _, cell in ROW.findall(PAGE)}
 NAMED = [(case, path, name) for case, tests in ROWS.items() for path, name in tests]

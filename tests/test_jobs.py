@@ -70,7 +70,7 @@ def test_every_job_returns_a_line_and_records_its_run_and_figures(run: Any, paid
 def test_an_audit_that_finds_something_fails_and_logs_what_it_is_about(
     run: Any, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """So that the worker's own monitoring shows it."""
+    """N26: So that the worker's own monitoring shows it."""
     Account.objects.update(available=account.available + 1)
 
     with pytest.raises(JobFailed, match=r"2 contradictions found\. The command loyalink_audit shows them"):
@@ -92,6 +92,7 @@ def test_a_pass_without_the_servers_keys_fails_and_says_what_to_set(run: Any, pa
 
 @pytest.mark.parametrize(("task", "command"), [*zip(OF_DJANGO, COMMANDS, strict=True)], ids=COMMANDS)
 def test_without_a_worker_every_task_fails_and_names_its_command(settings: Any, task: Any, command: str) -> None:
+    """G06"""
     settings.TASKS = {"default": {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}}
 
     assert f"run the command {command} instead" in task.enqueue().errors[0].traceback
@@ -111,7 +112,7 @@ def test_celerys_tasks_are_found_by_their_names_and_delivered_again_after_a_kill
 
 
 def test_celerys_module_is_imported_without_celery_and_before_the_apps_are_ready() -> None:
-    """Settings may import the schedule."""
+    """N27: Settings may import the schedule."""
     lines = (
         "import sys; sys.modules['celery'] = None",
         "from loyalink_khalti.celery_tasks import CELERY_BEAT_SCHEDULE, reconcile",

@@ -82,6 +82,7 @@ def browser(shop: FakeShop, settings: Any) -> Client:
 def test_a_record_of_a_return_has_its_request_payment_purchase_site_and_verb(
     browser: Client, shop: FakeShop, khalti: Khalti, lines: Lines
 ) -> None:
+    """N38"""
     payment = flow.begin_payment(shop.freeze(shop.cart()))
     khalti.next_lookup.append(SILENT)
 
@@ -99,6 +100,7 @@ def test_a_record_of_a_return_has_its_request_payment_purchase_site_and_verb(
 def test_all_records_of_a_request_and_of_its_work_after_the_response_have_one_id(
     browser: Client, lines: Lines, sent: str
 ) -> None:
+    """N38"""
     browser.get("/page/", headers={"X-Request-ID": sent})
     browser.get("/page/")
 
@@ -117,6 +119,7 @@ def test_an_id_that_anybody_may_have_sent_is_not_used() -> None:
 
 
 def test_an_asgi_request_has_an_id_too(browser: Client, lines: Lines) -> None:
+    """N38"""
     serve("/page/", host="shop.example", x_request_id="asgi-1")
 
     records = [line for line in lines.read if line["logger"] == "tests.shop"]
@@ -137,6 +140,7 @@ def test_the_error_page_of_a_request_is_logged_with_its_id_and_without_the_text_
 
 
 def test_each_thread_of_a_pass_logs_the_payment_that_it_looks_up(shop: FakeShop, khalti: Khalti, lines: Lines) -> None:
+    """N38"""
     payments = [flow.begin_payment(shop.freeze(shop.cart(f"order-{number}"))) for number in range(3)]
     khalti.next_lookup += [SILENT] * 3
 

@@ -80,6 +80,7 @@ def test_a_message_of_a_rolled_back_savepoint_is_never_sent() -> None:
 
 
 def test_messages_posted_together_are_sent_in_their_order_and_one_that_fails_stops_none() -> None:
+    """N18"""
     with transaction.atomic():
         texts = ["first", "second"]
         outbox.post_all(
@@ -97,7 +98,7 @@ def test_messages_posted_together_are_sent_in_their_order_and_one_that_fails_sto
 def test_of_messages_posted_together_one_that_another_sender_has_taken_over_is_not_sent_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first one has taken so long that the claim of the others was over, and another process has one of them."""
+    """N18: The first one has taken so long that the claim of the others was over; another process has one of them."""
     with transaction.atomic():
         outbox.post_all(*[outbox.new(f"{HERE}.send_and_wait", text=text) for text in ("slow", "taken", "kept")])
         monkeypatch.setattr(outbox, "CLAIM", timedelta(0))  # half of it is over at once

@@ -30,6 +30,7 @@ Term = apps.get_model("taggit", "Tag")
 
 @pytest.mark.parametrize("label", ["loyalink_khalti", "loyalink_khalti_page"])
 def test_every_model_of_ours_is_read_where_it_is_written(label: str) -> None:
+    """H08"""
     for model in apps.get_app_config(label).get_models(include_auto_created=True):
         assert router.db_for_read(model) == router.db_for_write(model) == MONEY, model
 
@@ -44,6 +45,7 @@ def test_the_shop_reads_from_its_replica_outside_a_transaction_and_the_current_r
 def test_a_purchase_with_points_its_refund_its_pages_and_its_jobs_read_nothing_from_the_replica(
     shop: FakeShop, account: Account, khalti: Khalti
 ) -> None:
+    """H08"""
     cart = shop.cart(member_id=account.member_id, points_redeemed=Points(500))
     payment = flow.begin_payment(shop.freeze(cart))
     khalti.pay(payment.pidx)

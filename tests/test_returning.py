@@ -50,6 +50,7 @@ def row(payment: Payment) -> Any:
 
 
 def test_an_update_returns_what_the_row_contains_then(payment: Payment, frozen_time: None) -> None:
+    """N4"""
     values = {
         "lookup_count": F("lookup_count") + 1,
         "leased_until": DatabaseTime(HOUR),
@@ -68,6 +69,7 @@ def test_an_update_returns_what_the_row_contains_then(payment: Payment, frozen_t
 
 
 def test_where_the_condition_does_not_hold_nothing_is_written_or_returned(payment: Payment) -> None:
+    """N4"""
     free = is_over("leased_until", longest=HOUR) & ~Q(state="initiated")
 
     assert update_returning(row(payment).filter(free), {"lease": "mine"}, "lease") == []
@@ -75,6 +77,7 @@ def test_where_the_condition_does_not_hold_nothing_is_written_or_returned(paymen
 
 
 def test_expressions_about_the_row_are_returned_with_it(payment: Payment, frozen_time: None) -> None:
+    """N4"""
     is_flagged = Exists(Flag.objects.filter(payment=OuterRef("pk"), resolved_at=None))
     read = [is_flagged, DatabaseTime(-HOUR), F("amount") + 5]
 
@@ -87,6 +90,7 @@ def test_expressions_about_the_row_are_returned_with_it(payment: Payment, frozen
 
 
 def test_conditions_may_follow_other_tables(payment: Payment) -> None:
+    """N4"""
     opened = Payment.objects.filter(purchase__state="open", purchase__ref=payment.purchase.ref)
 
     assert update_returning(opened, {"not_found": 7}, "id", "not_found") == [(payment.pk, 7)]

@@ -116,6 +116,7 @@ def received(exporter: InMemorySpanExporter) -> Received:
 def test_a_purchase_is_two_spans_with_the_calls_to_khalti_inside(
     shop: FakeShop, khalti: Khalti, member: str, received: Received
 ) -> None:
+    """N36"""
     payment = flow.begin_payment(shop.freeze(shop.cart(member_id=member, points_redeemed=Points(500))))
     khalti.pay(payment.pidx)
     flow.verify_payment(payment)
@@ -144,6 +145,7 @@ def test_a_purchase_is_two_spans_with_the_calls_to_khalti_inside(
 def test_metrics_count_payments_lookups_points_and_refunds(
     shop: FakeShop, khalti: Khalti, member: str, received: Received
 ) -> None:
+    """N36"""
     payment = flow.begin_payment(shop.freeze(shop.cart(member_id=member, points_redeemed=Points(500))))
     khalti.pay(payment.pidx)
     flow.verify_payment(payment)
@@ -204,6 +206,7 @@ def test_the_breaker_and_what_it_keeps_from_being_sent_are_seen(
 def test_each_payment_of_a_pass_is_part_of_it_in_whatever_thread(
     shop: FakeShop, khalti: Khalti, received: Received
 ) -> None:
+    """N37"""
     payments = [flow.begin_payment(shop.freeze(shop.cart(f"order-{number}"))) for number in range(3)]
     khalti.pay(payments[0].pidx)
 
@@ -232,6 +235,7 @@ def test_flags_are_counted_by_reason_once_they_are_committed(
 
 
 def test_work_after_the_response_continues_the_trace_of_its_request(received: Received) -> None:
+    """N37"""
     seen: list[Any] = []
     request_started.send(sender=None)
     with telemetry.Span("begin_payment") as span:
@@ -249,6 +253,7 @@ def test_work_after_the_response_continues_the_trace_of_its_request(received: Re
 def test_nothing_that_is_exported_names_a_customer_a_key_or_an_amount(
     shop: FakeShop, khalti: Khalti, received: Received
 ) -> None:
+    """N36"""
     payment = flow.begin_payment(shop.freeze(shop.cart(customer=PRIVATE)))
     khalti.next_lookup.append((400, {}, '{"mobile": ["9811122233 of Canary Sharma"]}'))
     flow.verify_payment(payment)

@@ -330,6 +330,7 @@ class MoneyElsewhere:
 def test_payments_that_are_written_to_another_database_than_the_transactions_are_of_are_an_error(
     deploy, messages, monkeypatch
 ):
+    """N30"""
     monkeypatch.setattr(router, "routers", [databases.Router(), MoneyElsewhere()])
 
     assert "'money'" in messages()["E034"]
@@ -344,13 +345,14 @@ class SessionsOnReplica:
 
 
 def test_sessions_read_from_a_replica_are_a_warning_and_payments_are_not_read_there(deploy, messages, monkeypatch):
-    """H08"""
+    """H08, N30"""
     monkeypatch.setattr(router, "routers", [databases.Router(), SessionsOnReplica()])
 
     assert messages().keys() == {"W073"}
 
 
 def test_a_reports_database_that_does_not_exist_is_an_error(deploy, messages):
+    """N30"""
     deploy(REPORTS_DATABASE="replica")
 
     assert "'replica'" in messages()["E074"]

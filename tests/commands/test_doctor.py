@@ -71,6 +71,7 @@ def severities(found: dict[str, list[tuple[str, str]]], topic: str) -> list[str]
 
 
 def test_a_key_that_khalti_accepts_and_jobs_that_run_are_ok(doctor: Any, khalti: Any) -> None:
+    """N44"""
     list(flow.reconcile())
     flow.run_points()
     flow.run_audit()
@@ -103,6 +104,7 @@ def test_a_key_that_khalti_rejects_is_a_problem_and_the_exit_code_is_1(doctor: A
 def test_a_server_that_cannot_be_reached_is_a_problem_and_no_key_is_sent(
     doctor: Any, shop: FakeShop, cause: Exception, hint: str
 ) -> None:
+    """N44"""
     error = requests.ConnectionError()
     error.__cause__ = cause
     with responses.RequestsMock() as mock:
@@ -125,6 +127,7 @@ def test_another_server_than_khaltis_is_a_warning(doctor: Any, shop: FakeShop) -
 
 @pytest.mark.parametrize(("minutes", "severity"), [(0, "ok"), (5, "warning"), (-5, "warning")])
 def test_clocks_that_differ_are_a_warning(doctor: Any, khalti: Any, minutes: int, severity: str) -> None:
+    """N44"""
     at = timezone.now() + timedelta(minutes=minutes)
     khalti.date = at.strftime("%a, %d %b %Y %H:%M:%S GMT")
 

@@ -64,7 +64,7 @@ def test_another_process_counts_on(alias: str) -> None:
 
 
 def test_while_the_cache_fails_each_process_limits_for_itself(caplog: pytest.LogCaptureFixture, settings: Any) -> None:
-    """D4"""
+    """D4, N16"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "CACHE": "no such cache"}
 
     assert [wait > 0 for wait in hits(5, "one")] == [False, False, False, True, True]

@@ -107,6 +107,7 @@ def processes(clock: Any) -> list[Process]:
 
 
 def test_failures_of_all_processes_count_together(processes: list[Process], clock: Any) -> None:
+    """N14"""
     for process in processes:
         process.fail()
     processes[0].fail()
@@ -128,6 +129,7 @@ def test_an_answer_in_one_process_clears_the_failures_of_all(processes: list[Pro
 def test_of_all_processes_one_makes_the_trial_and_its_answer_closes_it_for_all(
     processes: list[Process], clock: Any
 ) -> None:
+    """N14"""
     processes[0].fail(FAILURE_THRESHOLD)
     clock.shift(OVER)
     trying, *others = processes
@@ -144,6 +146,7 @@ def test_of_all_processes_one_makes_the_trial_and_its_answer_closes_it_for_all(
 def test_a_trial_in_vain_keeps_all_processes_waiting_for_another_cool_down(
     processes: list[Process], clock: Any
 ) -> None:
+    """N14"""
     processes[0].fail(FAILURE_THRESHOLD)
     clock.shift(OVER)
     for process in processes:
@@ -160,6 +163,7 @@ def test_a_trial_in_vain_keeps_all_processes_waiting_for_another_cool_down(
 
 
 def test_the_trial_of_a_process_that_died_is_anothers_after_a_while(processes: list[Process], clock: Any) -> None:
+    """N14"""
     processes[0].fail(FAILURE_THRESHOLD)
     clock.shift(OVER)
     dead, other = processes[1], processes[2]
@@ -173,6 +177,7 @@ def test_the_trial_of_a_process_that_died_is_anothers_after_a_while(processes: l
 
 
 def test_after_429_in_one_process_all_let_lookups_wait(processes: list[Process], clock: Any) -> None:
+    """N15"""
     throttled = KhaltiThrottled("/lookup/", status_code=429, detail={}, retry_after=60.0)
     processes[0].call(throttled)
 
@@ -188,6 +193,7 @@ def test_after_429_in_one_process_all_let_lookups_wait(processes: list[Process],
 def test_without_the_cache_each_process_goes_on_with_what_it_knows(
     processes: list[Process], clock: Any, cache: type[TestCache], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """N16"""
     one, other = processes[:2]
     one.fail(FAILURE_THRESHOLD - 2)
     cache.fails = True
@@ -202,6 +208,7 @@ def test_without_the_cache_each_process_goes_on_with_what_it_knows(
 def test_a_cache_that_fails_is_not_asked_again_for_some_seconds_and_comes_back_by_itself(
     processes: list[Process], clock: Any, cache: type[TestCache], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """N16"""
     cache.fails = True
     one, other = processes[:2]
     one.call()
@@ -227,7 +234,7 @@ def test_a_cache_that_fails_is_not_asked_again_for_some_seconds_and_comes_back_b
 def test_a_cache_that_has_forgotten_everything_closes_the_breaker_and_the_shop_calls(
     processes: list[Process], clock: Any
 ) -> None:
-    """Redis was killed and started again: the next failures open it again."""
+    """N16: Redis was killed and started again: the next failures open it again."""
     processes[0].fail(FAILURE_THRESHOLD)
     caches["shared"].clear()
     clock.shift(A_MOMENT)
@@ -280,6 +287,7 @@ def free_slots(limit: ConcurrencyLimit) -> int:
 
 
 def test_all_processes_together_make_no_more_calls_at_once_than_the_setting_says(settings: Any, clock: Any) -> None:
+    """N17"""
     one, other = limits(settings, 2, in_all=5)
     with ExitStack() as stack:
         for _call in range(3):
@@ -290,6 +298,7 @@ def test_all_processes_together_make_no_more_calls_at_once_than_the_setting_says
 
 
 def test_slots_of_a_process_that_died_are_free_after_a_while(settings: Any, clock: Any) -> None:
+    """N17"""
     dead, other = limits(settings, 2, in_all=5)
     calls = [dead.slot(timeout=0) for _call in range(5)]
     for call in calls:
@@ -303,6 +312,7 @@ def test_slots_of_a_process_that_died_are_free_after_a_while(settings: Any, cloc
 def test_without_the_cache_only_the_processs_own_slots_bound_its_calls(
     settings: Any, clock: Any, cache: type[TestCache]
 ) -> None:
+    """N17"""
     one, other = limits(settings, 2, in_all=5)
     cache.fails = True
 
@@ -357,6 +367,7 @@ def test_a_slot_costs_a_call_one_request_to_the_cache_before_it_begins(
 def test_jobs_of_another_process_do_not_call_a_server_that_a_page_has_found_silent(
     deploy: Any, cache: type[TestCache], transactional_db: None
 ) -> None:
+    """N14"""
     deploy(CACHE="shared")
     page = conf.client_with_key(conf.TEST, Secret(KEY), conf.Caller.PAGE)
     page._observer.before_call()  # type: ignore[union-attr]  # as each call does

@@ -515,7 +515,7 @@ def run(examples: int, steps: int, machine: type[Ledger] = Ledger) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.django_db
 def test_every_invariant_holds_for_any_sequence_of_verbs() -> None:
-    """I5, M6, M7, M8, M19"""
+    """I5, M6, M7, M8, M19, N13"""
     run(examples=5, steps=40)
 
 

@@ -65,6 +65,7 @@ def broken() -> set[str]:
 
 
 def test_reports_and_tiers_are_the_same_from_closed_months_and_from_all_rows(clock: Any) -> None:
+    """N6"""
     Program.objects.update(closed_until=None)
     MonthlyTotal.objects.all().delete()
     AwardedMonth.objects.all().delete()
@@ -79,6 +80,7 @@ def test_reports_and_tiers_are_the_same_from_closed_months_and_from_all_rows(clo
 
 
 def test_a_month_is_closed_two_days_after_its_end_in_nepal(clock: Any) -> None:
+    """N7"""
     clock.move_to(nepal(2026, 4, 2, 23, 59))
     sweep()
     first = Program.objects.get().closed_until
@@ -92,6 +94,7 @@ def test_a_month_is_closed_two_days_after_its_end_in_nepal(clock: Any) -> None:
 
 
 def test_a_closed_month_is_read_as_one_row_of_each_sum(clock: Any) -> None:
+    """N6"""
     with CaptureQueriesContext(connection) as sent:
         reports.movements(since=date(2026, 1, 1), until=date(2026, 2, 28))
 
@@ -100,6 +103,7 @@ def test_a_closed_month_is_read_as_one_row_of_each_sum(clock: Any) -> None:
 
 
 def test_what_a_refund_claws_back_is_taken_from_the_closed_month_of_its_order(clock: Any) -> None:
+    """N8"""
     assert refund(200_000, 200_000, "shop:1") == (0, 200)
 
     assert AwardedMonth.objects.get(month=date(2026, 2, 1)).points == 300
@@ -110,7 +114,7 @@ def test_what_a_refund_claws_back_is_taken_from_the_closed_month_of_its_order(cl
 
 
 def test_an_entry_whose_time_is_in_a_closed_month_is_added_to_its_sums(clock: Any) -> None:
-    """The database's clock was set back."""
+    """N9: The database's clock was set back."""
     clock.move_to(nepal(2026, 2, 10))
     adjust(7, "late")
     award(50_000, "shop:late")
@@ -140,6 +144,7 @@ def claw_back_as_an_older_version() -> None:
 
 @pytest.mark.parametrize("harm", [spoil_a_sum, lose_a_sum, invent_a_sum])
 def test_the_audit_names_a_wrong_month_and_writes_it_anew(clock: Any, harm: Callable[[], None]) -> None:
+    """N10"""
     before = answers()
     harm()
 
@@ -151,6 +156,7 @@ def test_the_audit_names_a_wrong_month_and_writes_it_anew(clock: Any, harm: Call
 
 
 def test_a_claw_back_by_an_older_version_is_counted_at_once_and_found_by_the_audit(clock: Any) -> None:
+    """N11"""
     account, rules = Account.objects.get(), ledger.current_version("default").rules
     before = tier_points(account, rules, timezone.now())
     claw_back_as_an_older_version()
@@ -163,6 +169,7 @@ def test_a_claw_back_by_an_older_version_is_counted_at_once_and_found_by_the_aud
 
 
 def test_closing_that_is_interrupted_goes_on_where_it_was(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """N12"""
     clock.move_to(nepal(2026, 8, 3))
     before, closed = answers(), []
 

@@ -57,6 +57,7 @@ def test_a_shop_whose_jobs_run_is_ok(client: Client) -> None:
      {"Authorization": f"Basic {TOKEN}"}, {"Authorization": TOKEN}],
 )  # fmt: skip
 def test_without_the_token_the_page_does_not_exist(client: Client, headers: dict[str, str]) -> None:
+    """N39"""
     unknown, health = client.get("/khalti/no-such-page/"), client.get(URL, headers=headers)
 
     pages = [re.sub(r'csrfmiddlewaretoken" value="\w+"', "", page.content.decode()) for page in (unknown, health)]
@@ -66,12 +67,14 @@ def test_without_the_token_the_page_does_not_exist(client: Client, headers: dict
 
 @pytest.mark.parametrize("token", ["", "short"])
 def test_a_token_that_is_empty_or_short_opens_nothing(client: Client, settings: Any, token: str) -> None:
+    """N39"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "HEALTH_TOKEN": token}
 
     assert client.get(URL, headers={"Authorization": f"Bearer {token}"}).status_code == 404
 
 
 def test_one_network_may_ask_without_the_right_thirty_times_a_minute(client: Client) -> None:
+    """N39"""
     answers = [client.get(URL, headers={"Authorization": "Bearer guess"}).status_code for _ in range(31)]
 
     assert answers == [404] * 30 + [429]
@@ -90,6 +93,7 @@ def test_staff_who_may_see_payments_see_it(client: Client, permissions: list[str
 
 
 def test_what_waits_for_staff_is_a_warning_and_wakes_nobody(client: Client, shop: FakeShop, khalti: Khalti) -> None:
+    """N40"""
     payment = flow.begin_payment(shop.freeze(shop.cart()))
     khalti.pay(payment.pidx, total_amount=1000)
     flow.verify_payment(payment)
@@ -107,6 +111,7 @@ def test_what_waits_for_staff_is_a_warning_and_wakes_nobody(client: Client, shop
 def test_payments_that_wait_for_a_reconciler_that_has_stopped_are_critical(
     client: Client, shop: FakeShop, khalti: Khalti
 ) -> None:
+    """N40"""
     flow.begin_payment(shop.freeze(shop.cart()))
     before = database_now() - timedelta(hours=2)
     Payment.objects.update(created_at=before, next_poll_at=before)
@@ -141,6 +146,8 @@ def test_an_open_breaker_of_this_process_is_a_warning(client: Client, shop: Fake
 
 
 def test_a_database_that_does_not_answer_is_critical_and_the_page_is_served(client: Client) -> None:
+    """N40"""
+
     def fail(*_statement: Any) -> Any:
         raise OperationalError("password of user shop")
 
@@ -155,6 +162,7 @@ def test_a_database_that_does_not_answer_is_critical_and_the_page_is_served(clie
 def test_a_report_costs_fifteen_statements_whatever_the_history_and_is_kept_for_seconds(
     client: Client, shop: FakeShop, khalti: Khalti
 ) -> None:
+    """N41"""
     for number in range(3):
         khalti.pay(flow.begin_payment(shop.freeze(shop.cart(f"order-{number}"))).pidx, total_amount=1000)
     list(flow.reconcile())

@@ -52,7 +52,7 @@ def test_a_paid_return_redirects_and_places_the_order_once(
 def test_a_page_of_a_settled_payment_reads_the_payment_once(
     client: Client, payment: Payment, khalti: Khalti, page: str
 ) -> None:
-    """Issue 14: the receipt is reloaded, and Khalti's redirect comes twice."""
+    """N3: Issue 14: the receipt is reloaded, and Khalti's redirect comes twice."""
     khalti.pay(payment.pidx)
     client.get(return_url(payment))
 

@@ -42,6 +42,7 @@ def server_connections() -> int:
 
 
 def test_fifty_returns_at_once_under_asgi_make_one_order_one_award_and_one_mail(served: Store) -> None:
+    """N35"""
     email = f"{served.server[0]}@example.com"
     guest = served.browser()
     page = order(guest, email=email)
@@ -59,6 +60,7 @@ def test_fifty_returns_at_once_under_asgi_make_one_order_one_award_and_one_mail(
 
 
 def test_a_member_buys_with_points_and_staff_export_the_payments_under_asgi(served: Store) -> None:
+    """N35"""
     sita, editor = served.browser("sita@example.com"), served.browser("editor@example.com")
     before = served.points("sita@example.com")
 
@@ -86,7 +88,7 @@ def wait_until_settled(back: str) -> None:
 
 
 def test_a_browser_that_leaves_before_its_page_is_ready_has_its_order_and_one_mail(served: Store) -> None:
-    """It never sees the thank-you page, so that the next pass sends the mail."""
+    """N35: It never sees the thank-you page, so that the next pass sends the mail."""
     name = f"leaves-{served.server[0]}"
     back = guest_who_paid(served, name)
     served.khalti.fault("hang", where="lookup", seconds=2)
@@ -105,6 +107,7 @@ def test_a_browser_that_leaves_before_its_page_is_ready_has_its_order_and_one_ma
 
 
 def test_no_log_of_the_server_has_the_query_of_a_return(served: Store) -> None:
+    """N35"""
     back = guest_who_paid(served, f"logged-{served.server[0]}")
 
     open_page(f"{back}&mobile=98XXXXX007")

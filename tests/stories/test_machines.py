@@ -118,6 +118,7 @@ def test_twenty_clicks_on_pay_over_two_machines_begin_one_payment(shop: Shop) ->
 
 
 def test_of_two_opposite_answers_of_staff_on_two_machines_one_counts(shop: Shop) -> None:
+    """N34"""
     books = shop.khalti_and_books
     guest = shop.browser()
     page = order(guest, email="opposite@example.com")

@@ -48,6 +48,7 @@ def pool(store: Store) -> Iterator[pgbouncer.PgBouncer]:
 def test_a_member_who_redeems_points_buys_through_the_pool_and_jobs_and_audit_run_through_it(
     store: Store, pool: pgbouncer.PgBouncer
 ) -> None:
+    """N31"""
     sita = store.browser("sita@example.com")
     before = store.points("sita@example.com")
     waiting = guest_who_paid(store, "waits")
@@ -69,6 +70,7 @@ def test_a_member_who_redeems_points_buys_through_the_pool_and_jobs_and_audit_ru
 def test_fifty_returns_at_once_through_the_pool_make_one_order_and_one_award(
     store: Store, pool: pgbouncer.PgBouncer
 ) -> None:
+    """N31"""
     sita = store.browser("sita@example.com")
     page = order(sita, points="100")
     payment, back = at_khalti(page), sita.pay(page.url, follow=False).url
@@ -87,6 +89,7 @@ def test_fifty_returns_at_once_through_the_pool_make_one_order_and_one_award(
 def test_a_pool_that_is_killed_during_many_returns_costs_a_503_and_no_money(
     store: Store, pool: pgbouncer.PgBouncer
 ) -> None:
+    """N31, N32"""
     with ThreadPoolExecutor(2) as customers:
         backs = list(customers.map(lambda number: guest_who_paid(store, f"pooled{number}"), range(CUSTOMERS)))
     over, lookups = Event(), store.khalti.count("lookup")
@@ -112,6 +115,7 @@ def test_a_pool_that_is_killed_during_many_returns_costs_a_503_and_no_money(
 def test_the_check_names_a_shop_that_would_read_its_lists_over_several_connections(
     store: Store, pool: pgbouncer.PgBouncer
 ) -> None:
+    """N31, N33"""
     told = store.manage("check", "--database", "default")
     store.variables["DATABASE_POOLED"] = "0"
     missing = store.manage("check", "--database", "default")

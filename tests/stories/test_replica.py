@@ -43,6 +43,7 @@ def replica(store: Store) -> Iterator[postgres.Standby]:
 def test_a_shop_whose_replica_is_an_hour_behind_sells_and_says_how_old_its_lists_are(
     store: Store, replica: postgres.Standby
 ) -> None:
+    """N28"""
     sita, editor = store.browser("sita@example.com"), store.browser("editor@example.com")
     before = store.points("sita@example.com")
     since = time.monotonic()
@@ -71,6 +72,7 @@ def test_a_shop_whose_replica_is_an_hour_behind_sells_and_says_how_old_its_lists
 def test_a_replica_that_is_gone_costs_the_desk_a_note_and_customers_nothing(
     store: Store, replica: postgres.Standby
 ) -> None:
+    """N28"""
     store.restart(workers=2, threads=8, REPORTS_DATABASE_URL=store.variables["REPORTS_DATABASE_URL"])
     editor = store.browser("editor@example.com")
     replica.stop()

@@ -182,7 +182,7 @@ def editor() -> str:
 
 
 def test_what_the_database_has_lost_is_settled_flagged_or_unmatched_after_one_pass(store: Store, loss: Loss) -> None:
-    """R5, R5j and R4: the same refund after a restore does not go out twice."""
+    """R5, R5j, R5k and R4: the same refund after a restore does not go out twice."""
     earlier = {each.pidx for each in store.khalti.payments()}  # of the other drill
     sita = store.browser("sita@example.com")
     before = store.points("sita@example.com")

@@ -68,6 +68,7 @@ def shared(tmp_path: Path) -> Iterator[Redis]:
 def test_a_redis_that_is_killed_and_started_again_loses_no_payment_and_stops_no_sale(
     store: Store, shared: Redis
 ) -> None:
+    """N16"""
     store.restart(workers=WORKERS, threads=THREADS, STORY_REDIS=f"unix://{shared.socket}")
     with ThreadPoolExecutor(4) as customers:
         first = list(customers.map(lambda number: guest_who_paid(store, f"first{number}"), range(CUSTOMERS)))
@@ -93,6 +94,7 @@ def test_a_redis_that_is_killed_and_started_again_loses_no_payment_and_stops_no_
 
 
 def test_what_one_process_finds_out_about_khalti_stops_the_other_within_a_second(store: Store, shared: Redis) -> None:
+    """N14"""
     store.restart(workers=WORKERS, threads=THREADS, STORY_REDIS=f"unix://{shared.socket}")
     backs = [guest_who_paid(store, f"silent{number}") for number in range(4 * FAILURE_THRESHOLD)]
     store.khalti.fault("503", where="lookup", times=None)

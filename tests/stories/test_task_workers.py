@@ -159,7 +159,7 @@ def each_order_once(shop: FakeShop, member: str) -> None:
 def test_celery_on_redis_loses_and_doubles_nothing_where_its_parts_are_killed_in_a_pass(
     programs: Programs, shop: FakeShop, simulator: Simulator, member: str
 ) -> None:
-    """B08, G01, G03"""
+    """B08, G01, G03, N24"""
     programs.start_redis()
     programs.start_worker()
     programs.start_beat()
@@ -196,6 +196,7 @@ def test_celery_on_redis_loses_and_doubles_nothing_where_its_parts_are_killed_in
 
 @needs_celery
 def test_celery_runs_the_jobs_of_points_and_the_audit(programs: Programs, shop: FakeShop, member: str) -> None:
+    """N26"""
     from celery import Celery
 
     Account.objects.filter(member_id=member).update(available=F("available") + 1)  # a balance that is wrong
@@ -215,7 +216,7 @@ def test_celery_runs_the_jobs_of_points_and_the_audit(programs: Programs, shop: 
 def test_the_worker_of_django_tasks_db_runs_every_job_and_another_goes_on_where_it_was_killed(
     programs: Programs, shop: FakeShop, simulator: Simulator, member: str, tmp_path: Path
 ) -> None:
-    """B08, G06: a task whose worker was killed is not run again, so the next one does its work."""
+    """B08, G06, N25: a task whose worker was killed is not run again, so the next one does its work."""
     programs.environment["STORY_TASKS"] = "database"
     store = Store(simulator, tmp_path)
     store.variables = programs.environment

@@ -46,6 +46,7 @@ def replica(file: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Calla
 def test_the_list_its_export_and_the_report_are_as_old_as_the_replica_and_the_payment_is_as_it_is(
     desk: Desk, paid: Payment, begin: Callable[..., Payment], replica: Callable[[], Path]
 ) -> None:
+    """N29"""
     replica()
     newer = begin("N-2002")
 
@@ -65,6 +66,7 @@ def test_the_list_its_export_and_the_report_are_as_old_as_the_replica_and_the_pa
 def test_what_staff_are_to_review_is_current(
     desk: Desk, khalti: Khalti, replica: Callable[[], Path], request: pytest.FixtureRequest
 ) -> None:
+    """N29"""
     replica()
     flagged: Payment = request.getfixturevalue("flagged")
 
@@ -80,6 +82,7 @@ def test_what_staff_are_to_review_is_current(
 def test_without_the_replica_the_page_is_current_and_says_so(
     desk: Desk, paid: Payment, replica: Callable[[], Path], damage: Callable[[Path], None]
 ) -> None:
+    """N29"""
     damage(replica())
 
     shown = page_text(desk.open(PAYMENTS))

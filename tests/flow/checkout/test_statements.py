@@ -36,6 +36,7 @@ def _warm(shop: FakeShop, khalti: Khalti) -> None:
 def test_beginning_a_payment_takes_a_bounded_number_of_statements(
     shop: FakeShop, account: Account, known: dict[str, str], most: int
 ) -> None:
+    """N1"""
     with sent_statements() as sent:
         payment = flow.begin_payment(shop.freeze(shop.cart(member_id=account.member_id)), **known)
 
@@ -46,6 +47,7 @@ def test_beginning_a_payment_takes_a_bounded_number_of_statements(
 
 
 def test_what_begin_payment_returns_is_what_is_stored(shop: FakeShop, account: Account) -> None:
+    """N1"""
     payment = flow.begin_payment(shop.freeze(shop.cart(member_id=account.member_id)))
 
     stored = Payment.objects.select_related("purchase").get(pk=payment.pk)
@@ -59,6 +61,7 @@ def test_what_begin_payment_returns_is_what_is_stored(shop: FakeShop, account: A
 def test_an_order_paid_on_delivery_takes_a_bounded_number_of_statements(
     shop: FakeShop, known: dict[str, Any], most: int
 ) -> None:
+    """N2"""
     with sent_statements() as sent:
         flow.place_order(shop.freeze(shop.cart()), method=PaymentMethod.COD, **known)
 

@@ -77,7 +77,7 @@ def in_a_process(work: Callable[[], object]) -> int:
 
 
 def test_a_pass_over_two_processes_looks_up_each_payment_once(paid: list[Payment], notes: Notes) -> None:
-    """G01: one summary, and one line for each payment."""
+    """G01, N19: one summary, and one line for each payment."""
 
     def run() -> None:
         out = StringIO()
@@ -102,7 +102,7 @@ def test_a_pass_over_two_processes_looks_up_each_payment_once(paid: list[Payment
 def test_after_a_process_was_killed_the_others_do_its_payments_and_the_next_pass_the_one_in_its_hands(
     paid: list[Payment], khalti: Khalti, notes: Notes
 ) -> None:
-    """B08, G01"""
+    """B08, G01, N20"""
 
     def die_once() -> None:
         if notes.first():
@@ -126,7 +126,7 @@ def test_after_a_process_was_killed_the_others_do_its_payments_and_the_next_pass
 
 
 def test_sigterm_ends_a_pass_over_processes_in_order(paid: list[Payment], khalti: Khalti, notes: Notes) -> None:
-    """A service is stopped: what is in progress is completed, nothing new is begun, and no process is left behind."""
+    """N21: A service is stopped: what is in progress is completed, nothing new is begun, no process is left behind."""
 
     def stop() -> None:
         notes.add(os.getpid())
@@ -153,6 +153,8 @@ def test_sigterm_ends_a_pass_over_processes_in_order(paid: list[Payment], khalti
 def test_where_the_parent_was_killed_its_processes_end_after_what_is_in_progress(
     paid: list[Payment], khalti: Khalti, notes: Notes
 ) -> None:
+    """N22"""
+
     def kill() -> None:
         notes.add(os.getpid())
         if notes.first():
@@ -193,7 +195,7 @@ def test_the_processes_of_a_pass_share_one_pace(notes: Notes, db: None) -> None:
 
 
 def test_a_process_with_other_threads_does_not_fork(monkeypatch: pytest.MonkeyPatch, paid: list[Payment]) -> None:
-    """A lock that another thread holds would never be released in the child."""
+    """N23: A lock that another thread holds would never be released in the child."""
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()

@@ -57,6 +57,7 @@ def remind_every_hour(clock: time_machine.Traveller, hours: int) -> None:
 def test_what_waits_for_a_day_is_mailed_once_a_day_as_long_as_it_waits(
     shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
+    """N42"""
     flagged(shop, khalti)
     remind_every_hour(clock, 23)
     before = len(reminders())
@@ -130,6 +131,7 @@ def stop_the_reconciler(shop: FakeShop, clock: time_machine.Traveller) -> None:
 def test_a_reconciler_that_has_stopped_is_mailed_by_what_still_runs(
     shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller, trigger: Callable[[], Any]
 ) -> None:
+    """N43"""
     stop_the_reconciler(shop, clock)
 
     trigger()
@@ -143,7 +145,7 @@ def test_a_reconciler_that_has_stopped_is_mailed_by_what_still_runs(
 def test_a_worker_that_has_stopped_is_noticed_by_page_views(
     shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The task is enqueued, and nothing takes it."""
+    """N43: The task is enqueued, and nothing takes it."""
     monkeypatch.setattr(tasks, "has_worker", lambda: True)
     monkeypatch.setattr(type(tasks.reconcile), "enqueue", lambda _task: None)
     stop_the_reconciler(shop, clock)
@@ -165,6 +167,7 @@ def test_a_reconciler_that_runs_again_is_not_mailed(
 
 
 def test_of_many_processes_one_mails(shop: FakeShop, khalti: Khalti) -> None:
+    """N42"""
     flagged(shop, khalti)
     with time_machine.travel(datetime.now().astimezone() + 2 * DAY, tick=False):
         at_once(8, lambda _number: flow.remind_staff())

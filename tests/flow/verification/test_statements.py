@@ -71,6 +71,7 @@ def _fields(cart: Cart) -> dict[str, Any]:
 def test_the_first_return_of_a_paid_basket_takes_a_bounded_number_of_statements_and_one_lookup(
     query_free_shop: FakeShop, khalti: Khalti, account: Account, points: int, most: int
 ) -> None:
+    """N3"""
     payment = begin_payment(query_free_shop, member_id=account.member_id, points_redeemed=Points(points))
     khalti.pay(payment.pidx)
 
@@ -85,7 +86,7 @@ def test_the_first_return_of_a_paid_basket_takes_a_bounded_number_of_statements_
 def test_a_paid_return_takes_17_statements_with_transaction_control_and_those_of_the_shop(
     shop: FakeShop, khalti: Khalti, account: Account
 ) -> None:
-    """Issue 14: at most 18. It was 29 on SQLite and 31 on PostgreSQL."""
+    """N3: Issue 14: at most 18. It was 29 on SQLite and 31 on PostgreSQL."""
     for ref in ("first", "second"):  # what a process reads once, it reads for the first
         payment = flow.begin_payment(shop.freeze(shop.cart(ref, member_id=account.member_id)))
         khalti.pay(payment.pidx)
@@ -98,7 +99,7 @@ def test_a_paid_return_takes_17_statements_with_transaction_control_and_those_of
 def test_a_return_of_a_settled_payment_takes_one_statement_no_write_and_no_lookup(
     query_free_shop: FakeShop, khalti: Khalti, account: Account
 ) -> None:
-    """A03"""
+    """A03, N3"""
     payment = begin_payment(query_free_shop, member_id=account.member_id)
     khalti.pay(payment.pidx)
     flow.verify_payment(payment)

@@ -24,6 +24,7 @@ def empty_tables(store: Store, empty_replica: None) -> None:
 def test_a_purchase_in_oscar_reads_no_order_basket_or_stock_from_the_replica(
     store: Store, sita: Customer, khalti: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """H08"""
     pages = {each.label for each in apps.get_app_configs()} - {"order", "basket", "partner", "loyalink_khalti"}
     monkeypatch.setattr("tests.replicas.READ_BY_THE_SHOP", pages)
     sita.buy(store.notebook, points=500)

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.money, pytest.mark.usefixtures("empty_replica")]
 def test_a_purchase_in_salesman_reads_no_order_and_no_basket_from_the_replica(
     store: Store, guest: Customer, khalti: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """H08"""
     monkeypatch.setattr("tests.replicas.READ_BY_THE_SHOP", READ_BY_THE_SHOP | {"salesman_site"})
     answer = guest.buy(store.green, store.green).json()
     khalti.pay(Payment.objects.get().pidx or "")
