@@ -76,8 +76,7 @@ def member_account(request: pytest.FixtureRequest, account: Account) -> Account:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_verb_of_the_checkout_takes_these_statements_savepoints_included() -> None:
-    """N5:
-    hold: lock (it decides, too), hold, parts of lots, lots, entries, balances. capture: hold, lock, redemption,
+    """N5: hold: lock (it decides, too), hold, parts of lots, lots, entries, balances. capture: hold, lock, redemption,
     entries, balances. release: hold, lock, lots, entries, balances. award: lock, award, lot, entries, balances.
 
     No version of the rules is among them: this process has read it.
