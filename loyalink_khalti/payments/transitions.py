@@ -276,11 +276,14 @@ def is_holding(payments: list[Payment]) -> bool:
 def has_rival(purchase: Purchase, *, was_released: bool) -> bool:
     """Return whether another purchase of the same basket is placed or, for a released one, open.
 
-    The purchase is locked, and with it the others of its basket. For a released one they are read again, which costs
-    a statement: the basket is free since then, so that another purchase of it may have been committed while
+    The purchase is locked, and with it the others of its basket. Unless it is open they are read again, which costs
+    a statement: the basket is free then, so that another purchase of it may have been committed while
     ``lock_purchase`` waited, which does not see such a row.
     """
-    if not was_released:
+    if purchase.state == PurchaseState.OPEN and not was_released:
         return any(each.state == PurchaseState.PLACED for each in purchase.of_same_basket)
     others = Purchase.objects.filter(shop=purchase.shop, origin=purchase.origin).exclude(pk=purchase.pk)
-    return others.exclude(state=PurchaseState.RELEASED).exists()
+    rivals = (
+        others.exclude(state=PurchaseState.RELEASED) if was_released else others.filter(state=PurchaseState.PLACED)
+    )
+    return rivals.exists()

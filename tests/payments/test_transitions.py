@@ -10,7 +10,7 @@ from django.utils import timezone
 from loyalink_khalti.khalti.wire import Initiated
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.states import PaymentState
+from loyalink_khalti.payments.states import PaymentState, PurchaseState
 from loyalink_khalti.testing import FakeShop
 from tests.payments.conftest import created
 
@@ -48,6 +48,19 @@ def test_a_link_expires_when_khalti_says_or_else_after_an_hour(
 
     payment.refresh_from_db()
     assert payment.expires_at == stored
+
+
+@pytest.mark.parametrize("state", [PurchaseState.PLACED, PurchaseState.RELEASED])
+def test_a_basket_that_is_free_and_was_ordered_again_during_the_wait_for_the_lock_is_not_placed_again(
+    payment: Payment, shop: FakeShop, state: PurchaseState
+) -> None:
+    Purchase.objects.update(state=state)
+    with transaction.atomic():
+        purchase, _payments = transitions.lock_purchase(payment.purchase_id)
+    again = Purchase.objects.filter(pk=created(shop, "order-2").purchase_id)
+    again.update(origin=purchase.origin, state=PurchaseState.PLACED)
+
+    assert transitions.has_rival(purchase, was_released=False)
 
 
 def test_an_answer_after_the_payment_was_released_is_not_stored(payment: Payment) -> None:
