@@ -2,12 +2,15 @@
 
 import re
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 from django.core.management import call_command
+from django.utils.timesince import timesince
+from django.utils.translation import override
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "loyalink_khalti"
@@ -81,3 +84,13 @@ def test_the_compiled_catalogue_is_current(path):
     )
 
     assert compiled == source
+
+
+@pytest.mark.parametrize(("minutes", "text"), [(1, "1 मिनेट"), (65, "1 घण्टा, 5 मिनेट"), (60 * 24 * 9, "1 हप्ता, 2 दिन")])
+def test_a_duration_is_nepali_in_a_nepali_sentence(minutes, text):
+    now = datetime(2026, 2, 25, 12, tzinfo=UTC)
+
+    with override("ne"):
+        duration = timesince(now - timedelta(minutes=minutes), now)
+
+    assert duration.replace("\N{NO-BREAK SPACE}", " ") == text

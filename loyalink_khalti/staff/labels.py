@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.flow import Resolution
@@ -43,6 +43,17 @@ RESOLUTIONS_IN_SHORT: dict[Resolution, Promise] = RESOLUTIONS | {
     Resolution.REOPEN: _("Reopen"),
 }
 """The same for a table."""
+
+_DURATIONS = (
+    ngettext_lazy("%(num)d year", "%(num)d years", "num"),
+    ngettext_lazy("%(num)d month", "%(num)d months", "num"),
+    ngettext_lazy("%(num)d week", "%(num)d weeks", "num"),
+    ngettext_lazy("%(num)d day", "%(num)d days", "num"),
+    ngettext_lazy("%(num)d hour", "%(num)d hours", "num"),
+    ngettext_lazy("%(num)d minute", "%(num)d minutes", "num"),
+    _(", "),
+)
+"""The texts of Django's ``timesince``, which Django (up to 6.1) does not have in Nepali: our catalogue adds them."""
 
 
 def resolution_label(resolution: Resolution, payment: Payment) -> str:
