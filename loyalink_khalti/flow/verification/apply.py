@@ -8,8 +8,11 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+from django.db import IntegrityError
+
 from loyalink_khalti import conf, telemetry
 from loyalink_khalti.clock import time_of
+from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.flow.transactions import after_commit, in_one_block, in_savepoint
 from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
@@ -60,9 +63,16 @@ def apply_lookup(
         if polling.end_lease_unpaid(payment, lease):
             return payment.outcome
 
-    return in_one_block(
-        lambda: _apply(payment, answer, verdict, customer_present=customer_present, counts_attempt=counts_attempt)
-    )
+    try:
+        return in_one_block(
+            lambda: _apply(payment, answer, verdict, customer_present=customer_present, counts_attempt=counts_attempt)
+        )
+    except IntegrityError as exc:  # at COMMIT: a foreign key of what the shop has written, which no savepoint notices
+        if verdict.kind is not VerdictKind.PAID:
+            raise
+        log.warning("payment %s: its order cannot be committed: %s", payment.pk, safe_trace(exc))
+        evidence = {"shop": type(exc).__name__}
+    return in_one_block(lambda: _paid_without_order(payment, answer, evidence, counts_attempt=counts_attempt))
 
 
 def _is_unremarkable(payment: Payment) -> bool:
@@ -174,9 +184,26 @@ def _paid(purchase: Purchase, payment: Payment, answer: Lookup, *, counts_attemp
         return
     for reason in obstacles:
         raise_flag(payment, reason, lookup_evidence(answer))
+    _save_attempt(payment, counts_attempt=counts_attempt)
+
+
+def _save_attempt(payment: Payment, *, counts_attempt: bool) -> None:
     if payment.state == PaymentState.PAID:
         attempts = min(payment.confirm_attempts + counts_attempt, CONFIRM_ATTEMPTS)
         transitions.save(payment, confirm_attempts=attempts)
+
+
+def _paid_without_order(
+    payment: Payment, answer: Lookup, evidence: dict[str, str], *, counts_attempt: bool
+) -> Outcome:
+    """Record the money of a payment whose order cannot be committed, and let staff know; it is tried again later."""
+    _purchase, _payments, payment = transitions.lock(payment)
+    if payment.state in {PaymentState.INITIATED, PaymentState.RELEASED, PaymentState.PAID}:
+        transitions.record_lookup(payment, answer)
+        if _is_paid(payment, answer):
+            raise_flag(payment, FlagReason.HOST_FAILED, evidence)
+            _save_attempt(payment, counts_attempt=counts_attempt)
+    return payment.outcome
 
 
 def _placed(purchase: Purchase, payment: Payment, answer: Lookup) -> bool:

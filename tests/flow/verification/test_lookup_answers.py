@@ -14,8 +14,9 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.khalti import circuit_breaker
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.payments.models import Credentials, Payment
-from loyalink_khalti.ports import Outcome
+from loyalink_khalti.payments.models import Credentials, Flag, Payment
+from loyalink_khalti.payments.states import FlagReason
+from loyalink_khalti.ports import Outcome, Paid
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import KEY, Khalti, flags, points, states_of
 
@@ -145,6 +146,25 @@ def test_a_paid_payment_does_not_become_unpaid_by_a_later_answer(
 
     assert between == (Outcome.FLAGGED, ("paid", "open"), (500, 500, 0), ["sold_out", *raised])
     assert (after, shop.released) == (Outcome.PAID, [])
+
+
+def test_money_is_recorded_where_the_database_refuses_what_the_shop_wrote_only_at_the_commit(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django's foreign keys are checked there: the savepoint around the shop's part does not see it."""
+
+    def confirm(ref: str, *, paid: Paid) -> str:
+        Flag.objects.bulk_create([Flag(payment_id=0, reason=FlagReason.LATE)])  # of a row that is gone
+        return FakeShop.confirm(shop, ref, paid=paid)
+
+    khalti.pay(payment.pidx)
+    with monkeypatch.context() as broken:
+        broken.setattr(shop, "confirm", confirm)
+        between = flow.verify_payment(payment), states_of(payment), points(account), flags(), shop.confirmed
+    after = flow.verify_payment(payment, ignore_back_off=True)
+
+    assert between == (Outcome.FLAGGED, ("paid", "open"), (500, 500, 0), ["host_failed"], [])
+    assert (after, states_of(payment)) == (Outcome.PAID, ("fulfilled", "placed"))
 
 
 def test_one_transaction_id_pays_for_one_purchase(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
