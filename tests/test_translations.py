@@ -88,6 +88,7 @@ def test_the_compiled_catalogue_is_current(path):
 
 @pytest.mark.parametrize(("minutes", "text"), [(1, "1 मिनेट"), (65, "1 घण्टा, 5 मिनेट"), (60 * 24 * 9, "1 हप्ता, 2 दिन")])
 def test_a_duration_is_nepali_in_a_nepali_sentence(minutes, text):
+    """N49"""
     now = datetime(2026, 2, 25, 12, tzinfo=UTC)
 
     with override("ne"):

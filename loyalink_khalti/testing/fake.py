@@ -18,6 +18,10 @@ from . import fake_basket
 INSERT = "INSERT INTO fake_shop (name, value) VALUES (%s, %s)"
 
 
+def _held(cart: Cart) -> dict[str, Any]:
+    return {"cart": cart.to_json(), "state": "held", "paid": 0, "calls": []}
+
+
 class FakeShop:
     """A host that records calls in a table of its own, so that a rollback undoes them too.
 
@@ -109,8 +113,8 @@ class FakeShop:
 
         def take() -> Cart:
             basket, purchase = f"basket {cart.origin}", f"purchase {cart.ref}"
-            held = {"cart": cart.to_json(), "state": "held", "paid": 0, "calls": []}
-            new = self._insert_new({basket: cart.ref, purchase: held})
+            # No local variable has the Cart's values: an error page would print it.
+            new = self._insert_new({basket: cart.ref, purchase: _held(cart)})
             if basket not in new:
                 raise BasketTaken("Another payment has this basket already.")
             if purchase not in new:

@@ -326,6 +326,7 @@ HIDDEN = [pytest.param((None, None), id="django-redis"), pytest.param(({}, False
 def test_a_cache_that_hides_its_errors_takes_no_slot_from_anybody(
     settings: Any, clock: Any, cache: type[TestCache], hides: tuple[Any, Any]
 ) -> None:
+    """N47"""
     one, other = limits(settings, 2, in_all=5)
     cache.hides = hides
 
@@ -336,6 +337,7 @@ def test_a_cache_that_hides_its_errors_takes_no_slot_from_anybody(
 def test_a_cache_that_hides_its_errors_keeps_no_process_from_its_trial(
     processes: list[Process], clock: Any, cache: type[TestCache], hides: tuple[Any, Any]
 ) -> None:
+    """N47"""
     process = processes[0]
     process.fail(FAILURE_THRESHOLD)
     clock.shift(OVER)
@@ -348,6 +350,7 @@ def test_a_cache_that_hides_its_errors_keeps_no_process_from_its_trial(
 def test_what_others_have_written_under_its_keys_in_the_cache_stops_no_call(
     processes: list[Process], clock: Any, cache: type[TestCache]
 ) -> None:
+    """N47"""
     caches["shared"].set(servers.cache_key("server", "failures", SERVER), "many")
 
     assert processes[0].call()

@@ -179,6 +179,7 @@ def test_points_that_expire_first_are_used_first(
 
 
 def test_points_that_never_expire_are_used_last_however_many_lots_expire(account: Account, lot: MakeLot) -> None:
+    """N46"""
     with time_machine.travel(NOW, tick=False):
         lot(100, expires_at=None)
         for day in range(1, 13):

@@ -54,6 +54,7 @@ def test_a_link_expires_when_khalti_says_or_else_after_an_hour(
 def test_a_basket_that_is_free_and_was_ordered_again_during_the_wait_for_the_lock_is_not_placed_again(
     payment: Payment, shop: FakeShop, state: PurchaseState
 ) -> None:
+    """N48"""
     Purchase.objects.update(state=state)
     with transaction.atomic():
         purchase, _payments = transitions.lock_purchase(payment.purchase_id)

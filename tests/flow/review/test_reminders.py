@@ -89,6 +89,7 @@ def test_all_that_waits_is_one_mail_with_a_number_for_each_kind(
 def test_a_reminder_is_in_the_language_of_the_shop_not_of_the_customer(
     shop: FakeShop, khalti: Khalti, clock: time_machine.Traveller
 ) -> None:
+    """N49"""
     flagged(shop, khalti)
     clock.shift(DAY + HOUR)
 

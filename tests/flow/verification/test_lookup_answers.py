@@ -151,7 +151,7 @@ def test_a_paid_payment_does_not_become_unpaid_by_a_later_answer(
 def test_money_is_recorded_where_the_database_refuses_what_the_shop_wrote_only_at_the_commit(
     payment: Payment, khalti: Khalti, shop: FakeShop, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Django's foreign keys are checked there: the savepoint around the shop's part does not see it."""
+    """N45: Django's foreign keys are checked there: the savepoint around the shop's part does not see it."""
 
     def confirm(ref: str, *, paid: Paid) -> str:
         Flag.objects.bulk_create([Flag(payment_id=0, reason=FlagReason.LATE)])  # of a row that is gone

@@ -72,7 +72,7 @@ def test_a_freeze_and_a_confirm_need_the_same_statements_for_any_basket(house: T
 
     few, many = measured(1), measured(8)
     assert few == many
-    assert many[0] <= 16
+    assert many[0] <= 17  # one is a version of the rules, which a process keeps when a transaction has committed
     assert many[1] <= 5  # one of them asks PostgreSQL for its time
 
 
