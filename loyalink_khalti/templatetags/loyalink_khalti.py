@@ -5,10 +5,12 @@ from datetime import date, datetime, timedelta
 from django import template
 from django.template.context import RequestContext
 from django.templatetags.tz import do_timezone
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from loyalink_khalti import money, nepal
 from loyalink_khalti.money import Paisa
+from loyalink_khalti.storefront.look import stylesheets
 from loyalink_khalti.storefront.middleware import pending_payment_bar
 
 register = template.Library()
@@ -43,3 +45,13 @@ def loyalink_pending_payment(context: RequestContext) -> SafeString:
     """Render the bar of a pending payment here instead of at the top of the page."""
     request = context.get("request")
     return mark_safe(pending_payment_bar(request) if request is not None else "")  # noqa: S308 - rendered by a template
+
+
+@register.simple_tag
+def loyalink_styles(*pieces: str) -> SafeString:
+    """Link the stylesheets of our pages, and those of ``pieces``: ``{% loyalink_styles "page" %}``.
+
+    A piece that may stand on any page links its own; a site that links them in its head spares the page a jump.
+    """
+    links = ((address,) for address in stylesheets(*pieces))
+    return format_html_join("\n", '<link rel="stylesheet" href="{}">', links)
