@@ -29,6 +29,8 @@ from sandbox.settings import MIDDLEWARE as WITH_STATIC_FILES  # noqa: E402
 INSTALLED_APPS = [*APPS_OF_THE_STORE, "loyalink_khalti.hosts.page", "tests.hosts.page.site", "tests.hosts.own.tea"]
 
 DEBUG = False
+# Payments go to a simulator here; a management command with these settings is not refused for it.
+SILENCED_SYSTEM_CHECKS = ["loyalink_khalti.E002"]
 ALLOWED_HOSTS = ["*"]
 
 # A file or a server, because tests use threads; tests/databases.py sets the name.
