@@ -85,11 +85,18 @@ def show_price(priced: Priced) -> dict[str, Any]:
             "redeemable": quote.redeemable,
             "minimum": quote.minimum,
             "increment": quote.increment,
+            "steps": show_steps(quote),
             "blocked": quote.points_blocked,
         },
         "amount_due": quote.amount_due,
         "methods": [{name: getattr(each, name) for name in methods} for each in priced.methods],
     }
+
+
+def show_steps(quote: flow.Quote) -> dict[str, Any]:
+    """Return every number of points that fits: a control of an app stops at these and at no other."""
+    steps = quote.steps
+    return {name: getattr(steps, name) for name in ("first", "last", "increment", "whole")}
 
 
 def begin(caller: Caller, body: Mapping[str, Any], *, key: str) -> dict[str, Any]:

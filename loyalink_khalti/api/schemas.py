@@ -51,6 +51,18 @@ class QuotedLine(Schema):
     total: Amount
 
 
+class PointsSteps(Schema):
+    """Every number of points that the order can use: 0, `first` to `last` in steps of `increment`, and `whole`.
+
+    What is left to pay at Khalti is 0 or at least its minimum, so not each multiple of the increment fits.
+    """
+
+    first: int = Field(description="0 where there is no step.")
+    last: int
+    increment: int
+    whole: int = Field(description="The points that pay for all of the order; 0 where they do not fit or are a step.")
+
+
 class QuotedPoints(Schema):
     redeemed: int
     value: Amount
@@ -59,6 +71,7 @@ class QuotedPoints(Schema):
     redeemable: int = Field(description="The most points that this order can use.")
     minimum: int
     increment: int
+    steps: PointsSteps
     blocked: bool
 
 

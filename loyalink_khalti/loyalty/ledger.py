@@ -48,10 +48,11 @@ from .program import (
     set_rules,
 )
 from .purchases import award, capture, hold, release
+from .redeemable import PointsSteps, max_redeemable, nearest_redeemable, points_fit, redeemable_steps
 from .refund_reversals import preview_reversal, reverse_refund
 from .refunds import RefundedParts, RefundedPoints, preview_refund, refund
 from .reopening import late_capture, set_aside, withdraw_award
-from .rules import max_redeemable, nearest_redeemable, points_fit, points_value
+from .rules import points_value
 from .scheduled import FAILED, SweepResult, activate, count_due, expire, refresh_tier, sweep
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "OrderExample",
     "OrderSnapshot",
     "PointsCard",
+    "PointsSteps",
     "RefundedParts",
     "RefundedPoints",
     "SweepResult",
@@ -113,6 +115,7 @@ __all__ = [
     "preview_merge",
     "preview_refund",
     "preview_reversal",
+    "redeemable_steps",
     "refresh_tier",
     "refund",
     "refund_rounding",

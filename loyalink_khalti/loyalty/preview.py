@@ -16,7 +16,8 @@ from .posting import overdue_points
 from .program import current_version, get_version
 from .purchases import award_row
 from .refunds import clawed_back_in_all, refunded_parts
-from .rules import Rules, nearest_redeemable, points_fit, points_value
+from .redeemable import nearest_redeemable, points_fit
+from .rules import Rules, points_value
 from .validation import reward_rate
 
 EXAMPLE_POINTS = Points(500)

@@ -1,10 +1,17 @@
 """What points are worth, and how many fit an order: worked examples and properties."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loyalink_khalti.loyalty.ledger import max_redeemable, nearest_redeemable, points_fit, points_value
+from loyalink_khalti.loyalty.ledger import (
+    PointsSteps,
+    max_redeemable,
+    nearest_redeemable,
+    points_fit,
+    points_value,
+    redeemable_steps,
+)
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points
 
@@ -125,3 +132,60 @@ def test_the_nearest_are_the_next_below_and_the_next_above(
 def test_the_nearest_numbers_fit_for_any_figures(points: int, total: int, balance: int) -> None:
     for number in nearest_redeemable(DEFAULT, Points(points), total=Paisa(total), balance=Points(balance)):
         assert points_fit(DEFAULT, number, total=Paisa(total), balance=Points(balance))
+
+
+@st.composite
+def rule_sets(draw: st.DrawFn) -> Rules:
+    """Any rate, limits and increment of which an increment is worth whole paisa."""
+    redeem_points = draw(st.integers(1, 30))
+    return Rules(
+        redeem_points=Points(redeem_points),
+        redeem_value=Paisa(draw(st.integers(1, 300))),
+        increment=Points(redeem_points * draw(st.integers(1, 5))),
+        minimum_points=Points(draw(st.integers(1, 150))),
+        maximum_percent=draw(st.sampled_from([50, 99, 100])),
+        maximum_points=draw(st.none() | st.integers(1, 700).map(Points)),
+        redeem_paused=draw(st.sampled_from([False, False, False, True])),
+    )
+
+
+@settings(max_examples=60)
+@given(rule_sets(), st.integers(0, 9_000).map(Paisa), st.integers(0, 1_200).map(Points), leasts)
+def test_a_control_stops_at_every_number_that_fits_and_at_no_other(
+    rules: Rules, total: Paisa, balance: Points, minimum_due: Paisa
+) -> None:
+    steps = redeemable_steps(rules, total=total, balance=balance, minimum_due=minimum_due)
+
+    fitting = [
+        number
+        for number in range(balance + 1)
+        if points_fit(rules, Points(number), total=total, balance=balance, minimum_due=minimum_due)
+    ]
+    assert [steps.at(stop) for stop in range(steps.stops + 1)] == fitting
+    assert [steps.stop_of(number) for number in fitting] == list(range(steps.stops + 1))
+
+
+@pytest.mark.parametrize(
+    ("total", "balance", "steps"),
+    [
+        pytest.param(50_500, 6_000, (100, 4_950, 5_050), id="D-4: Rs 10 are left, or nothing"),
+        pytest.param(50_500, 1_234, (100, 1_230, 0), id="the balance"),
+        pytest.param(1_000, 6_000, (0, 0, 100), id="all of it, or none"),
+        pytest.param(50_500, 90, (0, 0, 0), id="fewer than the minimum"),
+        pytest.param(10**15, 10**15, (100, 10**14 - 100, 10**14), id="any figures, at once"),
+    ],
+)
+def test_the_steps_of_an_order(total: int, balance: int, steps: tuple[int, int, int]) -> None:
+    found = redeemable_steps(DEFAULT, total=Paisa(total), balance=Points(balance))
+
+    assert (found.first, found.last, found.whole) == steps
+
+
+def test_a_control_stands_at_the_last_stop_below_a_number_that_does_not_fit() -> None:
+    steps = PointsSteps(first=Points(100), last=Points(4_950), increment=Points(10), whole=Points(5_050))
+
+    assert [steps.at(steps.stop_of(number)) for number in (-5, 99, 105, 4_999, 5_049, 9_999)] == [
+        0, 0, 100, 4_950, 4_950, 5_050,
+    ]  # fmt: skip
+    with pytest.raises(IndexError):
+        steps.at(steps.stops + 1)

@@ -16,7 +16,7 @@ from loyalink_khalti.after_response import once_per_request
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.flow.members.directory import is_staff
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.loyalty.ledger import OrderSnapshot
+from loyalink_khalti.loyalty.ledger import OrderSnapshot, PointsSteps
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points, npr
@@ -56,6 +56,8 @@ class Quote:
     """The fewest points that a purchase can redeem."""
     increment: Points
     """The number of redeemed points is a multiple of this."""
+    steps: PointsSteps
+    """Every number of points that this purchase can redeem with this method."""
     points: Points
     points_value: Paisa
     amount_due: Paisa
@@ -100,6 +102,7 @@ def quote(
         redeemable=ledger.max_redeemable(rules, total=total, balance=balance, minimum_due=minimum_due),
         minimum=rules.minimum_points,
         increment=rules.increment,
+        steps=ledger.redeemable_steps(rules, total=total, balance=balance, minimum_due=minimum_due),
         points=points,
         points_value=points_value,
         amount_due=amount_due,

@@ -41,11 +41,14 @@ LONGEST_NUMBER = 20
 class PointsView(APIView):
     """How many points the member has and can use for the basket; choose how many with ``PUT {"points": 500}``.
 
-    The number is kept here, and `modifiers.PointsModifier` subtracts it from the basket.
+    The number is kept here, and `modifiers.PointsModifier` subtracts it from the basket. ``GET ?points=500`` answers
+    with the figures of that number and chooses nothing: for a control that is being moved.
     """
 
     def get(self, request: Request) -> Response:
-        return Response(self._shown(request, self._basket(request)))
+        basket = self._basket(request)
+        asked = request.query_params.get("points")
+        return Response(self._shown(request, basket, points=None if asked is None else _whole_number(asked)))
 
     def put(self, request: Request) -> Response:
         basket = self._basket(request)
@@ -53,7 +56,7 @@ class PointsView(APIView):
         try:
             pricing.quote(request, basket.costs(), points=points)
         except CannotPay as exc:
-            raise ValidationError({"points": [str(exc)]}) from exc
+            raise _refusal(exc) from exc
         choose_points(shop=SHOP, origin=basket.origin, points=points)
         return Response(self._shown(request, basket))
 
@@ -65,11 +68,15 @@ class PointsView(APIView):
         basket, _created = get_salesman_model("Basket").objects.get_or_create_from_request(request)
         return baskets.of(basket, request)
 
-    def _shown(self, request: Request, basket: baskets.SalesmanBasket) -> dict[str, Any]:
+    def _shown(
+        self, request: Request, basket: baskets.SalesmanBasket, *, points: Points | None = None
+    ) -> dict[str, Any]:
         try:
             costs = basket.costs()
-            applied = pricing.applied_points(basket.basket)
-            quote = pricing.quote(request, costs, points=applied.points)
+            applied = pricing.applied_points(basket.basket).points
+            quote = pricing.quote(request, costs, points=applied if points is None else points)
+        except flow.PointsDoNotFit as exc:
+            raise _refusal(exc) from exc
         except CannotPay as exc:
             raise ValidationError({"detail": str(exc)}) from exc
         return {
@@ -77,6 +84,7 @@ class PointsView(APIView):
             "redeemable": quote.redeemable,
             "minimum": quote.minimum,
             "increment": quote.increment,
+            "steps": {name: getattr(quote.steps, name) for name in ("first", "last", "increment", "whole")},
             "points": quote.points,
             "points_value": _rupees(quote.points_value),
             "amount_due": _rupees(quote.amount_due),
@@ -144,6 +152,14 @@ def is_own(request: Request, payment: Payment) -> bool:
         return is_own_payment(wrapped, payment)
     member = pricing.member_id(request)
     return member is not None and member == payment.purchase.member_id
+
+
+def _refusal(exc: CannotPay) -> ValidationError:
+    """Return the answer to points that cannot be used: the reason, and the numbers next to them that can."""
+    refusal = ValidationError({"points": [str(exc)]})
+    if isinstance(exc, flow.PointsDoNotFit) and isinstance(refusal.detail, dict):
+        refusal.detail["nearest"] = list(exc.nearest)  # as numbers: the REST framework makes texts of what it is given
+    return refusal
 
 
 def _rupees(amount: Paisa) -> str:

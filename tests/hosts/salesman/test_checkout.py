@@ -103,6 +103,25 @@ def test_wrong_numbers_of_points_are_refused_in_words(store: Store, maya: Custom
     assert guest.get("payment/khalti/points/").status_code in {401, 403}
 
 
+def test_a_client_gets_the_numbers_of_points_at_which_a_slider_stops_and_their_figures(
+    store: Store, maya: Customer
+) -> None:
+    """The basket costs Rs 600; a number that is only looked at is not chosen."""
+    maya.add(store.green)
+    shown = maya.get("payment/khalti/points/?points=500").json()
+    refused = maya.get("payment/khalti/points/?points=505")
+    rich = new_member("sita@example.com", points=20_000)
+    rich.add(store.green)
+
+    steps = rich.get("payment/khalti/points/").json()["steps"]
+
+    assert (shown["points"], shown["points_value"], shown["amount_due"]) == (500, "50.00", "550.00")
+    assert (refused.status_code, refused.json()["nearest"]) == (400, [500, 510])
+    assert maya.get("payment/khalti/points/").json()["points"] == 0
+    assert steps == {"first": 100, "last": 5900, "increment": 10, "whole": 6000}
+    assert rich.put("payment/khalti/points/", {"points": 5950}).json()["nearest"] == [5900, 6000]
+
+
 def test_chosen_points_are_never_more_than_the_basket_can_use(store: Store) -> None:
     """S2"""
     rich = new_member("sita@example.com", points=20_000)
