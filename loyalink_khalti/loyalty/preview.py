@@ -15,8 +15,8 @@ from .models import Account, Lot
 from .posting import overdue_points
 from .program import current_version, get_version
 from .purchases import award_row
-from .refunds import clawed_back_in_all, refunded_parts
 from .redeemable import nearest_redeemable, points_fit
+from .refunds import clawed_back_in_all, refunded_parts
 from .rules import Rules, points_value
 from .validation import reward_rate
 
