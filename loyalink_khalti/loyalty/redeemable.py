@@ -1,6 +1,6 @@
 """How many points one order can redeem: the rules, the balance, the total and Khalti's minimum decide.
 
-The numbers that fit are not only the multiples of the increment: what they leave to pay is 0 or at least Khalti's minimum.
+Not each multiple of the increment fits: what it leaves to pay is 0 or at least Khalti's minimum.
 """
 
 from dataclasses import dataclass
@@ -63,8 +63,8 @@ def nearest_redeemable(
 class PointsSteps:
     """Every number of points that an order can redeem, from few to many; for a control that stops at no other.
 
-    They are 0, then ``first`` to ``last`` in steps of ``increment`` where there are any, then ``whole`` where that many
-    points leave nothing to pay and are not among them.
+    They are 0, then ``first`` to ``last`` in steps of ``increment`` where there are any, then ``whole`` where that
+    many points leave nothing to pay and are not among them.
     """
 
     first: Points = Points(0)
