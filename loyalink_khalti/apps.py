@@ -28,7 +28,7 @@ class LoyalinkKhaltiConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, flow  # noqa: F401 - checks registers the system checks
-        from .conf import deployment_key_replaced, sites
+        from .conf import deployment_key_replaced, forget_shop_details, sites
         from .payments import servers
         from .payments.flags import flag_raised
 
@@ -45,6 +45,9 @@ class LoyalinkKhaltiConfig(AppConfig):
         post_delete.connect(
             sites.site_was_deleted, sender="wagtailcore.Site", dispatch_uid="loyalink_khalti.site_was_deleted"
         )
+        for sender in ("wagtailcore.Site", "loyalink_khalti.ShopDetails"):
+            for signal in (post_save, post_delete):
+                signal.connect(forget_shop_details, sender=sender, dispatch_uid="loyalink_khalti.forget_shop_details")
         post_migrate.connect(_migrated, sender=self, dispatch_uid="loyalink_khalti.migrated")
         post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="loyalink_khalti.user_saved")
 

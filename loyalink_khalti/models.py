@@ -3,7 +3,7 @@
 from loyalink_khalti.loyalty.program import CategoryName, FormerTag, Program, ProgramVersion
 
 from .api.models import ApiRequest
-from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings
+from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings, ShopDetails
 from .conf.sites import SiteKey
 from .loyalty.models import (
     Account,
@@ -62,6 +62,7 @@ __all__ = [
     "ReceivedMoney",
     "Refund",
     "RefundApplied",
+    "ShopDetails",
     "SiteKey",
     "UnmatchedPayment",
 ]

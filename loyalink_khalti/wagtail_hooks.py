@@ -12,7 +12,7 @@ from loyalink_khalti.backoffice import access, home, log, navigation, urls
 from loyalink_khalti.backoffice.campaigns.editors import LoyaltyMenuItem
 from loyalink_khalti.backoffice.links import MemberURLFinder, OrderURLFinder, PaymentURLFinder, UnmatchedURLFinder
 from loyalink_khalti.backoffice.members import log as members_log
-from loyalink_khalti.backoffice.models import KhaltiSettings, LoyaltySettings
+from loyalink_khalti.backoffice.models import KhaltiSettings, LoyaltySettings, ShopDetails
 from loyalink_khalti.backoffice.payments import log as payments_log
 from loyalink_khalti.backoffice.reports import registry as reports
 from loyalink_khalti.backoffice.rules import views as rules_views
@@ -35,6 +35,7 @@ def add_stylesheet() -> SafeString:
 if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would break all of Wagtail's admin
     register_setting(KhaltiSettings, icon="key", order=50)
     register_setting(LoyaltySettings, icon="tag", order=51)
+    register_setting(ShopDetails, icon="home", order=52)
     hooks.register(navigation.LOYALTY_MENU_HOOK, LoyaltyMenuItem.settings)
 
 

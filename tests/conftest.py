@@ -27,6 +27,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
 
+from loyalink_khalti import conf
 from loyalink_khalti.clock import clock_replaced
 from loyalink_khalti.khalti import circuit_breaker
 from loyalink_khalti.payments import servers
@@ -176,6 +177,7 @@ def demo_store(
 
 def forget_cached_rows() -> None:
     cache.clear()
+    conf.forget_shop_details()
     Site.objects.clear_cache()
 
 
@@ -195,6 +197,7 @@ def _nothing_counted() -> None:
     """Start all rate limits from 0."""
     for alias in settings.CACHES:
         caches[alias].clear()
+    conf.forget_shop_details()
 
 
 @pytest.fixture(autouse=True)

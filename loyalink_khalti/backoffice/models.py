@@ -16,6 +16,7 @@ from loyalink_khalti import conf
 
 from .rules.panels import LOYALTY_PANELS
 from .settings.panels import KHALTI_PANELS
+from .shop_details import SHOP_PANELS
 
 
 class Environment(models.TextChoices):
@@ -91,6 +92,49 @@ class LoyaltySettings(BaseSiteSetting):
 
     class Meta:
         verbose_name = _("Loyalty points")
+
+
+class RegistrationKind(models.TextChoices):
+    """The tax number of a shop in Nepal: a permanent account number, or one for value added tax."""
+
+    PAN = "pan", _("PAN")
+    VAT = "vat", _("VAT")
+
+
+class ShopDetails(BaseSiteSetting):
+    """The shop as its customers see it, on receipts and in e-mails; ``conf.shop_details`` reads it."""
+
+    shop_name = models.CharField(_("name of the shop"), max_length=80, blank=True, default="")
+    logo = models.ImageField(
+        _("logo"),
+        upload_to="loyalink_khalti/logo/",
+        blank=True,
+        width_field="logo_width",
+        height_field="logo_height",
+        max_length=200,
+    )
+    """An earlier file stays: e-mails that were sent show it."""
+    logo_width = models.PositiveIntegerField(null=True, editable=False)
+    logo_height = models.PositiveIntegerField(null=True, editable=False)
+    colour = models.CharField(_("colour"), max_length=7, blank=True, default="")
+    address = models.TextField(_("address"), max_length=300, blank=True, default="")
+    phone = models.CharField(_("phone"), max_length=40, blank=True, default="")
+    email = models.EmailField(_("e-mail address"), blank=True, default="")
+    registration_kind = models.CharField(
+        _("tax number"), max_length=3, choices=RegistrationKind, blank=True, default=""
+    )
+    registration_number = models.CharField(_("number"), max_length=30, blank=True, default="")
+    bank_details = models.TextField(_("bank account"), max_length=500, blank=True, default="")
+    transfer_days = models.PositiveSmallIntegerField(_("days for a transfer"), default=conf.TRANSFER_DAYS)
+    pickup_place = models.TextField(_("pickup place"), max_length=300, blank=True, default="")
+    pickup_hours = models.TextField(_("pickup hours"), max_length=200, blank=True, default="")
+    mail_footer = models.TextField(_("footer of e-mails"), max_length=500, blank=True, default="")
+    mails_off = models.JSONField(_("e-mails that are not sent"), default=list, blank=True)
+
+    edit_handler = SHOP_PANELS
+
+    class Meta:
+        verbose_name = _("Shop details and e-mails")
 
 
 class Campaign(models.Model):

@@ -31,6 +31,8 @@ KHALTI_KEY = f"{_APP}.change_secret_key"
 """Change the secret key and the environment, with ``KHALTI_SETTINGS``. No default group has it."""
 LOYALTY_SETTINGS = f"{_APP}.change_loyaltysettings"
 """The loyalty rules and the campaigns."""
+SHOP_DETAILS = f"{_APP}.change_shopdetails"
+"""The shop's name, logo and bank account, and its e-mails to customers."""
 
 ALL = (
     VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RECORD_RECEIVED, RESOLVE_FLAGS, RECORD_OUTCOME,

@@ -10,8 +10,10 @@ from tests.backoffice.staff import Desk, staff_user
 
 pytestmark = pytest.mark.django_db
 
+SETTINGS = (permissions.KHALTI_SETTINGS, permissions.LOYALTY_SETTINGS, permissions.SHOP_DETAILS)
 
-@pytest.mark.parametrize("name", [*permissions.ALL, permissions.KHALTI_SETTINGS, permissions.LOYALTY_SETTINGS])
+
+@pytest.mark.parametrize("name", [*permissions.ALL, *SETTINGS])
 def test_every_permission_that_a_page_checks_exists(name: str) -> None:
     app, _dot, codename = name.partition(".")
 
@@ -42,8 +44,7 @@ def test_the_permissions_are_offered_for_groups() -> None:
             {
                 permissions.CHANGE_MEMBERS,
                 permissions.ERASE_MEMBERS,
-                permissions.KHALTI_SETTINGS,
-                permissions.LOYALTY_SETTINGS,
+                *SETTINGS,
             },
         ),
     ],
@@ -53,7 +54,7 @@ def test_the_default_groups_have_all_permissions_but_a_few(group: str, missing: 
 
     granted = {f"{app}.{codename}" for app, codename in rows}
 
-    assert {*permissions.ALL, permissions.KHALTI_SETTINGS, permissions.LOYALTY_SETTINGS} - granted == missing | {
+    assert {*permissions.ALL, *SETTINGS} - granted == missing | {
         permissions.KHALTI_KEY,
         permissions.RECORD_OUTCOME,
     }
