@@ -1,18 +1,13 @@
 """A member's points card and history, page by page, and the rules of the programme as text for customers."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.buckets import EntryKind
 from loyalink_khalti.loyalty.models import Account, Entry
-from loyalink_khalti.loyalty.rules import Rules, Tier
-from loyalink_khalti.money import npr
-from loyalink_khalti.nepal import group_digits
 
 from .callers import Caller
 from .problems import Kind, Problem
@@ -79,80 +74,19 @@ def _show_entry(entry: Entry, captured: set[str]) -> dict[str, Any]:
 
 
 def show_program(caller: Caller) -> dict[str, Any]:
-    """Return the programme's name and text, by its editors, and its rules as sentences."""
-    site_key = conf.site_key(caller.request)
-    texts, rules = conf.program_texts(site_key), ledger.current_version(site_key).rules
-    return {"name": texts.name, "text": texts.text, "rules": list(rule_sentences(rules))}
-
-
-def rule_sentences(rules: Rules) -> Iterator[str]:
-    """Yield what a customer has to know of the rules, a sentence for each."""
-    if rules.earn_paused:
-        yield _("At the moment orders earn no points.")
-    else:
-        yield from _earning(rules)
-    if rules.redeem_paused:
-        yield _("At the moment points cannot be used.")
-    else:
-        yield from _redeeming(rules)
-    yield from _validity(rules)
-    yield from (_tier(tier) for tier in rules.tiers[1:])
-
-
-def _earning(rules: Rules) -> Iterator[str]:
-    rate = _("You earn %(points)s for every full %(amount)s.") if rules.stepwise else _(
-        "You earn %(points)s for every %(amount)s."
-    )  # fmt: skip
-    yield rate % {"points": _points(rules.points), "amount": npr(rules.per)}
-    if not rules.earn_on_shipping:
-        yield _("Delivery earns no points.")
-    if rules.minimum_order:
-        yield _("Orders of %(amount)s or more earn points.") % {"amount": npr(rules.minimum_order)}
-    if rules.maximum_earned is not None:
-        yield _("One order earns %(points)s at most.") % {"points": _points(rules.maximum_earned)}
-    if rules.first_order_bonus:
-        yield _("Your first order earns %(points)s more.") % {"points": _points(rules.first_order_bonus)}
-    if rules.signup_bonus:
-        yield _("A new account gets %(points)s.") % {"points": _points(rules.signup_bonus)}
-
-
-def _redeeming(rules: Rules) -> Iterator[str]:
-    worth = {"points": _points(rules.redeem_points), "amount": npr(rules.redeem_value)}
-    yield _("You can pay %(amount)s of an order with %(points)s.") % worth
-    yield _("You can use points in increments of %(increment)s, starting at %(minimum)s.") % {
-        "increment": group_digits(rules.increment),
-        "minimum": group_digits(rules.minimum_points),
+    """Return the programme's name and text, by its editors, its terms with their version, and its tiers."""
+    terms = flow.program_terms(conf.site_key(caller.request))
+    sections = [{name: getattr(each, name) for name in ("key", "heading", "sentences")} for each in terms.sections]
+    tiers = [
+        {"name": each.name, "threshold": each.threshold, "gives": each.gives, "multiplier": float(each.multiplier)}
+        for each in terms.tiers
+    ]
+    return {
+        "name": terms.name,
+        "text": terms.text,
+        "version": terms.version,
+        "valid_from": terms.valid_from,
+        "rules": terms.sentences,
+        "sections": sections,
+        "tiers": tiers,
     }
-    if rules.maximum_points is not None:
-        yield _("One order can use %(points)s at most.") % {"points": _points(rules.maximum_points)}
-    if rules.maximum_percent < 100:
-        yield _("Points can pay up to %(percent)s%% of an order.") % {"percent": rules.maximum_percent}
-
-
-def _validity(rules: Rules) -> Iterator[str]:
-    if rules.pending_days:
-        yield ngettext(
-            "You can use points %(days)s day after you have earned them.",
-            "You can use points %(days)s days after you have earned them.",
-            rules.pending_days,
-        ) % {"days": rules.pending_days}
-    if rules.valid_months is None:
-        yield _("Points do not expire.")
-    else:
-        yield ngettext(
-            "Points expire after %(months)s month.", "Points expire after %(months)s months.", rules.valid_months
-        ) % {"months": rules.valid_months}
-
-
-def _tier(tier: Tier) -> str:
-    if tier.multiplier == 1:
-        return _("%(tier)s: from %(points)s earned.") % {"tier": _(tier.name), "points": _points(tier.threshold)}
-    return _("%(tier)s: from %(points)s earned, you earn %(factor)s times the points.") % {
-        "tier": _(tier.name),
-        "points": _points(tier.threshold),
-        "factor": f"{float(tier.multiplier):g}",
-    }
-
-
-def _points(number: int) -> str:
-    return ngettext("%(number)s point", "%(number)s points", number) % {"number": group_digits(number)}

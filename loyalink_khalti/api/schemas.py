@@ -178,12 +178,33 @@ class PointsHistory(Schema):
     before: int | None = Field(description="The `before` of the next part; null at the end.")
 
 
+class ProgramSection(Schema):
+    """Sentences of the programme's terms under one heading."""
+
+    key: str = Field(description="Names the section in every language: `earning`, `redeeming`, `tiers` …")
+    heading: str
+    sentences: list[str]
+
+
+class ProgramTier(Schema):
+    """A tier of the programme."""
+
+    name: str
+    threshold: int = Field(description="Points that are needed to reach it.")
+    multiplier: float
+    gives: list[str] = Field(description="Parts of a sentence, in the customer's language.")
+
+
 class Program(Schema):
     """The loyalty programme, for customers."""
 
     name: str
     text: str
+    version: str = Field(description="Identifies these terms in every language.")
+    valid_from: datetime
     rules: list[str] = Field(description="A sentence for each rule, in the customer's language.")
+    sections: list[ProgramSection] = Field(description="The same sentences under headings.")
+    tiers: list[ProgramTier] = Field(description="The lowest first; empty where there is but one that gives no more.")
 
 
 class Session(Schema):

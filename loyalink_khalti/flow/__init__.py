@@ -23,6 +23,7 @@ The story of a purchase, in the order in which its verbs are called::
     attach_unmatched  staff make such money a payment of an order (or refund_unmatched, or dismiss_unmatched)
 
     reconcile         look up every payment whose customer did not return
+    program_terms     the rules of the points as sentences for customers, with a version
     notify_expiring   notify members whose points expire soon
     run_points        what points do on their dates: activate, expire, tiers, notices
     audit, health     check every invariant; report whether the jobs run
@@ -104,6 +105,8 @@ from loyalink_khalti.flow.review.unmatched import (
 )
 
 from loyalink_khalti.loyalty.ledger import PointsCard, points_card
+from loyalink_khalti.flow.program.categories import category_names, remember_categories
+from loyalink_khalti.flow.program.terms import ProgramTerms, TermsSection, TierTerms, program_terms, program_tiers
 from loyalink_khalti.flow.members.adjustments import (
     adjust_points,
     adjustment_obstacle,
@@ -194,6 +197,7 @@ __all__ = [
     "PaymentPending",
     "PointsCard",
     "PointsDoNotFit",
+    "ProgramTerms",
     "Quote",
     "ReceivedResult",
     "ReconcilerPass",
@@ -204,6 +208,8 @@ __all__ = [
     "Resolution",
     "Severity",
     "StaffAction",
+    "TermsSection",
+    "TierTerms",
     "TooManyAttempts",
     "Violation",
     "adjust_points",
@@ -223,6 +229,7 @@ __all__ = [
     "award_signup_bonus",
     "begin_payment",
     "cancel_payment",
+    "category_names",
     "check_key",
     "check_refund_day",
     "chunked",
@@ -273,6 +280,8 @@ __all__ = [
     "points_for_lines",
     "points_value_restored",
     "process_obstacle",
+    "program_terms",
+    "program_tiers",
     "purchases_named",
     "purchases_of",
     "quote",
@@ -295,6 +304,7 @@ __all__ = [
     "refund_surplus",
     "refund_unmatched",
     "reindex_member",
+    "remember_categories",
     "remind_staff",
     "reopen_unmatched",
     "request_claim_mail",

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from oscar.core.loading import get_model
 
-from loyalink_khalti.backoffice.categories import category_names
+from loyalink_khalti import flow
 from loyalink_khalti.backoffice.models import Campaign
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.earning import OrderSnapshot
@@ -83,7 +83,7 @@ def test_rules_and_campaigns_get_the_tags_of_their_categories_in_a_new_version(
     assert [campaign.tags for campaign in version.rules.campaigns] == [(tags["Pens"],)]
     assert Campaign.objects.get().tags == [tags["Pens"]]
     assert ProgramVersion.objects.get(pk=old).stored == stored
-    names = category_names(version.rules.tags)
+    names = flow.category_names(version.rules.tags)
     assert "'blue', which is Notebooks › Blue and Lokta › Blue" in capsys.readouterr().out
     assert (names[blue[1]], names["former:gift-cards"]) == ("Lokta › Blue", "gift-cards (deleted)")
 

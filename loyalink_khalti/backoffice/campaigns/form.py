@@ -18,7 +18,7 @@ from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.admin.widgets import AdminDateTimeInput
 
-from loyalink_khalti.backoffice.categories import category_names
+from loyalink_khalti import flow
 from loyalink_khalti.backoffice.example import Example, ExampleForm, PanelsWithExample, example_form
 from loyalink_khalti.backoffice.models import Campaign
 from loyalink_khalti.backoffice.sentence import Sentence
@@ -106,7 +106,7 @@ class CampaignForm(WagtailAdminModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["seen"] = fingerprint(self.instance) if self.instance.pk else ""
-        self.category_names = category_names(self.instance.tags)
+        self.category_names = flow.category_names(self.instance.tags)
         self.fields["tags"].choices = list(self.category_names.items())  # type: ignore[attr-defined]
         self.sites = editable_sites(self.for_user)
         if self.instance.pk or len(self.sites) < 2:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.tables import Column, StatusTagColumn, TitleColumn
 from wagtail.admin.widgets.button import HeaderButton
 
-from loyalink_khalti.backoffice.categories import category_names
+from loyalink_khalti import flow
 from loyalink_khalti.backoffice.models import Campaign
 from loyalink_khalti.staff.listing import Listing
 from loyalink_khalti.staff.permissions import LOYALTY_SETTINGS
@@ -42,7 +42,7 @@ class CampaignsView(CampaignPermissionRequired, Listing):  # type: ignore[overri
 
     @cached_property
     def columns(self) -> list[Column]:  # type: ignore[override]  # depends on the sites
-        names = category_names()
+        names = flow.category_names()
         columns = [
             TitleColumn("name", label=_("Name"), get_url=_edit_url),
             Column("period", label=_("From – to, Nepal time"), accessor=labels.period_label),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.log_actions import log
 
-from loyalink_khalti.backoffice.categories import remember_categories
+from loyalink_khalti import flow
 from loyalink_khalti.backoffice.models import Campaign
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.program import ProgramVersion
@@ -177,7 +177,7 @@ def _publish(
     if is_deleted:
         rows = rows.exclude(pk=campaign.pk)
     managed = {former_name, campaign.name, *rows.values_list("name", flat=True)}
-    remember_categories(campaign.tags)
+    flow.remember_categories(campaign.tags)
     rules = [to_rule(row) for row in rows.filter(ends_at__gt=timezone.now()).order_by("starts_at", "pk")]
     version = ledger.set_campaigns(campaign.site_key, rules, replacing=managed, actor=str(user.pk))
     log(instance=campaign, action=action, user=user, data={"name": campaign.name, "version": version.number})

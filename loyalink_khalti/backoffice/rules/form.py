@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.log_actions import log
 
-from loyalink_khalti import conf
-from loyalink_khalti.backoffice.categories import category_names, remember_categories
+from loyalink_khalti import conf, flow
 from loyalink_khalti.backoffice.example import Example, example_form
 from loyalink_khalti.backoffice.limits import ADJUST_LIMIT_CHANGED, GuardedForm
 from loyalink_khalti.loyalty import ledger, validation
@@ -74,7 +73,9 @@ class LoyaltySettingsForm(GuardedForm, RuleFields):
         stored = self.version.rules
         self.rules: Rules | None = None if self.is_bound else stored
         """The rules in the form; None while they are invalid."""
-        self.category_names = category_names([*stored.excluded_tags, *(tag for tag, _factor in stored.multipliers)])
+        self.category_names = flow.category_names(
+            [*stored.excluded_tags, *(tag for tag, _factor in stored.multipliers)]
+        )
         self.initial = {**{name: getattr(stored, name) for name in RULE_NAMES}, **self.initial}
         self.initial["seen"] = self.version.number
         self.fields["excluded_tags"].choices = list(self.category_names.items())  # type: ignore[attr-defined]
@@ -242,7 +243,7 @@ class LoyaltySettingsForm(GuardedForm, RuleFields):
             return replace(rules, campaigns=stored.campaigns)
 
         version = ledger.revise_rules(self.site_key, revised, actor=str(self.for_user.pk) if self.for_user else None)
-        remember_categories(version.rules.tags)
+        flow.remember_categories(version.rules.tags)
         changes = describe_changes(former[-1], version.rules, self)
         if changes:
             data = {"version": version.number, "changes": changes}

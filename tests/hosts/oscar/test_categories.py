@@ -11,7 +11,6 @@ from wagtail.models import Site
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.campaigns.services import save
-from loyalink_khalti.backoffice.categories import category_names
 from loyalink_khalti.backoffice.models import Campaign
 from loyalink_khalti.hosts.oscar import pricing
 from loyalink_khalti.hosts.oscar.shop import OscarShop
@@ -141,7 +140,7 @@ def test_a_rule_and_a_campaign_name_the_category_that_is_gone(
 
     lokta_blue.delete()
 
-    assert category_names([gone])[gone] == "Lokta › Blue (deleted)"
+    assert flow.category_names([gone])[gone] == "Lokta › Blue (deleted)"
     assert "Lokta › Blue (deleted)" in admin_client.get(page).content.decode()
     assert "Lokta › Blue (deleted)" in admin_client.get(reverse("loyalink_khalti_campaigns")).content.decode()
     assert points_for(store.notebook) == 50

@@ -1,4 +1,4 @@
-"""The product categories of all shops, by the tags with which rules and campaigns name them."""
+"""The product categories of all shops, by the tags with which rules and campaigns name them; for staff and terms."""
 
 from collections.abc import Iterable
 

@@ -1,0 +1,1 @@
+"""What customers see of the loyalty programme: its terms, its tiers, their balance, and what a product would earn."""
