@@ -13,6 +13,7 @@ KATHMANDU = ZoneInfo("Asia/Kathmandu")
 # As phonenumbers 9.0 has them: with the country code or the trunk prefix, or without.
 _MOBILE = re.compile(r"(?:(?:\+|00)?977|0)?(9(?:6[0-3]|7[0-24-6]|8[0-24-68])[0-9]{7})")
 _ASCII_DIGITS = str.maketrans("०१२३४५६७८९", "0123456789")
+_DEVANAGARI_DIGITS = str.maketrans("0123456789", "०१२३४५६७८९")
 _JOINER, _NON_JOINER = "\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"
 _VIRAMA = 9  # Unicode's combining class of the signs that join a consonant to the next one
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -61,6 +62,11 @@ def group_digits(number: int) -> str:
 def ascii_digits(text: str) -> str:
     """Return ``text`` with its Devanagari digits as 0 to 9."""
     return text.translate(_ASCII_DIGITS)
+
+
+def devanagari_digits(text: str) -> str:
+    """Return ``text`` with its digits 0 to 9 in Devanagari."""
+    return text.translate(_DEVANAGARI_DIGITS)
 
 
 def nepali_mobile(typed: str) -> str:

@@ -8,7 +8,8 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.timesince import timesince
 
-from loyalink_khalti import conf, databases, flow
+from loyalink_khalti import bikram_sambat, conf, databases, flow
+from loyalink_khalti.conf import formats
 from loyalink_khalti.payments.models import Credentials, Payment
 
 from .registration import Messages, check, database_check, error, warning
@@ -284,6 +285,17 @@ def khalti_answers(_alias: str) -> Messages:
             f"Answers of Khalti's lookup have not been readable for {timesince(health.unreadable_since)}.",
             "`python manage.py khalti_flags` shows their shape. Upgrade loyalink-khalti, or report that shape to its"
             " maintainers. These payments are looked up again every few minutes.",
+        )
+
+
+@check()
+def calendar() -> Messages:
+    if conf.get("CALENDAR") != formats.AD and not bikram_sambat.is_installed():
+        yield error(
+            77,
+            f'LOYALINK_KHALTI["CALENDAR"] is {conf.get("CALENDAR")!r}, and the library for the Bikram Sambat is'
+            " missing: all dates are shown in AD.",
+            'pip install "loyalink-khalti[bikram-sambat]"',
         )
 
 

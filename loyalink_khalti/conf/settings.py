@@ -55,6 +55,8 @@ DEFAULTS: dict[str, Any] = {
     "FERNET_KEYS": (),
     "CACHE": "default",
     "REPORTS_DATABASE": None,
+    "DIGITS": "latin",
+    "CALENDAR": "ad",
     "GUEST_CLAIMS": False,
     "ALLOW_SELF_DEALING": False,
     "ALLOW_TEST_PAYMENTS": False,

@@ -32,6 +32,13 @@ def _is_shops(value: Any) -> bool:
 
 
 _TEXT: tuple[Test, str] = (is_text, "text in quotation marks")
+
+
+def _one_of(*choices: str) -> tuple[Test, str]:
+    quoted = [f'"{choice}"' for choice in choices]
+    return lambda value: is_text(value) and value in choices, f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
 _YES_OR_NO: tuple[Test, str] = (lambda value: isinstance(value, bool), "True or False, without quotation marks")
 _TYPES: dict[str, tuple[Test, str]] = {
     "SHOPS": (_is_shops, 'a dict of names and paths, {"oscar": "loyalink_khalti.hosts.oscar.shop.OscarShop"}'),
@@ -46,6 +53,8 @@ _TYPES: dict[str, tuple[Test, str]] = {
         lambda value: value is None or is_text(value),
         "the name of a database in DATABASES, or None",
     ),
+    "DIGITS": _one_of("latin", "devanagari", "by_language"),
+    "CALENDAR": _one_of("ad", "bs", "ad_bs", "bs_ad"),
     "GUEST_CLAIMS": _YES_OR_NO,
     "ALLOW_SELF_DEALING": _YES_OR_NO,
     "ALLOW_TEST_PAYMENTS": _YES_OR_NO,

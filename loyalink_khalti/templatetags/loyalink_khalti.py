@@ -8,8 +8,8 @@ from django.templatetags.tz import do_timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from loyalink_khalti import money, nepal
-from loyalink_khalti.money import Paisa
+from loyalink_khalti import nepal
+from loyalink_khalti.conf import formats
 from loyalink_khalti.storefront.look import stylesheets
 from loyalink_khalti.storefront.middleware import pending_payment_bar
 
@@ -18,14 +18,39 @@ register = template.Library()
 
 @register.filter
 def npr(amount: int | None) -> str:
-    """Return paisa as rupees: ``Rs 1,23,456.50``; "" for None."""
-    return "" if amount is None else money.npr(Paisa(int(amount)))
+    """Return paisa as rupees: ``Rs 1,23,456.50`` or ``रु १,२३,४५६.५०``; "" for None."""
+    return "" if amount is None else formats.npr(int(amount))
+
+
+@register.filter("points")
+@register.filter("number")
+def points(number: int | None) -> str:
+    """Return points, or any other whole number, grouped as in Nepal: ``1,23,456`` or ``१,२३,४५६``; "" for None."""
+    return "" if number is None else formats.number(int(number))
 
 
 @register.filter
-def points(number: int | None) -> str:
-    """Return points grouped as in Nepal: ``1,23,456``; "" for None."""
-    return "" if number is None else nepal.group_digits(int(number))
+def digits(text: object) -> str:
+    """Return a text (1.5, 50 %) with its digits as the reader expects them; "" for None."""
+    return "" if text is None else formats.digits(text)
+
+
+@register.filter
+def day(value: date | None) -> str:
+    """Return a date, or the day of a moment in Nepal, by the setting ``CALENDAR``; "" for None."""
+    return formats.day(value) if value else ""
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """Return a day and the time of day in Nepal: ``1 December 2026, 14:05``; "" for None."""
+    return formats.moment(value) if value else ""
+
+
+@register.filter
+def time_of_day(value: datetime | None) -> str:
+    """Return the time of day in Nepal: ``14:05``; "" for None."""
+    return formats.time_of_day(value) if value else ""
 
 
 @register.filter

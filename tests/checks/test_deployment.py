@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 from django.utils import timezone
 
-from loyalink_khalti import conf, databases
+from loyalink_khalti import bikram_sambat, conf, databases
 from loyalink_khalti.checks import deployment
 from loyalink_khalti.payments import job_runs, servers, transitions
 from loyalink_khalti.payments.flags import raise_unreadable_flag
@@ -203,12 +203,24 @@ TYPES = {
     "API": ["myapp://paid", ["myapp://paid"], 7],
     "CACHE": [7, {"BACKEND": "…"}],
     "REPORTS_DATABASE": [7, ["replica"]],
+    "DIGITS": ["nepali", 7, ["latin"]],
+    "CALENDAR": ["BS", "bs,ad", 7, ("bs", "ad")],
     "GUEST_CLAIMS": ["false", 1, "True"],
     "ALLOW_SELF_DEALING": ["no", 1],
     "ALLOW_TEST_PAYMENTS": ["0", 1],
     "EMAIL_IS_VERIFIED": [7, len],
     "HEALTH_TOKEN": [7, b"token", ["token"]],
 }
+
+
+@pytest.mark.django_db
+def test_the_bikram_sambat_without_its_library(deploy, messages, monkeypatch):
+    monkeypatch.setattr(bikram_sambat, "find_spec", lambda _name: None)
+    assert "E077" not in messages()
+
+    deploy(CALENDAR="bs_ad")
+
+    assert "'bs_ad'" in messages()["E077"]
 
 
 @pytest.mark.django_db
