@@ -153,6 +153,7 @@ MIGRATION_MODULES = {"address": "oscar.apps.address.migrations", "shipping": "os
 MIDDLEWARE = [
     "loyalink_khalti.storefront.middleware.TokenPageMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "sandbox.policy.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
