@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:"
 NOT_OURS = ("admin/", "django-admin/", "shop/dashboard/", "sandbox/mail/")
-"""Paths of Wagtail's, Django's and Oscar's pages for staff, which have inline scripts, and of mails with inline styles."""
+"""Pages for staff, of Wagtail, Django and Oscar, which have inline scripts, and mails, which have inline styles."""
 
 
 class ContentSecurityPolicyMiddleware:
