@@ -9,8 +9,8 @@ from django.utils.translation import ngettext
 from wagtail.admin.ui.components import Component
 
 from loyalink_khalti import flow
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.loyalty import reports
-from loyalink_khalti.money import npr
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.admin_items import NumberItem
 

@@ -7,8 +7,7 @@ from django.db import transaction
 from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.log_actions import log
 
-from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.conf import formats
 from loyalink_khalti.staff.permissions import has_permission
 
 from .sentence import Part, Sentence, field_names
@@ -20,7 +19,7 @@ ADJUST_LIMIT_CHANGED = "loyalink_khalti.change_adjust_limit"
 
 def rupees_label(limit: int) -> str:
     """Return an amount in paisa as rupees, without decimals where it has no paisa."""
-    return npr(Paisa(limit)).removesuffix(".00")
+    return formats.rupees(limit)
 
 
 class GuardedForm(WagtailAdminModelForm):
@@ -71,7 +70,7 @@ class LimitSentence(Sentence):
         text: Any = "",
         read_only: Any = "",
         unlimited: Any = "",
-        format_limit: Callable[[int], str] = group_digits,
+        format_limit: Callable[[int], str] = formats.number,
         **kwargs: Any,
     ) -> None:
         super().__init__(text, **kwargs)

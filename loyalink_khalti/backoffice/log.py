@@ -7,8 +7,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
-from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.staff.listing import EXPORTED
 
 from . import limits
@@ -77,7 +78,7 @@ class AdjustLimitChanged(RefundLimitChanged):
     label: Any = gettext_lazy("Change the adjustment limit")
 
     def format_limit(self, limit: int) -> str:
-        return group_digits(limit)
+        return formats.number(limit)
 
 
 class RulesChangeFormatter(LogFormatter):

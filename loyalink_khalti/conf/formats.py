@@ -26,6 +26,12 @@ def npr(amount: int) -> str:
     return digits(text.replace(_RUPEES, _RUPEES_DEVANAGARI, 1)) if _is_devanagari() else text
 
 
+def rupees(amount: int) -> str:
+    """Return paisa as they stand in a sentence: ``Rs 120``, and ``Rs 120.50`` where there is a part of a rupee."""
+    text = npr(amount)
+    return text.removesuffix(digits(".00"))
+
+
 def number(whole: int) -> str:
     """Return points, or any other whole number, with Nepal's digit groups: ``1,23,456`` or ``१,२३,४५६``."""
     return digits(nepal.group_digits(whole))

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
+from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.flow import Resolution
-from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import PaymentState, PurchaseState, RefundKind, RefundState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
@@ -80,7 +81,7 @@ def recorded_refund(payment: Payment, *, amount: Paisa, shipping: Paisa) -> list
     if quote is None:
         return [*sentences, _("The payment placed no order, so no points and no stock move.")]
     points = {
-        "returned": group_digits(quote.points_restored), "reversed": group_digits(quote.points_clawed_back)
+        "returned": formats.number(quote.points_restored), "reversed": formats.number(quote.points_clawed_back)
     }  # fmt: skip
     return [*sentences, _("Points returned: %(returned)s. Points reversed: %(reversed)s.") % points]
 
@@ -94,7 +95,7 @@ def reversed_refund(refund: Refund) -> list[str]:
     moved = flow.quote_reversal(refund)
     if moved is None:
         return sentences
-    points = {"used": group_digits(moved.points_restored), "earned": group_digits(moved.points_clawed_back)}
+    points = {"used": formats.number(moved.points_restored), "earned": formats.number(moved.points_clawed_back)}
     return [
         *sentences,
         _("Points used again: %(used)s. Points earned again: %(earned)s.") % points,
@@ -139,7 +140,7 @@ def _points_used(payment: Payment) -> Iterator[str]:
     points = payment.purchase.points_redeemed
     if points:
         yield _("Points used: %(points)s; the member owes what they no longer have.") % {
-            "points": group_digits(points)
+            "points": formats.number(points)
         }
 
 

@@ -9,8 +9,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.flow import Resolution
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import PaymentState, RefundState

@@ -9,7 +9,8 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER
 

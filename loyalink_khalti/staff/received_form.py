@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loyalink_khalti import flow
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import received, refunds
 from loyalink_khalti.payments.models import Purchase

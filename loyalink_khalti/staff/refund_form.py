@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loyalink_khalti import flow
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRefund
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refund_mobile, refunds
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PaymentMethod, PrivateText

@@ -7,8 +7,9 @@ from datetime import datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Refund
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.states import RefundState
@@ -46,7 +47,7 @@ def refund_events(refund: Refund, names: dict[str, str]) -> Iterator[Event]:
         yield Event(at=at, icon="cross", title=title, detail=refund.khalti_message)
     if refund.done_at:
         points = {
-            "returned": group_digits(refund.points_restored), "reversed": group_digits(refund.points_clawed_back)
+            "returned": formats.number(refund.points_restored), "reversed": formats.number(refund.points_clawed_back)
         }  # fmt: skip
         detail = _("Points returned: %(returned)s · Points reversed: %(reversed)s") % points
         yield Event(

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from loyalink_khalti.backoffice.models import Campaign
-from loyalink_khalti.nepal import KATHMANDU, group_digits
+from loyalink_khalti.conf import formats
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.staff.fields import format_multiplier
 
 CATEGORIES_NAMED = 3
@@ -31,7 +32,7 @@ def benefit_label(campaign: Campaign) -> str:
     """Return what a customer gets, like "× 2, + 50 points"."""
     times = f"× {format_multiplier(Fraction(campaign.multiplier))}" if campaign.multiplier > 1 else ""
     added = ngettext("+ %(points)s point", "+ %(points)s points", campaign.addition)
-    bonus = added % {"points": group_digits(campaign.addition)} if campaign.addition else ""
+    bonus = added % {"points": formats.number(campaign.addition)} if campaign.addition else ""
     return ", ".join(filter(None, (times, bonus)))
 
 

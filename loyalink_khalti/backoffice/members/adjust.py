@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin import messages
 
 from loyalink_khalti import flow
+from loyalink_khalti.conf import formats
 from loyalink_khalti.errors import AdjustmentLimitExceeded, LedgerConflict, LedgerError, SelfDealing
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import AccountPreview
-from loyalink_khalti.nepal import group_digits
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.choices import EMPTY_CHOICE, AdjustReason
 
@@ -158,4 +158,4 @@ def _adjusted_message(points: int) -> str:
         message = ngettext("Deducted %(points)s point.", "Deducted %(points)s points.", abs(points))
     else:
         message = ngettext("Added %(points)s point.", "Added %(points)s points.", points)
-    return message % {"points": group_digits(abs(points))}
+    return message % {"points": formats.number(abs(points))}

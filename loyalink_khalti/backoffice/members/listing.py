@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, TitleColumn
 
+from loyalink_khalti.conf import formats
 from loyalink_khalti.flow import chunked
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Lot
 from loyalink_khalti.loyalty.program import ProgramVersion
-from loyalink_khalti.nepal import group_digits
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.links import member_url
 from loyalink_khalti.staff.listing import Listing
@@ -50,7 +50,7 @@ class PointsColumn(Column):
 
     def get_value(self, instance: Any) -> str:
         number = super().get_value(instance)
-        return group_digits(number) if number else ""
+        return formats.number(number) if number else ""
 
 
 class TagsColumn(BaseColumn):

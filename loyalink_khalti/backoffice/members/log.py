@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from wagtail.log_actions import LogActionRegistry, LogFormatter, log
 
+from loyalink_khalti.conf import formats
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.nepal import group_digits
 from loyalink_khalti.staff.choices import BlockReason, reason_label
 
 ADJUSTED = "loyalink_khalti.adjust"
@@ -35,7 +35,7 @@ class _Adjusted(LogFormatter):
             )
         else:
             message = ngettext("Added %(points)s point: %(reason)s", "Added %(points)s points: %(reason)s", points)
-        return message % {"points": group_digits(abs(points)), "reason": reason}
+        return message % {"points": formats.number(abs(points)), "reason": reason}
 
 
 class _Blocked(LogFormatter):
@@ -56,7 +56,7 @@ class _Merged(LogFormatter):
     label: Any = gettext_lazy("Merge members")
 
     def format_message(self, log_entry: Any) -> str:
-        data, points = log_entry.data, group_digits(log_entry.data["points"])
+        data, points = log_entry.data, formats.number(log_entry.data["points"])
         if "into" in data:
             message, number = _("Merged into member no. %(number)s (points: %(points)s)"), data["into"]
         else:
@@ -85,7 +85,7 @@ class _Checked(LogFormatter):
     label: Any = gettext_lazy("Check reserved points")
 
     def format_message(self, log_entry: Any) -> str:
-        data = {"order": log_entry.data["order"], "points": group_digits(log_entry.data["points"])}
+        data = {"order": log_entry.data["order"], "points": formats.number(log_entry.data["points"])}
         if log_entry.data["still_held"]:
             return _("Checked order %(order)s at Khalti: its points (%(points)s) stay reserved") % data
         return _("Checked order %(order)s at Khalti: its points (%(points)s) are no longer reserved") % data

@@ -11,7 +11,8 @@ from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, TitleColumn
 
 from loyalink_khalti.backoffice.models import Environment
-from loyalink_khalti.money import Paisa, npr, rupees
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa, rupees
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.without_order import flags_to_review, needs_review
 from loyalink_khalti.staff import permissions

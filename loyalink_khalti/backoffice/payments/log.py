@@ -7,7 +7,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.staff import action_log

@@ -16,8 +16,9 @@ from wagtail.admin import messages
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRefund, LoyalinkError, RefundLimitExceeded
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment, Refund

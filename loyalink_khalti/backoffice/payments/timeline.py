@@ -10,8 +10,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
-from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import KATHMANDU, group_digits
+from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.flag_entries import REOPENED, FlagEntry
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
@@ -105,9 +107,9 @@ def _release_reason(payment: Payment) -> str:
 def _points(purchase: Purchase) -> str:
     parts = []
     if purchase.points_redeemed:
-        parts.append(_("Points used: %(points)s") % {"points": group_digits(purchase.points_redeemed)})
+        parts.append(_("Points used: %(points)s") % {"points": formats.number(purchase.points_redeemed)})
     if purchase.earned:
-        parts.append(_("Points earned: %(points)s") % {"points": group_digits(purchase.earned)})
+        parts.append(_("Points earned: %(points)s") % {"points": formats.number(purchase.earned)})
     return " · ".join(parts)
 
 

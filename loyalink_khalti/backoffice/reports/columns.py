@@ -12,8 +12,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from wagtail.admin.ui.tables import Column, Table
 
-from loyalink_khalti.money import Paisa, npr, rupees
-from loyalink_khalti.nepal import KATHMANDU, group_digits
+from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa, rupees
+from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.staff.links import member_url
 
 NUMBER_CLASS = "lk-number"
@@ -151,7 +153,7 @@ def format_day(value: date) -> str:
 
 def format_number(value: int) -> str:
     """Return a number with Nepal's digit groups."""
-    return group_digits(value)
+    return formats.number(value)
 
 
 def format_money(value: int) -> str:

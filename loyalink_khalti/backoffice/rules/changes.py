@@ -6,9 +6,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.loyalty.rules import Rules, Tier
-from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.staff.fields import BooleanChoiceField, RupeesField, format_multiplier
 
 
@@ -42,7 +43,7 @@ def format_rule(value: Any, field: forms.Field) -> str:
         return ", ".join(str(_labels(field).get(tag, tag)) for tag in value) or _("none")
     if isinstance(field, forms.ChoiceField):
         return str(_labels(field)[str(value)])
-    return group_digits(value)
+    return formats.number(value)
 
 
 def _labels(field: Any) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def _labels(field: Any) -> dict[str, Any]:
 def format_tiers(tiers: Sequence[Tier]) -> str:
     """Return tiers like "Silver 0 ×1, Gold 500 ×1.5"."""
     return ", ".join(
-        f"{tier.name} {group_digits(tier.threshold)} ×{format_multiplier(tier.multiplier)}" for tier in tiers
+        f"{tier.name} {formats.number(tier.threshold)} ×{format_multiplier(tier.multiplier)}" for tier in tiers
     )
 
 

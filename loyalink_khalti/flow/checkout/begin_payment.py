@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf, telemetry
 from loyalink_khalti.conf import Caller
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import (
     AccountBlocked,
     AccountMerged,
@@ -40,7 +41,7 @@ from loyalink_khalti.flow.transactions import (
 from loyalink_khalti.flow.verification.release import release_payment
 from loyalink_khalti.khalti.wire import Initiate
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points, npr
+from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason, PaymentState

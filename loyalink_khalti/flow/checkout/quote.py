@@ -13,14 +13,15 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.after_response import once_per_request
+from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.flow.members.directory import is_staff
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import OrderSnapshot, PointsSteps
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Rules
-from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points, npr
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Points
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import Cart, Line, PaymentMethod
 
@@ -157,7 +158,7 @@ def _check_points(
 
 def _obstacle(rules: Rules, points: Points, total: Paisa, balance: Points, minimum_due: Paisa) -> str:
     if points > balance:
-        return _("You have %(balance)s points.") % {"balance": group_digits(balance)}
+        return _("You have %(balance)s points.") % {"balance": formats.number(balance)}
     if points < rules.minimum_points or points % rules.increment:
         return _("You can use points in increments of %(increment)s, starting at %(minimum)s.") % {
             "increment": rules.increment,
@@ -177,7 +178,7 @@ def _obstacle(rules: Rules, points: Points, total: Paisa, balance: Points, minim
 def _alternatives(nearest: tuple[Points, ...]) -> str:
     if not nearest:
         return _("You cannot use points for this purchase.")
-    numbers = _(" or ").join(group_digits(number) for number in nearest)
+    numbers = _(" or ").join(formats.number(number) for number in nearest)
     return _("You can use %(numbers)s points for this purchase.") % {"numbers": numbers}
 
 

@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.clock import database_now
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRecord, CannotRefund, LedgerError, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
 from loyalink_khalti.flow.verification.apply import award_points
 from loyalink_khalti.loyalty import ledger
-from loyalink_khalti.money import Paisa, Points, npr
+from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import received, refunds, transitions
 from loyalink_khalti.payments.models import Purchase, Refund

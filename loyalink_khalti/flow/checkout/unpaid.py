@@ -20,9 +20,10 @@ from django.utils.translation import ngettext
 from limits import RateLimitItemPerHour
 
 from loyalink_khalti import conf
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.flow.members.directory import is_staff
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import LIVE, UNSETTLED, PurchaseState
 from loyalink_khalti.ports import PAID_LATER, Cart, Line

@@ -8,12 +8,12 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.conf import formats
 from loyalink_khalti.errors import CannotAdjust, InsufficientPoints
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Points
-from loyalink_khalti.nepal import group_digits
 
 from .limits import adjust_limit_obstacle, enforce_adjust_limits
 
@@ -110,7 +110,7 @@ def adjustment_obstacle(account: Account, points: int, actor: str | None, *, may
 
 def shortage_message(available: Points) -> str:
     """Return what staff read who deduct more points than there are."""
-    return _("Only %(available)s points are available to deduct.") % {"available": group_digits(available)}
+    return _("Only %(available)s points are available to deduct.") % {"available": formats.number(available)}
 
 
 def held_message() -> str:

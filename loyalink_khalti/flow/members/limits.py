@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.clock import DatabaseTime
+from loyalink_khalti.conf import formats
 from loyalink_khalti.errors import AdjustmentLimitExceeded
 from loyalink_khalti.loyalty.buckets import EntryKind
 from loyalink_khalti.loyalty.models import Account, Entry
 from loyalink_khalti.money import Points
-from loyalink_khalti.nepal import group_digits
 
 LIMIT_PERIOD = timedelta(hours=24)
 
@@ -40,7 +40,7 @@ def adjust_limit_obstacle(
     points = abs(points)
     if limits.per_action is not None and points > limits.per_action:
         text = _("You may adjust up to %(limit)s points at once. Ask a colleague with permission for more.")
-        return text % {"limit": group_digits(limits.per_action)}
+        return text % {"limit": formats.number(limits.per_action)}
     if limits.per_member is not None:
         used = _moved_by(actor, Entry.objects.filter(account__in=_with_merged(accounts)))
         if used + points > limits.per_member:
@@ -58,7 +58,7 @@ def adjust_limit_obstacle(
 
 def _day_message(text: str, limit: Points, used: int) -> str:
     left = _("Left now: %(left)s. Ask a colleague with permission for more.")
-    return f"{text} {left}" % {"limit": group_digits(limit), "left": group_digits(max(limit - used, 0))}
+    return f"{text} {left}" % {"limit": formats.number(limit), "left": formats.number(max(limit - used, 0))}
 
 
 def _moved_by(actor: str | None, entries: "QuerySet[Entry]") -> int:

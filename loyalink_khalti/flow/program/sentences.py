@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalink_khalti.conf import formats
 from loyalink_khalti.loyalty.rules import CampaignRule, Rules, Shortfall, Tier, TierBasis
-from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Rounding, npr
-from loyalink_khalti.nepal import KATHMANDU, day_of, group_digits, midnight
+from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Rounding
+from loyalink_khalti.nepal import day_of, midnight
 
 Names = Mapping[str, str]
 """The names of categories by their tags. Rules also name categories that were deleted: they apply to nothing."""
@@ -36,7 +36,8 @@ def earning(rules: Rules) -> Iterator[str]:
     )
     yield _("Delivery earns points, too.") if rules.earn_on_shipping else _("Delivery earns no points.")
     if rules.vat_percent:
-        yield _("The %(percent)s%% VAT in the prices earns no points.") % {"percent": group_digits(rules.vat_percent)}
+        percent = {"percent": formats.number(rules.vat_percent)}
+        yield _("The %(percent)s%% VAT in the prices earns no points.") % percent
     yield _fraction(rules)
     if rules.minimum_order:
         yield _("An order with less than %(amount)s of products earns no points.") % {
@@ -112,9 +113,9 @@ def _period(campaign: CampaignRule) -> str:
     if campaign.starts_at == midnight(first) and end == midnight(day_of(end)):
         last = day_of(end - timedelta(seconds=1))
         if first == last:
-            return _("on %(day)s") % {"day": _day(first)}
-        return _("from %(first)s to %(last)s") % {"first": _day(first), "last": _day(last)}
-    return _("from %(first)s to %(last)s") % {"first": _moment(campaign.starts_at), "last": _moment(end)}
+            return _("on %(day)s") % {"day": formats.day(first)}
+        return _("from %(first)s to %(last)s") % {"first": formats.day(first), "last": formats.day(last)}
+    return _("from %(first)s to %(last)s") % {"first": formats.moment(campaign.starts_at), "last": formats.moment(end)}
 
 
 def redeeming(rules: Rules) -> Iterator[str]:
@@ -126,13 +127,13 @@ def redeeming(rules: Rules) -> Iterator[str]:
         "amount": rupees(rules.redeem_value),
     }
     yield _("You can use points in increments of %(increment)s, starting at %(minimum)s.") % {
-        "increment": group_digits(rules.increment),
-        "minimum": group_digits(rules.minimum_points),
+        "increment": formats.number(rules.increment),
+        "minimum": formats.number(rules.minimum_points),
     }
     if rules.maximum_points is not None:
         yield _("One order can use %(points)s at most.") % {"points": points(rules.maximum_points)}
     if rules.maximum_percent < 100:
-        yield _("Points can pay up to %(percent)s%% of an order.") % {"percent": group_digits(rules.maximum_percent)}
+        yield _("Points can pay up to %(percent)s%% of an order.") % {"percent": formats.number(rules.maximum_percent)}
     yield _("Points pay for products first, then for delivery.")
     yield _("What is left to pay at Khalti is nothing, or %(amount)s or more.") % {"amount": rupees(KHALTI_MINIMUM)}
 
@@ -144,13 +145,13 @@ def validity(rules: Rules) -> Iterator[str]:
             "You can use points %(days)s day after you have earned them.",
             "You can use points %(days)s days after you have earned them.",
             rules.pending_days,
-        ) % {"days": group_digits(rules.pending_days)}
+        ) % {"days": formats.number(rules.pending_days)}
     else:
         yield _("You can use points as soon as you have earned them.")
     if rules.valid_months is None:
         yield _("Points do not expire.")
         return
-    months = {"months": group_digits(rules.valid_months)}
+    months = {"months": formats.number(rules.valid_months)}
     if rules.month_end:
         yield (
             ngettext(
@@ -175,7 +176,7 @@ def validity(rules: Rules) -> Iterator[str]:
             "You get a notice %(days)s day before points expire.",
             "You get a notice %(days)s days before points expire.",
             rules.notice_days,
-        ) % {"days": group_digits(rules.notice_days)}
+        ) % {"days": formats.number(rules.notice_days)}
 
 
 def tiers(rules: Rules) -> Iterator[str]:
@@ -195,7 +196,7 @@ def tiers(rules: Rules) -> Iterator[str]:
             "With too few points for your tier you keep it for %(days)s more day.",
             "With too few points for your tier you keep it for %(days)s more days.",
             rules.tier_grace_days,
-        ) % {"days": group_digits(rules.tier_grace_days)}
+        ) % {"days": formats.number(rules.tier_grace_days)}
     else:
         yield _("With too few points for your tier you move to the one below at once.")
 
@@ -236,35 +237,27 @@ def refunds(rules: Rules) -> Iterator[str]:
             "Returned points are valid for %(days)s more day at least.",
             "Returned points are valid for %(days)s more days at least.",
             rules.restore_grace_days,
-        ) % {"days": group_digits(rules.restore_grace_days)}
+        ) % {"days": formats.number(rules.restore_grace_days)}
     yield _("If a payment is not completed, the points reserved for it are yours again at once.")
 
 
 def points(number: int) -> str:
     """Return a number of points in words: "1,200 points"."""
-    return ngettext("%(number)s point", "%(number)s points", number) % {"number": group_digits(number)}
+    return ngettext("%(number)s point", "%(number)s points", number) % {"number": formats.number(number)}
 
 
 def rupees(amount: Paisa) -> str:
     """Return an amount as it stands in a sentence: whole rupees without ``.00``."""
-    return npr(amount).removesuffix(".00")
+    return formats.rupees(amount)
 
 
 def multiplier(factor: Fraction) -> str:
     """Return a multiplier as a decimal, ``1.5``; as a fraction where no decimal is exact."""
     whole, rest = divmod(factor * 10_000, 1)
     if rest:
-        return str(factor)
-    digits = f"{whole:05d}"
-    return f"{digits[:-4]}.{digits[-4:]}".rstrip("0").rstrip(".")
-
-
-def _day(day: object) -> str:
-    return formats.date_format(day, "DATE_FORMAT")  # type: ignore[arg-type]  # a date
-
-
-def _moment(moment: datetime) -> str:
-    return formats.date_format(moment.astimezone(KATHMANDU), "DATETIME_FORMAT")
+        return formats.digits(factor)
+    typed = f"{whole:05d}"
+    return formats.digits(f"{typed[:-4]}.{typed[-4:]}".rstrip("0").rstrip("."))
 
 
 def _in_words(tags: "tuple[str, ...] | list[str]", names: Names) -> str:

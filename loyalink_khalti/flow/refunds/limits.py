@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.clock import DatabaseTime
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRefund, RefundLimitExceeded
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refund_mobile, refunds
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import PurchaseState, RefundState

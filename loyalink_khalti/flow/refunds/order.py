@@ -12,11 +12,12 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf, telemetry
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRefund, ShopCannot
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty.ledger import preview_refund, refund_rounding
-from loyalink_khalti.money import Paisa, Points, Rounding, cumulative, npr
+from loyalink_khalti.money import Paisa, Points, Rounding, cumulative
 from loyalink_khalti.payments import flags, refunds, transitions
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import RefundState

@@ -12,11 +12,12 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.clock import database_now
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.khalti.wire import Status
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import KATHMANDU, day_of
 from loyalink_khalti.payments import flags, refunds, transitions
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund

@@ -15,13 +15,14 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.conf import Caller
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import KhaltiError, KhaltiKeyRejected, KhaltiNotCalled, KhaltiRejected, KhaltiThrottled
 from loyalink_khalti.flow.transactions import in_one_block
 from loyalink_khalti.flow.verification.apply import apply_lookup
 from loyalink_khalti.flow.verification.external_refunds import apply_refund_status
 from loyalink_khalti.flow.verification.verify import is_refunding, load, look_up_or_raise, take_lease
 from loyalink_khalti.khalti.wire import Lookup, Status, is_id
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import captures, polling, refund_mobile, refunds, transitions
 from loyalink_khalti.payments.contradictions import contradicts, shows_refund
 from loyalink_khalti.payments.models import Payment, Refund

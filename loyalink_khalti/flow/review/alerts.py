@@ -13,7 +13,8 @@ from django.utils import translation
 
 from loyalink_khalti import conf, outbox
 from loyalink_khalti.clock import DatabaseTime
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag
 from loyalink_khalti.payments.states import WITHOUT_MONEY, FlagReason

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.conf import Caller
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotResolve, KhaltiError, KhaltiNotFound, SelfDealing
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.refunds.payment import refund_payment
@@ -23,7 +24,7 @@ from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, 
 from loyalink_khalti.flow.verification.apply import fulfil
 from loyalink_khalti.flow.verification.unmatched import ask, is_test_money
 from loyalink_khalti.khalti.wire import Lookup, Status
-from loyalink_khalti.money import Paisa, Points, npr
+from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import captures, transitions, unmatched
 from loyalink_khalti.payments.credentials import Credentials
 from loyalink_khalti.payments.flags import lookup_evidence, raise_flag

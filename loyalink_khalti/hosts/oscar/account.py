@@ -14,8 +14,8 @@ from oscar.apps.customer.views import OrderHistoryView as OscarOrderHistoryView
 from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.hosts.common.points_history import HistoryLine, points_history, purchase_refs
-from loyalink_khalti.money import npr
 
 from . import orders
 from .settings import SHOP

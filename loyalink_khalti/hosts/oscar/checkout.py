@@ -27,10 +27,11 @@ from oscar.apps.checkout.views import ThankYouView as OscarThankYouView
 from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import flow
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
 from loyalink_khalti.hosts.common.checkout import HostCheckout, PaymentReturnView
 from loyalink_khalti.hosts.common.receipt import receipt_for
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import PaymentMethod
 

@@ -29,9 +29,10 @@ from oscar.core.loading import get_class, get_model
 from oscar.core.prices import Price
 
 from loyalink_khalti import conf, flow, outbox
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.hosts.common.receipt import purchases_of_receipts, receipt_of
-from loyalink_khalti.money import npr, paisa
+from loyalink_khalti.money import paisa
 from loyalink_khalti.payments.models import Purchase
 
 from .settings import SHOP

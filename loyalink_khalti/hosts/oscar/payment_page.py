@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from oscar.apps.checkout.views import PaymentMethodView as OscarPaymentMethodView
 
 from loyalink_khalti import conf
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice
 from loyalink_khalti.hosts.common.payment_choice import PaymentMethodForm
-from loyalink_khalti.money import npr
 from loyalink_khalti.ports import Costs
 
 from . import events, pricing

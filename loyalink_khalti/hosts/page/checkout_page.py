@@ -18,9 +18,10 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut, TotalChanged
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, quote
-from loyalink_khalti.money import Paisa, Points, npr
+from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import PaymentMethod
 

@@ -14,9 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView, View
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.hosts.common.points_history import HistoryLine, points_history, purchase_refs
 from loyalink_khalti.hosts.common.receipt import receipt_for
-from loyalink_khalti.money import npr
 from loyalink_khalti.ports import PaymentMethod
 
 from . import order_access

@@ -8,9 +8,10 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotPay, SoldOut
-from loyalink_khalti.money import Paisa, npr
-from loyalink_khalti.nepal import group_digits
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Line
 
 from . import stock
@@ -176,4 +177,4 @@ def sold_out_text(title: str, left: int) -> str:
     """Return what to say to a customer who wants more than is left."""
     if not left:
         return _("“%(title)s” is sold out.") % {"title": title}
-    return _("Of “%(title)s” only %(left)s are left.") % {"title": title, "left": group_digits(left)}
+    return _("Of “%(title)s” only %(left)s are left.") % {"title": title, "left": formats.number(left)}

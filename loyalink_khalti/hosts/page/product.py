@@ -22,7 +22,8 @@ from django.utils.translation import gettext_lazy
 from modelcluster.fields import ParentalManyToManyField
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 
-from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, npr
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import KHALTI_MINIMUM, Paisa
 
 from .desk.panels import StockPanel
 from .fields import AmountsField, ChoicesField, PaisaField, whole_paisa

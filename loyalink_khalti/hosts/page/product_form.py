@@ -9,7 +9,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.staff.fields import RupeesField, WholeNumberField, text_input
 
 from . import stock

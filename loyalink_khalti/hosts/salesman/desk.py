@@ -21,8 +21,9 @@ from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, TitleColumn
 from wagtail.admin.views.generic import WagtailAdminTemplateMixin
 
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import LoyalinkError
-from loyalink_khalti.money import npr, paisa
+from loyalink_khalti.money import paisa
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState

@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from loyalink_khalti.conf import formats
 from loyalink_khalti.hosts.page.models import Order, OrderStatus
-from loyalink_khalti.nepal import group_digits
 from loyalink_khalti.staff.admin_items import NumberItem, PermissionMenuItem
 from loyalink_khalti.staff.permissions import has_permission
 
@@ -46,7 +46,7 @@ def add_orders_to_send(request: HttpRequest, items: list[Any]) -> None:
     number = Order.objects.placed().filter(status=OrderStatus.PAID).count()
     items.append(
         NumberItem(
-            request, icon=OrdersView.header_icon, number=group_digits(number), order=490,
+            request, icon=OrdersView.header_icon, number=formats.number(number), order=490,
             label=ngettext("paid order to send", "paid orders to send", number),
             url=f"{reverse(OrdersView.index_url_name)}?status={OrderStatus.PAID.value}",
         )

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.hosts.page.models import Order, OrderNote
-from loyalink_khalti.money import Paisa, npr
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import received
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.staff.timeline import Event, received_event, refund_events

@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, TitleColumn
 
+from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.hosts.page.models import Order, OrderStatus
 from loyalink_khalti.hosts.page.site_settings import SHOP
-from loyalink_khalti.money import Paisa, npr, rupees
+from loyalink_khalti.money import Paisa, rupees
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.staff.listing import DaysAndSite, Listing
 from loyalink_khalti.staff.payment_search import payments_with_id
