@@ -53,6 +53,8 @@ class Quote:
     """Whether the account was merged into another: it has no points, and this purchase earns none."""
     redeemable: Points
     """The most points that this purchase can redeem, 0 where none fit."""
+    redeemable_value: Paisa
+    """Their value."""
     minimum: Points
     """The fewest points that a purchase can redeem."""
     increment: Points
@@ -92,6 +94,7 @@ def quote(
         _check_points(rules, points, total=total, balance=balance, minimum_due=minimum_due, member_id=member_id)
     points_value = ledger.points_value(rules, points)
     amount_due = Paisa(total - points_value)
+    redeemable = ledger.max_redeemable(rules, total=total, balance=balance, minimum_due=minimum_due)
     order = OrderSnapshot(
         lines=lines, shipping=shipping, discount=discount, points_value=points_value, at=timezone.now()
     )
@@ -100,7 +103,8 @@ def quote(
         points_balance=balance,
         points_blocked=account is not None and account.blocked and not merged,
         account_merged=merged,
-        redeemable=ledger.max_redeemable(rules, total=total, balance=balance, minimum_due=minimum_due),
+        redeemable=redeemable,
+        redeemable_value=ledger.points_value(rules, redeemable),
         minimum=rules.minimum_points,
         increment=rules.increment,
         steps=ledger.redeemable_steps(rules, total=total, balance=balance, minimum_due=minimum_due),

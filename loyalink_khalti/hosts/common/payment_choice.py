@@ -17,6 +17,8 @@ from .checkout import PaymentChoice, quote
 
 MOST_TYPED = 10**50
 """Above it a number of points is not compared with the balance any more."""
+OFFERED = "use_points"
+"""The name of the buttons that each offer one number of points."""
 
 
 class PaymentMethodForm(forms.Form):
@@ -38,10 +40,13 @@ class PaymentMethodForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "maxlength": "15"}),
     )
 
-    def __init__(self, *args: Any, options: Sequence[MethodOption], is_member: bool, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: Any = None, *args: Any, options: Sequence[MethodOption], is_member: bool, **kwargs: Any
+    ) -> None:
+        super().__init__(_with_offered_number(data), *args, **kwargs)
         self.options = options
         self.is_member = is_member
+        self.nearest: tuple[Points, ...] = ()
         choices = forms.ChoiceField(choices=[(str(option.method), option.title) for option in options])
         self.fields["payment_method"].choices = choices.choices  # type: ignore[attr-defined]  # it is a ChoiceField
         if not is_member:
@@ -68,6 +73,7 @@ class PaymentMethodForm(forms.Form):
         try:
             quoted = quote(basket, choice)
         except flow.PointsDoNotFit as exc:
+            self.nearest = exc.nearest
             self.add_error("points" if self.is_member else None, str(exc))
         except CannotPay as exc:
             self.add_error(None, str(exc))
@@ -77,7 +83,41 @@ class PaymentMethodForm(forms.Form):
         return self.is_valid()
 
     @property
+    def choice_so_far(self) -> PaymentChoice:
+        """Return what the form shows, sent or not, as far as it can be read."""
+        if self.is_bound:
+            self.is_valid()
+        values = self.cleaned_data if self.is_bound else self.initial
+        code, points = str(values.get("payment_method") or ""), Points(values.get("points") or 0)
+        return PaymentChoice.of(code, points=points) if code else PaymentChoice(points=points)
+
+    @property
+    def takes_points(self) -> bool:
+        """Whether orders with the method that the form shows use points; where it shows none, they may."""
+        code = self.choice_so_far.code
+        return next((option.takes_points for option in self.options if option.method == code), True)
+
+    @property
+    def points_error(self) -> str:
+        """Return why the number of points cannot be read or used, "" where nothing was sent or all is well."""
+        return " ".join(str(each) for each in self.errors.get("points", ()))
+
+    @property
     def choice(self) -> PaymentChoice:
         """Return the choice of a valid form."""
         points = Points(self.cleaned_data.get("points") or 0)
         return PaymentChoice.of(self.cleaned_data["payment_method"], points=points)
+
+
+def asks_for_figures(data: Any) -> bool:
+    """Return whether a sent form only asks what its choice would cost: "Apply", "Use all", the script."""
+    return data.get("action") == "update" or OFFERED in data
+
+
+def _with_offered_number(data: Any) -> Any:
+    """Return the data of a form with the number of the button that was pressed: "Use all (1,200)", "Use none"."""
+    if data is None or OFFERED not in data:
+        return data
+    changed = data.copy()
+    changed["points"] = data[OFFERED]
+    return changed

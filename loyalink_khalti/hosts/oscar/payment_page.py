@@ -1,15 +1,17 @@
 """Oscar's payment page: the payment methods, what the purchase earns and, for members, points to use on it."""
 
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from oscar.apps.checkout.views import PaymentMethodView as OscarPaymentMethodView
 
 from loyalink_khalti import conf
-from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice
-from loyalink_khalti.hosts.common.payment_choice import PaymentMethodForm
+from loyalink_khalti.hosts.common.payment_choice import PaymentMethodForm, asks_for_figures
+from loyalink_khalti.hosts.common.use_points import points_control
 from loyalink_khalti.ports import Costs
 
 from . import events, pricing
@@ -22,6 +24,12 @@ class KhaltiPaymentMethodMixin(pricing.PricedCheckoutMixin):
     get_success_response: Any
     render_to_response: Any
     template_name: Any = "loyalink_khalti/oscar/payment_method.html"
+    _shown_choice: PaymentChoice | None = None
+
+    @property
+    def choice(self) -> PaymentChoice:
+        """Return the choice whose total the page shows: while the customer tries one out, that."""
+        return super().choice if self._shown_choice is None else self._shown_choice
 
     def build_submission(self, **kwargs: Any) -> dict[str, Any]:
         """Return what the page after this one submits: there a shop adds the taxes that it knows late."""
@@ -32,6 +40,10 @@ class KhaltiPaymentMethodMixin(pricing.PricedCheckoutMixin):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = self._form(request.POST)
+        if asks_for_figures(request.POST):
+            form.errors.pop("payment_method", None)
+            self._shown_choice = form.choice_so_far
+            return self._page(form)
         if not form.is_valid() or not form.fits(self._basket):
             return self._page(form)
         self.store_choice(form.choice)
@@ -64,15 +76,15 @@ class KhaltiPaymentMethodMixin(pricing.PricedCheckoutMixin):
         return cast(HttpResponse, self.render_to_response(context))
 
     def _amounts(self, form: PaymentMethodForm) -> dict[str, Any]:
+        basket = self._basket
         try:
-            quote, redeemable_value = pricing.best_quote(self.request, self._costs())
+            control = points_control(self._costs(), form, site_key=basket.site_key, member_id=basket.member_id)
         except CannotPay as exc:
             return {"error": str(exc)}
         return {
-            "quote_without_points": quote,
-            "program": conf.program_texts(conf.site_key(self.request)),
-            "redeemable_value": npr(redeemable_value),
-            "amount_due": npr(quote.amount_due),
+            "points_control": control,
+            "program": conf.program_texts(basket.site_key),
+            "login_url": f"{reverse('customer:login')}?{urlencode({'next': self.request.path})}",
             "test_mode": any(each.test_mode and not each.unavailable_reason for each in form.options),
         }
 

@@ -21,8 +21,8 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.after_response import once_per_request
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, quote_costs
-from loyalink_khalti.money import Paisa, Points, paisa, rupees
-from loyalink_khalti.ports import Costs, Line, PaymentMethod
+from loyalink_khalti.money import Paisa, paisa, rupees
+from loyalink_khalti.ports import Costs, Line
 
 from .settings import CURRENCY, SHOP, options
 
@@ -175,15 +175,6 @@ def shares(amounts: Sequence[Decimal], total: Paisa) -> list[Paisa]:
 def quote(request: HttpRequest, costs: Costs, choice: PaymentChoice) -> flow.Quote:
     """Return the flow's quote. Raises ``PointsDoNotFit`` if the purchase cannot redeem the chosen points."""
     return quote_costs(costs, choice, site_key=conf.site_key(request), member_id=member_id(request))
-
-
-def best_quote(request: HttpRequest, costs: Costs) -> tuple[flow.Quote, Paisa]:
-    """Return a quote without points, and the value in paisa of the most points that the purchase can redeem."""
-    without_points = quote(request, costs, PaymentChoice())
-    if not without_points.redeemable:
-        return without_points, Paisa(0)
-    most = PaymentChoice(method=PaymentMethod.KHALTI, points=Points(without_points.redeemable))
-    return without_points, quote(request, costs, most).points_value
 
 
 def member_id(request: HttpRequest) -> str | None:

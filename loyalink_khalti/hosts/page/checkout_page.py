@@ -21,9 +21,9 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut, TotalChanged
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, quote
-from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.hosts.common.use_points import points_control
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Payment
-from loyalink_khalti.ports import PaymentMethod
 
 from . import open_basket
 from .checkout import page_checkout
@@ -132,15 +132,9 @@ def _page(
     payment_form: PaymentForm | None = None,
 ) -> HttpResponse:
     """Return the page for a basket without problems. ``data`` is what "Update" has sent."""
-    without_points = quote(basket, PaymentChoice())
     if payment_form is None:
-        payment_form = _payment_form(basket, data, choice=choice, quoted=without_points)
-    quoted, chosen = without_points, _chosen(payment_form)
-    try:
-        quoted = quote(basket, chosen)
-    except flow.PointsDoNotFit as exc:
-        if payment_form.is_bound and not payment_form.errors.get("points"):
-            payment_form.add_error("points" if payment_form.is_member else None, str(exc))
+        payment_form = _payment_form(basket, data, choice=choice)
+    control = points_control(basket.costs(), payment_form, site_key=basket.site_key, member_id=basket.member_id)
     if data is not None:
         payment_form.errors.pop("payment_method", None)
     context = {
@@ -149,49 +143,27 @@ def _page(
         "form": form,
         "payment_form": payment_form,
         "costs": basket.costs(),
-        "quote": quoted,
-        "quote_without_points": without_points,
-        "redeemable_value": npr(_redeemable_value(basket, without_points)),
+        "quote": control.quote,
+        "points_control": control,
         "is_member": payment_form.is_member,
         "program": conf.program_texts(basket.site_key),
         "login_url": login_url(request),
         "test_mode": any(each.test_mode and not each.unavailable_reason for each in payment_form.options),
         "pending": _pending(basket),
-        "has_errors": bool(form.errors or payment_form.errors),
+        "has_errors": bool(form.errors or payment_form.errors or control.refusal),
     }
     status = 422 if form.errors else 200
     return render(request, "loyalink_khalti/page/checkout.html", context, status=status)
 
 
-def _payment_form(
-    basket: PageBasket, data: Any = None, *, choice: PaymentChoice | None = None, quoted: flow.Quote | None = None
-) -> PaymentForm:
-    quoted = quoted or quote(basket, PaymentChoice())
+def _payment_form(basket: PageBasket, data: Any = None, *, choice: PaymentChoice | None = None) -> PaymentForm:
+    quoted = quote(basket, PaymentChoice())
     offered = basket.methods(khalti_unavailable_reason=quoted.khalti_unavailable_reason)
     can_be_chosen = [str(option.method) for option in offered if not option.unavailable_reason]
     wanted = choice.code if choice is not None else ""
     method = wanted if wanted in can_be_chosen else next(iter(can_be_chosen), None)
     initial = {"payment_method": method, "points": (choice.points or None) if choice is not None else None}
     return PaymentForm(data, options=offered, is_member=basket.member_id is not None, initial=initial)
-
-
-def _chosen(form: PaymentForm) -> PaymentChoice:
-    """Return the choice that a payment form shows, as far as it can be read."""
-    if not form.is_bound:
-        values = form.initial
-    else:
-        form.is_valid()
-        values = form.cleaned_data
-    points = Points(values.get("points") or 0)
-    code = str(values.get("payment_method") or "")
-    return PaymentChoice.of(code, points=points) if code else PaymentChoice(points=points)
-
-
-def _redeemable_value(basket: PageBasket, without_points: flow.Quote) -> Paisa:
-    """Return the value, in paisa, of the most points that the order can redeem."""
-    if not without_points.redeemable:
-        return Paisa(0)
-    return quote(basket, PaymentChoice(method=PaymentMethod.KHALTI, points=without_points.redeemable)).points_value
 
 
 def _pending(basket: PageBasket) -> Payment | None:

@@ -229,6 +229,24 @@ def test_a_member_uses_points_as_they_type_them_and_sees_them_on_the_card(house:
     assert Client().get("/khalti/points/").status_code == 302
 
 
+def test_the_control_for_points_shows_its_figures_and_offers_the_numbers_that_fit(house: TeaHouse) -> None:
+    """C9"""
+    client, trek, sita = Client(), house.trek(rupees=500), new_member(points=9_000)
+    client.force_login(sita, backend="django.contrib.auth.backends.ModelBackend")
+    buy(client, trek)
+
+    all_of_it = client.post(CHECKOUT, {"payment_method": "khalti", "use_points": "5000"})
+    refused = client.post(CHECKOUT, form_of(client, points="4,950"))
+    kept = client.get(CHECKOUT)
+
+    html = refused.content.decode()
+    assert hidden(all_of_it.content.decode(), "expected_due") == "0"
+    assert 'aria-describedby="lk-points_helptext lk-points_error"' in html
+    assert re.findall(r'name="use_points" value="(\d+)"', html[html.index("lk-points-refusal") :]) == ["4900", "5000"]
+    assert 'max="482"' in kept.content.decode()
+    assert not Order.objects.exists()
+
+
 def test_an_order_is_found_by_its_number_and_its_contact_and_nothing_else_is_said(house: TeaHouse) -> None:
     """W20"""
     client, other = Client(), Client()
