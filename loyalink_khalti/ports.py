@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from django.core.checks import CheckMessage
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from .money import Paisa, Points
 
@@ -77,13 +78,21 @@ class Line:
     """The host's own identity of the line, for example its primary key; unique within the Cart. "" in old Carts."""
     options: str = field(default="", repr=False)
     """What the customer chose or typed for the product: "Engraving: Sita". Personal data, so it can be erased."""
+    titles: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The title in other languages of the shop, by their codes, where the host has it and it differs."""
     stock: int | None = field(default=None, compare=False)
     """How many can be sold now, this purchase's included; None where stock is not tracked. It is not stored."""
 
     @property
+    def title_now(self) -> str:
+        """The title in the reader's language, where the host had one at the purchase."""
+        code = get_language() or ""
+        return self.titles.get(code) or self.titles.get(code.partition("-")[0]) or self.title
+
+    @property
     def name(self) -> str:
-        """The title with its options, by which people tell two lines of one product apart."""
-        return f"{self.title} ({self.options})" if self.options else self.title
+        """That title with its options, by which people tell two lines of one product apart."""
+        return f"{self.title_now} ({self.options})" if self.options else self.title_now
 
     @property
     def key(self) -> str:
@@ -91,7 +100,7 @@ class Line:
         return self.id or self.sku
 
 
-LINE_DETAILS = ("id", "options")
+LINE_DETAILS = ("id", "options", "titles")
 """Fields of a Line that are stored apart from the Cart: a new field of Line, Customer or Cart is one of these."""
 
 

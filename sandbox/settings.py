@@ -185,6 +185,7 @@ TEMPLATES = [
                 "oscar.apps.communication.notifications.context_processors.notifications",
                 "oscar.core.context_processors.metadata",
             ],
+            "libraries": {"currency_filters": "loyalink_khalti.hosts.oscar.currency_filters"},
         },
     },
 ]

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +23,7 @@ lines = st.builds(
     earns=st.booleans(),
     id=text,
     options=text,
+    titles=st.dictionaries(text, text, max_size=2),
 )
 carts = st.builds(
     Cart,
@@ -42,7 +45,27 @@ carts = st.builds(
 
 @given(carts)
 def test_a_cart_read_back_from_json_is_the_same_cart(cart: Cart) -> None:
-    assert Cart.from_json(json.loads(json.dumps(cart.to_json()))) == cart
+    read = Cart.from_json(json.loads(json.dumps(cart.to_json())))
+
+    assert read == cart
+    assert [line.titles for line in read.lines] == [line.titles for line in cart.lines]
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        ("en", "Lokta journal (A5)"),
+        ("ne", "लोक्ता डायरी (A5)"),
+        ("ne-np", "लोक्ता डायरी (A5)"),
+        ("fr", "Lokta journal (A5)"),
+    ],
+)
+def test_a_line_has_the_name_that_the_reader_understands(language: str, name: str) -> None:
+    titles = {"ne": "लोक्ता डायरी"}
+    line = Line(sku="1", title="Lokta journal", options="A5", quantity=1, unit=Paisa(1), total=Paisa(1), titles=titles)
+
+    with override(language):
+        assert line.name == name
 
 
 FIRST_SHAPE = {

@@ -22,6 +22,7 @@ from loyalink_khalti import conf
 from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut, TotalChanged
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, new_order_number, order_name
 from loyalink_khalti.hosts.common.payment_methods import method_options
+from loyalink_khalti.hosts.common.titles import other_titles
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Cart, Costs, Customer, Line, MethodOption, PaymentMethod
 
@@ -96,7 +97,8 @@ class Freeze:
         order_lines = _create_lines(order, basket)
         reservations.allocate_stock(_quantities(basket), rows)
         basket.freeze()
-        lines = (replace(line, id=str(order_lines[line.id])) for line in costs.lines)
+        titles = {str(line.pk): other_titles(line.product.get_title) for line in basket.all_lines()}
+        lines = (replace(line, id=str(order_lines[line.id]), titles=titles[line.id]) for line in costs.lines)
         return self._cart(order, reservations.with_stock(lines, rows), costs)
 
     def _lock(self) -> Any:

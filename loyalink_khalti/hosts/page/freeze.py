@@ -3,7 +3,7 @@
 Nothing that was read before is trusted: pages, prices and delivery are read again, and stock is taken under lock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from loyalink_khalti.ports import Cart, Costs, Customer, PaymentMethod
 from . import details, stock
 from .models import Order, OrderLine
 from .pricing import PricedItem, sold_out_text, wanted_stock
+from .products import other_titles
 from .site_settings import SHOP, DeliveryOption, number_prefix, shop_name
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Freeze:
 
     def _cart(self, order: Order, frozen: _Frozen, rows: list[OrderLine], before: dict[stock.Key, int]) -> Cart:
         lines = zip(frozen.basket.lines, rows, strict=True)
+        titles = other_titles(line.page for line in frozen.basket.lines)
         return Cart(
             shop=SHOP,
             ref=order.number,
@@ -113,7 +115,10 @@ class Freeze:
             site_key=order.site_key,
             language=order.language,
             name=order_name(shop_name(frozen.basket.settings), order.number),
-            lines=tuple(line.as_line(str(row.pk), before.get(line.stock_key)) for line, row in lines),
+            lines=tuple(
+                replace(line.as_line(str(row.pk), before.get(line.stock_key)), titles=titles.get(line.page.pk, {}))
+                for line, row in lines
+            ),
             shipping=frozen.costs.shipping,
             discount=frozen.costs.discount,
             total=frozen.costs.total,

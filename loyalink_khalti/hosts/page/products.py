@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from wagtail.models import PageViewRestriction, Site
@@ -38,6 +39,22 @@ def published(pks: Iterable[int]) -> list[Any]:
     if aliases := [page for page in products if page.alias_of_id]:
         prefetch_related_objects(aliases, "alias_of")
     return products
+
+
+def other_titles(pages: Iterable[Any]) -> dict[int, dict[str, str]]:
+    """Return the titles of the published translations of pages, by the page's pk and the language; in one query.
+
+    In no query where the site has one language.
+    """
+    by_key = {page.translation_key: page for page in pages}
+    if not getattr(settings, "WAGTAIL_I18N_ENABLED", False):
+        return {}
+    found = apps.get_model(PAGE_MODEL).objects.filter(translation_key__in=by_key, live=True)
+    titles: dict[int, dict[str, str]] = defaultdict(dict)
+    for key, code, title in found.values_list("translation_key", "locale__language_code", "title"):
+        if title != by_key[key].title:
+            titles[by_key[key].pk][code] = title
+    return titles
 
 
 def _root_paths(request: HttpRequest) -> tuple[str, ...] | None:

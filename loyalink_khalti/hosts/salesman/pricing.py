@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotPay
+from loyalink_khalti.hosts.common.titles import other_titles
 from loyalink_khalti.money import Paisa, Points, paisa, rupees, shares
 from loyalink_khalti.points_choices import chosen_points
 from loyalink_khalti.ports import Costs, Line, PaymentMethod
@@ -87,6 +89,7 @@ def _lines(items: Sequence[Any], totals: Sequence[int]) -> tuple[Line, ...]:
             id=str(number),
             sku=str(item.code),
             title=str(item.name),
+            titles=other_titles(partial(getattr, item, "name")),
             options=_options(item.extra),
             quantity=item.quantity,
             unit=rounded(rupees(Paisa(total)) / item.quantity),

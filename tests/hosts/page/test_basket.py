@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 from wagtail.models import Locale, PageViewRestriction
 
 from loyalink_khalti.errors import CannotPay, InvalidDetails, SoldOut
@@ -151,6 +152,22 @@ def test_translations_of_a_page_sell_from_one_stock_and_a_copy_from_none(house: 
     alias = trek.create_alias(update_slug="alias")
     freeze(basket_of(Item(page=alias.pk)))
     assert house.left(trek) == 0
+
+
+def test_an_order_has_the_titles_of_its_pages_in_every_language(house: TeaHouse, settings: Any) -> None:
+    settings.WAGTAIL_I18N_ENABLED = True
+    trek, tea = house.trek(), house.trek("Tea")
+    nepali, _created = Locale.objects.get_or_create(language_code="ne")
+    house.site.root_page.copy_for_translation(nepali)
+    translated = trek.copy_for_translation(nepali)
+    translated.title = "लाङटाङ पदयात्रा"
+    translated.save_revision().publish()
+
+    cart = freeze(basket_of(Item(page=trek.pk), Item(page=tea.pk)))
+
+    assert [line.titles for line in cart.lines] == [{"ne": "लाङटाङ पदयात्रा"}, {}]
+    with override("ne"):
+        assert [line.name for line in cart.lines] == ["लाङटाङ पदयात्रा", "Tea"]
 
 
 def test_a_session_basket_adds_up_and_reads_anything_a_session_may_hold(house: TeaHouse) -> None:
