@@ -112,7 +112,7 @@ INSTALLED_APPS = [
     # Oscar
     "oscar.config.Shop",
     "oscar.apps.analytics.apps.AnalyticsConfig",
-    "loyalink_khalti.hosts.oscar.apps.CheckoutConfig",
+    "sandbox.shop.checkout.CheckoutConfig",
     "sandbox.shop.address.apps.AddressConfig",
     "sandbox.shop.shipping.apps.ShippingConfig",
     "oscar.apps.catalogue.apps.CatalogueConfig",

@@ -1,0 +1,167 @@
+"""A customer with a keyboard and nothing else, whose every page is looked through for faults."""
+
+import shutil
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.browser import axe
+
+MOST_TABS = 120
+"""More stops than any page has."""
+TIMEOUT = 30
+"""Seconds to wait for a page."""
+FOCUSED = """
+const element = document.activeElement;
+if (!element || element === document.body || element.tabIndex < 0) return null;
+const ring = each => {
+  const style = getComputedStyle(each);
+  return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== "none";
+};
+const box = element.getBoundingClientRect();
+const x = Math.min(Math.max(box.left + box.width / 2, 0), innerWidth - 1), y = box.top + box.height / 2;
+const top = document.elementFromPoint(x, y);
+const label = element.closest("label");
+return {
+  wanted: element.matches(arguments[0]),
+  name: element.outerHTML.slice(0, 140),
+  ring: ring(element) || (label && ring(label)) || false,
+  covered: box.width > 2 && y >= 0 && y < innerHeight && !!top && !element.contains(top) && !top.contains(element)
+    ? top.outerHTML.slice(0, 100) : "",
+};
+"""
+WIDER = """
+const over = document.documentElement.scrollWidth - innerWidth;
+if (over <= 0) return "";
+const reaches = element => element.getBoundingClientRect().right > innerWidth + 1;
+const widest = [...document.querySelectorAll("body *")].reverse().find(reaches);
+return `${over} px wider than the window: ${widest ? widest.outerHTML.slice(0, 120) : ""}`;
+"""
+
+
+def start_browser(*, width: int, height: int, scripts: bool = True) -> Chrome:
+    """Start a Chromium whose pages are as wide as a phone's or a desk's, and which keeps what pages complain of."""
+    options = ChromeOptions()
+    for option in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--lang=en"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.set_script_timeout(TIMEOUT)
+    driver.execute_cdp_cmd(  # a window of Chromium is never narrower than 500 px
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+    )
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+    return driver
+
+
+class Customer:
+    """Goes through a shop by Tab, Space, Enter and typing. ``faults`` has what is wrong with the pages on the way."""
+
+    def __init__(self, driver: Chrome, shop: str, *, scripts: bool) -> None:
+        self.driver = driver
+        self.shop = shop
+        self.faults: list[str] = []
+        self._scripts = scripts
+        self._looked_at: set[str] = set()
+
+    def open(self, path: str) -> None:
+        """Type an address."""
+        self.driver.get(path if path.startswith("http") else self.shop + path)
+
+    def look(self, name: str) -> None:
+        """Look through the page that is shown, once for each ``name``: axe, its width, and what Chromium's log says."""
+        if name in self._looked_at:
+            return
+        self._looked_at.add(name)
+        if wider := self.driver.execute_script(WIDER):
+            self._add(f"{name}: {wider}")
+        self._add(*(f"{name}: {fault}" for fault in (*self._log(), *self._axe())))
+
+    def _add(self, *faults: str) -> None:
+        self.faults += [fault for fault in dict.fromkeys(faults) if fault not in self.faults]
+
+    def _axe(self) -> list[str]:
+        if self._scripts:
+            return axe.violations(self.driver)
+        # The page has been built without scripts, and stays so; axe itself is one.
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+        found = axe.violations(self.driver)
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        return found
+
+    def _log(self) -> Iterator[str]:
+        """Yield what the page's policy has refused, scripts that failed, and files that are missing."""
+        shown = self.driver.current_url
+        for entry in self.driver.get_log("browser"):
+            is_the_page = entry["message"].startswith(f"{shown} ") and "Failed to load resource" in entry["message"]
+            if entry["level"] == "SEVERE" and not is_the_page:  # a page that says 404 itself is one of ours, too
+                yield str(entry["message"])
+
+    def go(self, selector: str) -> None:
+        """Press Tab until the wanted element has the focus, and note stops that cannot be seen."""
+        for _ in range(MOST_TABS):
+            stop = self.driver.execute_script(FOCUSED, selector)
+            if stop:
+                self._note(stop)
+                if stop["wanted"]:
+                    return
+            self.keys(Keys.TAB)
+        raise AssertionError(f"no Tab leads to {selector} on {self.driver.current_url}: {self.text[:400]}")
+
+    def _note(self, stop: dict[str, str]) -> None:
+        where = urlsplit(self.driver.current_url).path
+        if not stop["ring"]:
+            self._add(f"{where}: the focus cannot be seen on {stop['name']}")
+        if stop["covered"]:
+            self._add(f"{where}: {stop['covered']} covers the focused {stop['name']}")
+
+    def press(self, selector: str) -> None:
+        """Go to a link or button, press Enter and wait for the next page."""
+        self.go(selector)
+        page = self.driver.find_element(By.TAG_NAME, "html")
+        self.keys(Keys.ENTER)
+        WebDriverWait(self.driver, TIMEOUT, 0.05).until(lambda _driver: self._has_left(page))
+
+    def _has_left(self, page: object) -> bool:
+        try:
+            is_other = self.driver.find_element(By.TAG_NAME, "html") != page
+            return is_other and bool(self.driver.execute_script("return document.readyState === 'complete'"))
+        except Exception:  # noqa: BLE001 - between two pages
+            return False
+
+    def tick(self, selector: str) -> None:
+        """Choose a radio button. The arrows move within its group, of which Tab enters the chosen one."""
+        name = self.driver.find_element(By.CSS_SELECTOR, selector).get_attribute("name")
+        self.go(f"[name='{name}']")
+        for _ in range(len(self.driver.find_elements(By.NAME, str(name)))):
+            if self.driver.execute_script("return document.activeElement.matches(arguments[0])", selector):
+                self.keys(Keys.SPACE)
+                return
+            self.keys(Keys.ARROW_DOWN)
+        raise AssertionError(f"no arrow leads to {selector}")
+
+    def fill(self, selector: str, text: str) -> None:
+        """Type into a field in place of what it has."""
+        self.go(selector)
+        ActionChains(self.driver).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).send_keys(text).perform()
+
+    def skip_to_content(self, selector: str) -> None:
+        """Follow the page's skip link, the first stop but for the bar above it."""
+        self.go(selector)
+        self.keys(Keys.ENTER)
+
+    def keys(self, keys: str) -> None:
+        ActionChains(self.driver).send_keys(keys).perform()
+
+    def has(self, selector: str) -> bool:
+        return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.driver.find_element(By.TAG_NAME, "body").text.split())

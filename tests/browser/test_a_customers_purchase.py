@@ -1,0 +1,119 @@
+"""The whole purchase in Chromium, by keyboard alone, under a strict Content-Security-Policy: axe finds nothing at all.
+
+In both languages, at the width of a small phone, of a phone and of a desk, with scripts and without. A run has one of
+these, and with ``--all`` every one.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+
+from tests.browser import axe
+from tests.browser.keyboard import Customer, start_browser
+from tests.stories.browser_session import PASSWORD
+from tests.stories.running_store import Store
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+WIDTHS = {320: 640, 390: 844, 1366: 768}
+"""Widths of a window in CSS pixels, and its heights."""
+LANGUAGES = ("en", "ne")
+USUAL = ("ne", 320, True)
+"""What every run has: the longer language on the smallest phone."""
+SKIP = "a[href='#main'], a[href='#content']"
+
+
+def every_way() -> Iterator[Any]:
+    for way in product(LANGUAGES, WIDTHS, (True, False)):
+        language, width, scripts = way
+        name = f"{language}-{width}-{'with' if scripts else 'without'}-scripts"
+        yield pytest.param(*way, id=name, marks=() if way == USUAL else pytest.mark.slow)
+
+
+@pytest.fixture
+def customer(store: Store, width: int, scripts: bool) -> Iterator[Customer]:
+    if not axe.script():
+        pytest.skip("no npm here, or no registry: axe-core cannot be installed")
+    driver = start_browser(width=width, height=WIDTHS[width], scripts=scripts)
+    try:
+        yield Customer(driver, store.url, scripts=scripts)
+    finally:
+        driver.quit()
+
+
+@pytest.mark.parametrize(("language", "width", "scripts"), every_way())
+def test_a_member_buys_by_keyboard_and_axe_finds_nothing(customer: Customer, language: str) -> None:
+    find_a_product(customer, language)
+    log_in_at_the_checkout(customer, "sita@example.com")
+    choose_delivery_and_points(customer)
+    pay_at_khalti(customer)
+    look_back(customer)
+
+    assert customer.faults == []
+
+
+def find_a_product(customer: Customer, language: str) -> None:
+    customer.open("/")
+    if language != "en":
+        customer.press(f"button[name='language'][value='{language}']")
+    customer.look("home")
+    customer.skip_to_content(SKIP)
+    customer.press("main a[href*='/shop/catalogue/category/']")
+    customer.look("category")
+    customer.skip_to_content(SKIP)
+    customer.press("main article h3 a")
+    customer.look("product")
+    customer.skip_to_content(SKIP)
+    customer.press("#add_to_basket_form [type='submit']")
+    customer.open("/shop/basket/")
+    customer.look("basket")
+    customer.skip_to_content(SKIP)
+    customer.press("main a[href$='/shop/checkout/']")
+
+
+def log_in_at_the_checkout(customer: Customer, email: str) -> None:
+    customer.look("gateway")
+    customer.skip_to_content(SKIP)
+    customer.fill("[name='username']", email)
+    customer.tick("[name='options'][value='existing']")
+    customer.fill("[name='password']", PASSWORD)
+    customer.press("main [type='submit']")
+
+
+def choose_delivery_and_points(customer: Customer) -> None:
+    customer.look("delivery address")
+    customer.skip_to_content(SKIP)
+    customer.press("form[id^='select_shipping_address'] [type='submit']")
+    customer.look("delivery")
+    customer.skip_to_content(SKIP)
+    customer.press("main [type='submit']")
+    customer.look("payment")
+    customer.skip_to_content(SKIP)
+    customer.tick("[name='payment_method'][value='khalti']")
+    customer.fill("[name='points']", "100")
+    customer.press("main button.btn-primary[type='submit']")
+    customer.look("preview")
+    customer.skip_to_content(SKIP)
+    customer.press("main button[form='place_order_form']")
+
+
+def pay_at_khalti(customer: Customer) -> None:
+    customer.look("Khalti")
+    customer.fill("#khalti_id", "9800000001")
+    customer.fill("#mpin", "1111")
+    customer.fill("#otp", "987654")
+    customer.press("button[value='pay']")
+    customer.look("thank you")
+
+
+def look_back(customer: Customer) -> None:
+    customer.open("/shop/accounts/orders/")
+    customer.look("orders")
+    customer.skip_to_content(SKIP)
+    customer.press("main .orders a, main h2 a")
+    customer.look("order")
+    customer.open("/shop/accounts/points/")
+    customer.look("points")
+    assert "100" in customer.text
