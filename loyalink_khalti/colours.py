@@ -34,7 +34,7 @@ def text_on(colour: str) -> str:
 def readable(colour: str, *, on: str) -> str:
     """Return ``colour``, or the nearest shade of it, darker or lighter, that can be read as text on ``on``."""
     towards = BLACK if text_on(on) == BLACK else WHITE
-    shades = (_mix(colour, towards, step / _STEPS) for step in range(_STEPS + 1))
+    shades = (mix(colour, towards, step / _STEPS) for step in range(_STEPS + 1))
     return next(shade for shade in shades if contrast(shade, on) >= READABLE)
 
 
@@ -53,7 +53,7 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
 
 
-def _mix(colour: str, other: str, share: float) -> str:
+def mix(colour: str, other: str, share: float) -> str:
     """Return ``colour`` with ``share`` (0 to 1) of the other one in it."""
     mixed = (round(a + (b - a) * share) for a, b in zip(_rgb(colour), _rgb(other), strict=True))
     return "#{:02x}{:02x}{:02x}".format(*mixed)

@@ -57,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "REPORTS_DATABASE": None,
     "DIGITS": "latin",
     "CALENDAR": "ad",
+    "COLOUR_SCHEME": "host",
     "GUEST_CLAIMS": False,
     "ALLOW_SELF_DEALING": False,
     "ALLOW_TEST_PAYMENTS": False,

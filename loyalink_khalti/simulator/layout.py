@@ -23,7 +23,8 @@ $head<style>$style</style>
 <body class="$kind">
 <header class="top"><div class="in"><a class="wordmark" href="/">Khalti <span>simulator</span></a>$corner</div>
 </header>
-<aside class="banner" aria-label="Simulation"><strong>Simulated: no money moves</strong><span> · this is not Khalti</span>
+<aside class="banner" aria-label="Simulation">
+<strong>Simulated: no money moves</strong><span> · this is not Khalti</span>
 </aside>
 <main class="in">
 $body

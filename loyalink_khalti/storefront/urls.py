@@ -9,6 +9,7 @@ from loyalink_khalti.token_pages import TOKEN
 from . import views
 from .claim import ClaimView
 from .health import HealthView
+from .look import ThemeView
 
 app_name = "loyalink_khalti"
 
@@ -22,5 +23,6 @@ urlpatterns = [
     path("cancel/<payment_token:token>/", views.CancelView.as_view(), name="cancel"),
     path("claim/<signed_token:token>/", ClaimView.as_view(), name="claim"),
     path("health/", HealthView.as_view(), name="health"),
+    path("theme.css", ThemeView.as_view(), name="theme"),
     path("", views.not_found, name="index"),
 ]

@@ -1,7 +1,7 @@
 """axe-core looks through a page for what people with disabilities cannot use: https://github.com/dequelabs/axe-core.
 
-Its script comes from npm by the lock file of this folder, once for an environment of Python. All of its rules are used but
-the experimental ones, ``target-size`` of WCAG 2.2 too, which axe leaves out unless asked.
+Its script comes from npm by the lock file of this folder, once for an environment of Python. All of its rules are used
+but the experimental ones, ``target-size`` of WCAG 2.2 too, which axe leaves out unless asked.
 """
 
 import shutil

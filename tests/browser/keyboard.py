@@ -75,7 +75,7 @@ class Customer:
         self.driver.get(path if path.startswith("http") else self.shop + path)
 
     def look(self, name: str) -> None:
-        """Look through the page that is shown, once for each ``name``: axe, its width, and what Chromium's log says."""
+        """Look through the page that is shown, once for each ``name``: axe, its width, Chromium's log."""
         if name in self._looked_at:
             return
         self._looked_at.add(name)
