@@ -29,6 +29,8 @@
         ├── CannotAdjust                staff cannot adjust the points like this
         │   └── AdjustmentLimitExceeded more than this member of staff may adjust at once, or in a day
         ├── InsufficientPoints          the account has fewer points available
+        ├── MemberLeft                  the member has left the programme, and gets no points
+        ├── TermsChanged                the terms of the programme are not those that the customer has read
         ├── AccountBlocked              the account is blocked
         │   └── AccountMerged           the account was merged into another one, which has its points
         └── LedgerConflict              the idempotency key was used before with other figures
@@ -193,6 +195,14 @@ class SelfDealing(CannotAdjust, CannotRefund, CannotRecord, CannotResolve, Canno
 
 class InsufficientPoints(LedgerError):
     """The account has fewer points available than requested."""
+
+
+class MemberLeft(LedgerError):
+    """The member has left the programme, and gets no points."""
+
+
+class TermsChanged(LedgerError):
+    """The terms of the programme are not those that the customer has read."""
 
 
 class AccountBlocked(LedgerError):

@@ -17,6 +17,7 @@ from .loyalty.models import (
     MonthlyTotal,
 )
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
+from .loyalty.terms import MembershipEvent, TermsText
 from .outbox import Message
 from .payments.cancelled_orders import CancelledOrder
 from .payments.flag_entries import FlagEntry
@@ -49,6 +50,7 @@ __all__ = [
     "LastRun",
     "Lot",
     "LoyaltySettings",
+    "MembershipEvent",
     "Message",
     "MissingOrder",
     "MonthlyTotal",
@@ -64,5 +66,6 @@ __all__ = [
     "RefundApplied",
     "ShopDetails",
     "SiteKey",
+    "TermsText",
     "UnmatchedPayment",
 ]

@@ -11,12 +11,13 @@ from django.db import transaction
 from django.db.models import Q
 
 from loyalink_khalti.clock import time_of
-from loyalink_khalti.errors import InsufficientPoints
+from loyalink_khalti.errors import InsufficientPoints, MemberLeft
 from loyalink_khalti.money import Points
 
+from .accounts import open_account
 from .buckets import Bucket, EntryKind
 from .models import Account, Entry, EntryNote, IdempotencyKey
-from .posting import Posting, is_first_time, open_account
+from .posting import Posting, is_first_time
 from .program import Program, current_version
 
 IMPORT = "import"
@@ -38,7 +39,8 @@ def adjust(
     """Add or (negative) deduct whole points, once per ``key``; return ``points``.
 
     Added points expire as the rules say, or at ``expires_at``. Raises ``InsufficientPoints`` where fewer points are
-    available than are to be deducted, and ``LedgerConflict`` where the key was used with other figures.
+    available than are to be deducted, ``MemberLeft`` for a member who has left the programme, and ``LedgerConflict``
+    where the key was used with other figures.
     """
     account = open_account(site_key, member_id)
     figures = f"{member_id}:{points}" + (f":{expires_at.isoformat()}" if expires_at else "")
@@ -46,6 +48,8 @@ def adjust(
         return Points(points)
     version = current_version(site_key)
     posting = Posting.lock(account.pk, actor=actor, reason=reason, version_id=version.pk)
+    if posting.account.left_at is not None:
+        raise MemberLeft(f"member {member_id} has left the programme")
     name = _entry_key(account, key)
     if points > 0:
         now = time_of(posting.account)
@@ -74,13 +78,13 @@ def _entry_key(account: Account, key: str) -> str:
     return f"adjust:{account.program_id}:{key}"
 
 
-def set_blocked(*, site_key: str, member_id: str, blocked: bool) -> bool:
+def set_blocked(*, site_key: str, member_id: str, blocked: bool, reason: str = "") -> bool:
     """Block a member's account or unblock it; return whether that changed anything.
 
-    A blocked account earns points and cannot redeem them.
+    A blocked account earns points and cannot redeem them. Its member is shown the ``reason``, a code.
     """
-    account = open_account(site_key, member_id)
-    return bool(Account.objects.filter(pk=account.pk, blocked=not blocked).update(blocked=blocked))
+    account = Account.objects.filter(pk=open_account(site_key, member_id).pk, blocked=not blocked)
+    return bool(account.update(blocked=blocked, block_reason=reason if blocked else ""))
 
 
 # Imports

@@ -16,6 +16,7 @@ from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind, HoldState
 from .closed_months import rebuild_months, wrong_accounts, wrong_months
 from .models import Account, Allocation, Entry, Hold, Lot
 from .orders import OrderAward, OrderRedemption
+from .posting import LEFT
 from .program import Program, first_seal, seal
 
 __all__ = ["Violation", "rebuild_months", "repair", "violations"]
@@ -36,7 +37,7 @@ def violations() -> Iterator[Violation]:
             for invariant, detail in found:
                 yield f"account {account.pk}", invariant, detail
     for program in Program.objects.order_by("pk"):
-        for invariant, detail in (*_check_program(program), *_check_versions(program)):
+        for invariant, detail in (*_check_program(program), *_check_forfeited(program), *_check_versions(program)):
             yield f"programme {program}", invariant, detail
     for program, month in wrong_months():
         yield f"programme {program}", "L16", f"the sums of {month:%Y-%m} are not those of its entries"
@@ -150,6 +151,8 @@ def _check_merged(account: Account, merged: Balances) -> Iterator[tuple[str, str
             yield "L15", f"merged accounts {name} {merged.get(name, 0)}, {kept} are counted"
     if account.is_void and (account.available or account.pending or account.owed or merged):
         yield "L15", "its member is erased, but it has points or is merged into; loyalty_run writes them off"
+    if account.left_at is not None and (account.available or account.pending or (account.owed and account.forfeited)):
+        yield "L17", "its member has left, but it has points; loyalty_run writes them off"
 
 
 def _check_versions(program: Program) -> Iterator[tuple[str, str]]:
@@ -178,6 +181,16 @@ def _check_program(program: Program) -> Iterator[tuple[str, str]]:
         yield "L8", f"{clawed_back} points of purchases were clawed back, the entries say {reversed_points}"
     if restored != restored_points:
         yield "L9", f"{restored} points of purchases were restored, the entries say {restored_points}"
+
+
+def _check_forfeited(program: Program) -> Iterator[tuple[str, str]]:
+    """Compare over all accounts what members lost by leaving: a merge moves it to the account that stays."""
+    entries = Entry.objects.filter(account__program=program, kind=EntryKind.WRITE_OFF, reason_code=LEFT)
+    lost = entries.filter(dst=Bucket.WRITTEN_OFF).aggregate(total=Sum("amount"))["total"] or 0
+    repaid = entries.filter(dst=Bucket.OWED).aggregate(total=Sum("amount"))["total"] or 0
+    kept = Account.objects.filter(program=program).aggregate(total=Sum("forfeited"))["total"] or 0
+    if kept != lost - repaid:
+        yield "L17", f"members have forfeited {kept} points, the entries say {lost - repaid}"
 
 
 def _replay(ids: list[int]) -> dict[int, Balances]:

@@ -9,10 +9,11 @@ from django.utils import timezone
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 
+from .accounts import own_account
 from .buckets import Bucket
 from .earning import held_tier, tier_points
 from .models import Account, Entry, Lot
-from .posting import overdue_points, own_account
+from .posting import overdue_points
 from .program import current_version
 from .rules import Rules, points_value
 

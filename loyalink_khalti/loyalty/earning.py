@@ -213,9 +213,9 @@ SIGNUP = MemberBonus(name="signup", reason="sign_up", points=lambda rules: rules
 def award_bonus(bonus: MemberBonus, *, site_key: str, member_id: str, occasion: str = "") -> Points:
     """Award a bonus in whole points, once per member and ``occasion`` (the year of a birthday, say).
 
-    Return 0 where the rules give no such bonus, where earning is paused, where the account has ended by a merge, and
-    where the bonus was awarded before, however many points it was then: to this account or to one that was merged into
-    it. Runs in a transaction of its own or in the caller's.
+    Return 0 where the rules give no such bonus, where earning is paused, where the account has ended by a merge or its
+    member has left, and where the bonus was awarded before, however many points it was then: to this account or to one
+    that was merged into it. Runs in a transaction of its own or in the caller's.
     """
     version = current_version(site_key)
     points = bonus.points(version.rules)
@@ -225,6 +225,8 @@ def award_bonus(bonus: MemberBonus, *, site_key: str, member_id: str, occasion: 
         try:
             account = lock_account(site_key, member_id)
         except AccountMerged:
+            return Points(0)
+        if account.left_at is not None:
             return Points(0)
         posting = Posting(account=account, reason=bonus.reason, version_id=version.pk)
         scope, keys = f"{account.program_id}:{bonus.name}", [_bonus_key(pk, occasion) for pk in account.with_merged()]

@@ -10,6 +10,7 @@ a verb of this module only where there is neither a purchase nor a limit for sta
 commands ``loyalty_import`` and ``loyalty_run``. ``docs/architecture.md`` has the whole rule.
 """
 
+from .accounts import find_account, open_account, own_account, surviving_account
 from .adjustments import (
     DEFAULT_BATCH,
     ImportedRow,
@@ -25,7 +26,8 @@ from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
 from .lots import available_lots
 from .members import erase, merge, personal_data
-from .posting import find_account, open_account, overdue_points, own_account, surviving_account
+from .membership import LeavingPreview, Membership, accept_terms, leave, membership, preview_leaving
+from .posting import overdue_points
 from .preview import (
     AccountPreview,
     ErasurePreview,
@@ -66,6 +68,8 @@ __all__ = [
     "ExpiryNotice",
     "ImportRow",
     "ImportedRow",
+    "LeavingPreview",
+    "Membership",
     "OrderExample",
     "OrderSnapshot",
     "PointsCard",
@@ -73,6 +77,7 @@ __all__ = [
     "RefundedParts",
     "RefundedPoints",
     "SweepResult",
+    "accept_terms",
     "accounts_to_notify",
     "activate",
     "adjust",
@@ -95,8 +100,10 @@ __all__ = [
     "import_key",
     "import_points",
     "late_capture",
+    "leave",
     "lowest_tier",
     "max_redeemable",
+    "membership",
     "merge",
     "nearest_redeemable",
     "newest_entries",
@@ -112,6 +119,7 @@ __all__ = [
     "preview_adjustment",
     "preview_award",
     "preview_erasure",
+    "preview_leaving",
     "preview_merge",
     "preview_refund",
     "preview_reversal",

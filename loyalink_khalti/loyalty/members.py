@@ -8,13 +8,15 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from loyalink_khalti.clock import DatabaseTime
-from loyalink_khalti.errors import LedgerError
+from loyalink_khalti.errors import LedgerError, MemberLeft
 from loyalink_khalti.money import Points
 
+from .accounts import erased_scope, open_account, own_account, surviving_account
 from .buckets import Bucket, EntryKind, HoldState
 from .earning import update_tier
 from .models import Account, Entry, EntryNote, Hold, IdempotencyKey, Lot
-from .posting import ERASED, Posting, erased_scope, open_account, own_account, surviving_account
+from .posting import ERASED, Posting
+from .terms import MembershipEvent
 
 BATCH = 500
 """Rows that are written at once."""
@@ -39,17 +41,21 @@ def merge(*, site_key: str, member_id: str, into: str, actor: str | None = None)
         return _merged_before(site_key, member_id, into)
     if old.account.is_void or new.account.is_void:
         raise LedgerError("one of the members has just been erased; check again")
+    if old.account.left_at is not None or new.account.left_at is not None:
+        raise MemberLeft("one of the members has left the programme; merge them when they have joined again")
     _forbid_holds(old.account)
     key = f"merge:{ends}:{stays}:{old.account.seq}"  # numbered: after an erasure the same two can be merged again
     _move_lots(old, new, _filled_lots(old.account), key=key)
     owed = old.account.owed
+    new.account.forfeited, old.account.forfeited = new.account.forfeited + old.account.forfeited, 0
     old.transfer(EntryKind.MERGE_OUT, Bucket.ADJUSTED, Bucket.OWED, owed, key=f"{key}:owed:out")
     new.transfer(EntryKind.MERGE_IN, Bucket.OWED, Bucket.ADJUSTED, owed, key=f"{key}:owed:in")
     new.repay()
     _count_merged(new.account, old.account, sign=1)
     is_blocked = old.account.blocked or new.account.blocked
     Account.objects.filter(pk=ends).update(successor=stays, merged_at=DatabaseTime(), blocked=True)
-    Account.objects.filter(pk=stays).update(blocked=is_blocked)
+    reason = new.account.block_reason or old.account.block_reason
+    Account.objects.filter(pk=stays).update(blocked=is_blocked, block_reason=reason)
     new.account.blocked = is_blocked
     update_tier(new.account, new.rules)  # after the first has ended: its points count too
     old.post()
@@ -217,6 +223,8 @@ def personal_data(*, site_key: str, member_id: str) -> dict[str, Any]:
         "balances": {name: getattr(account, name) for name in ("available", "pending", "held", "owed")},
         "lifetime": {"earned": account.earned_in_all, "redeemed": account.redeemed_in_all},
         "tier": account.tier,
+        "left_at": account.left_at and account.left_at.isoformat(),
+        "membership": _membership_events(accounts),
         "lots": [
             {
                 "original": lot.original,
@@ -242,3 +250,18 @@ def personal_data(*, site_key: str, member_id: str) -> dict[str, Any]:
             for entry in entries
         ],
     }
+
+
+def _membership_events(accounts: Iterable[int]) -> list[dict[str, Any]]:
+    """Return which terms a member has accepted when, in the words that they have read, and when they have left."""
+    events = MembershipEvent.objects.filter(account__in=accounts).order_by("pk").select_related("terms")
+    return [
+        {
+            "at": event.at.isoformat(),
+            "event": event.kind,
+            "terms_version": event.terms.version if event.terms else None,
+            "language": event.terms.language if event.terms else None,
+            "terms": event.terms.sentences if event.terms else None,
+        }
+        for event in events
+    ]

@@ -4,6 +4,7 @@ The balances of an account are a cache, kept by the same transaction and under c
 user's pk and purchases by ``shop:ref``, both as text, so that deleting elsewhere never touches them.
 """
 
+from datetime import datetime
 from functools import reduce
 from operator import or_
 
@@ -44,6 +45,10 @@ class Account(Timed, models.Model):
         null=True, blank=True, help_text="when the earned points fell below the tier"
     )
     blocked = models.BooleanField(default=False)
+    block_reason = models.CharField(max_length=40, blank=True, default="", db_default="")
+    left_at = models.DateTimeField(null=True, blank=True, help_text="when the member left; null for a member")
+    rejoined_at = models.DateTimeField(null=True, blank=True, help_text="when the member last joined again")
+    forfeited = models.BigIntegerField(default=0, db_default=0, help_text="lost by leaving, less debts repaid since")
     successor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged")
     merged_at = models.DateTimeField(null=True, blank=True, help_text="when the account ended by a merge")
     seal = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="digest of the entries")
@@ -75,6 +80,7 @@ class Account(Timed, models.Model):
         indexes = [
             models.Index("program", condition=Q(owed__gt=0), name="loyalink_account_owing"),
             models.Index("program", condition=Q(blocked=True), name="loyalink_account_blocked"),
+            models.Index("program", condition=Q(left_at__isnull=False), name="loyalink_account_left"),
             models.Index(fields=["id"], condition=Q(search_text=None), name="loyalink_account_unindexed"),
             models.Index("member_id", name="loyalink_account_of_member"),
         ]
@@ -85,6 +91,7 @@ class Account(Timed, models.Model):
                 name="loyalink_account_not_negative",
             ),
             models.CheckConstraint(condition=Q(available=0) | Q(owed=0), name="loyalink_account_repays_first"),
+            models.CheckConstraint(condition=Q(forfeited__gte=0), name="loyalink_account_forfeited"),
         ]
 
     def __str__(self) -> str:
@@ -99,6 +106,10 @@ class Account(Timed, models.Model):
     def is_void(self) -> bool:
         """Return whether its member is erased, so that all points on it are written off."""
         return self.member_id is None and self.successor_id is None
+
+    def earns_for_order(self, began_at: datetime) -> bool:
+        """Return whether an order that began then earns points: its member has not left, and had not left then."""
+        return self.left_at is None and (self.rejoined_at is None or self.rejoined_at <= began_at)
 
     @property
     def earned_in_all(self) -> int:

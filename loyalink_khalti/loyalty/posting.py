@@ -19,6 +19,7 @@ from loyalink_khalti.errors import AccountMerged, LedgerConflict
 from loyalink_khalti.money import Points
 from loyalink_khalti.returning import insert, insert_new, save_fields
 
+from .accounts import open_account
 from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind
 from .closed_months import add_late
 from .lots import take
@@ -29,10 +30,12 @@ from .rules import Rules
 
 ERASED = "erased"
 """The reason code of entries that an erasure makes."""
+LEFT = "left"
+"""The reason code of entries that are made because a member has left the programme."""
 _CACHED = {Bucket.AVAILABLE: "available", Bucket.PENDING: "pending", Bucket.HELD: "held"}
 _SAVED = (
     "available", "pending", "held", "owed", "lifetime_earned", "lifetime_redeemed", "merged_lifetime_earned",
-    "merged_lifetime_redeemed", "seq", "seal", "sealed_seq", "tier", "below_tier_since",
+    "merged_lifetime_redeemed", "seq", "seal", "sealed_seq", "tier", "below_tier_since", "forfeited",
 )  # fmt: skip
 
 
@@ -150,24 +153,48 @@ class Posting:
 
     def write_off(self) -> None:
         """Write off all points and debts of an erased member. They are void, also those that arrive later."""
-        account = self.account
-        if not (account.pending or account.available or account.owed):
-            return
-        void = Posting(account=account, entries=self.entries, reason=ERASED)  # without the purchase and the actor
-        for src, dst, points in (
-            (Bucket.PENDING, Bucket.WRITTEN_OFF, account.pending),
-            (Bucket.AVAILABLE, Bucket.WRITTEN_OFF, account.available),
-            (Bucket.WRITTEN_OFF, Bucket.OWED, account.owed),
-        ):
+        self._write_off_points(ERASED)
+        self._write_off_debt(self.account.owed, ERASED)
+
+    def _write_off_points(self, reason: str) -> int:
+        """Write off pending and available points, and empty their lots; return how many."""
+        account, written_off = self.account, 0
+        void = Posting(account=account, entries=self.entries, reason=reason)  # without the purchase and the actor
+        for bucket, points in ((Bucket.PENDING, account.pending), (Bucket.AVAILABLE, account.available)):
             key = f"write_off:{account.pk}:{account.seq + 1}"
-            void.transfer(EntryKind.WRITE_OFF, src, dst, points, key=key)
-        lots = Lot.objects.filter(account=account).exclude(pending=0, remaining=0)
-        lots.update(pending=0, remaining=0)
+            void.transfer(EntryKind.WRITE_OFF, bucket, Bucket.WRITTEN_OFF, points, key=key)
+            written_off += points
+        if written_off:
+            Lot.objects.filter(account=account).exclude(pending=0, remaining=0).update(pending=0, remaining=0)
+        return written_off
+
+    def _write_off_debt(self, points: int, reason: str) -> None:
+        void = Posting(account=self.account, entries=self.entries, reason=reason)
+        key = f"write_off:{self.account.pk}:{self.account.seq + 1}"
+        void.transfer(EntryKind.WRITE_OFF, Bucket.WRITTEN_OFF, Bucket.OWED, points, key=key)
+
+    def _forfeit(self) -> None:
+        """Write off the points of a member who has left, also those that arrive later.
+
+        They repay debts all the same, also after the member has joined again: a refund of an older order reverses
+        points that the member has given up already.
+        """
+        account = self.account
+        if account.left_at is not None:
+            account.forfeited += self._write_off_points(LEFT)
+        repaid = min(account.forfeited, account.owed)
+        account.forfeited -= repaid
+        self._write_off_debt(repaid, LEFT)
 
     def post(self) -> None:
-        """Write the entries and the balances; on the account of an erased member all points are written off."""
-        if self.account.member_id is None and self.account.successor_id is None:
+        """Write the entries and the balances.
+
+        On the account of an erased member all points are written off, and on that of one who has left.
+        """
+        if self.account.is_void:
             self.write_off()
+        else:
+            self._forfeit()
         if len(self.entries) == 1:
             insert(self.entries[0])
         else:
@@ -297,44 +324,3 @@ def _converted_columns(_vendor: str) -> list[tuple[int, Any]]:
         for index, column in columns
         if connection.ops.get_db_converters(column) or column.get_db_converters(connection)
     ]
-
-
-# Accounts of members
-
-
-def own_account(site_key: str, member_id: str) -> Account | None:
-    """Return the account with the member's own id, for all that the member sees and does; None without points.
-
-    It may have been merged into another: then it has no points, and the member cannot see those of the other one.
-    """
-    own = Account.objects.filter(program__site_key=site_key, program__active=True, member_id=member_id)
-    return own.select_related("program").first()
-
-
-def find_account(site_key: str, member_id: str) -> Account | None:
-    """Return the account that has a member's points, also after a merge, for staff and for old orders only."""
-    own = own_account(site_key, member_id)
-    return None if own is None else surviving_account(own)
-
-
-def surviving_account(account: Account) -> Account:
-    """Return the account that has the points of ``account`` now: another one if it was merged."""
-    while account.successor is not None:
-        account = account.successor
-    return account
-
-
-def open_account(site_key: str, member_id: str) -> Account:
-    """Return the account that has a member's points; create it if there is none."""
-    found = find_account(site_key, member_id)
-    if found is not None:
-        return found
-    program = current_version(site_key).program
-    return Account.objects.get_or_create(program=program, member_id=member_id, defaults={"joined_at": database_now()})[
-        0
-    ]
-
-
-def erased_scope(program_id: int) -> str:
-    """Return the scope of the keys that name, by purchase, the account of a member who is erased."""
-    return f"{program_id}:{ERASED}"

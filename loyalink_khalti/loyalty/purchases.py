@@ -10,24 +10,14 @@ from loyalink_khalti.errors import AccountBlocked, AccountMerged, InsufficientPo
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.returning import Given, Update, insert, insert_new
 
+from .accounts import erased_scope, find_account, own_account, surviving_account
 from .buckets import Bucket, EntryKind, HoldState
 from .closed_months import awarded_late
 from .earning import Earned, OrderSnapshot, order_history, update_tier
 from .lots import PIECES
 from .models import Account, Allocation, Hold, IdempotencyKey, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
-from .posting import (
-    Posting,
-    erased_scope,
-    find_account,
-    lock,
-    lock_new,
-    lock_own,
-    lock_where,
-    own_account,
-    run,
-    surviving_account,
-)
+from .posting import Posting, lock, lock_new, lock_own, lock_where, run
 from .program import ProgramVersion, current_version, get_version
 from .refunds import claw_back, refunded_parts
 
@@ -257,7 +247,8 @@ def award(
     """Award what a purchase earns under the rules that its customer was shown; return the whole points, once.
 
     0 where the member's account had ended by a merge before the order began (``order.at``); an older order earns for
-    the account that stays. A refund that came before the award is applied to it. ``occasion`` names the award where an
+    the account that stays. 0 too for a member who has left the programme, and for an order that began while they had.
+    A refund that came before the award is applied to it. ``occasion`` names the award where an
     earlier one of the same purchase was withdrawn. Raises ``LedgerConflict`` where the purchase was awarded before on
     another basis or to another member.
     """
@@ -269,6 +260,8 @@ def award(
         return earlier.points if earlier else Points(0)
     posting = Posting(account=account, purchase=purchase, version_id=version.pk)
     earned = order.earned(rules, tier=account.tier, history=order_history(account, rules, purchase=purchase))
+    if not account.earns_for_order(order.at):
+        earned = Earned(basis=earned.basis, proportional=Points(0), fixed=Points(0))
     row = award_row(
         version, earned, program_id=account.program_id, purchase=purchase, account=account, awarded_at=time_of(account)
     )

@@ -16,6 +16,7 @@ from .buckets import Bucket, EntryKind
 from .closed_months import close_months
 from .earning import update_tier
 from .members import erased_with_points, settle_erased
+from .membership import settle_left
 from .models import Account, Lot
 from .posting import Posting
 from .program import Program, seal_versions
@@ -38,7 +39,9 @@ class SweepResult:
 def count_due() -> int:
     """Return how many accounts ``sweep`` visits, for a progress bar."""
     due = sum(ids().distinct().count() for ids in (_to_activate, _to_expire))
-    return due + sum(accounts.count() for accounts in (_with_tier(), erased_with_points(), _unsealed()))
+    return due + sum(
+        accounts.count() for accounts in (_with_tier(), erased_with_points(), _left_with_points(), _unsealed())
+    )
 
 
 def sweep() -> Iterator[SweepResult]:
@@ -52,6 +55,8 @@ def sweep() -> Iterator[SweepResult]:
             yield _sweep_one(account_id, action, work)
     for account_id in list(erased_with_points().values_list("pk", flat=True)):
         yield _sweep_one(account_id, "written off", settle_erased)
+    for account_id in list(_left_with_points().values_list("pk", flat=True)):
+        yield _sweep_one(account_id, "written off", settle_left)
     for program in Program.objects.order_by("pk"):
         seal_versions(program)
     for account_id in _unsealed().values_list("pk", flat=True).iterator(chunk_size=BATCH):
@@ -131,6 +136,12 @@ def _to_expire() -> QuerySet[Lot, int]:
 def _unsealed() -> QuerySet[Account]:
     """Accounts with entries that the version before this one has written."""
     return Account.objects.filter(sealed_seq__lt=F("seq")).order_by("pk")
+
+
+def _left_with_points() -> QuerySet[Account]:
+    """Accounts of members who have left, to which the version before this one has added points."""
+    with_points = Q(available__gt=0) | Q(pending__gt=0)
+    return Account.objects.filter(with_points, left_at__isnull=False, member_id__isnull=False).order_by("pk")
 
 
 def _with_tier() -> QuerySet[Account]:

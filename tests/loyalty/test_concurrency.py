@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from loyalink_khalti.errors import InsufficientPoints, LedgerError
 from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.accounts import surviving_account
 from loyalink_khalti.loyalty.models import Account, Entry, Hold, Lot
 from loyalink_khalti.loyalty.orders import RefundApplied
-from loyalink_khalti.loyalty.posting import surviving_account
 from loyalink_khalti.loyalty.program import ProgramVersion
 from tests.purchases import at_once
 

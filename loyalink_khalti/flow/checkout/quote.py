@@ -51,6 +51,8 @@ class Quote:
     """Whether the account is blocked, so that ``points_balance`` is 0."""
     account_merged: bool = False
     """Whether the account was merged into another: it has no points, and this purchase earns none."""
+    has_left: bool = False
+    """Whether the member has left the programme: they have no points, and this purchase earns none."""
     redeemable: Points
     """The most points that this purchase can redeem, 0 where none fit."""
     redeemable_value: Paisa
@@ -89,6 +91,7 @@ def quote(
         ("quote", site_key, member_id), lambda: _rules_and_balance(site_key, member_id)
     )
     merged = account is not None and account.successor_id is not None
+    has_left = account is not None and account.left_at is not None and not merged
     minimum_due = KHALTI_MINIMUM if method in (None, PaymentMethod.KHALTI, PaymentMethod.POINTS) else Paisa(0)
     if points:
         _check_points(rules, points, total=total, balance=balance, minimum_due=minimum_due, member_id=member_id)
@@ -99,10 +102,11 @@ def quote(
         lines=lines, shipping=shipping, discount=discount, points_value=points_value, at=timezone.now()
     )
     return Quote(
-        points_earned=Points(0) if merged else _earned(order, rules, account),
+        points_earned=Points(0) if merged or has_left else _earned(order, rules, account),
         points_balance=balance,
-        points_blocked=account is not None and account.blocked and not merged,
+        points_blocked=account is not None and account.blocked and not merged and not has_left,
         account_merged=merged,
+        has_left=has_left,
         redeemable=redeemable,
         redeemable_value=ledger.points_value(rules, redeemable),
         minimum=rules.minimum_points,
@@ -124,7 +128,7 @@ def points_for_lines(*, site_key: str, member_id: str | None, lines: Sequence[Li
     """
     rules = ledger.current_version(site_key).rules
     account = ledger.own_account(site_key, member_id) if member_id else None
-    if account is not None and account.successor_id is not None:
+    if account is not None and (account.successor_id is not None or account.left_at is not None):
         return [Points(0) for _line in lines]
     tier, at, nothing = account.tier if account else "", timezone.now(), Paisa(0)
     alone = [

@@ -42,7 +42,7 @@ def adjust_points(
     """
     limits = None if may_exceed_limit else conf.adjust_limits(account.program.site_key, lock=True)
     account = _lock(account)
-    member_id = _active_member_id(account)
+    member_id = _present_member_id(account)
     is_new = not ledger.was_adjusted(account, key)
     if is_new:
         forbid_self_dealing(actor, StaffAction.ADJUST, members=[member_id])
@@ -59,16 +59,19 @@ def adjust_points(
 
 
 @transaction.atomic
-def set_blocked(account: Account, *, blocked: bool, actor: str | None) -> bool:
+def set_blocked(account: Account, *, blocked: bool, actor: str | None, reason: str = "") -> bool:
     """Block a member's points or unblock them; ``actor`` is the user's pk, None for the system.
 
+    Why is shown to the member: ``reason`` is one of ``staff.choices.BlockReason``, "" for no reason.
     Raises ``CannotAdjust``, and ``SelfDealing`` for their own account, with a message for staff.
     """
     account = _lock(account)
     member_id = _active_member_id(account)
     if account.blocked != blocked:
         forbid_self_dealing(actor, StaffAction.BLOCK, members=[member_id])
-    return ledger.set_blocked(site_key=account.program.site_key, member_id=member_id, blocked=blocked)
+    return ledger.set_blocked(
+        site_key=account.program.site_key, member_id=member_id, blocked=blocked, reason=reason
+    )  # fmt: skip
 
 
 @transaction.atomic
@@ -88,7 +91,7 @@ def merge_members(account: Account, *, into: Account, actor: str | None, may_exc
         raise CannotAdjust(_("These are the same member."))
     if account.program_id != into.program_id:
         raise CannotAdjust(_("These members belong to different sites and cannot be merged."))
-    ending, staying = _active_member_id(account), _active_member_id(into)
+    ending, staying = _present_member_id(account), _present_member_id(into)
     if account.held:
         raise CannotAdjust(held_message())
     forbid_self_dealing(actor, StaffAction.MERGE, members=[ending, staying])
@@ -126,6 +129,17 @@ def _active_member_id(account: Account) -> str:
     if not account.program.active:
         raise CannotAdjust(_("This loyalty programme has ended. Its points cannot be changed."))
     return account.member_id
+
+
+def _present_member_id(account: Account) -> str:
+    if account.left_at is not None:
+        raise CannotAdjust(left_message())
+    return _active_member_id(account)
+
+
+def left_message() -> str:
+    """Return what staff read who change the points of a member who has left."""
+    return _("This member has left the loyalty programme and has no points. They can join it again on their points card.")
 
 
 def _rows() -> QuerySet[Account]:

@@ -153,6 +153,8 @@ def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
     account = ledger.own_account(purchase.site_key, member_id)
     if account is not None and account.has_ended:
         raise CannotClaim(_("Your points were moved to another account. Log in with that one to claim these."))
+    if account is not None and account.left_at is not None:
+        raise CannotClaim(_("You have left the loyalty programme. Join it again on your points card to earn points."))
     if account is not None and account.blocked:
         raise CannotClaim(_("Your points are blocked. Please contact the shop."))
     purchase.claimed_by, purchase.claimed_at = member_id, database_now()
