@@ -24,6 +24,8 @@ PROBLEMS: Mapping[str, tuple[Kind, ...]] = {
     ),
     "status": (Kind.NOT_FOUND,),
     "cancel": (*BODY, Kind.NOT_FOUND, Kind.CANNOT_CANCEL),
+    "acceptTerms": (*BODY, Kind.MEMBERSHIP),
+    "leave": (*BODY, Kind.MEMBERSHIP),
 }  # fmt: skip
 """The problems of each operation, by its id, beside those of ``ALWAYS``."""
 MEMBERS_ONLY = frozenset({"points", "history"})

@@ -150,6 +150,18 @@ def history(
     return points.show_history(request.auth, before=before, size=size)
 
 
+@api.post("/points/terms", response=schemas.PointsCard, operation_id="acceptTerms")
+def accept_terms(request: Request, body: schemas.TermsAccepted) -> dict[str, Any]:
+    """Record that the member accepts the terms of the programme; who has left it joins it again."""
+    return points.accept_terms(request.auth, version=body.version)
+
+
+@api.post("/points/leave", response=schemas.PointsCard, operation_id="leave")
+def leave(request: Request) -> dict[str, Any]:
+    """Let the member leave the programme: the points are lost. Ask the customer first."""
+    return points.leave(request.auth)
+
+
 @api.get("/program", response=schemas.Program, operation_id="program")
 def program(request: Request) -> dict[str, Any]:
     """The rules of the loyalty programme as text."""

@@ -31,6 +31,7 @@ class Kind(Enum):
     CANNOT_CANCEL = ("cannot-cancel-now", 409, "Khalti does not confirm yet that nothing was paid.")
     CANNOT_PAY = ("cannot-pay", 409, "The order cannot be placed or paid this way.")
     IN_PROGRESS = ("request-in-progress", 409, "A request with this idempotency key is still in progress.")
+    MEMBERSHIP = ("membership", 409, "The terms are others by now, or the account was merged into another one.")
     METHOD_UNAVAILABLE = ("method-unavailable", 409, "The payment method is not available for this order.")
     PAYMENT_PENDING = ("payment-pending", 409, "The customer has a pending payment already.")
     POINTS_DO_NOT_FIT = ("points-do-not-fit", 409, "The order cannot redeem this number of points.")

@@ -145,6 +145,32 @@ class ExpiringPoints(Schema):
     last_day: date = Field(description="The last day on which they can be used, in Nepal.")
 
 
+class PointsUntil(Schema):
+    points: int
+    last_day: date | None = Field(description="The last day on which they can be used; null where they do not expire.")
+
+
+class PendingPoints(Schema):
+    points: int
+    from_day: date = Field(description="The day from which they can be used, in Nepal.")
+
+
+class Membership(Schema):
+    """Whether a customer is a member, and which terms they have accepted."""
+
+    status: Literal["member", "left", "merged"]
+    since: datetime | None = Field(description="Null for a member without points so far.")
+    left_at: datetime | None
+    accepted_at: datetime | None
+    accepted_version: str | None
+    terms_version: str = Field(description="The version of the terms of now: `GET /program`.")
+    blocked: str | None = Field(description="Why the points cannot be used, in the customer's language.")
+
+
+class TermsAccepted(Schema):
+    version: str = Field(max_length=64, description="The version that the customer has read.")
+
+
 class PointsCard(Schema):
     """A member's points."""
 
@@ -159,7 +185,10 @@ class PointsCard(Schema):
     next_tier: str | None
     points_to_next: int
     progress: int = Field(description="Per cent of the way to the next tier.")
-    expiring: list[ExpiringPoints]
+    expiring: list[ExpiringPoints] = Field(description="Within 60 days.")
+    by_expiry: list[PointsUntil] = Field(description="The available points, those that expire first at the front.")
+    pending_by_day: list[PendingPoints]
+    membership: Membership
 
 
 class HistoryEntry(Schema):
@@ -167,6 +196,7 @@ class HistoryEntry(Schema):
     kind: str
     text: str = Field(description="What happened, in the customer's language.")
     points: int = Field(description="Negative where points were deducted.")
+    balance: int = Field(description="The balance after it: available and pending points, less what is owed.")
     shop: str | None
     reference: str | None = Field(description="The shop's reference of the order.")
 
@@ -175,6 +205,8 @@ class PointsHistory(Schema):
     """A part of a member's history, the newest entry first."""
 
     entries: list[HistoryEntry]
+    opening: int = Field(description="The balance before the oldest entry of this part.")
+    closing: int = Field(description="The balance after the newest: `opening` and all points sum to it.")
     before: int | None = Field(description="The `before` of the next part; null at the end.")
 
 

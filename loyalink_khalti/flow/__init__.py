@@ -116,6 +116,7 @@ from loyalink_khalti.flow.members.adjustments import (
     set_blocked,
     shortage_message,
 )
+from loyalink_khalti.flow.members.card import MemberCard, member_card, member_history, points_after_order
 from loyalink_khalti.flow.members.claim import (
     InvalidClaimLink,
     claim_path,
@@ -147,6 +148,7 @@ from loyalink_khalti.flow.members.directory import (
 )
 from loyalink_khalti.flow.members.expiry import notify_expiring
 from loyalink_khalti.flow.members.holds import HeldPoints, held_points, newest_payments, purchases_of, with_payments
+from loyalink_khalti.flow.members.membership import accept_terms, leave_program, membership, quote_leaving
 from loyalink_khalti.flow.members.signup_bonus import award_signup_bonus
 
 from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
@@ -192,6 +194,7 @@ __all__ = [
     "KeyCheck",
     "Level",
     "MemberAccount",
+    "MemberCard",
     "PassLabel",
     "PassResult",
     "PaymentPending",
@@ -212,6 +215,7 @@ __all__ = [
     "TierTerms",
     "TooManyAttempts",
     "Violation",
+    "accept_terms",
     "adjust_points",
     "adjustment_obstacle",
     "affects_search",
@@ -257,13 +261,17 @@ __all__ = [
     "is_reversible",
     "keep_return",
     "khalti_unavailable_reason",
+    "leave_program",
     "live_payment_of",
     "look_up_unmatched",
     "mailbox_of",
     "mark_received",
     "member_accounts",
+    "member_card",
     "member_emails",
+    "member_history",
     "member_subject",
+    "membership",
     "merge_members",
     "missing_migrations",
     "missing_timeouts",
@@ -276,6 +284,7 @@ __all__ = [
     "pass_summary",
     "pending_payment",
     "place_order",
+    "points_after_order",
     "points_card",
     "points_for_lines",
     "points_value_restored",
@@ -286,6 +295,7 @@ __all__ = [
     "purchases_of",
     "quote",
     "quote_claim",
+    "quote_leaving",
     "quote_recorded_refund",
     "quote_refund",
     "quote_reversal",

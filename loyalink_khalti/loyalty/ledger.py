@@ -21,9 +21,20 @@ from .adjustments import (
     set_blocked,
     was_adjusted,
 )
-from .card import CardEntry, ExpiringPoints, PointsCard, balance_card, card_entry, newest_entries, points_card
+from .card import (
+    CardEntry,
+    ExpiringPoints,
+    PointsByDay,
+    PointsCard,
+    balance_card,
+    card_entry,
+    pending_by_day,
+    points_by_expiry,
+    points_card,
+)
 from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
+from .history import HistoryLine, PointsHistory, newest_entries, points_history
 from .lots import available_lots
 from .members import erase, merge, personal_data
 from .membership import LeavingPreview, Membership, accept_terms, leave, membership, preview_leaving
@@ -66,13 +77,16 @@ __all__ = [
     "ErasurePreview",
     "ExpiringPoints",
     "ExpiryNotice",
+    "HistoryLine",
     "ImportRow",
     "ImportedRow",
     "LeavingPreview",
     "Membership",
     "OrderExample",
     "OrderSnapshot",
+    "PointsByDay",
     "PointsCard",
+    "PointsHistory",
     "PointsSteps",
     "RefundedParts",
     "RefundedPoints",
@@ -112,9 +126,12 @@ __all__ = [
     "order_history",
     "overdue_points",
     "own_account",
+    "pending_by_day",
     "personal_data",
+    "points_by_expiry",
     "points_card",
     "points_fit",
+    "points_history",
     "points_value",
     "preview_adjustment",
     "preview_award",

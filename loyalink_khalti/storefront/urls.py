@@ -10,6 +10,7 @@ from . import views
 from .claim import ClaimView
 from .health import HealthView
 from .look import ThemeView
+from .membership import AcceptTermsView, LeaveView, PointsCardView
 
 app_name = "loyalink_khalti"
 
@@ -22,6 +23,9 @@ urlpatterns = [
     path("pay/<payment_token:token>/", views.PayView.as_view(), name="pay"),
     path("cancel/<payment_token:token>/", views.CancelView.as_view(), name="cancel"),
     path("claim/<signed_token:token>/", ClaimView.as_view(), name="claim"),
+    path("points/", PointsCardView.as_view(), name="points"),
+    path("points/accept/", AcceptTermsView.as_view(), name="accept_terms"),
+    path("points/leave/", LeaveView.as_view(), name="leave"),
     path("health/", HealthView.as_view(), name="health"),
     path("theme.css", ThemeView.as_view(), name="theme"),
     path("", views.not_found, name="index"),

@@ -12,6 +12,8 @@ from tests.purchases import Khalti
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+EMPTY = {"entries": [], "opening": 0, "closing": 0, "before": None}
+
 
 def test_the_card_and_the_history_show_what_the_member_has_and_did(
     sita: App, khalti: Khalti, account: Account
@@ -26,7 +28,7 @@ def test_the_card_and_the_history_show_what_the_member_has_and_did(
 
     assert (card["available"], card["points_value"], card["lifetime_redeemed"]) == (745, 7450, 500)
     assert [(each["text"], each["points"]) for each in history["entries"]] == [
-        ("Earned", 245), ("Used", -500), ("Adjusted", 1000),
+        ("Earned", 245), ("Used", -500), ("Points from before", 1000),
     ]  # fmt: skip
     assert history["entries"][0]["reference"] == payment.purchase.ref
     assert history["before"] is None
@@ -44,13 +46,13 @@ def test_the_history_comes_in_parts_that_do_not_move_when_points_are_added(sita:
     assert shown == [5, 4, 3, 2, 1, 1000]
     assert third["before"] is None
     assert sita.get("/points/history?before=1000000000&size=1").json()["entries"][0]["points"] == 77
-    assert sita.get("/points/history?before=0").json() == {"entries": [], "before": None}
+    assert sita.get("/points/history?before=0").json() == EMPTY
 
 
 def test_a_member_without_points_has_an_empty_history(sita: App) -> None:
     get_user_model().objects.create(username="hari")
 
-    assert App("hari").get("/points/history").json() == {"entries": [], "before": None}
+    assert App("hari").get("/points/history").json() == EMPTY
     assert App("hari").get("/points").json()["available"] == 0
 
 

@@ -107,8 +107,9 @@ def test_totals_history_and_export_cover_the_merged_accounts() -> None:
     card = ledger.points_card(SITE, "c")
     data = ledger.personal_data(site_key=SITE, member_id="c")
     assert (card.available, card.lifetime_earned, card.lifetime_redeemed) == (270, 300, 30)
-    assert [entry.purchase for entry in card.entries if entry.kind == "earn"] == ["shop:c", "shop:b", "shop:a"]
-    assert sum(entry.points for entry in card.entries) == 270
+    history = ledger.points_history(Account.objects.get(member_id="c"), size=50)
+    assert [line.purchase for line in history.lines if line.kind == "earn"] == ["shop:c", "shop:b", "shop:a"]
+    assert (history.opening, history.closing) == (0, 270)
     assert [entry["purchase"] for entry in data["entries"] if entry["kind"] == "earn"] == [
         "shop:a",
         "shop:b",

@@ -139,7 +139,9 @@ def _present_member_id(account: Account) -> str:
 
 def left_message() -> str:
     """Return what staff read who change the points of a member who has left."""
-    return _("This member has left the loyalty programme and has no points. They can join it again on their points card.")
+    return _(
+        "This member has left the loyalty programme and has no points. They can join it again on their points card."
+    )
 
 
 def _rows() -> QuerySet[Account]:

@@ -1,8 +1,10 @@
 """The customer's account: the points card, the bonus for signing up, and order pages of placed orders alone."""
 
+from collections.abc import Collection
 from typing import Any, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
@@ -14,8 +16,6 @@ from oscar.apps.customer.views import OrderHistoryView as OscarOrderHistoryView
 from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.conf.formats import npr
-from loyalink_khalti.hosts.common.points_history import HistoryLine, points_history, purchase_refs
 
 from . import orders
 from .settings import SHOP
@@ -42,19 +42,18 @@ class PointsView(PageTitleMixin, TemplateView):
         return conf.program_texts(conf.site_key(self.request))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        card = flow.points_card(conf.site_key(self.request), str(self.request.user.pk))
         context = cast(dict[str, Any], super().get_context_data(**kwargs))
-        return context | {
-            "card": card,
-            "program": self.program,
-            "points_value": npr(card.points_value),
-            "history": self._history(card),
-        }
+        card = flow.member_card(
+            site_key=conf.site_key(self.request),
+            member_id=str(self.request.user.pk),
+            before=self.request.GET.get("before", ""),
+            order_pages={SHOP: self._order_pages},
+        )
+        return context | {"member_card": card, "program": self.program}
 
-    def _history(self, card: Any) -> list[HistoryLine]:
-        refs = purchase_refs(card.entries, shop=SHOP).values()
+    def _order_pages(self, refs: Collection[str]) -> dict[str, str]:
         own = orders.placed().filter(user_id=self.request.user.pk, number__in=refs)
-        return points_history(card.entries, shop=SHOP, visible_orders=set(own.values_list("number", flat=True)))
+        return {number: reverse("customer:order", args=[number]) for number in own.values_list("number", flat=True)}
 
 
 class PlacedOnlyMixin:

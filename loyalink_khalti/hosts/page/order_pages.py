@@ -1,5 +1,6 @@
 """A placed order, its look-up for guests, and a member's orders and points."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -7,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,8 +16,6 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView, View
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.conf.formats import npr
-from loyalink_khalti.hosts.common.points_history import HistoryLine, points_history, purchase_refs
 from loyalink_khalti.hosts.common.receipt import receipt_for
 from loyalink_khalti.ports import PaymentMethod
 
@@ -132,19 +132,22 @@ class PointsView(LoginRequiredMixin, PrivatePage, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         site_key, member_id = conf.site_key(self.request), str(self.request.user.pk)
-        card = flow.points_card(site_key, member_id)
+        card = flow.member_card(
+            site_key=site_key,
+            member_id=member_id,
+            before=self.request.GET.get("before", ""),
+            order_pages={SHOP: lambda refs: _order_pages(member_id, refs)},
+        )
         orders = Order.objects.placed().filter(site_key=site_key, member_id=member_id)
         context = super().get_context_data(**kwargs)
         return context | {
-            "card": card,
+            "member_card": card,
             "program": conf.program_texts(site_key),
-            "points_value": npr(card.points_value),
-            "history": _history(card, member_id),
             "orders": orders.order_by("-placed_at", "-pk")[:NEWEST],
         }
 
 
-def _history(card: flow.PointsCard, member_id: str) -> list[HistoryLine]:
-    refs = purchase_refs(card.entries, shop=SHOP).values()
+def _order_pages(member_id: str, refs: Collection[str]) -> dict[str, str]:
     own = Order.objects.placed().filter(member_id=member_id, number__in=refs)
-    return points_history(card.entries, shop=SHOP, visible_orders=set(own.values_list("number", flat=True)))
+    numbers = own.values_list("number", flat=True)
+    return {number: reverse("loyalink_khalti_page:order", args=[number]) for number in numbers}

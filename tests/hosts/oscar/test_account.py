@@ -25,7 +25,8 @@ def test_the_points_card_shows_balance_tier_and_history(store: Store, sita: Cust
     assert "worth Rs 74.50" in card
     assert "Silver" in card
     assert "Reserved" not in card  # the reserved points are used by now
-    assert re.search(r"Used [\w-]+ −500", card)
+    assert re.search(r"Used [\w-]+ −500 Balance 700 ", card)
+    assert "Points from before +1,200 Balance 1,200 Balance before 0" in card
     assert f"/shop/accounts/orders/{only_order().number}/" in page.content.decode()
 
 
