@@ -1,8 +1,9 @@
 """The points card of a member: balances, tier, and points by the day from which or until which they can be used."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
@@ -150,9 +151,10 @@ def pending_by_day(account: Account) -> tuple[PointsByDay, ...]:
     return tuple(PointsByDay(points=Points(points), day=day) for day, points in days.items())
 
 
-def _sums(lots: QuerySet[Lot], moment: str, points: str) -> Iterable[tuple[datetime, int]]:
+def _sums(lots: QuerySet[Lot], moment: str, points: str) -> Iterator[tuple[Any, int]]:
+    """Yield a moment of lots, the earliest first and none last, with the sum of their points."""
     grouped = lots.order_by().values(moment).annotate(points=Sum(points))
-    return grouped.order_by(F(moment).asc(nulls_last=True)).values_list(moment, "points")[:MOST_DAYS]
+    yield from grouped.order_by(F(moment).asc(nulls_last=True)).values_list(moment, "points")[:MOST_DAYS]
 
 
 def _tier_card(account: Account | None, rules: Rules) -> PointsCard:

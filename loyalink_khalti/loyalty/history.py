@@ -98,7 +98,8 @@ def _slices(accounts: Sequence[Account], skipped: int, most: int) -> tuple[Query
 def _page(
     entries: Sequence[Entry], ids: Sequence[int], *, top: int, closing: int, size: int, is_newest: bool
 ) -> PointsHistory:
-    captured, lines, taken, running = _captured(entries, ids), [], 0, closing
+    captured, taken, running = _captured(entries, ids), 0, closing
+    lines: list[HistoryLine] = []
     for entry in entries:
         if len(lines) == size:
             break

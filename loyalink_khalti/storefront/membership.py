@@ -24,7 +24,7 @@ from loyalink_khalti.token_pages import TokenView
 class MemberView(TokenView, LoginRequiredMixin, View):
     """A page of the member who is logged in, kept out of caches and frames."""
 
-    http_method_names = ("get", "post", "options")
+    http_method_names: tuple[str, ...] = ("get", "post", "options")
 
     @method_decorator(never_cache)
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -50,7 +50,8 @@ class PointsCardView(MemberView):
     http_method_names = ("get", "options")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        card = flow.member_card(**self.member, before=request.GET.get("before", ""))
+        member_id, before = str(request.user.pk), request.GET.get("before", "")
+        card = flow.member_card(site_key=conf.site_key(request), member_id=member_id, before=before)
         return render(request, "loyalink_khalti/points_card.html", {"member_card": card})
 
 
