@@ -26,6 +26,7 @@ The story of a purchase, in the order in which its verbs are called::
     program_terms     the rules of the points as sentences for customers, with a version
     notify_expiring   notify members whose points expire soon
     run_points        what points do on their dates: activate, expire, tiers, notices
+    receipt           what a customer is told of an order: its state, its figures and its course
     audit, health     check every invariant; report whether the jobs run
 
 ``verify_payment`` is called by the return page, the status page, the reconciler and staff alike, any number of times,
@@ -73,6 +74,10 @@ from loyalink_khalti.flow.checkout.received import (
     refund_surplus,
     reverse_received,
 )
+
+from loyalink_khalti.flow.receipts.facts import Charge, OrderFacts
+from loyalink_khalti.flow.receipts.receipt import Receipt, Transfer, receipt, receipt_for, receipts, receipts_for
+from loyalink_khalti.flow.receipts.states import ReceiptState
 
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, mailbox_of, self_dealing_obstacle
 from loyalink_khalti.flow.refunds.limits import refund_limit_obstacle
@@ -181,6 +186,7 @@ __all__ = [
     "KEY_UNDECIDED",
     "NO_KEY",
     "RECORDED",
+    "Charge",
     "Contact",
     "DataSubject",
     "ErasedRows",
@@ -195,6 +201,7 @@ __all__ = [
     "Level",
     "MemberAccount",
     "MemberCard",
+    "OrderFacts",
     "PassLabel",
     "PassResult",
     "PaymentPending",
@@ -202,6 +209,8 @@ __all__ = [
     "PointsDoNotFit",
     "ProgramTerms",
     "Quote",
+    "Receipt",
+    "ReceiptState",
     "ReceivedResult",
     "ReconcilerPass",
     "RefreshResult",
@@ -214,6 +223,7 @@ __all__ = [
     "TermsSection",
     "TierTerms",
     "TooManyAttempts",
+    "Transfer",
     "Violation",
     "accept_terms",
     "adjust_points",
@@ -299,6 +309,10 @@ __all__ = [
     "quote_recorded_refund",
     "quote_refund",
     "quote_reversal",
+    "receipt",
+    "receipt_for",
+    "receipts",
+    "receipts_for",
     "recent_report",
     "reconcile",
     "reconcile_due",

@@ -87,11 +87,11 @@ def refunded_lines(purchase: Purchase) -> "Counter[str]":
     The version before named lines by their SKU, also those of an order that this version has frozen.
     """
     named = count_lines(line for refund in _done(purchase) for line in refund.lines)
-    return _by_key(purchase.frozen_cart, named) if named else named
+    return lines_by_key(purchase.frozen_cart, named) if named else named
 
 
-def _by_key(cart: Cart, named: "Counter[str]") -> "Counter[str]":
-    """The quantities by ``Line.key``, where a name may also be a SKU: of its lines the first, as far as they go."""
+def lines_by_key(cart: Cart, named: "Counter[str]") -> "Counter[str]":
+    """Return quantities by ``Line.key``, where a name may be a SKU: of its lines the first, as far as they go."""
     counted = Counter[str]({line.key: named.pop(line.key) for line in cart.lines if line.key in named})
     for line in cart.lines:
         part = min(named[line.sku], line.quantity - counted[line.key])

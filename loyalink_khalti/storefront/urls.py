@@ -11,6 +11,7 @@ from .claim import ClaimView
 from .health import HealthView
 from .look import ThemeView
 from .membership import AcceptTermsView, LeaveView, PointsCardView
+from .receipts import ReceiptView
 
 app_name = "loyalink_khalti"
 
@@ -26,6 +27,7 @@ urlpatterns = [
     path("points/", PointsCardView.as_view(), name="points"),
     path("points/accept/", AcceptTermsView.as_view(), name="accept_terms"),
     path("points/leave/", LeaveView.as_view(), name="leave"),
+    path("receipt/<signed_token:token>.pdf", ReceiptView.as_view(), name="receipt"),
     path("health/", HealthView.as_view(), name="health"),
     path("theme.css", ThemeView.as_view(), name="theme"),
     path("", views.not_found, name="index"),

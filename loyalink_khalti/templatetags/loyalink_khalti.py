@@ -8,10 +8,11 @@ from django.templatetags.tz import do_timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from loyalink_khalti import nepal
+from loyalink_khalti import flow, nepal
 from loyalink_khalti.conf import formats
 from loyalink_khalti.storefront.look import stylesheets
 from loyalink_khalti.storefront.middleware import pending_payment_bar
+from loyalink_khalti.storefront.receipts import pdf_path
 
 register = template.Library()
 
@@ -80,3 +81,15 @@ def loyalink_styles(*pieces: str) -> SafeString:
     """
     links = ((address,) for address in stylesheets(*pieces))
     return format_html_join("\n", '<link rel="stylesheet" href="{}">', links)
+
+
+@register.simple_tag
+def loyalink_receipt(shop: str, ref: str) -> flow.Receipt | None:
+    """Return the receipt of a host's order, or None: ``{% loyalink_receipt "oscar" order.number as receipt %}``."""
+    return flow.receipt_for(shop, ref)
+
+
+@register.simple_tag
+def loyalink_receipt_pdf(receipt: flow.Receipt) -> str:
+    """Return the path of a receipt as a PDF file, "" where there is none. Only on a page of its customer alone."""
+    return pdf_path(receipt)

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 from django.core.checks import CheckMessage
 from django.db import IntegrityError, connection
 
+from loyalink_khalti import flow
 from loyalink_khalti.errors import BasketTaken, ShopCannot
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import Cart, Customer, HostOrder, Line, Outcome, Paid, ReleaseReason
 
 from . import fake_basket
@@ -32,10 +34,12 @@ class FakeShop:
 
     def __init__(self) -> None:
         self._failures: dict[str, deque[Exception]] = defaultdict(deque)
+        self._facts: dict[str, flow.OrderFacts] = {}
 
     def reset(self) -> None:
         """Delete all purchases and stop tracking stock."""
         self._failures.clear()
+        self._facts.clear()
         with connection.cursor() as cursor:
             cursor.execute("CREATE TABLE IF NOT EXISTS fake_shop (name varchar(200) PRIMARY KEY, value text NOT NULL)")
             cursor.execute("DELETE FROM fake_shop")
@@ -62,6 +66,10 @@ class FakeShop:
     def ship(self, ref: str) -> None:
         """Let staff ship a placed order."""
         self._write(f"purchase {ref}", {**self._purchase(ref), "state": "shipped"})
+
+    def knows(self, ref: str, facts: flow.OrderFacts) -> None:
+        """Let ``order_facts`` return this of an order."""
+        self._facts[ref] = facts
 
     @property
     def confirmed(self) -> list[tuple[str, int]]:
@@ -125,6 +133,9 @@ class FakeShop:
         return take
 
     # For the API to call
+
+    def order_facts(self, purchases: Collection[Purchase]) -> Mapping[str, flow.OrderFacts]:
+        return {each.ref: self._facts[each.ref] for each in purchases if each.ref in self._facts}
 
     def open_basket(self, request: Any, wanted: Any) -> fake_basket.FakeBasket:
         return fake_basket.open_basket(self, request, wanted)

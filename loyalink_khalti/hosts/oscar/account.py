@@ -17,7 +17,7 @@ from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
 
 from loyalink_khalti import conf, flow
 
-from . import orders
+from . import order_facts, orders
 from .settings import SHOP
 
 
@@ -86,9 +86,26 @@ class OrderHistoryView(OscarOrderHistoryView):
     def get_queryset(self) -> Any:
         return orders.placed(super().get_queryset())
 
+    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        context = cast(dict[str, Any], super().get_context_data(*args, **kwargs))
+        order_facts.add_receipts(context["orders"])
+        return context
 
-class OrderDetailView(PlacedOnlyMixin, OscarOrderDetailView):
+
+class ReceiptMixin:
+    """A page of one order, with its receipt."""
+
+    object: Any
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = cast(dict[str, Any], super().get_context_data(**kwargs))  # type: ignore[misc]  # Oscar's view
+        return context | order_facts.receipt_context(self.object)
+
+
+class OrderDetailView(ReceiptMixin, PlacedOnlyMixin, OscarOrderDetailView):
     """One order of the member."""
+
+    template_name: Any = "loyalink_khalti/oscar/order_detail.html"
 
 
 class OrderLineView(PlacedOnlyMixin, OscarOrderLineView):
@@ -101,7 +118,9 @@ class AnonymousOrderFormView(PlacedOnlyMixin, OscarAnonymousOrderFormView):
     not_placed = None
 
 
-class AnonymousOrderDetailView(PlacedOnlyMixin, OscarAnonymousOrderDetailView):
+class AnonymousOrderDetailView(ReceiptMixin, PlacedOnlyMixin, OscarAnonymousOrderDetailView):
     """A guest's order."""
+
+    template_name: Any = "loyalink_khalti/oscar/anon_order.html"
 
     not_placed = None

@@ -30,13 +30,13 @@ from loyalink_khalti import flow
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import BasketTaken, CannotPay, SoldOut
 from loyalink_khalti.hosts.common.checkout import HostCheckout, PaymentReturnView
-from loyalink_khalti.hosts.common.receipt import receipt_for
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.ports import PaymentMethod
 
 from . import events, pricing
 from .freeze import OscarBasket
+from .order_facts import receipt_context
 from .settings import SHOP
 
 NO_AMOUNT = Paisa(-1)
@@ -221,7 +221,7 @@ class KhaltiThankYouMixin:
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = cast(dict[str, Any], super().get_context_data(*args, **kwargs))  # type: ignore[misc]  # Oscar's
-        return context | {"receipt": receipt_for(SHOP, context["order"].number)}
+        return context | receipt_context(context["order"])
 
 
 class ThankYouView(KhaltiThankYouMixin, OscarThankYouView):

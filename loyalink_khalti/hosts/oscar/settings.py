@@ -26,6 +26,11 @@ class Options(MethodSettings):
     """Placed, and the payment has yet to arrive: cash on delivery, bank transfer."""
     cancelled: str = "Cancelled"
     refunded: str = "Refunded"
+    shipped: tuple[str, ...] = ("Shipped",)
+    """Statuses of an order that is on its way, or ready to be collected."""
+    delivered: tuple[str, ...] = ("Delivered",)
+    pickup: tuple[str, ...] = ("pickup",)
+    """The codes of delivery methods with which the customer collects the order at the shop."""
     number_prefix: str = ""
     """The prefix of order numbers, for example ``SS-``."""
 
@@ -37,5 +42,18 @@ class Options(MethodSettings):
 
 _STATUS: Type = (is_name, "the name of an order status")
 
-options = HostSettings(SHOP, Options, {**dict.fromkeys(STATUSES, _STATUS), "number_prefix": TEXT})
+_NAMES: Type = (
+    lambda value: isinstance(value, list | tuple) and all(is_name(each) for each in value),
+    'a list of names, ["Shipped"]',
+)
+
+options = HostSettings(
+    SHOP,
+    Options,
+    {
+        **dict.fromkeys(STATUSES, _STATUS),
+        **dict.fromkeys(("shipped", "delivered", "pickup"), _NAMES),
+        "number_prefix": TEXT,
+    },
+)
 faults = options.faults

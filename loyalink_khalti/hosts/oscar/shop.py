@@ -20,7 +20,17 @@ from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
 
-from . import cancellations, deleted_orders, events, freeze, orders, payment_sources, pricing, reservations
+from . import (
+    cancellations,
+    deleted_orders,
+    events,
+    freeze,
+    order_facts,
+    orders,
+    payment_sources,
+    pricing,
+    reservations,
+)
 from .settings import SHOP, options
 
 keep_current("order", "basket", "partner")
@@ -148,6 +158,9 @@ class OscarShop:
     def cancellations(self, refs: Collection[str]) -> Iterable[tuple[str, Cancellation]]:
         """Yield what staff or the shop's own code have cancelled or recorded as refunded, past our pages."""
         return cancellations.found(refs)
+
+    def order_facts(self, purchases: Collection[Purchase]) -> Mapping[str, flow.OrderFacts]:
+        return order_facts.order_facts(purchases)
 
     def staff_page(self, ref: str) -> str:
         return reverse("dashboard:order-detail", args=[ref]) if ref else reverse("dashboard:index")

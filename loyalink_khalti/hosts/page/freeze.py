@@ -92,6 +92,7 @@ class Freeze:
             note=typed.note,
             delivery_code=typed.delivery,
             delivery_title=frozen.delivery.title if frozen.delivery else "",
+            is_pickup=frozen.delivery is not None and not frozen.delivery.needs_address,
             subtotal=costs.subtotal,
             shipping=costs.shipping,
             points_value=frozen.points_value,

@@ -76,6 +76,8 @@ class Order(models.Model):
     phone = models.CharField(_("phone"), max_length=40, blank=True)
     delivery_code = models.CharField(max_length=64, blank=True)
     delivery_title = models.CharField(_("delivery"), max_length=200, blank=True)
+    is_pickup = models.BooleanField(default=False, db_default=False)
+    """Whether the customer collects it: the delivery option needed no address."""
     address = models.TextField(_("address"), blank=True)
     note = models.TextField(_("the customer's note"), blank=True)
 
@@ -93,6 +95,8 @@ class Order(models.Model):
 
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     placed_at = models.DateTimeField(_("placed"), null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
     status_before = models.CharField(max_length=20, blank=True, default="")
     """The status before a refund in full, for one that was not made."""
 

@@ -16,7 +16,6 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView, View
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.hosts.common.receipt import receipt_for
 from loyalink_khalti.ports import PaymentMethod
 
 from . import order_access
@@ -52,7 +51,7 @@ class OrderView(PrivatePage):
 
 def order_context(order: Order) -> dict[str, Any]:
     """Return what the page and the mails of an order show."""
-    receipt = receipt_for(SHOP, order.number)
+    receipt = flow.receipt_for(SHOP, order.number)
     is_unpaid = order.status == OrderStatus.PENDING and order.paid < order.total
     is_transfer = order.method == PaymentMethod.BANK_TRANSFER
     texts = payment_methods(settings_of_key(order.site_key)).texts if is_unpaid and is_transfer else {}

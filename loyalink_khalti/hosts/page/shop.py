@@ -12,12 +12,12 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
+from loyalink_khalti.ports import HostOrder, OpenBasket, Outcome, Paid, PaymentMethod, ReleaseReason
 
 from . import deleted_orders, orders
 from .models import Category, Order, OrderStatus
 from .pricing import category_tag
-from .site_settings import SHOP
+from .site_settings import SHOP, payment_methods, settings_of_key
 
 _ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
 """Outcomes that the storefront's status page shows."""
@@ -95,6 +95,13 @@ class PageShop:
     def missing_orders(self, refs: Collection[str]) -> Iterable[str]:
         return set(refs).difference(Order.objects.filter(number__in=list(refs)).values_list("number", flat=True))
 
+    def order_facts(self, purchases: Collection[Purchase]) -> Mapping[str, flow.OrderFacts]:
+        """Return what the orders say for their receipts; one statement, and what a site has set about transfers."""
+        found = Order.objects.filter(number__in=[purchase.ref for purchase in purchases])
+        keys = {each.site_key for each in purchases if each.method == PaymentMethod.BANK_TRANSFER}
+        texts = {key: payment_methods(settings_of_key(key)).texts for key in keys}
+        return {order.number: _facts(order, texts.get(order.site_key, {})) for order in found}
+
     def staff_page(self, ref: str) -> str:
         if not ref:
             return _path("loyalink_khalti_page_orders")
@@ -128,6 +135,19 @@ class PageShop:
         from . import checks  # it reads the URLs, after all apps are ready
 
         return checks.messages()
+
+
+def _facts(order: Order, texts: Mapping[str, str]) -> flow.OrderFacts:
+    return flow.OrderFacts(
+        delivery=order.delivery_title,
+        is_pickup=order.is_pickup,
+        status=str(OrderStatus(order.status).label),
+        tracks_shipping=bool(order.delivery_title),
+        tracks_delivery=bool(order.delivery_title),
+        shipped_at=order.sent_at,
+        delivered_at=order.completed_at,
+        bank_details=texts.get(PaymentMethod.BANK_TRANSFER.value, ""),
+    )
 
 
 def _path(name: str, *args: object) -> str:

@@ -72,6 +72,8 @@ def save(order: Any, record: Mapping[str, Any], **fields: Any) -> None:
 def set_status(order: Any, record: Mapping[str, Any], status: str, **fields: Any) -> None:
     """Write record and status of a locked order. Salesman's ``status_changed`` is sent after commit."""
     before = order.status
+    if before != status:
+        record = {**record, "since": {**record.get("since", {}), status: database_now().isoformat()}}
     save(order, record, status=status, **fields)
     if before != status:
         outbox.post("loyalink_khalti.hosts.salesman.events.status_changed", ref=order.ref, before=before, after=status)

@@ -27,6 +27,9 @@ class Options(MethodSettings):
     paid: str = "PROCESSING"
     cancelled: str = "CANCELLED"
     refunded: str = "REFUNDED"
+    shipped: tuple[str, ...] = ("SHIPPED",)
+    """Statuses of an order that is on its way, or ready to be collected."""
+    delivered: tuple[str, ...] = ("COMPLETED",)
     shop_name: str = ""
     """What Khalti's page shows before the order's number; "" for ``WAGTAIL_SITE_NAME``."""
     number_prefix: str = ""
@@ -75,6 +78,7 @@ options = HostSettings(
         "number_prefix": (_is_prefix, 'letters, digits and hyphens, "TH-": it is part of addresses'),
         "stock_field": TEXT,
         "shipping_rows": (_is_names, 'a list of identifiers of extra rows, ["shipping"]'),
+        **dict.fromkeys(("shipped", "delivered"), (_is_names, 'a list of statuses, ["SHIPPED"]')),
         "return_path": (_is_return_path, 'a path of the shop, "/thanks/{ref}/", with {ref}, {outcome} or {payment}'),
     },
 )

@@ -21,7 +21,7 @@ from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
 
-from . import baskets, deletion, desk, events, orders, pricing
+from . import baskets, deletion, desk, events, order_facts, orders, pricing
 from .settings import SHOP, options
 
 keep_current(*(get_salesman_model(name)._meta.app_label for name in ("Order", "Basket")))
@@ -131,6 +131,9 @@ class SalesmanShop:
 
     def missing_orders(self, refs: Collection[str]) -> Iterable[str]:
         return set(refs).difference(orders.rows().filter(ref__in=list(refs)).values_list("ref", flat=True))
+
+    def order_facts(self, purchases: Collection[Purchase]) -> Mapping[str, flow.OrderFacts]:
+        return order_facts.order_facts(purchases)
 
     def staff_page(self, ref: str) -> str:
         return desk.order_page(ref)

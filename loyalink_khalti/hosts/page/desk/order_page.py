@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
-from loyalink_khalti.hosts.common.receipt import receipt_of
+from loyalink_khalti import flow
 from loyalink_khalti.hosts.page.models import Order, OrderStatus
 from loyalink_khalti.hosts.page.site_settings import SHOP
 from loyalink_khalti.loyalty import ledger
@@ -103,7 +103,7 @@ class OrderView(OrderPage):
             "statuses": order_statuses(order),
             "method": method_label(order),
             "purchase": purchase,
-            "receipt": receipt_of(purchase) if purchase is not None else None,
+            "receipt": flow.receipt(purchase) if purchase is not None else None,
             "member_url": self._member_url(),
             "payments": payment_links(purchase, self.request.user),
             "history": order_history(order, purchase),

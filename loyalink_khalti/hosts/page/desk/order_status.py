@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.hosts.page.events import OrderEvent, happened
 from loyalink_khalti.hosts.page.models import Order, OrderNote, OrderStatus
 from loyalink_khalti.payments import refunds
@@ -51,10 +52,22 @@ def change_status(order: Order, status: str, *, seen: str, purchase: Purchase, a
         if status not in next_statuses(locked, purchase):
             return _("This order cannot get that status now.")
         locked.status = status
-        locked.save(update_fields=["status"])
+        _note_time(locked)
+        locked.save(update_fields=["status", "sent_at", "completed_at"])
         text = _("Status: %(before)s → %(after)s")
         labels = {"before": OrderStatus(seen).label, "after": OrderStatus(status).label}
         OrderNote.objects.create(order=locked, text=text % labels, actor=actor)
         if status in set(OrderEvent):
             happened(locked, OrderEvent(status), with_mail=notify)
     return ""
+
+
+def _note_time(order: Order) -> None:
+    """Keep when an order was sent and completed; a status that was a mistake loses its time."""
+    now = database_now()
+    is_completed = order.status == OrderStatus.COMPLETED
+    if order.status == OrderStatus.SENT:
+        order.sent_at = order.sent_at or now
+    elif not is_completed:
+        order.sent_at = None
+    order.completed_at = (order.completed_at or now) if is_completed else None
