@@ -354,4 +354,6 @@ class Shop(Protocol):
         """Yield Django check messages about how the host is installed and configured, each with an id and a hint.
 
         A host may have ``check_database`` too, about its rows, and ``mails_orders = True`` if it mails placed orders.
+        Where baskets are in this database it may have ``is_basket_changed(ref)``: whether the basket of a released
+        order has other products by now. Paid after its customer has cancelled it, that order is then not placed.
         """

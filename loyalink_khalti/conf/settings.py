@@ -58,6 +58,7 @@ DEFAULTS: dict[str, Any] = {
     "DIGITS": "latin",
     "CALENDAR": "ad",
     "COLOUR_SCHEME": "host",
+    "CONTENT_SECURITY_POLICY": "",
     "GUEST_CLAIMS": False,
     "ALLOW_SELF_DEALING": False,
     "ALLOW_TEST_PAYMENTS": False,

@@ -56,6 +56,7 @@ _TYPES: dict[str, tuple[Test, str]] = {
     "DIGITS": _one_of("latin", "devanagari", "by_language"),
     "CALENDAR": _one_of("ad", "bs", "ad_bs", "bs_ad"),
     "COLOUR_SCHEME": _one_of("host", "light", "dark", "auto"),
+    "CONTENT_SECURITY_POLICY": _TEXT,
     "GUEST_CLAIMS": _YES_OR_NO,
     "ALLOW_SELF_DEALING": _YES_OR_NO,
     "ALLOW_TEST_PAYMENTS": _YES_OR_NO,

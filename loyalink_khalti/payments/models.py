@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti.clock import DatabaseTime, Timed
+from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.money import Paisa, npr
 from loyalink_khalti.ports import Cart, Outcome, PaymentMethod, ReleaseReason
 from loyalink_khalti.returning import Given, Select
@@ -179,6 +180,8 @@ class Payment(Timed, models.Model):
     confirm_attempts = models.PositiveIntegerField(default=0, help_text="how often placing the order failed")
     recorded_outcome = models.CharField(max_length=10, blank=True, default="", db_default="", help_text="by staff")
     lookup_history = models.JSONField(default=list, blank=True, help_text="each new answer of lookup, with its time")
+    last_answer = models.CharField(max_length=20, blank=True, default="", db_default="", help_text="'' after silence")
+    cancelled_by_customer = models.BooleanField(default=False, db_default=False)
     return_to = models.CharField(max_length=500, blank=True, default="", db_default="", help_text="an app's address")
 
     is_flagged: bool = True
@@ -256,6 +259,11 @@ class Payment(Timed, models.Model):
     @property
     def is_live(self) -> bool:
         return self.state in LIVE
+
+    @property
+    def may_be_paid(self) -> bool:
+        """Whether money may have moved that is not recorded: Khalti's last answer, if any, is not "Initiated"."""
+        return self.state == PaymentState.INITIATED and self.last_answer != Status.INITIATED.value
 
     @property
     def outcome(self) -> Outcome:

@@ -240,6 +240,7 @@ def _acquiring(by_customer: bool, even_if_settled: bool, *, is_repeated: bool) -
         free &= ~Q(state__in=SETTLED)
     values: dict[str, Any] = {
         "lease": Given("lease"), "leased_until": DatabaseTime(Given("length")), "last_lookup_at": DatabaseTime(),
+        "last_answer": "",
     }  # fmt: skip
     if by_customer:
         free &= is_over("lookup_not_before", longest=LONGEST_BACK_OFF) | is_in_future("last_lookup_at")
@@ -298,8 +299,8 @@ def end_lease_unpaid(payment: Payment, lease: str) -> bool:
     Return False, and change nothing, where the payment has changed meanwhile.
     """
     wait = next_poll(payment, PaymentState.INITIATED)
-    history = payment.lookup_history
-    return bool(_ENDING_UNPAID[wait is not None].run(pk=payment.pk, lease=lease, wait=wait, history=history))
+    given = {"history": payment.lookup_history, "last_answer": payment.last_answer}
+    return bool(_ENDING_UNPAID[wait is not None].run(pk=payment.pk, lease=lease, wait=wait, **given))
 
 
 _ENDING_UNPAID = {
@@ -313,6 +314,7 @@ _ENDING_UNPAID = {
             "poll_failures": 0,
             "not_found": 0,
             "lookup_history": Given("history"),
+            "last_answer": Given("last_answer"),
         },
     )
     for is_polled in (True, False)

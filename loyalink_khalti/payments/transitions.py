@@ -202,11 +202,14 @@ def save(payment: Payment, **fields: Any) -> None:
     fields = defaults | fields
     for name, value in fields.items():
         setattr(payment, name, value)
-    save_fields(payment, *sorted({*fields, "lookup_history", "recorded_outcome"}))
+    save_fields(payment, *sorted({*fields, "last_answer", "lookup_history", "recorded_outcome"}))
 
 
 def record_lookup(payment: Payment, answer: Lookup) -> None:
-    """Add an answer to ``payment.lookup_history`` if it differs from the last one; the caller saves the field."""
+    """Add an answer to ``payment.lookup_history`` if it differs from the last one; the caller saves it.
+
+    ``payment.last_answer`` is its status, which the caller saves, too.
+    """
     entry = {
         "status": answer.status_text,
         "pidx": answer.pidx,
@@ -217,6 +220,7 @@ def record_lookup(payment: Payment, answer: Lookup) -> None:
     }
     if payment.recorded_outcome and _is_known_by(payment, answer):
         payment.recorded_outcome = ""
+    payment.last_answer = answer.status.value if answer.pidx == payment.pidx else ""
     last = payment.lookup_history[-1] if payment.lookup_history else {}
     if entry != {name: last.get(name) for name in entry}:
         history = [*payment.lookup_history, {"at": time_of(payment).isoformat(), **entry}]
@@ -263,9 +267,10 @@ def mark_fulfilled(payment: Payment) -> None:
     move(payment, PaymentState.FULFILLED, fulfilled_at=time_of(payment), **paid)
 
 
-def mark_released(payment: Payment, reason: ReleaseReason) -> None:
-    """Record that a payment is not paid in the end."""
-    move(payment, PaymentState.RELEASED, release_reason=reason, released_at=time_of(payment))
+def mark_released(payment: Payment, reason: ReleaseReason, *, by_customer: bool = False) -> None:
+    """Record that a payment is not paid in the end; ``by_customer``: because its customer has cancelled it here."""
+    fields = {"cancelled_by_customer": True} if by_customer else {}
+    move(payment, PaymentState.RELEASED, release_reason=reason, released_at=time_of(payment), **fields)
 
 
 def is_holding(payments: list[Payment]) -> bool:
@@ -287,3 +292,17 @@ def has_rival(purchase: Purchase, *, was_released: bool) -> bool:
         others.exclude(state=PurchaseState.RELEASED) if was_released else others.filter(state=PurchaseState.PLACED)
     )
     return rivals.exists()
+
+
+def has_bought_since(purchase: Purchase) -> bool:
+    """Return whether the purchase's member or browser session has anything else open, or placed since it was begun."""
+    whose = Q()
+    if purchase.member_id:
+        whose |= Q(member_id=purchase.member_id)
+    if purchase.browser_session:
+        whose |= Q(browser_session=purchase.browser_session)
+    if not whose:
+        return True  # nobody knows whose it is
+    others = Purchase.objects.filter(whose).exclude(pk=purchase.pk)
+    since = Q(state=PurchaseState.PLACED, placed_at__gte=purchase.created_at)
+    return others.filter(Q(state=PurchaseState.OPEN) | since).exists()

@@ -48,7 +48,7 @@ def _account(request: HttpRequest) -> dict[str, str]:
 def _refusal(request: HttpRequest, exc: CannotClaim) -> HttpResponse:
     """Show the reason. A link that this shop never made counts as a guess."""
     wait = throttle.seconds_to_wait(request) if isinstance(exc, flow.InvalidClaimLink) else 0
-    return plain_pages.too_many(wait=wait) if wait else _page(request, refusal=str(exc))
+    return plain_pages.too_many(request, wait=wait) if wait else _page(request, refusal=str(exc))
 
 
 def _page(request: HttpRequest, **context: Any) -> HttpResponse:

@@ -145,7 +145,7 @@ class TokenPageMiddleware:
         is_updated = _is_being_updated()
         if is_updated or isinstance(error, DATABASE_UNAVAILABLE):
             page = _unavailable_page(request, error)
-            return page or (plain_pages.being_updated() if is_updated else response)
+            return page or (plain_pages.being_updated(request) if is_updated else response)
         return response
 
 

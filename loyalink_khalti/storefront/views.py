@@ -172,7 +172,7 @@ def _unmatched_page(request: HttpRequest, claim: Returned) -> HttpResponse:
     Whether the pidx is known makes no difference: this page reveals nothing about other payments.
     """
     if wait := throttle.seconds_to_wait(request):
-        return plain_pages.too_many(wait=wait)
+        return plain_pages.too_many(request, wait=wait)
     return _no_record(request, claim, is_kept=_keep(request, claim, site_key=conf.site_key(request)))
 
 

@@ -71,6 +71,10 @@ class FakeShop:
         """Let ``order_facts`` return this of an order."""
         self._facts[ref] = facts
 
+    def change_basket(self, ref: str) -> None:
+        """Let the customer change the basket of a released purchase."""
+        self._write(f"purchase {ref}", {**self._purchase(ref), "changed": True})
+
     @property
     def confirmed(self) -> list[tuple[str, int]]:
         """Every committed ``confirm``: reference and paisa."""
@@ -225,6 +229,9 @@ class FakeShop:
 
     def missing_orders(self, refs: Collection[str]) -> list[str]:
         return [ref for ref in refs if self._read(f"purchase {ref}") is None]
+
+    def is_basket_changed(self, ref: str) -> bool:
+        return bool(self._purchase(ref).get("changed"))
 
     def staff_page(self, ref: str) -> str:
         return f"/fake/orders/{ref}"

@@ -17,15 +17,14 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
+from loyalink_khalti import conf
+
 from . import plain_pages, throttle
 
 log = logging.getLogger(__name__)
 
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError)
 """Down, full or out of connections. PostgreSQL raises ``InternalError`` for a database that is read-only."""
-
-CONTENT_SECURITY_POLICY = "frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'"
-"""Leaves scripts, styles and images to the host, so that its layout keeps working."""
 
 
 TOKEN = r"[A-Za-z0-9_-]{1,64}"  # noqa: S105 - a pattern; a link that was cut short gets "Payment not found"
@@ -83,7 +82,7 @@ class TokenView(View):
         """Return the page that says that the database does not answer; it reloads itself."""
         # The exception's class alone: drivers name servers and users, and quote the values that they were to write.
         log.error("%s: the database does not answer (%s)", type(self).__name__, type(exc).__name__)
-        return plain_pages.unavailable(reload_url=self.reload_url(request, **url_kwargs))
+        return plain_pages.unavailable(request, reload_url=self.reload_url(request, **url_kwargs))
 
     def reload_url(self, request: HttpRequest, **_url_kwargs: Any) -> str:
         """Return the path to reload once the database answers, without a query."""
@@ -97,11 +96,11 @@ class TokenView(View):
         response["X-Content-Type-Options"] = "nosniff"
         # A host's CSP middleware skips a response that already has a policy, so ours would replace the host's own.
         if not any("csp" in path.lower().split(".") for path in settings.MIDDLEWARE):
-            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+            response.headers.setdefault("Content-Security-Policy", conf.content_security_policy())
         return response
 
 
 def unknown_token_page(request: HttpRequest) -> HttpResponse:
     """Return the answer to an unknown token, or to one guess too many. Khalti is not called for either."""
     wait = throttle.seconds_to_wait(request)
-    return plain_pages.too_many(wait=wait) if wait else plain_pages.not_found()
+    return plain_pages.too_many(request, wait=wait) if wait else plain_pages.not_found(request)

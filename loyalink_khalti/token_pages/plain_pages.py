@@ -1,82 +1,93 @@
-"""Pages that need no template, no database query and no session, for when there is no payment to show."""
+"""Pages that need no database query and no session, for when there is no payment to show."""
 
-from django.http import HttpResponse
+import logging
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import get_language, get_language_bidi
 from django.utils.translation import gettext as _
 
+from . import brand
+
+log = logging.getLogger(__name__)
+
 RELOAD_AFTER = 5
 """seconds until the page without a database reloads itself"""
 UPDATED_AFTER = 60
 """seconds that an update of the shop may take"""
 
-PAGE = """<!DOCTYPE html>
+WITHOUT_TEMPLATE = """<!DOCTYPE html>
 <html lang="{language}" dir="{direction}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>{title}</title>
-<style>
-body {{ margin: 0; background: #f6f2ec; color: #241b2f;
-  font: 1.0625rem/1.55 system-ui, "Noto Sans Devanagari", sans-serif }}
-main {{ max-width: 30rem; margin: 12vh auto; padding: 1.75rem 1.5rem; text-align: center; background: #fff;
-  border: 1px solid #e4dcd0; border-radius: 16px }}
-h1 {{ margin: 0; font-size: 1.45rem }}
-a {{ color: #5c2d91 }}
-</style>
 </head>
 <body>
 <main>
 <h1>{title}</h1>
 <p>{text}</p>
-{home_link}</main>
+</main>
 </body>
 </html>
 """
 
 
-def not_found() -> HttpResponse:
+def not_found(request: HttpRequest) -> HttpResponse:
     """Return the one answer to every unknown token, so that no two differ."""
-    return _page(404, _("Payment not found"), _("The link may be incomplete. Please open it again."), link_home=True)
+    text = _("The link may be incomplete. Please open it again.")
+    return _page(request, 404, _("Payment not found"), text, link_home=True)
 
 
-def too_many(*, wait: int) -> HttpResponse:
+def too_many(request: HttpRequest, *, wait: int) -> HttpResponse:
     """Return the answer to a network that has tried too many unknown tokens; ``wait`` in seconds."""
-    response = _page(
-        429, _("Too many attempts"), _("Please wait a minute before you open the link again."), link_home=True
-    )
+    text = _("Please wait a minute before you open the link again.")
+    response = _page(request, 429, _("Too many attempts"), text, link_home=True)
     response["Retry-After"] = str(wait)
     return response
 
 
-def unavailable(*, reload_url: str) -> HttpResponse:
+def unavailable(request: HttpRequest, *, reload_url: str) -> HttpResponse:
     """Return the answer while the database is down. It loads ``reload_url`` after a moment, without JavaScript."""
     text = _("The shop does not respond at the moment. Your payment is safe; this page reloads automatically.")
-    response = _page(503, _("One moment, please"), text)
+    response = _page(request, 503, _("One moment, please"), text)
     response["Retry-After"] = str(RELOAD_AFTER)
     response["Refresh"] = f"{RELOAD_AFTER}; url={reload_url}"
     add_never_cache_headers(response)
     return response
 
 
-def being_updated() -> HttpResponse:
+def being_updated(request: HttpRequest) -> HttpResponse:
     """Return the answer to a request that meets a database without the migrations of this version."""
     text = _("The shop is being updated. Please try again in a minute; your basket is kept.")
-    response = _page(503, _("One moment, please"), text)
+    response = _page(request, 503, _("One moment, please"), text)
     response["Retry-After"] = str(UPDATED_AFTER)
     add_never_cache_headers(response)
     return response
 
 
-def _page(status: int, title: str, text: str, *, link_home: bool = False) -> HttpResponse:
-    direction = "rtl" if get_language_bidi() else "ltr"
-    home_link = ""
-    if link_home:
-        home_link = format_html('<p><a href="{}">{}</a></p>\n', get_script_prefix(), _("To the home page"))
-    page = format_html(
-        PAGE, language=get_language() or "en", direction=direction, title=title, text=text, home_link=home_link
-    )
+def _page(request: HttpRequest, status: int, title: str, text: str, *, link_home: bool = False) -> HttpResponse:
+    """Return ``plain.html``, by itself where a site's own version of it, or its static files, fail."""
+    context = {
+        "title": title,
+        "text": text,
+        "link_home": link_home,
+        "home": get_script_prefix(),
+        "shop": brand.known_shop(request),
+    }
+    try:
+        page = render_to_string("loyalink_khalti/plain.html", context)
+    except Exception as exc:
+        log.error("loyalink_khalti/plain.html cannot be shown (%s)", type(exc).__name__)
+        page = format_html(
+            WITHOUT_TEMPLATE,
+            language=get_language() or "en",
+            direction="rtl" if get_language_bidi() else "ltr",
+            title=title,
+            text=text,
+        )
     return HttpResponse(page, status=status)

@@ -21,17 +21,19 @@ def release_payment(
     *,
     customer_present: bool,
     states: Collection[PaymentState] = LIVE,
+    by_customer: bool = False,
     flag: tuple[FlagReason, Mapping[str, Any]] | None = None,
 ) -> Outcome:
     """Release an attempt that cannot have been paid, and its purchase, if it is still in one of ``states``.
 
-    Releases the purchase, too, if the shop could not release it the last time. ``flag`` is raised with it.
+    Releases the purchase, too, if the shop could not release it the last time. ``by_customer``: the customer has
+    cancelled it here, and not staff. ``flag`` is raised with it.
     """
 
     def work() -> Outcome:
         purchase, payments, locked = transitions.lock(payment)
         if locked.state in states:
-            transitions.mark_released(locked, reason)
+            transitions.mark_released(locked, reason, by_customer=by_customer)
             if flag is not None:
                 (raise_site_flag if flag[0] in ONE_PER_SITE else raise_flag)(locked, *flag)
         if locked.state in ENDED_UNPAID:

@@ -260,7 +260,12 @@ def _look_up_and_cancel(payment: Payment, lease: str, *, customer_present: bool)
     outcome = apply_lookup(payment, answer, lease=lease, customer_present=customer_present)
     unpaid = answer.status is Status.INITIATED and answer.pidx == payment.pidx
     if outcome is Outcome.CONFIRMING and unpaid:
-        return release_payment(payment, ReleaseReason.CANCELLED_IN_SHOP, customer_present=customer_present)
+        return release_payment(
+            payment,
+            ReleaseReason.CANCELLED_IN_SHOP,
+            customer_present=customer_present,
+            by_customer=customer_present,
+        )
     return outcome
 
 

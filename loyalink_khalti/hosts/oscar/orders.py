@@ -195,10 +195,25 @@ def submit_basket(order: Any, basket: Any, others: list[Any]) -> None:
     basket.submit()
 
 
+def is_basket_changed(number: str) -> bool:
+    """Return whether the basket of a released order has other products by now, or is another basket's part."""
+    order = get_model("order", "Order").objects.filter(number=number).select_related("basket").first()
+    basket = order.basket if order is not None else None
+    if order is None or basket is None or basket.status not in {basket.OPEN, basket.SAVED}:
+        return True
+    return _contents(basket) != _contents(order)
+
+
+def _contents(holder: Any) -> "Counter[Any]":
+    """Return how many of what a basket or an order has."""
+    contents: Counter[Any] = Counter()
+    for line in holder.lines.all():
+        contents[_what(line)] += line.quantity
+    return contents
+
+
 def _move_remainder(order: Any, basket: Any, others: list[Any]) -> None:
-    bought: Counter[Any] = Counter()
-    for line in order.lines.all():
-        bought[_what(line)] += line.quantity
+    bought = _contents(order)
     target = others[0] if others else None
     for line in basket.lines.all():
         key = _what(line)

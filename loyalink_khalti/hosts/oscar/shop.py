@@ -145,6 +145,9 @@ class OscarShop:
         found = get_model("order", "Order").objects.filter(number__in=list(refs))
         return set(refs).difference(found.values_list("number", flat=True))
 
+    def is_basket_changed(self, ref: str) -> bool:
+        return orders.is_basket_changed(ref)
+
     def open_basket(self, request: HttpRequest, wanted: Mapping[str, Any]) -> OpenBasket:
         from . import wanted as wanted_baskets  # it needs the shop's own forms, which need all models
 

@@ -9,7 +9,7 @@ every column that it has read before the lock.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -250,9 +250,7 @@ def remove_bought(basket: Any, order: Any) -> None:
     """
     if basket is None:
         return
-    bought: Counter[Any] = Counter()
-    for item in items(order):
-        bought[_what(item)] += item.quantity
+    bought = _contents(items(order))
     left = 0
     for item in get_salesman_model("BasketItem")._default_manager.filter(basket_id=basket.pk).order_by("pk"):
         remainder = max(item.quantity - bought[_what(item)], 0)
@@ -266,6 +264,25 @@ def remove_bought(basket: Any, order: Any) -> None:
     if not left:
         basket.extra = {}
         basket.save(update_fields=["extra"])
+
+
+def is_basket_changed(ref: str) -> bool:
+    """Return whether the basket of a released order has other products by now. An order of the API has no basket."""
+    origin = Purchase.objects.filter(shop=SHOP, ref=ref).values_list("origin", flat=True).first() or ""
+    pk = origins.basket_pk(origin)
+    order = rows().filter(ref=ref).first()
+    if pk is None or order is None:
+        return order is None
+    inside = get_salesman_model("BasketItem")._default_manager.filter(basket_id=pk)
+    return _contents(inside) != _contents(items(order))
+
+
+def _contents(found: Iterable[Any]) -> "Counter[Any]":
+    """Return how many of what items have."""
+    contents: Counter[Any] = Counter()
+    for item in found:
+        contents[_what(item)] += item.quantity
+    return contents
 
 
 def _what(item: Any) -> Any:

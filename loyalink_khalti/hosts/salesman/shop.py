@@ -124,6 +124,9 @@ class SalesmanShop:
     def placed_orders(self) -> Iterator[HostOrder]:
         return _host_orders(orders.placed().order_by("pk"))
 
+    def is_basket_changed(self, ref: str) -> bool:
+        return orders.is_basket_changed(ref)
+
     def still_reserved(self, refs: Collection[str]) -> Iterable[str]:
         """Return the orders that staff have not moved on from the status of an unpaid order."""
         pending = orders.placed().filter(status=options().pending, ref__in=list(refs))

@@ -44,8 +44,8 @@ def agrees() -> bool:
 
 @pytest.fixture
 def late(payment: Payment, khalti: Khalti) -> Payment:
-    """Cancelled by its customer after Khalti reported "not paid", and paid later: 500 points were restored."""
-    flow.cancel_payment(payment)
+    """Cancelled by staff after Khalti reported "not paid", and paid later: 500 points were restored."""
+    flow.cancel_payment(payment, customer_present=False)
     khalti.pay(payment.pidx)
     assert flow.verify_payment(payment, ignore_back_off=True) is Outcome.FLAGGED
     return payment

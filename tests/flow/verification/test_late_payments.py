@@ -75,17 +75,82 @@ def test_the_shops_rows_are_locked_before_the_account(payment: Payment, khalti: 
     assert max(shops) < min(accounts)
 
 
-def test_a_payment_cancelled_by_its_customer_is_left_to_staff(
+def test_a_payment_cancelled_by_staff_is_left_to_staff(
     payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
     """E02"""
-    flow.cancel_payment(payment)
+    flow.cancel_payment(payment, customer_present=False)
 
     outcome = completed_late(payment, khalti)
 
     assert (outcome, states_of(payment)) == (Outcome.FLAGGED, ("paid", "released"))
     assert flags() == ["paid_after_cancel"]
     assert (shop.confirmed, points(account)) == ([], (1000, 0, 0))
+
+
+def test_a_payment_that_its_customer_cancelled_and_paid_all_the_same_is_placed(
+    payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
+) -> None:
+    """E02, C4: "start again", then paid in the old tab."""
+    flow.cancel_payment(payment)
+
+    outcome = completed_late(payment, khalti)
+
+    assert (outcome, states_of(payment), flags()) == (Outcome.PAID, ("fulfilled", "placed"), [])
+    assert (shop.confirmed, shop.left("pen"), points(account)) == ([("order-1", 245_000)], 2, (745, 0, 500))
+
+
+def buys_something_else(shop: FakeShop) -> None:
+    flow.place_order(shop.freeze(shop.cart("order-2", member_id="7")), method=PaymentMethod.COD)
+
+
+def is_about_to_pay_something_else(shop: FakeShop) -> None:
+    begin_payment(shop, "order-2", member_id="7", origin="another basket")
+
+
+def changes_the_basket(shop: FakeShop) -> None:
+    shop.change_basket("order-1")
+
+
+@pytest.mark.parametrize("meanwhile", [buys_something_else, is_about_to_pay_something_else, changes_the_basket])
+def test_a_payment_that_its_customer_cancelled_is_left_to_staff_if_they_may_not_want_it_any_more(
+    meanwhile: Callable[[FakeShop], None], payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """E02, C4"""
+    shop.stock(pen=10)
+    flow.cancel_payment(payment)
+    meanwhile(shop)
+
+    outcome = completed_late(payment, khalti)
+
+    assert (outcome, states_of(payment), flags()) == (Outcome.FLAGGED, ("paid", "released"), ["paid_after_cancel"])
+
+
+def test_a_payment_cancelled_by_a_guest_whom_nothing_identifies_is_left_to_staff(
+    khalti: Khalti, shop: FakeShop
+) -> None:
+    """E02: nobody can tell what else they have bought."""
+    payment = flow.begin_payment(shop.freeze(shop.cart("order-9")))
+    flow.cancel_payment(payment)
+
+    assert completed_late(payment, khalti) is Outcome.FLAGGED
+
+    assert flags() == ["paid_after_cancel"]
+
+
+def test_what_staff_have_decided_about_a_late_payment_stays_so(
+    payment: Payment, khalti: Khalti, shop: FakeShop
+) -> None:
+    """E02: the other purchase has ended since, but staff have talked to the customer."""
+    flow.cancel_payment(payment)
+    other = begin_payment(shop, "order-2", member_id="7", origin="another basket")
+    completed_late(payment, khalti)
+    Flag.objects.update(resolved_at=timezone.now())
+    flow.cancel_payment(other)
+
+    assert flow.verify_payment(payment, ignore_back_off=True) is Outcome.FLAGGED
+
+    assert states_of(payment) == ("paid", "released")
 
 
 def test_a_payment_that_failed_at_khalti_is_left_to_staff(payment: Payment, khalti: Khalti, shop: FakeShop) -> None:
@@ -348,7 +413,7 @@ def test_if_the_shop_cannot_release_the_basket_it_is_tried_again(
 
 
 def test_a_refund_at_khalti_of_a_flagged_payment_is_recorded(payment: Payment, khalti: Khalti) -> None:
-    flow.cancel_payment(payment)
+    flow.cancel_payment(payment, customer_present=False)
     completed_late(payment, khalti)
     khalti.says(payment.pidx, "Refunded", refunded=True, transaction_id="T-pidx1")
 
