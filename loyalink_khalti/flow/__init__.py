@@ -59,7 +59,7 @@ from loyalink_khalti.flow.checkout.unpaid import (
     ReservedTooMuch,
     TooManyAttempts,
     live_payment_of,
-    pending_payment,
+    unfinished_payments,
     unpaid_purchases,
 )
 from loyalink_khalti.flow.verification.verify import cancel_payment, verify_payment
@@ -292,7 +292,6 @@ __all__ = [
     "outages",
     "own_account",
     "pass_summary",
-    "pending_payment",
     "place_order",
     "points_after_order",
     "points_card",
@@ -344,6 +343,7 @@ __all__ = [
     "set_blocked",
     "shortage_message",
     "stale_form_message",
+    "unfinished_payments",
     "unpaid_purchases",
     "verify_payment",
     "with_payments",

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalink_khalti', '0042_closed_months'),
+        ('loyalink_khalti', '0043_shop_details'),
     ]
 
     operations = [

@@ -28,7 +28,8 @@ from loyalink_khalti.token_pages import DATABASE_UNAVAILABLE, TokenView, plain_p
 
 log = logging.getLogger(__name__)
 
-BODY = re.compile(rb"<body\b[^>]*>", re.IGNORECASE)
+BODY = re.compile(rb"""<body\b[^>]*>(?:\s*<a\b[^>]*\bhref=["']\#[^"']*["'][^>]*>[^<]*</a>)*""", re.IGNORECASE)
+"""The beginning of a page, with its links past the navigation: those stay the first that a keyboard reaches."""
 ROBOTS = re.compile(r"bot|crawl|spider|slurp|preview|monitor|probe|check|curl|wget|python|java|go-http", re.IGNORECASE)
 """Words in the User-Agent of programs that open pages without a person."""
 
@@ -75,7 +76,9 @@ traffic_reconciler = TrafficReconciler()
 
 
 class PendingPaymentMiddleware:
-    """Put "Payment of Rs … pending: Continue | Cancel payment" at the top of HTML pages.
+    """Put "Payment of Rs … pending: Continue | Start again" at the top of HTML pages, after their skip links.
+
+    Also that a payment has arrived which the shop is reviewing, so that nobody pays for the same products twice.
 
     List it last in MIDDLEWARE, after sessions, authentication and CSRF. A page that renders
     ``{% loyalink_pending_payment %}`` itself keeps its own place for the bar. A browser without a session costs no
@@ -199,15 +202,21 @@ def _token_view(request: HttpRequest) -> tuple[TokenView | None, dict[str, Any]]
 
 
 def pending_payment_bar(request: HttpRequest) -> str:
-    """Return the bar as HTML, "" if no payment is pending or the page has the bar already."""
+    """Return the bar as HTML, "" if no payment is pending or under review, or the page has the bar already."""
     if getattr(request, "_loyalink_bar", False) or request.session.session_key is None:
         return ""
     member_id = str(request.user.pk) if request.user.is_authenticated else None
-    payment = flow.pending_payment(tokens=remembered_tokens(request), member_id=member_id)
-    if payment is None:
+    found = flow.unfinished_payments(tokens=remembered_tokens(request), member_id=member_id)
+    if not found:
         return ""
+    live = next((payment for payment in found if payment.is_live), None)
+    context = {
+        "payment": live,
+        "may_be_paid": live is not None and live.may_be_paid and live.last_lookup_at is not None,
+        "arrived": next((payment for payment in found if not payment.is_live), None),
+    }
     request._loyalink_bar = True  # type: ignore[attr-defined]  # one bar a page
-    return render_to_string("loyalink_khalti/pending_payment.html", {"payment": payment}, request=request)
+    return render_to_string("loyalink_khalti/pending_payment.html", context, request=request)
 
 
 def _insert_test_banner(request: HttpRequest, response: HttpResponse) -> None:

@@ -12,6 +12,7 @@ from .health import HealthView
 from .look import ThemeView
 from .membership import AcceptTermsView, LeaveView, PointsCardView
 from .receipts import ReceiptView
+from .status import StatusNewsView, StatusView
 
 app_name = "loyalink_khalti"
 
@@ -20,7 +21,8 @@ urlpatterns = [
     # https://docs.khalti.com/khalti-epayment/#getting-the-redirect-url-from-the-response
     path("return/<payment_token:token>/", views.ReturnView.as_view(), name="return"),
     re_path(rf"^return/(?P<token>{TOKEN})/*\Z", views.ReturnView.as_view()),
-    path("status/<payment_token:token>/", views.StatusView.as_view(), name="status"),
+    path("status/<payment_token:token>/", StatusView.as_view(), name="status"),
+    path("status/<payment_token:token>/news/", StatusNewsView.as_view(), name="status-news"),
     path("pay/<payment_token:token>/", views.PayView.as_view(), name="pay"),
     path("cancel/<payment_token:token>/", views.CancelView.as_view(), name="cancel"),
     path("claim/<signed_token:token>/", ClaimView.as_view(), name="claim"),

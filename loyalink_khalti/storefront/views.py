@@ -1,4 +1,4 @@
-"""The return from Khalti, and the status page that is also the receipt.
+"""The return from Khalti, the way to its page, and a payment that its customer cancels.
 
 No query value is trusted: the token in the path finds the payment, and the flow looks up at Khalti the pidx that is
 stored for it. A pidx in the query that is not the payment's is kept for the reconciler and for staff (``read_claim``).
@@ -7,68 +7,31 @@ stored for it. A pidx in the query that is not the payment's is kept for the rec
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NoReturn
-from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import get_script_prefix, reverse
-from django.utils import timezone, translation
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import csrf_exempt
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.payments import refunds
+from loyalink_khalti.clock import time_of
+from loyalink_khalti.khalti.wire import Status
 from loyalink_khalti.payments.models import Payment
-from loyalink_khalti.payments.states import PaymentState, PurchaseState
-from loyalink_khalti.payments.unmatched import UnmatchedPayment, of_return_address
+from loyalink_khalti.payments.states import PaymentState
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.session_payments import is_own_payment, network_id
 from loyalink_khalti.token_pages import TokenView, UnknownToken, plain_pages, throttle
 
 from .middleware import Returned, claim_of
+from .pages import AppRedirect, PaymentView, ReadOnlyPaymentView, address_in_app, next_page
 
-DETAILS_FOR = timedelta(days=30)
-"""How long a receipt shows more than status and reference."""
-FORWARD_AFTER = 2
-"""seconds until the status page looks whether Khalti has opened its page, to forward there"""
-REFRESH = 4
-"""seconds between two reloads of the status page while the payment is being confirmed"""
-SLOW_REFRESH = 30
-"""seconds, once Khalti has been asked a few times"""
-QUICK_LOOKUPS = 3
-UNRESOLVED = frozenset({Outcome.CONFIRMING, Outcome.FLAGGED})
-"""Outcomes that only the status page shows; a shop has no page for them."""
+JUST_OPENED = timedelta(minutes=1)
+"""How long after Khalti has opened its page nobody can have paid there unseen."""
 
 
 def not_found(_request: HttpRequest) -> NoReturn:
     raise Http404
-
-
-class PaymentView(TokenView):
-    """A page of one payment, found by its token, in the language in which the customer has bought.
-
-    Our addresses have no language, so a browser that prefers another one would change it on the return from Khalti,
-    and the shop's page after it (``i18n_patterns``) as well.
-    """
-
-    http_method_names: tuple[str, ...] = ("get", "options")
-    referrer_policy = "no-referrer"
-
-    def payment(self, token: str) -> Payment:
-        """Return the payment with its purchase, whose language applies. Raises `UnknownToken` if there is none."""
-        try:
-            payment = Payment.load_by_token(token)
-        except Payment.DoesNotExist as exc:
-            raise UnknownToken from exc
-        translation.activate(conf.language(payment.purchase.language))
-        return payment
-
-
-@method_decorator(csrf_exempt, name="dispatch")  # so that a POST gets 405 and not 403; it changes nothing
-class ReadOnlyPaymentView(PaymentView):
-    """A page of one payment that answers to GET alone."""
 
 
 class ReturnView(ReadOnlyPaymentView):
@@ -102,44 +65,47 @@ class ReturnView(ReadOnlyPaymentView):
         return f"{request.path}?pidx={claim.pidx}" if claim else request.path
 
 
-class StatusView(ReadOnlyPaymentView):
-    """The receipt, in any browser. While the outcome is open it reloads itself, without JavaScript too.
-
-    A customer whose payment page Khalti has not opened yet is forwarded to it as soon as its address is known.
-    """
-
-    referrer_policy = TokenView.referrer_policy  # the page has a form
-
-    def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        payment = self.payment(token)
-        was_settled = payment.is_settled
-        outcome = flow.verify_payment(payment, customer_present=is_own_payment(request, payment), just_read=True)
-        if not was_settled:
-            payment = self.payment(token)
-        response = render(request, "loyalink_khalti/status.html", _context(request, payment, outcome))
-        if outcome is Outcome.CONFIRMING:
-            response["Refresh"] = refresh(request, payment)
-        return response
-
-
 class PayView(ReadOnlyPaymentView):
-    """Redirect to Khalti's page while the payment is still pending, otherwise to the status page."""
+    """Redirect to Khalti's page while the payment is not paid, by Khalti's own word; otherwise to the status page."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = self.payment(token)
+        if payment.state == PaymentState.INITIATED and not _is_just_opened(payment):
+            flow.verify_payment(payment, customer_present=is_own_payment(request, payment), just_read=True)
+            payment = self.payment(token)
+            if payment.may_be_paid:
+                return redirect("loyalink_khalti:status", token=payment.token)
         if payment.state != PaymentState.INITIATED:
             return redirect("loyalink_khalti:status", token=payment.token)
         return redirect(payment.payment_url)
 
 
 class CancelView(PaymentView):
-    """Cancel a pending payment and give the basket back to the customer, unless Khalti reports that it was paid."""
+    """Ask whether to cancel a pending payment, and cancel it: the customer has the basket back and may start again.
+
+    Cancelling looks the payment up first, so that nothing that Khalti reports as paid is cancelled.
+    """
 
     http_method_names = ("get", "post", "options")
+    referrer_policy = TokenView.referrer_policy  # the page has a form
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Show the status: a reload, or the button's address opened by hand, cancels nothing."""
-        return redirect("loyalink_khalti:status", token=self.payment(token).token)
+        """Show the question. It changes nothing, and asks only about what can be cancelled."""
+        payment = self.payment(token)
+        outcome = payment.outcome
+        if is_own_payment(request, payment) and payment.state == PaymentState.INITIATED:
+            outcome = flow.verify_payment(payment, customer_present=True, just_read=True)
+            payment = self.payment(token)
+        if not is_own_payment(request, payment) or payment.state != PaymentState.INITIATED:
+            return redirect("loyalink_khalti:status", token=payment.token)
+        context = {
+            "payment": payment,
+            "purchase": payment.purchase,
+            "outcome": outcome.value,
+            "is_unpaid": not payment.may_be_paid,
+            "is_processing": payment.last_answer == Status.PENDING.value,
+        }
+        return render(request, "loyalink_khalti/cancel.html", context)
 
     def reload_url(self, request: HttpRequest, **url_kwargs: Any) -> str:
         return reverse("loyalink_khalti:status", kwargs=url_kwargs)
@@ -157,6 +123,12 @@ class CancelView(PaymentView):
         if address_in_app(payment, outcome):  # the policy of the form's page allows no other address after it
             return redirect("loyalink_khalti:status", token=payment.token)
         return redirect(next_page(payment, outcome))
+
+
+def _is_just_opened(payment: Payment) -> bool:
+    """Return whether Khalti has only just opened its page, and nobody has looked up what became of it."""
+    opened = payment.initiated_at
+    return opened is not None and payment.last_lookup_at is None and time_of(payment) - opened < JUST_OPENED
 
 
 def _keep(request: HttpRequest, claim: Returned, *, site_key: str, returned_to: Payment | None = None) -> bool:
@@ -179,82 +151,3 @@ def _unmatched_page(request: HttpRequest, claim: Returned) -> HttpResponse:
 def _no_record(request: HttpRequest, claim: Returned, *, is_kept: bool) -> HttpResponse:
     context = {"pidx": claim.pidx, "is_kept": is_kept, "home": get_script_prefix()}
     return render(request, "loyalink_khalti/unmatched.html", context, status=HTTPStatus.NOT_FOUND)
-
-
-class AppRedirect(HttpResponseRedirect):
-    """A redirect to an address of an app, of whatever scheme: `address_in_app` returns those of the settings alone."""
-
-    def __init__(self, address: str) -> None:
-        self.allowed_schemes = [conf.scheme_of(address)]
-        super().__init__(address)
-
-
-def address_in_app(payment: Payment, outcome: Outcome) -> str:
-    """Return the address of the app that began the payment, with its token and the outcome and nothing else.
-
-    "" where no app did, where the settings do not allow its address any more, and where the status page has to say
-    what the app cannot know: money has come back for a payment that failed.
-    """
-    address = payment.return_to
-    if not address or not conf.is_return_address(address) or _unmatched(payment, outcome):
-        return ""
-    return f"{address}?{urlencode({'token': payment.token, 'outcome': outcome.value})}"
-
-
-def next_page(payment: Payment, outcome: Outcome) -> str:
-    """Return the shop's own page for this outcome, or the receipt if it has none."""
-    return _shop_page(payment, outcome) or reverse("loyalink_khalti:status", args=[payment.token])
-
-
-def refresh(request: HttpRequest, payment: Payment) -> str:
-    """Return when the status page reloads, as HTTP's ``Refresh`` has it: soon at first, later while nothing is paid.
-
-    While a payment has no page at Khalti, its own customer is sent to ``PayView``, which leads there or back here.
-    """
-    if payment.state == PaymentState.CREATED and is_own_payment(request, payment):
-        return f"{FORWARD_AFTER}; url={reverse('loyalink_khalti:pay', args=[payment.token])}"
-    return str(REFRESH if payment.lookup_count < QUICK_LOOKUPS else SLOW_REFRESH)
-
-
-def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[str, Any]:
-    purchase = payment.purchase
-    is_own = is_own_payment(request, payment)
-    show_details = payment.created_at + DETAILS_FOR > timezone.now()
-    can_continue = is_own and payment.state == PaymentState.INITIATED
-    is_flagged = outcome is Outcome.FLAGGED
-    order_missing = is_own and outcome is Outcome.PAID and flow.is_missing(purchase)
-    open_flags = payment.flags.filter(resolved_at=None).values_list("reason", flat=True) if is_flagged else ()
-    unmatched = _unmatched(payment, outcome)
-    return {
-        "payment": payment,
-        "unmatched": unmatched,
-        "purchase": purchase,
-        "cart": purchase.frozen_cart if is_own and show_details else None,
-        "outcome": "unmatched" if unmatched else outcome.value,
-        "is_own": is_own,
-        "show_details": show_details,
-        "paid_twice": is_flagged and purchase.state == PurchaseState.PLACED,
-        "is_being_refunded": is_flagged and bool(refunds.of_payment(payment)),
-        "flags": set(open_flags),
-        "can_continue": can_continue,
-        "khalti_not_responding": can_continue and conf.is_not_responding(conf.base_url(payment.environment)),
-        "refresh": refresh(request, payment),
-        "order_missing": order_missing,
-        "mails_orders": getattr(conf.shops().get(purchase.shop), "mails_orders", False),
-        "shop_page": _shop_page(payment, outcome) if is_own and not order_missing else "",
-        "app_page": address_in_app(payment, outcome),
-    }
-
-
-def _shop_page(payment: Payment, outcome: Outcome) -> str:
-    """Return the path of the shop's page for this outcome, "" if the status page shows it."""
-    if outcome in UNRESOLVED or not payment.purchase.shop or _unmatched(payment, outcome):
-        return ""
-    return conf.shop(payment.purchase.shop).customer_page(payment.purchase.ref, outcome, payment.token)
-
-
-def _unmatched(payment: Payment, outcome: Outcome) -> UnmatchedPayment | None:
-    """Return what came back for a payment that failed because Khalti's answer was lost: it may be its money."""
-    if outcome is not Outcome.FAILED or payment.pidx is not None:
-        return None
-    return of_return_address(payment)

@@ -4,7 +4,9 @@ from datetime import date, datetime, timedelta
 
 from django import template
 from django.template.context import RequestContext
+from django.template.loader import render_to_string
 from django.templatetags.tz import do_timezone
+from django.urls import get_script_prefix
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
@@ -13,6 +15,7 @@ from loyalink_khalti.conf import formats
 from loyalink_khalti.storefront.look import stylesheets
 from loyalink_khalti.storefront.middleware import pending_payment_bar
 from loyalink_khalti.storefront.receipts import pdf_path
+from loyalink_khalti.token_pages import brand
 
 register = template.Library()
 
@@ -71,6 +74,24 @@ def loyalink_pending_payment(context: RequestContext) -> SafeString:
     """Render the bar of a pending payment here instead of at the top of the page."""
     request = context.get("request")
     return mark_safe(pending_payment_bar(request) if request is not None else "")  # noqa: S308 - rendered by a template
+
+
+@register.simple_tag(takes_context=True)
+def loyalink_site_header(context: RequestContext) -> SafeString:
+    """Render ``elements/site_header.html``: the shop's name and logo, and the way home."""
+    return _with_shop(context, "loyalink_khalti/elements/site_header.html")
+
+
+@register.simple_tag(takes_context=True)
+def loyalink_site_footer(context: RequestContext) -> SafeString:
+    """Render ``elements/site_footer.html``: how to reach the shop."""
+    return _with_shop(context, "loyalink_khalti/elements/site_footer.html")
+
+
+def _with_shop(context: RequestContext, template_name: str) -> SafeString:
+    request = context.get("request")
+    shop = brand.shop_of(request) if request is not None else None
+    return render_to_string(template_name, {"shop": shop, "home": get_script_prefix()})
 
 
 @register.simple_tag

@@ -39,6 +39,8 @@ WITHOUT_TEMPLATE = """<!DOCTYPE html>
 
 def not_found(request: HttpRequest) -> HttpResponse:
     """Return the one answer to every unknown token, so that no two differ."""
+    if brand.known_shop(request) is None:  # the database answers, and knows the shop's name
+        brand.shop_of(request)
     text = _("The link may be incomplete. Please open it again.")
     return _page(request, 404, _("Payment not found"), text, link_home=True)
 
@@ -82,7 +84,7 @@ def _page(request: HttpRequest, status: int, title: str, text: str, *, link_home
     try:
         page = render_to_string("loyalink_khalti/plain.html", context)
     except Exception as exc:
-        log.error("loyalink_khalti/plain.html cannot be shown (%s)", type(exc).__name__)
+        log.error("loyalink_khalti/plain.html cannot be shown: %s", exc, exc_info=exc)
         page = format_html(
             WITHOUT_TEMPLATE,
             language=get_language() or "en",

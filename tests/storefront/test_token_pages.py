@@ -147,7 +147,10 @@ def test_unknown_tokens_and_anothers_token_get_the_same_answer(client: Client, p
 HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'",
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
+        " frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'"
+    ),
 }
 
 
@@ -163,7 +166,7 @@ def test_every_answer_forbids_frames_caches_and_sniffing(page: str, client: Clie
         throttled = open_page(client, page)
 
     assert [is_protected(answer) for answer in (known, unknown, throttled)] == [True] * 3
-    policy = "same-origin" if page == "status" else "no-referrer"
+    policy = "same-origin" if page in {"status", "cancel"} else "no-referrer"
     assert {answer["Referrer-Policy"] for answer in (known, unknown, throttled)} == {policy}
 
 
@@ -217,7 +220,7 @@ def test_a_page_that_is_not_found_links_to_the_home_page(page: str, client: Clie
     assert all('href="/"' in answer.content.decode() for answer in answers)
 
 
-def test_opening_the_cancel_address_shows_the_status_and_cancels_nothing(
+def test_a_stranger_who_opens_the_cancel_address_sees_the_status_and_cancels_nothing(
     client: Client, payment: Payment, khalti: Khalti, shop: FakeShop
 ) -> None:
     answer = client.get(f"/khalti/cancel/{payment.token}/")

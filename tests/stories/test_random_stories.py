@@ -155,6 +155,9 @@ class Story(RuleBasedStateMachine):
 
     def cancel_in_shop(self, attempt: Attempt, **_: Any) -> str:
         page = self._seen(attempt.browser.open("/shop/basket/"))
+        link = page.soup.find("a", href=lambda href: href and "/khalti/cancel/" in href)
+        if link is not None:
+            page = self._seen(attempt.browser.open(link["href"]))
         button = page.soup.find("form", action=lambda action: action and "/khalti/cancel/" in action)
         if button is None:
             return "nothing pending"

@@ -7,6 +7,7 @@ purchases at once the second counts the first.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cache, reduce
 from operator import or_
 from typing import Any
@@ -20,6 +21,7 @@ from django.utils.translation import ngettext
 from limits import RateLimitItemPerHour
 
 from loyalink_khalti import conf
+from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.flow.members.directory import is_staff
@@ -29,6 +31,9 @@ from loyalink_khalti.payments.states import LIVE, UNSETTLED, PurchaseState
 from loyalink_khalti.ports import PAID_LATER, Cart, Line
 from loyalink_khalti.returning import Given, Select
 
+REVIEWED_FOR = timedelta(days=14)
+"""How long after it has arrived a payment under review is shown to its customer on every page."""
+MOST_UNFINISHED = 5
 PER_MEMBER, PER_BROWSER, PER_EMAIL = (
     "LIVE_PAYMENTS_PER_MEMBER", "LIVE_PAYMENTS_PER_BROWSER", "LIVE_PAYMENTS_PER_EMAIL"
 )  # fmt: skip
@@ -57,17 +62,22 @@ class TooManyAttempts(CannotPay):
         self.wait = wait
 
 
-def pending_payment(*, tokens: Sequence[str] = (), member_id: str | None = None) -> Payment | None:
-    """Return the newest live payment of a browser session (by its payment tokens) or of a member; one query."""
+def unfinished_payments(*, tokens: Sequence[str] = (), member_id: str | None = None) -> list[Payment]:
+    """Return the live payments of a browser session or a member, and those under review; newest first, one query.
+
+    Under review: money has arrived within `REVIEWED_FOR`, no order is placed for it, and nobody refunds it.
+    """
     mine = Q()
     if tokens:
         mine |= Q(token__in=list(tokens))
     if member_id:
-        mine |= Q(purchase__member_id=member_id, purchase__state=PurchaseState.OPEN)
+        mine |= Q(purchase__member_id=member_id)
     if not mine:
-        return None
-    live = Payment.objects.filter(mine, state__in=LIVE).select_related("purchase")
-    return live.order_by("-pk").first()
+        return []
+    since = DatabaseTime(-REVIEWED_FOR)
+    under_review = Q(~Exists(Refund.objects.filter(payment=OuterRef("pk"))), state__in=UNSETTLED, paid_at__gt=since)
+    rows = Payment.objects.filter(mine, Q(state__in=LIVE) | under_review).select_related("purchase")
+    return list(rows.order_by("-pk")[:MOST_UNFINISHED])
 
 
 def live_payment_of(shop: str, origin: str) -> Payment | None:

@@ -167,7 +167,7 @@ def test_a_refund_that_khalti_confirmed_is_not_offered_as_not_made(desk: Desk, p
 @pytest.fixture
 def closed(desk: Desk, waiting: Payment, khalti: Khalti) -> Flag:
     """A payment that arrived after its cancellation; staff have closed its flag."""
-    flow.cancel_payment(waiting)
+    flow.cancel_payment(waiting, customer_present=False)
     khalti.pay(waiting.pidx)
     flow.verify_payment(waiting, ignore_back_off=True)
     flag = Flag.objects.get()
@@ -180,7 +180,7 @@ def test_closing_says_that_the_customer_gets_nothing_before_it_is_confirmed(
     desk: Desk, waiting: Payment, khalti: Khalti
 ) -> None:
     """M1"""
-    flow.cancel_payment(waiting)
+    flow.cancel_payment(waiting, customer_present=False)
     khalti.pay(waiting.pidx)
     flow.verify_payment(waiting, ignore_back_off=True)
 

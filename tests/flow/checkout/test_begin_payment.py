@@ -405,10 +405,29 @@ def test_a_pending_payment_is_found_by_its_browser_session_and_by_its_member(sho
     guests = flow.begin_payment(shop.freeze(shop.cart()))
     members = flow.begin_payment(shop.freeze(shop.cart("order-2", member_id="7")))
 
-    assert flow.pending_payment(tokens=[guests.token, "another"]) == guests
-    assert flow.pending_payment(member_id="7") == members
-    assert flow.pending_payment() is None
-    assert flow.pending_payment(tokens=["another"], member_id="8") is None
+    assert flow.unfinished_payments(tokens=[guests.token, "another"]) == [guests]
+    assert flow.unfinished_payments(member_id="7") == [members]
+    assert flow.unfinished_payments() == []
+    assert flow.unfinished_payments(tokens=["another"], member_id="8") == []
+
+
+def test_a_payment_under_review_is_found_until_it_is_refunded_and_for_two_weeks(
+    shop: FakeShop, khalti: Khalti
+) -> None:
+    """C4"""
+    late = flow.begin_payment(shop.freeze(shop.cart(member_id="7")))
+    flow.cancel_payment(late, customer_present=False)
+    khalti.pay(late.pidx)
+    flow.verify_payment(late, ignore_back_off=True)
+    live = flow.begin_payment(shop.freeze(shop.cart("order-2", member_id="7")))
+
+    found = flow.unfinished_payments(member_id="7")
+    with time_machine.travel(timezone.now() + timedelta(days=15)):
+        later = flow.unfinished_payments(member_id="7")
+    flow.refund_payment(late, actor="1")
+
+    assert (found, later) == ([live, late], [live])
+    assert flow.unfinished_payments(member_id="7") == [live]
 
 
 def test_finding_a_pending_payment_is_one_query_and_none_without_tokens(
@@ -417,9 +436,9 @@ def test_finding_a_pending_payment_is_one_query_and_none_without_tokens(
     payment = flow.begin_payment(shop.freeze(shop.cart()))
 
     with django_assert_num_queries(1):
-        flow.pending_payment(tokens=[payment.token], member_id="7")
+        flow.unfinished_payments(tokens=[payment.token], member_id="7")
     with django_assert_num_queries(0):
-        flow.pending_payment()
+        flow.unfinished_payments()
 
 
 def test_twenty_clicks_on_one_basket_open_one_payment_page(shop: FakeShop, khalti: Khalti) -> None:

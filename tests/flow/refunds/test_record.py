@@ -38,8 +38,8 @@ def paid(payment: Payment, khalti: Khalti) -> Payment:
 
 @pytest.fixture
 def late(payment: Payment, khalti: Khalti) -> Payment:
-    """Cancelled by its customer, and paid later: it bought nothing."""
-    flow.cancel_payment(payment)
+    """Cancelled by staff, and paid later: it bought nothing."""
+    flow.cancel_payment(payment, customer_present=False)
     khalti.pay(payment.pidx)
     flow.verify_payment(payment, ignore_back_off=True)
     payment.refresh_from_db()

@@ -239,7 +239,7 @@ def test_money_without_an_order_is_reviewed_again_after_its_record_was_taken_bac
     payment: Payment, khalti: Khalti
 ) -> None:
     """M1, M3: it is refunded for real then."""
-    flow.cancel_payment(payment)
+    flow.cancel_payment(payment, customer_present=False)
     khalti.pay(payment.pidx)
     flow.verify_payment(payment, ignore_back_off=True)
     wrong = record(payment, 245_000)

@@ -41,8 +41,8 @@ def run_pass() -> None:
 
 @pytest.fixture
 def late(payment: Payment, khalti: Khalti) -> Payment:
-    """Cancelled by its customer, and paid later: staff must decide."""
-    flow.cancel_payment(payment)
+    """Cancelled by staff, and paid later: staff must decide."""
+    flow.cancel_payment(payment, customer_present=False)
     khalti.pay(payment.pidx)
     assert flow.verify_payment(payment, ignore_back_off=True) is Outcome.FLAGGED
     return payment

@@ -1,4 +1,6 @@
-"""Completed after release: always paid; fulfilled automatically only where Khalti itself had reported it unpaid."""
+"""Completed after release: always paid. It is fulfilled automatically where Khalti itself had reported it unpaid, or
+where its customer had cancelled it and wants nothing else.
+"""
 
 import time
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account, Hold
 from loyalink_khalti.money import Points
-from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.ports import Outcome, PaymentMethod
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, flags, points, states_of

@@ -447,7 +447,7 @@ def test_a_pending_payment_is_not_continued_while_khalti_does_not_respond(
 
     assert "Khalti is not responding." in page
     assert "Continue to Khalti" not in page
-    assert "Refresh" in page
+    assert "Check again" in page
 
 
 def test_where_times_have_no_zone_the_checkout_says_that_it_takes_no_orders(
