@@ -67,7 +67,7 @@ class StatusNewsView(ReadOnlyPaymentView):
             {
                 "state": context["page_state"],
                 "title": title,
-                "say": f"{title}. {' '.join(strip_tags(text).split())}",
+                "say": f"{title.rstrip('.!?।')}. {' '.join(strip_tags(text).split())}",
                 "html": render_to_string("loyalink_khalti/status_part.html", context, request),
                 "after": context["ask_after"],
                 "forward": context["pay_url"] if context["is_own"] and not context["is_opening"] else "",

@@ -63,8 +63,6 @@ def test_a_page_of_a_settled_payment_reads_the_payment_once(
     assert len(read) == 1, read
 
 
-
-
 def test_a_customer_who_waits_for_khaltis_page_is_forwarded_when_its_address_is_known(
     client: Client, payment: Payment, khalti: Khalti
 ) -> None:
@@ -120,9 +118,7 @@ def test_pages_of_a_payment_are_kept_from_caches_referrers_and_frames(client: Cl
         assert response["X-Frame-Options"] == "DENY"
 
 
-def test_starting_again_works_from_a_real_browser(
-    django_user_model: Any, payment: Payment, shop: FakeShop
-) -> None:
+def test_starting_again_works_from_a_real_browser(django_user_model: Any, payment: Payment, shop: FakeShop) -> None:
     """K02: a browser sends no origin with a form of a page with ``no-referrer``, and is refused."""
     browser = Client(enforce_csrf_checks=True)
     sita = django_user_model.objects.create(email="sita@example.com")
