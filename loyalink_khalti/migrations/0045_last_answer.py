@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalink_khalti', '0043_shop_details'),
+        ('loyalink_khalti', '0044_membership'),
     ]
 
     operations = [

@@ -205,6 +205,7 @@ TYPES = {
     "REPORTS_DATABASE": [7, ["replica"]],
     "DIGITS": ["nepali", 7, ["latin"]],
     "CALENDAR": ["BS", "bs,ad", 7, ("bs", "ad")],
+    "CONTENT_SECURITY_POLICY": [7, ["default-src 'self'"], b"x"],
     "GUEST_CLAIMS": ["false", 1, "True"],
     "ALLOW_SELF_DEALING": ["no", 1],
     "ALLOW_TEST_PAYMENTS": ["0", 1],

@@ -205,7 +205,7 @@ def test_the_pidx_of_anothers_paid_payment_reveals_nothing(
     page = Client().get(redirected_to + theirs).content.decode()
 
     assert (redirected_to, states_of(mine)) == (status(mine), ("initiated", "open"))
-    assert "We are confirming your payment" in page
+    assert "Your payment is pending" in page
     for word in ("N-order-1", "T-pidx1", "2,450.00", "Sita", "sita@example.com"):
         assert word not in page
     assert (points(account), Account.objects.count()) == before
