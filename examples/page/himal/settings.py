@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "loyalink_khalti.storefront.middleware.TokenPageMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "sandbox.policy.ContentSecurityPolicyMiddleware",  # this repository's; Django 6 has one of its own
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
