@@ -33,6 +33,9 @@ def every_way() -> Iterator[Any]:
         yield pytest.param(*way, id=name, marks=() if way == USUAL else pytest.mark.slow)
 
 
+EVERY_WAY = list(every_way())
+
+
 @pytest.fixture(scope="module")
 def treks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_treks(tmp_path_factory.mktemp("treks")) as address:
@@ -51,7 +54,7 @@ def browser(width: int, scripts: bool) -> Iterator[Callable[[str], Customer]]:
         driver.quit()
 
 
-@pytest.mark.parametrize(("language", "width", "scripts"), every_way())
+@pytest.mark.parametrize(("language", "width", "scripts"), EVERY_WAY)
 def test_a_member_buys_by_keyboard_and_axe_finds_nothing(
     browser: Callable[[str], Customer], store: Store, language: str
 ) -> None:
@@ -68,7 +71,7 @@ def test_a_member_buys_by_keyboard_and_axe_finds_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("language", "width", "scripts"), every_way())
+@pytest.mark.parametrize(("language", "width", "scripts"), EVERY_WAY)
 def test_a_member_buys_a_page_by_keyboard_and_axe_finds_nothing(
     browser: Callable[[str], Customer], treks: str, language: str
 ) -> None:
