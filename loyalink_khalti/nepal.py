@@ -14,6 +14,8 @@ KATHMANDU = ZoneInfo("Asia/Kathmandu")
 _MOBILE = re.compile(r"(?:(?:\+|00)?977|0)?(9(?:6[0-3]|7[0-24-6]|8[0-24-68])[0-9]{7})")
 _ASCII_DIGITS = str.maketrans("०१२३४५६७८९", "0123456789")
 _DEVANAGARI_DIGITS = str.maketrans("0123456789", "०१२३४५६७८९")
+_RUPEES = re.compile(r"^(?:Rs|NPR|रु|रू)\.?\s*", re.IGNORECASE)
+_GROUPED = re.compile(r"[-−]?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
 _JOINER, _NON_JOINER = "\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"
 _VIRAMA = 9  # Unicode's combining class of the signs that join a consonant to the next one
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -67,6 +69,18 @@ def ascii_digits(text: str) -> str:
 def devanagari_digits(text: str) -> str:
     """Return ``text`` with its digits 0 to 9 in Devanagari."""
     return text.translate(_DEVANAGARI_DIGITS)
+
+
+def plain_number(typed: str) -> str:
+    """Return a number as people in Nepal type it in the form that ``int`` and ``Decimal`` read: "१,२००/-" is "1200".
+
+    Digits of both kinds, grouped as in Nepal or in thousands or not, with "Rs", "रु" or "NPR" and "/-". Raises
+    ``ValueError`` for a comma that groups nothing ("1,50"). Any other text is returned as it is, to be refused.
+    """
+    text = _RUPEES.sub("", ascii_digits(typed).replace("\N{NO-BREAK SPACE}", " ").strip()).removesuffix("/-").rstrip()
+    if "," in text and not _GROUPED.fullmatch(text):
+        raise ValueError(f"the commas of {typed!r} group nothing")
+    return text.replace(",", "")
 
 
 def nepali_mobile(typed: str) -> str:

@@ -115,11 +115,11 @@ INSTALLED_APPS = [
     "sandbox.shop.checkout.CheckoutConfig",
     "sandbox.shop.address.apps.AddressConfig",
     "sandbox.shop.shipping.apps.ShippingConfig",
-    "oscar.apps.catalogue.apps.CatalogueConfig",
+    "sandbox.shop.catalogue.apps.CatalogueConfig",
     "oscar.apps.catalogue.reviews.apps.CatalogueReviewsConfig",
     "oscar.apps.communication.apps.CommunicationConfig",
     "oscar.apps.partner.apps.PartnerConfig",
-    "oscar.apps.basket.apps.BasketConfig",
+    "sandbox.shop.basket.apps.BasketConfig",
     "oscar.apps.payment.apps.PaymentConfig",
     "oscar.apps.offer.apps.OfferConfig",
     "oscar.apps.order.apps.OrderConfig",
@@ -147,8 +147,8 @@ INSTALLED_APPS = [
     "sorl.thumbnail",
 ]
 
-# The forks of Oscar's address and shipping change forms and methods, not models: Oscar's migrations are used.
-MIGRATION_MODULES = {"address": "oscar.apps.address.migrations", "shipping": "oscar.apps.shipping.migrations"}
+# The forks of Oscar's apps change forms, methods and names, not columns: Oscar's migrations are used.
+MIGRATION_MODULES = {name: f"oscar.apps.{name}.migrations" for name in ("address", "basket", "catalogue", "shipping")}
 
 MIDDLEWARE = [
     "loyalink_khalti.storefront.middleware.TokenPageMiddleware",
@@ -185,7 +185,6 @@ TEMPLATES = [
                 "oscar.apps.communication.notifications.context_processors.notifications",
                 "oscar.core.context_processors.metadata",
             ],
-            "libraries": {"currency_filters": "loyalink_khalti.hosts.oscar.currency_filters"},
         },
     },
 ]

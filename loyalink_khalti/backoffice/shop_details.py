@@ -9,9 +9,12 @@ from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList
 
 from loyalink_khalti.colours import READABLE, WHITE, contrast, is_colour
+from loyalink_khalti.staff.fields import WholeNumberField
 
 LARGEST_LOGO = 1024 * 1024
 """Bytes: the logo is loaded by every e-mail that is opened."""
+LONGEST_TRANSFER = 365
+"""Days."""
 LOGO_FORMATS = ("PNG", "JPEG")
 
 
@@ -33,6 +36,8 @@ def check_logo(logo: Any) -> None:
 
 class ShopDetailsForm(WagtailAdminModelForm):
     """What editors set about their shop."""
+
+    transfer_days = WholeNumberField(label=_("Days for a transfer"), maximum=LONGEST_TRANSFER)
 
     def clean_colour(self) -> str:
         colour = str(self.cleaned_data["colour"]).strip().lower()

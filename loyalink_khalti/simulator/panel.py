@@ -5,7 +5,7 @@ from html import escape
 from string import Template
 
 from loyalink_khalti.money import Paisa, npr, paisa
-from loyalink_khalti.nepal import KATHMANDU
+from loyalink_khalti.nepal import KATHMANDU, plain_number
 
 from .faults import ENDPOINTS, KINDS, describe, read_fault
 from .layout import badge, link, page
@@ -121,8 +121,8 @@ def _do(service: KhaltiService, form: dict[str, str]) -> None:
 
 def _paisa(rupees: str) -> int | None:
     """Return typed rupees in paisa; None (nothing typed) refunds everything. Raises ``ValueError``."""
-    typed = rupees.strip().removeprefix("Rs").replace(",", "").strip()
     try:
+        typed = plain_number(rupees)
         return paisa(Decimal(typed)) if typed else None
     except (InvalidOperation, ValueError):
         raise ValueError(f"{rupees!r} is not an amount of rupees.") from None

@@ -1,4 +1,7 @@
-"""Form fields for staff: rupees, numbers, multipliers, reasons. An invalid value is shown again as it was entered."""
+"""Form fields for customers and staff: rupees, numbers, multipliers, reasons.
+
+Numbers are read as people write them (``nepal.plain_number``). An invalid value is shown again as it was entered.
+"""
 
 import re
 from collections.abc import Sequence
@@ -11,16 +14,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from loyalink_khalti.conf import formats
 from loyalink_khalti.money import Paisa, npr, paisa
-from loyalink_khalti.nepal import group_digits, nepali_mobile
+from loyalink_khalti.nepal import ascii_digits, group_digits, nepali_mobile, plain_number
 
 MAXIMUM_PAISA = Paisa(100_000_000_000)
 """Rs 100 crore, in paisa: more is a typing error."""
 MAXIMUM_NUMBER = 1_000_000_000
 DECIMAL_POINT = gettext_lazy("Use a decimal point, as in 1.5.")
-_RUPEES = re.compile(r"^(?:Rs|NPR|रु)\.?\s*", re.IGNORECASE)
-_GROUPED = re.compile(r"-?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
-"""Grouped as in Nepal (1,00,000) or in thousands. 1,50 is neither and is refused."""
 _MULTIPLIER = re.compile(r"\d{1,4}(?:\.\d{1,4}|/[1-9]\d{0,3})?", re.ASCII)
 
 
@@ -43,17 +44,12 @@ class ReasonField(forms.CharField):
         )
 
 
-def _without_grouping(value: Any, error: Any = DECIMAL_POINT) -> Any:
-    """Return ``value`` without ``Rs``, surrounding spaces and grouping commas.
-
-    Raises ``ValidationError(error)`` for a comma that groups nothing.
-    """
-    if not isinstance(value, str):
-        return value
-    text = _RUPEES.sub("", value.strip())
-    if "," in text and not _GROUPED.fullmatch(text):
-        raise ValidationError(error)
-    return text.replace(",", "")
+def _plain(value: Any, error: Any = DECIMAL_POINT) -> Any:
+    """Return typed text as ``nepal.plain_number`` does. Raises ``ValidationError(error)`` for a comma too many."""
+    try:
+        return plain_number(value) if isinstance(value, str) else value
+    except ValueError as exc:
+        raise ValidationError(error) from exc
 
 
 class ParsedField(forms.Field):
@@ -88,7 +84,7 @@ class RupeesField(ParsedField, forms.DecimalField):
         )
 
     def to_python(self, value: Any) -> Any:
-        return super().to_python(_without_grouping(value))
+        return super().to_python(_plain(value))
 
     def clean(self, value: Any) -> Any:
         rupees = super().clean(value)
@@ -96,7 +92,8 @@ class RupeesField(ParsedField, forms.DecimalField):
             return None
         amount = paisa(rupees)
         if amount < self.minimum:
-            raise ValidationError(self.minimum_error or _("At least %(minimum)s.") % {"minimum": npr(self.minimum)})
+            least = _("At least %(minimum)s.") % {"minimum": formats.npr(self.minimum)}
+            raise ValidationError(self.minimum_error or least)
         if amount > MAXIMUM_PAISA:
             raise ValidationError(_("This amount is too large."))
         return amount
@@ -144,15 +141,16 @@ class WholeNumberField(ParsedField, forms.IntegerField):
         super().__init__(error_messages={"invalid": invalid, "required": required}, **kwargs)
 
     def to_python(self, value: Any) -> int | None:
-        return super().to_python(_without_grouping(value, self.error_messages["invalid"]))
+        return super().to_python(_plain(value, self.error_messages["invalid"]))
 
     def clean(self, value: Any) -> Any:
         number = super().clean(value)
         if number is not None and number < self.minimum:
-            raise ValidationError(self.minimum_error or _("At least %(minimum)s.") % {"minimum": self.minimum})
+            least = _("At least %(minimum)s.") % {"minimum": formats.number(self.minimum)}
+            raise ValidationError(self.minimum_error or least)
         if number is not None and number > self.maximum:
             raise ValidationError(
-                self.maximum_error or _("At most %(maximum)s.") % {"maximum": group_digits(self.maximum)}
+                self.maximum_error or _("At most %(maximum)s.") % {"maximum": formats.number(self.maximum)}
             )
         return number
 
@@ -169,7 +167,7 @@ class MultiplierField(ParsedField):
         super().__init__(error_messages={"required": gettext_lazy("Enter a number, for example 1.5.")}, **kwargs)
 
     def to_python(self, value: Any) -> Fraction | None:
-        text = value.strip() if isinstance(value, str) else value
+        text = ascii_digits(value).strip() if isinstance(value, str) else value
         if text in self.empty_values:
             return None
         if "," in str(text):

@@ -20,7 +20,7 @@ from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PaymentMethod, PrivateText
 
 from . import permissions
-from .fields import MobileField, RupeesField
+from .fields import MobileField, RupeesField, WholeNumberField
 
 
 def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
@@ -136,7 +136,7 @@ class RefundForm(forms.Form):
         first = {line.key: line for line in reversed(lines)}
         for index, (key, quantity) in enumerate(ordered.items()):
             line, left, name = first[key], self.left.lines[key], f"quantity_{index}"
-            self.fields[name] = forms.IntegerField(required=False, min_value=0, max_value=left)
+            self.fields[name] = WholeNumberField(required=False, maximum=left)
             attrs = {"aria-label": line.name, "class": "form-control", "placeholder": "0"}
             self.fields[name].widget.attrs |= attrs
             row = {"key": key, "sku": line.sku, "title": line.name, "unit": npr(line.unit)}

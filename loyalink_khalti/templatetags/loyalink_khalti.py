@@ -1,6 +1,7 @@
 """``{% load loyalink_khalti %}``: filters for money, points and times, and the bar of a pending payment."""
 
 from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 
 from django import template
 from django.template.context import RequestContext
@@ -12,11 +13,13 @@ from django.utils.safestring import SafeString, mark_safe
 
 from loyalink_khalti import flow, nepal
 from loyalink_khalti.conf import formats
+from loyalink_khalti.money import paisa
 from loyalink_khalti.storefront.look import stylesheets
 from loyalink_khalti.storefront.middleware import pending_payment_bar
 from loyalink_khalti.storefront.receipts import pdf_path
 from loyalink_khalti.token_pages import brand
 
+PAISA = Decimal("0.01")
 register = template.Library()
 
 
@@ -24,6 +27,12 @@ register = template.Library()
 def npr(amount: int | None) -> str:
     """Return paisa as rupees: ``Rs 1,23,456.50`` or ``रु १,२३,४५६.५०``; "" for None."""
     return "" if amount is None else formats.npr(int(amount))
+
+
+@register.filter
+def rupees(amount: Decimal | None) -> str:
+    """Return an amount that a shop has in rupees, as ``npr`` writes it; "" for None."""
+    return "" if amount in (None, "") else formats.npr(paisa(Decimal(amount).quantize(PAISA, ROUND_HALF_UP)))
 
 
 @register.filter("points")

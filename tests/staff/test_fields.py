@@ -12,7 +12,9 @@ from loyalink_khalti.staff.fields import MobileField, MultiplierField, RupeesFie
     ("typed", "paisa"),
     [
         ("10", 1000), ("10.5", 1050), ("Rs 1,23,456.50", 12_345_650), (" 0.01 ", 1), ("रु १०", 1000), ("NPR 5", 500),
-        ("0", 0), ("1e3", 100_000), ("1,000", 100_000), ("1,234,567.5", 123_456_750), ("12,34,567", 123_456_700),
+        ("रु १,२३,४५६.५०", 12_345_650), ("रू. १०", 1000), ("1,200/-", 120_000), ("Rs.१,२००/-", 120_000),
+        ("Rs\N{NO-BREAK SPACE}1,200", 120_000), ("0", 0), ("1e3", 100_000), ("1,000", 100_000),
+        ("1,234,567.5", 123_456_750), ("12,34,567", 123_456_700),
     ],
 )  # fmt: skip
 def test_rupees_are_exact_to_the_paisa_in_every_notation(typed, paisa):
@@ -44,6 +46,7 @@ def test_a_multiplier_has_no_commas(typed):
 
 def test_spaces_are_allowed_around_a_number_only():
     assert (WholeNumberField().clean(" 1,00,000 "), MultiplierField().clean(" 1.5 ")) == (100_000, Fraction(3, 2))
+    assert (WholeNumberField().clean("१,००,०००"), MultiplierField().clean("१.५")) == (100_000, Fraction(3, 2))
     for field in (RupeesField(), WholeNumberField(), MultiplierField()):
         with pytest.raises(ValidationError):
             field.clean("1 5")

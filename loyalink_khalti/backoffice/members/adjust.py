@@ -18,6 +18,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import AccountPreview
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.choices import EMPTY_CHOICE, AdjustReason
+from loyalink_khalti.staff.fields import WholeNumberField
 
 from . import log
 from .base import MemberView
@@ -37,7 +38,7 @@ class AdjustForm(forms.Form):
         widget=forms.RadioSelect,
         initial=ADD,
     )
-    points = forms.IntegerField(label=gettext_lazy("Points"), min_value=1, max_value=MAX_POINTS)
+    points = WholeNumberField(label=gettext_lazy("Points"), minimum=1, maximum=MAX_POINTS)
     reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=[EMPTY_CHOICE, *AdjustReason.choices])
     note = forms.CharField(
         label=gettext_lazy("Note for staff"),

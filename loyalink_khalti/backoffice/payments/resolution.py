@@ -1,6 +1,5 @@
 """Resolve a Flag in Wagtail: the options, a reason that is kept, and what the answer does before it is confirmed."""
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -19,7 +18,7 @@ from wagtail.log_actions import log
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotRefund, CannotResolve, RefundLimitExceeded
 from loyalink_khalti.flow import Resolution
-from loyalink_khalti.money import Paisa, paisa
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refund_mobile
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment
@@ -28,7 +27,7 @@ from loyalink_khalti.ports import PrivateText
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.access import forbidden
 from loyalink_khalti.staff.consequences import consequences
-from loyalink_khalti.staff.fields import MobileField, ReasonField
+from loyalink_khalti.staff.fields import MobileField, ReasonField, RupeesField
 from loyalink_khalti.staff.labels import (
     RESOLUTIONS,
     flag_evidence,
@@ -49,15 +48,12 @@ class ResolutionForm(forms.Form):
 
     resolution = forms.ChoiceField(label=gettext_lazy("Action"), widget=forms.RadioSelect)
     reason = ReasonField()
-    amount = forms.DecimalField(
+    amount = RupeesField(
         label=gettext_lazy("Amount refunded, in rupees"),
         help_text=gettext_lazy("As Khalti's dashboard shows it."),
-        required=False, min_value=0, max_digits=12, decimal_places=2,
-    )  # fmt: skip
-    shipping = forms.DecimalField(
-        label=gettext_lazy("Of this, for delivery, in rupees"),
-        required=False, min_value=0, max_digits=12, decimal_places=2,
-    )  # fmt: skip
+        required=False,
+    )
+    shipping = RupeesField(label=gettext_lazy("Of this, for delivery, in rupees"), required=False)
     transaction_id = forms.CharField(
         label=gettext_lazy("If it is paid: Khalti's transaction ID"),
         help_text=gettext_lazy("As Khalti's dashboard shows it."),
@@ -110,8 +106,8 @@ class ResolutionForm(forms.Form):
             self.consequences = consequences(
                 Resolution(data["resolution"]),
                 self.flag,
-                amount=paisa(Decimal(data.get("amount") or 0)),
-                shipping=paisa(Decimal(data.get("shipping") or 0)),
+                amount=data.get("amount") or Paisa(0),
+                shipping=data.get("shipping") or Paisa(0),
             )
         except CannotRefund as exc:
             raise ValidationError(str(exc)) from exc
@@ -185,8 +181,8 @@ class ResolveFlagView(PaymentPage):
                 Resolution(data["resolution"]),
                 actor=str(request.user.pk),
                 reason=data["reason"],
-                amount=paisa(Decimal(data.get("amount") or 0)),
-                shipping=paisa(Decimal(data.get("shipping") or 0)),
+                amount=data.get("amount") or Paisa(0),
+                shipping=data.get("shipping") or Paisa(0),
                 transaction_id=data.get("transaction_id") or "",
                 mobile=PrivateText(data.get("mobile") or ""),
                 enforce_limit=not self.has_permission(permissions.REFUND_BEYOND_LIMIT),
@@ -198,7 +194,7 @@ class ResolveFlagView(PaymentPage):
             return self._page(form)
         logged = {"flag": flag.pk, "reason": flag.reason, "resolution": data["resolution"]}
         if data.get("transaction_id"):
-            logged |= {"amount": paisa(Decimal(data["amount"])), "transaction": data["transaction_id"]}
+            logged |= {"amount": data["amount"], "transaction": data["transaction_id"]}
         log(instance=self.payment, action=RESOLVED, title=self.payment.purchase_order_id, data=logged)
         self._show_outcome(request, flag, Resolution(data["resolution"]))
         return self.redirect_to_payment()

@@ -146,11 +146,11 @@ def test_added_points_repay_a_debt_first_also_in_the_preview(
 @pytest.mark.parametrize(
     ("changes", "field", "message"),
     [
-        ({"points": 0}, "points", "greater than or equal to 1"),
-        ({"points": "-5"}, "points", "greater than or equal to 1"),
-        ({"points": 1_000_001}, "points", "less than or equal to 1000000"),
+        ({"points": 0}, "points", "At least 1."),
+        ({"points": "-5"}, "points", "At least 1."),
+        ({"points": 1_000_001}, "points", "At most 10,00,000."),
         ({"points": "1.5"}, "points", "whole number"),
-        ({"points": "9" * 400}, "points", "less than or equal to 1000000"),
+        ({"points": "9" * 400}, "points", "At most 10,00,000."),
         ({"reason": ""}, "reason", "required"),
         ({"reason": "because"}, "reason", "not one of the available choices"),
         ({"direction": "steal"}, "direction", "not one of the available choices"),

@@ -1,0 +1,59 @@
+"""The texts of the demo store in Nepali, and which of the two a reader gets.
+
+Texts are found by their English wording, so that what an editor changes is shown as the editor wrote it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.utils.translation import get_language
+
+from . import catalogue
+from .nepali_products import PRODUCTS as NEPALI_PRODUCTS
+
+CATEGORIES = {
+    "notebooks": ("नोटबुक र कापी", "दर्जनका दर्जन विद्यालय कापी, जोगाइराख्ने डायरी, र पाल्पाको कपडामा बाँधिएका नोटबुक।"),
+    "lokta-paper": (
+        "नेपाली लोक्ता कागज",
+        "फेरि पलाउने लोक्ताको बोक्राबाट हातैले बनाइएको। न कीराले छुन्छ, न शताब्दीले।",
+    ),
+    "festive-cards": ("चाडपर्वका कार्ड", "दशैं र तिहारका लागि, र आशीर्वाद बोक्ने हरेक खामका लागि।"),
+    "pens-ink": ("कलम र मसी", "हरेक परीक्षा हलको डटपेनदेखि जीवनभर हस्ताक्षर गर्ने फाउन्टेन पेनसम्म।"),
+    "pencils-drawing": ("सिसाकलम र चित्र", "कक्षा तीन र कला क्याम्पस दुवैका लागि सिसाकलम, इरेजर र चित्र कोर्ने कागज।"),
+    "art-calligraphy": ("कला र लिपि", "रञ्जना लिपिका लागि रङ, ब्रस, पिँधेका ढुङ्गा र बाँसका कलम।"),
+    "school-geometry": ("विद्यालय र ज्यामिति", "विद्यालयको सूचीले मागेको, र दोस्रो हप्तामै हराउने सबै।"),
+    "office-filing": ("कार्यालय र फाइल", "स्टेपलर, रिम, खाम, र व्यापारको नयाँ वर्ष खोल्ने रातो खाता।"),
+    "bags-cases": ("झोला र खोल", "ढाका, अल्लो र राम्रो क्यानभासबाट उपत्यकामै सिलाइएका।"),
+}
+"""Name and introduction by slug."""
+COUPONS = {
+    "Dashain: 10 % off everything": "दशैं: सबैमा १० % छुट",
+    "Swagat: Rs 100 off, once": "स्वागत: एक पटक रु १०० छुट",
+}
+
+
+def in_language(text: str) -> str:
+    """Return a text of the demo in the reader's language; any other text unchanged."""
+    return _texts().get(text, text) if (get_language() or "").startswith("ne") else text
+
+
+def _html(paragraphs: tuple[str, ...]) -> str:
+    return "".join(f"<p>{each}</p>" for each in paragraphs)
+
+
+@cache
+def _texts() -> dict[str, str]:
+    """Return the Nepali of each English text."""
+    found = dict(COUPONS)
+    for product in catalogue.PRODUCTS:
+        title, summary, *paragraphs = NEPALI_PRODUCTS[product.slug]
+        found |= {product.title: title, product.summary: summary, product.description: _html(tuple(paragraphs))}
+    for category in _with_children(catalogue.CATEGORIES):
+        name, intro = CATEGORIES[category.slug]
+        found |= {category.name: name, category.intro: intro, f"<p>{category.intro}</p>": _html((intro,))}
+    return found
+
+
+def _with_children(categories: tuple[catalogue.Category, ...]) -> list[catalogue.Category]:
+    return [found for one in categories for found in (one, *_with_children(one.children))]
