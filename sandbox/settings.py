@@ -281,7 +281,7 @@ HAYSTACK_SIGNAL_PROCESSOR = "haystack.signals.BaseSignalProcessor"
 THUMBNAIL_FORMAT = "WEBP"
 THUMBNAIL_QUALITY = 85
 
-OSCAR_SHOP_NAME = "Saraswati Stationery"
+OSCAR_SHOP_NAME = _("Saraswati Stationery")  # type: ignore[assignment]  # Oscar: a str
 OSCAR_SHOP_TAGLINE = _("Paper, pens and ink from Asan, Kathmandu")  # type: ignore[assignment]  # Oscar: a str
 OSCAR_DEFAULT_CURRENCY = "NPR"
 OSCAR_CURRENCY_FORMAT = {"NPR": {"format": "'Rs' #,##,##0.00;−'Rs' #,##,##0.00", "locale": "en"}}
@@ -327,6 +327,8 @@ LOYALINK_KHALTI = {
     "KHALTI_BASE_URL": os.environ.get("KHALTI_BASE_URL") or f"http://127.0.0.1:{PORT + 1000}/api/v2/",
     # In the form that Khalti documents; the simulator accepts it, Khalti does not.
     "KHALTI_SECRET_KEY": os.environ.get("KHALTI_SECRET_KEY") or "live_secret_key_5a7a5ba717a710e75700000000000de0",
+    "DIGITS": "by_language",
+    "CALENDAR": "by_language",
     "CACHE": "shared",
     "REPORTS_DATABASE": REPLICA,
     "TRUSTED_PROXIES": TRUSTED_PROXIES,

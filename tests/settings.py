@@ -28,6 +28,9 @@ from sandbox.settings import MIDDLEWARE as WITH_STATIC_FILES  # noqa: E402
 # Pages that sell, a small site with some, and the shop of docs/hosts/own.md: their tests name them in SHOPS.
 INSTALLED_APPS = [*APPS_OF_THE_STORE, "loyalink_khalti.hosts.page", "tests.hosts.page.site", "tests.hosts.own.tea"]
 
+# As a shop has them that sets nothing.
+LOYALINK_KHALTI = {**LOYALINK_KHALTI, "DIGITS": "latin", "CALENDAR": "ad"}  # noqa: F405
+
 DEBUG = False
 # Payments go to a simulator here; a management command with these settings is not refused for it.
 SILENCED_SYSTEM_CHECKS = ["loyalink_khalti.E002"]

@@ -50,6 +50,8 @@ def day(value: date) -> str:
     if isinstance(value, datetime):
         value = nepal.day_of(value)
     gregorian, calendar = date_format(value, "j F Y"), get("CALENDAR")
+    if calendar == BY_LANGUAGE:
+        calendar = BS if _is_nepali() else AD
     nepali = "" if calendar == AD else _nepali_day(value)
     if not nepali:
         return digits(gregorian)

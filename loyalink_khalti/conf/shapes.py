@@ -54,7 +54,7 @@ _TYPES: dict[str, tuple[Test, str]] = {
         "the name of a database in DATABASES, or None",
     ),
     "DIGITS": _one_of("latin", "devanagari", "by_language"),
-    "CALENDAR": _one_of("ad", "bs", "ad_bs", "bs_ad"),
+    "CALENDAR": _one_of("ad", "bs", "ad_bs", "bs_ad", "by_language"),
     "COLOUR_SCHEME": _one_of("host", "light", "dark", "auto"),
     "CONTENT_SECURITY_POLICY": _TEXT,
     "GUEST_CLAIMS": _YES_OR_NO,

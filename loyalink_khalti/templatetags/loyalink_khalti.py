@@ -20,26 +20,28 @@ from loyalink_khalti.storefront.receipts import pdf_path
 from loyalink_khalti.token_pages import brand
 
 PAISA = Decimal("0.01")
+EMPTY = (None, "")
+"""Nothing, and what Django makes of a variable that a template does not have."""
 register = template.Library()
 
 
 @register.filter
 def npr(amount: int | None) -> str:
     """Return paisa as rupees: ``Rs 1,23,456.50`` or ``रु १,२३,४५६.५०``; "" for None."""
-    return "" if amount is None else formats.npr(int(amount))
+    return "" if amount in EMPTY else formats.npr(int(amount or 0))
 
 
 @register.filter
 def rupees(amount: Decimal | None) -> str:
     """Return an amount that a shop has in rupees, as ``npr`` writes it; "" for None."""
-    return "" if amount in (None, "") else formats.npr(paisa(Decimal(amount).quantize(PAISA, ROUND_HALF_UP)))
+    return "" if amount in EMPTY else formats.npr(paisa(Decimal(amount or 0).quantize(PAISA, ROUND_HALF_UP)))
 
 
 @register.filter("points")
 @register.filter("number")
 def points(number: int | None) -> str:
     """Return points, or any other whole number, grouped as in Nepal: ``1,23,456`` or ``१,२३,४५६``; "" for None."""
-    return "" if number is None else formats.number(int(number))
+    return "" if number in EMPTY else formats.number(int(number or 0))
 
 
 @register.filter

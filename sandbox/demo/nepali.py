@@ -2,6 +2,7 @@
 
 Texts are found by their English wording, so that what an editor changes is shown as the editor wrote it.
 """
+# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -31,6 +32,37 @@ COUPONS = {
     "Dashain: 10 % off everything": "दशैं: सबैमा १० % छुट",
     "Swagat: Rs 100 off, once": "स्वागत: एक पटक रु १०० छुट",
 }
+PAGES = {
+    "Everything that is written begins here": "लेखिने सबै कुरा यहीँबाट सुरु हुन्छ",
+    "Lokta paper from the hills, school copies by the dozen, ink that flows: from our shop in Asan to "
+    "your door, anywhere in Nepal.": "पहाडको लोक्ता कागज, दर्जनका दर्जन विद्यालय कापी, बग्ने मसी: असनको हाम्रो पसलबाट नेपालको जुनसुकै ठाउँमा, तपाईंको ढोकासम्म।",
+    "Come in": "भित्र आउनुहोस्",
+    "Saraswati Stationery, Kathmandu": "सरस्वती स्टेसनरी, काठमाडौं",
+    "Paper, pens and ink from Asan, Kathmandu": "काठमाडौंको असनबाट कागज, कलम र मसी",
+    "Featured products": "छानिएका सामान",
+    "Categories": "वर्गहरू",
+    "Dashain is coming": "दशैं आउँदैछ",
+    "Ten percent off everything with the coupon DASHAIN10.": "कुपन DASHAIN10 मा सबैमा दस प्रतिशत छुट।",
+    "Fill a basket": "सामान थप्नुहोस्",
+    "Points on every purchase": "हरेक किनमेलमा अङ्क",
+    "A point for every Rs 10, and ten points are a rupee.": "हरेक रु १० मा एक अङ्क, र दस अङ्कको एक रुपैयाँ।",
+    "How it works": "यो कसरी चल्छ",
+    "Pay with Khalti": "खल्तीबाट तिर्नुहोस्",
+    "Or cash on delivery, or bank transfer.": "वा डेलिभरीमा नगद, वा बैंक स्थानान्तरण।",
+    "See the shop": "पसल हेर्नुहोस्",
+    "Saraswati Points": "सरस्वती अङ्क",
+    "A thank-you to every customer with an account. No card, no fee, nothing to sign.": "खाता भएका हरेक ग्राहकलाई धन्यवाद। न कार्ड, न शुल्क, न हस्ताक्षर।",
+}
+"""The texts of the home page and of the terms, as ``sandbox.home.pages`` has them."""
+STATUSES = {
+    "Awaiting payment": "भुक्तानी बाँकी",
+    "Pending": "तयार हुँदै",
+    "Paid": "तिरिएको",
+    "Shipped": "पठाइएको",
+    "Delivered": "पुगेको",
+    "Cancelled": "रद्द",
+    "Refunded": "फिर्ता भएको",
+}
 
 
 def in_language(text: str) -> str:
@@ -45,7 +77,7 @@ def _html(paragraphs: tuple[str, ...]) -> str:
 @cache
 def _texts() -> dict[str, str]:
     """Return the Nepali of each English text."""
-    found = dict(COUPONS)
+    found = COUPONS | PAGES | STATUSES
     for product in catalogue.PRODUCTS:
         title, summary, *paragraphs = NEPALI_PRODUCTS[product.slug]
         found |= {product.title: title, product.summary: summary, product.description: _html(tuple(paragraphs))}

@@ -82,7 +82,7 @@ def update_address() -> None:
 def _home(locale: Any) -> HomePage:
     featured = _products([product.sku for product in catalogue.PRODUCTS if product.featured][:8])
     return HomePage(
-        title=settings.OSCAR_SHOP_NAME,
+        title=str(settings.OSCAR_SHOP_NAME),
         slug="saraswati",
         locale=locale,
         seo_title=f"{settings.OSCAR_SHOP_NAME}, Kathmandu",
@@ -130,10 +130,10 @@ def _hero() -> Any:
 
 def _site(home: HomePage) -> None:
     site = Site.objects.filter(is_default_site=True).first() or Site(is_default_site=True)
-    site.site_name = settings.OSCAR_SHOP_NAME
+    site.site_name = str(settings.OSCAR_SHOP_NAME)
     site.root_page = home
     site.save()
-    DjangoSite.objects.update_or_create(pk=settings.SITE_ID, defaults={"name": settings.OSCAR_SHOP_NAME})
+    DjangoSite.objects.update_or_create(pk=settings.SITE_ID, defaults={"name": str(settings.OSCAR_SHOP_NAME)})
 
 
 def _remove_welcome(root: Page) -> None:

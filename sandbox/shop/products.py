@@ -28,7 +28,7 @@ def is_loaded() -> bool:
 def load() -> None:
     """Create the categories, products and coupons."""
     _add_country()
-    partner = get_model("partner", "Partner").objects.create(code=PARTNER, name=settings.OSCAR_SHOP_NAME)
+    partner = get_model("partner", "Partner").objects.create(code=PARTNER, name=str(settings.OSCAR_SHOP_NAME))
     categories: dict[str, Any] = {}
     for category in catalogue.CATEGORIES:
         _add_category(category, None, categories)

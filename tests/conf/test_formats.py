@@ -52,6 +52,8 @@ def test_digits_are_written_as_the_setting_says(chosen, digits, language, amount
         ("ad", "ne", "१ डिसम्वर २०२६"),
         ("bs", "en", "15 Mangsir 2083"),
         ("bs", "ne", "१५ मंसिर २०८३"),
+        ("by_language", "en", "1 December 2026"),
+        ("by_language", "ne", "१५ मंसिर २०८३"),
         ("ad_bs", "en", "1 December 2026 (15 Mangsir 2083)"),
         ("bs_ad", "ne", "१५ मंसिर २०८३ (१ डिसम्वर २०२६)"),
     ],
