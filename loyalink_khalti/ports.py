@@ -263,6 +263,16 @@ class OpenBasket(Protocol):
         """
 
 
+class AssignsOrders(Protocol):
+    """What a Shop has besides, so that an order of a guest who has made an account is among that account's orders."""
+
+    def assign_order(self, ref: str, *, member_id: str) -> None:
+        """Give a guest's placed order to the user with the pk ``member_id``; an order of somebody else stays theirs.
+
+        Inside the flow's transaction. Of an order that was deleted there is none.
+        """
+
+
 class SellsByApi(Protocol):
     """What a Shop has besides, so that a headless shop or an app can buy there through ``api/``."""
 

@@ -330,6 +330,7 @@ LOYALINK_KHALTI = {
     "DIGITS": "by_language",
     "CALENDAR": "by_language",
     "CACHE": "shared",
+    "GUEST_CLAIMS": True,
     "REPORTS_DATABASE": REPLICA,
     "TRUSTED_PROXIES": TRUSTED_PROXIES,
     "OSCAR": {"METHODS": ["khalti", "cod", "bank_transfer"]},

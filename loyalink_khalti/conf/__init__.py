@@ -41,7 +41,14 @@ from .keys import (
     secret_of,
 )
 from .pages import content_security_policy
-from .people import SHORTEST_TOKEN, alerts_to, email_is_verified, health_token, review_reminder_after
+from .people import (
+    SHORTEST_TOKEN,
+    alerts_to,
+    create_account,
+    email_is_verified,
+    health_token,
+    review_reminder_after,
+)
 from .rate_limits import ask_cache, client_network, is_cache_failing, is_remembered, remember, seconds_to_wait
 from .settings import (
     DEFAULTS,
@@ -85,7 +92,7 @@ __all__ = [
     "KhaltiOptions", "NoKeyInThisProcess", "ProgramTexts", "RefundLimits", "RotationResult", "SecretKeyInfo",
     "SecretKeyUnreadable", "ShopDetails", "absolute_url", "adjust_limit", "adjust_limits", "alerts_to",
     "api_authenticate", "api_faults", "api_options", "ask_cache", "base_url", "client_for", "client_network",
-    "client_with_key", "content_security_policy", "credentials", "current_secret", "deadline",
+    "client_with_key", "content_security_policy", "create_account", "credentials", "current_secret", "deadline",
     "deleted_sites", "deployment_key_replaced", "deployment_secret",
     "email_is_verified", "environment_of", "fernet", "forget_shop_details", "gateway_rows",
     "get", "health_token", "host_settings", "is_cache_failing", "is_cache_shared", "is_not_responding",

@@ -42,3 +42,8 @@ def email_is_verified(user: Any) -> bool:
     """
     path = str(get("EMAIL_IS_VERIFIED") or "")
     return bool(path and import_string(path)(user))
+
+
+def create_account(email: str, password_hash: str, name: str) -> Any:
+    """Return the new user of a guest whose e-mail address is verified, by the shop's function ``CREATE_ACCOUNT``."""
+    return import_string(str(get("CREATE_ACCOUNT")))(email, password_hash, name)

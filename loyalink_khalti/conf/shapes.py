@@ -61,6 +61,7 @@ _TYPES: dict[str, tuple[Test, str]] = {
     "ALLOW_SELF_DEALING": _YES_OR_NO,
     "ALLOW_TEST_PAYMENTS": _YES_OR_NO,
     "EMAIL_IS_VERIFIED": _TEXT,
+    "CREATE_ACCOUNT": _TEXT,
     "HEALTH_TOKEN": _TEXT,
 }
 """What a setting that is no number must be, and its description. Numbers: ``MINIMUMS`` in ``checks/deployment.py``."""

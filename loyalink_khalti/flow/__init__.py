@@ -11,6 +11,7 @@ The story of a purchase, in the order in which its verbs are called::
     place_order       the same without Khalti: points cover everything, cash on delivery, bank transfer
     record_received   cash or a transfer has arrived, in full or a part: once it is all, the points are awarded
     claim_points      a guest who has made an account since gets the points of their order
+    create_account    a guest makes one of an order, by a mail to its address, and gets the order with its points
 
     refund_order      money by Khalti, stock by the shop, points by the ledger; in full or in part
     refund_payment    the money of a payment that bought nothing
@@ -130,6 +131,15 @@ from loyalink_khalti.flow.members.claim import (
     quote_claim,
     request_claim_mail,
 )
+from loyalink_khalti.flow.members.new_account import (
+    AccountExists,
+    AccountOffer,
+    create_account,
+    offer_account,
+    offer_account_for,
+    read_offer,
+    request_account_mail,
+)
 from loyalink_khalti.flow.members.data_privacy import (
     DataSubject,
     ErasedRows,
@@ -186,6 +196,8 @@ __all__ = [
     "KEY_UNDECIDED",
     "NO_KEY",
     "RECORDED",
+    "AccountExists",
+    "AccountOffer",
     "Charge",
     "Contact",
     "DataSubject",
@@ -253,6 +265,7 @@ __all__ = [
     "close_cancelled_order",
     "close_missing_order",
     "contacts",
+    "create_account",
     "diagnose",
     "dismiss_unmatched",
     "erase_personal_data",
@@ -289,6 +302,8 @@ __all__ = [
     "notice_cancelled_orders",
     "notice_missing_orders",
     "notify_expiring",
+    "offer_account",
+    "offer_account_for",
     "outages",
     "own_account",
     "pass_summary",
@@ -308,6 +323,7 @@ __all__ = [
     "quote_recorded_refund",
     "quote_refund",
     "quote_reversal",
+    "read_offer",
     "receipt",
     "receipt_for",
     "receipts",
@@ -330,6 +346,7 @@ __all__ = [
     "remember_categories",
     "remind_staff",
     "reopen_unmatched",
+    "request_account_mail",
     "request_claim_mail",
     "resolution_options",
     "resolve_flag",

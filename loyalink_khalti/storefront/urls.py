@@ -11,6 +11,7 @@ from .claim import ClaimView
 from .health import HealthView
 from .look import ThemeView
 from .membership import AcceptTermsView, LeaveView, PointsCardView
+from .new_account import NewAccountView
 from .receipts import ReceiptView
 from .status import StatusNewsView, StatusView
 
@@ -30,6 +31,7 @@ urlpatterns = [
     path("points/accept/", AcceptTermsView.as_view(), name="accept_terms"),
     path("points/leave/", LeaveView.as_view(), name="leave"),
     path("receipt/<signed_token:token>.pdf", ReceiptView.as_view(), name="receipt"),
+    path("account/<signed_token:token>/", NewAccountView.as_view(), name="new_account"),
     path("health/", HealthView.as_view(), name="health"),
     path("theme.css", ThemeView.as_view(), name="theme"),
     path("", views.not_found, name="index"),

@@ -157,11 +157,23 @@ def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
         raise CannotClaim(_("You have left the loyalty programme. Join it again on your points card to earn points."))
     if account is not None and account.blocked:
         raise CannotClaim(_("Your points are blocked. Please contact the shop."))
+    assign(purchase, member_id=member_id)
+    return Points(purchase.earned)
+
+
+def assign(purchase: Purchase, *, member_id: str) -> None:
+    """Give a guest's order, which is locked and not claimed, and the points that it has earned to a member.
+
+    The shop shows it among the member's orders, where it has ``ports.AssignsOrders``.
+    """
     purchase.claimed_by, purchase.claimed_at = member_id, database_now()
     purchase.save(update_fields=["claimed_by", "claimed_at"])
-    if purchase.method in {PaymentMethod.KHALTI, PaymentMethod.POINTS} or purchase.received_at is not None:
+    assign_order = getattr(conf.shop(purchase.shop), "assign_order", None)
+    if assign_order is not None:
+        assign_order(purchase.ref, member_id=member_id)
+    is_paid = purchase.method in {PaymentMethod.KHALTI, PaymentMethod.POINTS} or purchase.received_at is not None
+    if is_paid and claimable_points(purchase):
         award_points(purchase)
-    return Points(purchase.earned)
 
 
 def _check(purchase: Purchase, *, email: str) -> None:

@@ -52,6 +52,9 @@ class RowsShop(BaseShop):
             self.on_placed(order)
         return ref
 
+    def assign_order(self, ref: str, *, member_id: str) -> None:
+        self.orders._default_manager.filter(number=ref, member_id=None).update(member_id=member_id)
+
     def record_received(self, ref: str, *, received: Paisa) -> None:
         order = self._order(ref)
         order.paid = received

@@ -221,7 +221,9 @@ class KhaltiThankYouMixin:
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = cast(dict[str, Any], super().get_context_data(*args, **kwargs))  # type: ignore[misc]  # Oscar's
-        return context | receipt_context(context["order"])
+        order = context["order"]
+        offer = None if order.user_id else flow.offer_account_for(shop=SHOP, ref=order.number)
+        return context | receipt_context(order) | {"offer": offer}
 
 
 class ThankYouView(KhaltiThankYouMixin, OscarThankYouView):

@@ -46,7 +46,8 @@ class OrderView(PrivatePage):
         order = order_access.own_order(request, number)
         if order is None:  # whether there is such an order is not said
             return redirect("loyalink_khalti_page:find_order")
-        return render(request, "loyalink_khalti/page/order.html", order_context(order))
+        offer = None if order.member_id else flow.offer_account_for(shop=SHOP, ref=order.number)
+        return render(request, "loyalink_khalti/page/order.html", order_context(order) | {"offer": offer})
 
 
 def order_context(order: Order) -> dict[str, Any]:

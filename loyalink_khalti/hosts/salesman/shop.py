@@ -52,6 +52,9 @@ class SalesmanShop:
             _set_received(order, paid.amount)
         return str(order.ref)
 
+    def assign_order(self, ref: str, *, member_id: str) -> None:
+        orders.rows().filter(ref=ref, user=None).update(user_id=member_id)
+
     def record_received(self, ref: str, *, received: Paisa) -> None:
         order, _basket = orders.lock(ref)
         if order.status in {options().cancelled, options().refunded}:
