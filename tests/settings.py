@@ -23,6 +23,7 @@ for name in (
 
 from sandbox.settings import *  # noqa: E402, F403
 from sandbox.settings import INSTALLED_APPS as APPS_OF_THE_STORE  # noqa: E402
+from sandbox.settings import LOYALINK_KHALTI as CHOSEN_BY_THE_STORE  # noqa: E402
 from sandbox.settings import MIDDLEWARE as WITH_STATIC_FILES  # noqa: E402
 
 # Pages that sell, a small site with some, and the shop of docs/hosts/own.md: their tests name them in SHOPS.
@@ -31,6 +32,8 @@ INSTALLED_APPS = [*APPS_OF_THE_STORE, "loyalink_khalti.hosts.page", "tests.hosts
 # As a shop has them that sets nothing.
 LOYALINK_KHALTI = {**LOYALINK_KHALTI, "DIGITS": "latin", "CALENDAR": "ad"}  # noqa: F405
 
+# The store lets guests claim points; by default a shop does not.
+LOYALINK_KHALTI = {**CHOSEN_BY_THE_STORE, "GUEST_CLAIMS": False}
 DEBUG = False
 # Payments go to a simulator here; a management command with these settings is not refused for it.
 SILENCED_SYSTEM_CHECKS = ["loyalink_khalti.E002"]

@@ -53,20 +53,29 @@ def rows_of_shops(_alias: str) -> Messages:
             yield from getattr(conf.shop(name), "check_database", tuple)()
 
 
+_FUNCTIONS = {
+    "EMAIL_IS_VERIFIED": "takes a user and returns whether the shop has verified the user's e-mail address."
+    " Leave it out if the shop does not.",
+    "CREATE_ACCOUNT": "takes the e-mail address, the hashed password and the name of a guest, and returns the new"
+    ' user. Leave it out for Django\'s own users; "" offers guests no account.',
+}
+"""What the functions that a shop may name do."""
+
+
 @check()
-def verified_addresses() -> Messages:
-    path = str(conf.get("EMAIL_IS_VERIFIED") or "")
-    try:
-        usable = not path or callable(import_string(path))
-    except ImportError:
-        usable = False
-    if not usable:
-        yield error(
-            37,
-            f'LOYALINK_KHALTI["EMAIL_IS_VERIFIED"] is {path!r}, which is no function.',
-            'LOYALINK_KHALTI["EMAIL_IS_VERIFIED"] = "path.to.function", which takes a user and returns whether'
-            " the shop has verified the user's e-mail address. Leave it out if the shop does not.",
-        )
+def functions_of_the_shop() -> Messages:
+    for name, does in _FUNCTIONS.items():
+        path = str(conf.get(name) or "")
+        try:
+            usable = not path or callable(import_string(path))
+        except ImportError:
+            usable = False
+        if not usable:
+            yield error(
+                37,
+                f'LOYALINK_KHALTI["{name}"] is {path!r}, which is no function.',
+                f'LOYALINK_KHALTI["{name}"] = "path.to.function", which {does}',
+            )
 
 
 @check()

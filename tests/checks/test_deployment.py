@@ -210,6 +210,7 @@ TYPES = {
     "ALLOW_SELF_DEALING": ["no", 1],
     "ALLOW_TEST_PAYMENTS": ["0", 1],
     "EMAIL_IS_VERIFIED": [7, len],
+    "CREATE_ACCOUNT": [7, len],
     "HEALTH_TOKEN": [7, b"token", ["token"]],
 }
 

@@ -86,9 +86,10 @@ def test_no_middleware_for_token_pages(deploy, messages, settings):
     assert set(messages()) == {"W035"}
 
 
+@pytest.mark.parametrize("name", ["EMAIL_IS_VERIFIED", "CREATE_ACCOUNT"])
 @pytest.mark.parametrize("path_to_it", ["nowhere.function", "not dotted", "loyalink_khalti.errors.__doc__"])
-def test_a_function_for_verified_addresses_that_is_none(deploy, messages, path_to_it):
+def test_a_function_for_customers_accounts_that_is_none(deploy, messages, name, path_to_it):
     """P2"""
-    deploy(EMAIL_IS_VERIFIED=path_to_it)
+    deploy(**{name: path_to_it})
 
-    assert path_to_it in messages()["E037"]
+    assert f"{name}\"] is '{path_to_it}'" in messages()["E037"]
