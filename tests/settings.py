@@ -30,10 +30,7 @@ from sandbox.settings import MIDDLEWARE as WITH_STATIC_FILES  # noqa: E402
 INSTALLED_APPS = [*APPS_OF_THE_STORE, "loyalink_khalti.hosts.page", "tests.hosts.page.site", "tests.hosts.own.tea"]
 
 # As a shop has them that sets nothing.
-LOYALINK_KHALTI = {**LOYALINK_KHALTI, "DIGITS": "latin", "CALENDAR": "ad"}  # noqa: F405
-
-# The store lets guests claim points; by default a shop does not.
-LOYALINK_KHALTI = {**CHOSEN_BY_THE_STORE, "GUEST_CLAIMS": False}
+LOYALINK_KHALTI = {**CHOSEN_BY_THE_STORE, "DIGITS": "latin", "CALENDAR": "ad", "GUEST_CLAIMS": False}
 DEBUG = False
 # Payments go to a simulator here; a management command with these settings is not refused for it.
 SILENCED_SYSTEM_CHECKS = ["loyalink_khalti.E002"]
