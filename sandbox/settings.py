@@ -165,6 +165,7 @@ MIDDLEWARE = [
     "oscar.apps.basket.middleware.BasketMiddleware",
     "loyalink_khalti.storefront.middleware.PendingPaymentMiddleware",
     "axes.middleware.AxesMiddleware",
+    "sandbox.errors.OwnErrorPagesMiddleware",
 ]
 
 TEMPLATES = [

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,8 @@ from oscar.apps.customer.views import OrderHistoryView as OscarOrderHistoryView
 from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.hosts.common.find_order import FindOrderView as CommonFindOrderView
+from loyalink_khalti.hosts.common.find_order import is_contact_of, typed_number
 
 from . import order_facts, orders
 from .settings import SHOP
@@ -110,6 +113,27 @@ class OrderDetailView(ReceiptMixin, PlacedOnlyMixin, OscarOrderDetailView):
 
 class OrderLineView(PlacedOnlyMixin, OscarOrderLineView):
     """One line of an order of the member."""
+
+
+class FindOrderView(CommonFindOrderView):
+    """Where a guest finds an order by its number: Oscar itself knows only the link in the order's mail.
+
+    An order of an account is shown to who is logged in.
+    """
+
+    template_name = "loyalink_khalti/oscar/find_order.html"
+
+    def find(self, number: str, contact: str) -> Any:
+        typed = typed_number(number)
+        guests = orders.placed().filter(user=None, number__in={typed, typed.upper()})
+        order = guests.select_related("shipping_address").first()
+        address = order.shipping_address if order is not None else None
+        phone = str(getattr(address, "phone_number", "") or "")
+        return order if is_contact_of(contact, order.guest_email if order is not None else "", phone) else None
+
+    def found(self, request: HttpRequest, order: Any) -> HttpResponse:
+        request.session["anon_order_email"] = order.email  # by which Oscar's view knows the guest
+        return redirect("customer:anon-order", order_number=order.number, hash=order.verification_hash())
 
 
 class AnonymousOrderFormView(PlacedOnlyMixin, OscarAnonymousOrderFormView):

@@ -65,9 +65,13 @@ class CustomerConfig(OscarCustomerConfig):
         _use(self, "anon_order_detail_view", account.AnonymousOrderDetailView)
 
     def get_urls(self) -> list[Any]:
-        from .account import PointsView
+        from .account import FindOrderView, PointsView
 
-        return [path("points/", login_required(PointsView.as_view()), name="points"), *super().get_urls()]
+        return [
+            path("points/", login_required(PointsView.as_view()), name="points"),
+            path("find-order/", FindOrderView.as_view(), name="find-order"),
+            *super().get_urls(),
+        ]
 
 
 class OrdersDashboardConfig(OscarOrdersDashboardConfig):

@@ -8,11 +8,8 @@ from datetime import timedelta
 from django.core import signing
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.crypto import constant_time_compare
-from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
-from loyalink_khalti import conf
-from loyalink_khalti.nepal import ascii_digits, nepali_mobile
+from loyalink_khalti.hosts.common.find_order import is_contact_of, typed_number
 
 from .models import Order
 
@@ -21,10 +18,6 @@ REMEMBERED = 20
 """How many numbers a session keeps; the oldest drops out."""
 LINK_LIFETIME = timedelta(days=180)
 """How long the link in an order's mail opens its page; then the customer finds it by its number and e-mail address."""
-PER_MINUTE = 10
-"""How often one network may look for an order."""
-PER_HOUR_AND_ORDER = 20
-"""How often all networks together may look for the order with one number."""
 _SALT = "loyalink_khalti.order_link"
 
 
@@ -63,34 +56,7 @@ def read_link(token: str) -> str:
 
 def find_order(number: str, contact: str) -> Order | None:
     """Return the placed order with this number, if ``contact`` is its e-mail address or its phone number."""
-    typed = _number(number)
+    typed = typed_number(number)
     order = Order.objects.placed().filter(number__in={typed, typed.upper()}).first()
-    known = [_contact(each) for each in (order.email, order.phone)] if order is not None else ["", ""]
-    wanted = _contact(contact)
-    fits = [bool(each) and constant_time_compare(each, wanted) for each in known]
-    return order if any(fits) else None
-
-
-def seconds_to_wait(request: HttpRequest, number: str) -> int:
-    """Count an attempt to find an order. Return 0 if it may be answered, otherwise the seconds to wait.
-
-    Right and wrong attempts count alike, so that the limits cannot be used to guess the phone number of an order.
-    """
-    network = conf.client_network(request) or str(request.META.get("REMOTE_ADDR", ""))
-    by_network = conf.seconds_to_wait(RateLimitItemPerMinute(PER_MINUTE), "order look-up", network)
-    by_number = conf.seconds_to_wait(
-        RateLimitItemPerHour(PER_HOUR_AND_ORDER), "order look-up", _number(number).upper()
-    )
-    return max(by_network, by_number)
-
-
-def _number(typed: str) -> str:
-    return "".join(ascii_digits(typed).split())[:100]
-
-
-def _contact(typed: str) -> str:
-    """Return an e-mail address or a phone number in the form in which two are compared, "" for neither."""
-    text = typed.strip()
-    if "@" in text:
-        return text.casefold()
-    return nepali_mobile(text) or "".join(each for each in ascii_digits(text) if each.isdigit() and each.isascii())
+    known = (order.email, order.phone) if order is not None else ("", "")
+    return order if is_contact_of(contact, *known) else None

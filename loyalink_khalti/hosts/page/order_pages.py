@@ -3,19 +3,17 @@
 from collections.abc import Collection
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
-from django.views.generic import TemplateView, View
+from django.views.generic import TemplateView
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.hosts.common.find_order import FindOrderView as CommonFindOrderView
+from loyalink_khalti.hosts.common.find_order import PrivatePage
 from loyalink_khalti.ports import PaymentMethod
 
 from . import order_access
@@ -24,19 +22,6 @@ from .site_settings import SHOP, payment_methods, settings_of_key
 
 NEWEST = 20
 """How many orders a member's page lists."""
-
-
-class PrivatePage(View):
-    """A page of one customer: no cache keeps it, no search engine lists it, no link that leaves it names it."""
-
-    http_method_names: tuple[str, ...] = ("get", "head", "options")
-
-    @method_decorator(never_cache)
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        response = super().dispatch(request, *args, **kwargs)
-        response["Referrer-Policy"] = "same-origin"
-        response["X-Robots-Tag"] = "noindex"
-        return response
 
 
 class OrderView(PrivatePage):
@@ -79,50 +64,17 @@ class OrderLinkView(PrivatePage):
         return redirect("loyalink_khalti_page:order", number)
 
 
-class FindOrderForm(forms.Form):
-    """The number of an order, and the e-mail address or the phone number that was given with it."""
-
-    number = forms.CharField(
-        label=gettext_lazy("Order number"),
-        max_length=100,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
-        error_messages={"required": gettext_lazy("Enter the number of your order. It is in the mail that we sent.")},
-    )
-    contact = forms.CharField(
-        label=gettext_lazy("E-mail or phone"),
-        max_length=254,
-        widget=forms.TextInput(attrs={"autocomplete": "email", "autocapitalize": "none"}),
-        error_messages={"required": gettext_lazy("Enter the e-mail address or the phone number of your order.")},
-    )
-
-
-class FindOrderView(PrivatePage):
+class FindOrderView(CommonFindOrderView):
     """Find an order by its number and its e-mail address or phone number."""
 
-    http_method_names = ("get", "head", "post", "options")
+    template_name = "loyalink_khalti/page/find_order.html"
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return self._page(request, FindOrderForm(auto_id="lk-%s"))
+    def find(self, number: str, contact: str) -> Order | None:
+        return order_access.find_order(number, contact)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = FindOrderForm(request.POST, auto_id="lk-%s")
-        if not form.is_valid():
-            return self._page(request, form, status=422)
-        number, contact = form.cleaned_data["number"], form.cleaned_data["contact"]
-        if wait := order_access.seconds_to_wait(request, number):
-            form.add_error(None, _("Too many attempts. Please try again later, or open the link in your mail."))
-            response = self._page(request, form, status=429)
-            response["Retry-After"] = str(wait)
-            return response
-        order = order_access.find_order(number, contact)
-        if order is None:
-            form.add_error(None, _("We found no order with this number and this e-mail address or phone number."))
-            return self._page(request, form, status=422)
+    def found(self, request: HttpRequest, order: Order) -> HttpResponse:
         order_access.remember_order(request, order.number)
         return redirect("loyalink_khalti_page:order", order.number)
-
-    def _page(self, request: HttpRequest, form: FindOrderForm, *, status: int = 200) -> HttpResponse:
-        return render(request, "loyalink_khalti/page/find_order.html", {"form": form}, status=status)
 
 
 class PointsView(LoginRequiredMixin, PrivatePage, TemplateView):
