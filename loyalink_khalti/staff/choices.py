@@ -26,10 +26,18 @@ class BlockReason(TextChoices):
 
 EMPTY_CHOICE = ("", _("Choose one"))
 
-_SYSTEM_REASONS = {"merge": _("Accounts merged"), "import": _("Import"), "opening": AdjustReason.OPENING.label}
+_SYSTEM_REASONS = {
+    "merge": _("Accounts merged"), "import": _("Import"), "opening": AdjustReason.OPENING.label,
+    "sign_up": _("Sign-up bonus"), "left": _("The member left the programme"), "erased": _("The member was erased"),
+}  # fmt: skip
 
 
 def reason_label(code: str) -> str:
     """Return the label of a stored reason; the code itself for one of a command's or a shop's own."""
     labels = {**dict(AdjustReason.choices), **_SYSTEM_REASONS}
     return str(labels.get(code, code))
+
+
+def reason_of_block(code: str) -> str:
+    """Return the label of why a member is blocked, "" where no reason was given."""
+    return str(dict(BlockReason.choices).get(code, code))

@@ -28,7 +28,7 @@ from .conftest import (
     sweep,
 )
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db]
 
 NOW = nepal(2026, 2, 25, 12)
 

@@ -64,7 +64,7 @@ class BlockView(MemberView):
 
     @transaction.atomic
     def _set_blocked(self, *, blocked: bool, reason: str) -> bool:
-        changed = flow.set_blocked(self.account, blocked=blocked, actor=self.actor)
+        changed = flow.set_blocked(self.account, blocked=blocked, actor=self.actor, reason=reason)
         if changed:
             log.record(self.account, log.BLOCKED if blocked else log.UNBLOCKED, reason=reason)
         return changed

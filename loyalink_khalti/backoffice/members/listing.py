@@ -82,6 +82,7 @@ class Only(TextChoices):
 
     OWES = "owes", _("owe points")
     BLOCKED = "blocked", _("are blocked")
+    LEFT = "left", _("have left the programme")
     EXPIRING = "expiring", _("have points that expire within 30 days")
 
 
@@ -111,6 +112,8 @@ class MembersFilterSet(WagtailFilterSet):
             accounts = accounts.filter(owed__gt=0)
         if Only.BLOCKED in chosen:
             accounts = exclude_closed(accounts.filter(blocked=True))
+        if Only.LEFT in chosen:
+            accounts = exclude_closed(accounts.filter(left_at__isnull=False))
         return accounts.filter(_has_expiring_points()) if Only.EXPIRING in chosen else accounts
 
 

@@ -8,7 +8,7 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter, log
 
 from loyalink_khalti.conf import formats
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.staff.choices import BlockReason, reason_label
+from loyalink_khalti.staff.choices import reason_label, reason_of_block
 
 ADJUSTED = "loyalink_khalti.adjust"
 BLOCKED = "loyalink_khalti.block"
@@ -92,7 +92,7 @@ class _Checked(LogFormatter):
 
 
 def _block_reason(log_entry: Any) -> str:
-    return str(dict(BlockReason.choices).get(log_entry.data["reason"], log_entry.data["reason"]))
+    return reason_of_block(log_entry.data["reason"])
 
 
 def register(actions: LogActionRegistry) -> None:

@@ -21,7 +21,7 @@ from loyalink_khalti.loyalty.models import Account, Entry, Lot
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.staff import permissions
-from loyalink_khalti.staff.choices import reason_label
+from loyalink_khalti.staff.choices import reason_label, reason_of_block
 from loyalink_khalti.staff.labels import payment_status
 from loyalink_khalti.staff.links import member_url, payment_url
 
@@ -30,6 +30,7 @@ from .base import MemberView
 LOTS_SHOWN = 100
 PURCHASES_SHOWN = 20
 ENTRIES_PER_PAGE = 50
+EVENTS_SHOWN = 20
 
 
 class MemberPage(MemberView):
@@ -59,6 +60,11 @@ class MemberPage(MemberView):
         """Whether the account was merged or erased, so that nothing on it can change."""
         return self.is_erased or self.account.successor_id is not None
 
+    @cached_property
+    def has_no_points(self) -> bool:
+        """Whether staff cannot change its points: those of a closed account, or of a member who has left."""
+        return self.is_closed or self.account.left_at is not None
+
     def get_header_buttons(self) -> list[Any]:
         buttons = cast(list[Any], super().get_header_buttons())
         if not self._may_adjust:
@@ -69,7 +75,7 @@ class MemberPage(MemberView):
         block, lock = (_("Unblock"), "lock-open") if self.account.blocked else (_("Block"), "lock")
         actions = [
             ("block", block, lock, permissions.CHANGE_MEMBERS, self.is_closed),
-            ("merge", _("Merge into another member"), "resubmit", permissions.CHANGE_MEMBERS, self.is_closed),
+            ("merge", _("Merge into another member"), "resubmit", permissions.CHANGE_MEMBERS, self.has_no_points),
             ("export", _("Export personal data"), "download", permissions.EXPORT_MEMBERS, self.is_erased),
             ("erase", _("Erase personal data"), "bin", permissions.ERASE_MEMBERS, self.is_erased),
         ]
@@ -85,6 +91,8 @@ class MemberPage(MemberView):
         may_view_payments = self.has_permission(permissions.VIEW_PAYMENTS)
         return super().get_context_data(**kwargs) | {
             "card": balance_card(self.account, rules),
+            "membership_events": self._membership_events(),
+            "block_reason": reason_of_block(self.account.block_reason) if self.account.blocked else "",
             "lots": available_lots(self.account)[:LOTS_SHOWN],
             "pending_lots": self._pending_lots(),
             "holds": [self._hold_context(held) for held in held_points(self.account)] if self.account.held else [],
@@ -100,7 +108,11 @@ class MemberPage(MemberView):
 
     @property
     def _may_adjust(self) -> bool:
-        return not self.is_closed and self.has_permission(permissions.ADJUST_POINTS)
+        return not self.has_no_points and self.has_permission(permissions.ADJUST_POINTS)
+
+    def _membership_events(self) -> Any:
+        """What the member has accepted, and when they have left; the newest first."""
+        return self.account.membership_events.select_related("terms").order_by("-pk")[:EVENTS_SHOWN]
 
     def _pending_lots(self) -> Any:
         return Lot.objects.filter(account=self.account, pending__gt=0).order_by("available_at")[:LOTS_SHOWN]

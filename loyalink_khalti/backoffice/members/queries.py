@@ -98,12 +98,13 @@ def display_name(account: Account, contact: Contact) -> str:
 
 
 def status_tags(account: Account) -> list[str]:
-    """Return what is unusual about an account: erased, merged or blocked."""
+    """Return what is unusual about an account: erased or merged, or else left and blocked."""
     if account.member_id is None:
         return [_("erased")]
     if account.successor_id is not None:
         return [_("merged")]
-    return [_("blocked")] if account.blocked else []
+    left = [_("left")] if account.left_at else []
+    return [*left, _("blocked")] if account.blocked else left
 
 
 def exclude_closed(accounts: QuerySet[Account]) -> QuerySet[Account]:

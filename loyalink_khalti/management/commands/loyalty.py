@@ -15,6 +15,7 @@ from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.management import naming
 from loyalink_khalti.management.commands.loyalty_import import MOST_POINTS
 from loyalink_khalti.management.progress import count
+from loyalink_khalti.staff.choices import BlockReason
 from loyalink_khalti.staff.data_export import stream_json
 
 
@@ -45,6 +46,10 @@ class Command(BaseCommand):
 
         block = verbs.add_parser("block", help="stop a member from using points; they still earn points")
         block.set_defaults(work=self._block)
+        block.add_argument(
+            "--reason", choices=[code for code in BlockReason.values if code != BlockReason.CLEARED], default="",
+            help="what the member reads on the points card",
+        )  # fmt: skip
         unblock = verbs.add_parser("unblock", help="let a blocked member use points again")
         unblock.set_defaults(work=self._unblock)
         for verb in (block, unblock):
@@ -101,7 +106,9 @@ class Command(BaseCommand):
         return f"{options['into']} has {points} now; the account of {options['member']} has ended."
 
     def _block(self, options: dict[str, Any]) -> str:
-        flow.set_blocked(_account(options), blocked=True, actor=naming.staff(options["actor"]))
+        flow.set_blocked(
+            _account(options), blocked=True, actor=naming.staff(options["actor"]), reason=options["reason"]
+        )  # fmt: skip
         return f"The points of {options['member']} are blocked."
 
     def _unblock(self, options: dict[str, Any]) -> str:
