@@ -36,6 +36,7 @@ class PointsControl:
         obstacles = {
             "guest": not self.is_member,
             "merged": quote.account_merged,
+            "left": quote.has_left,
             "blocked": quote.points_blocked,
             "none": quote.points_balance <= 0,
             "few": quote.points_balance < quote.minimum,
