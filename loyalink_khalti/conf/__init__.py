@@ -83,7 +83,7 @@ from .settings import (
     test_payments_allowed,
 )
 from .shapes import SECRETS, nearest, unknown_settings, wrong_types
-from .shop_details import TRANSFER_DAYS, ShopDetails, forget_shop_details, shop_details
+from .shop_details import TRANSFER_DAYS, ShopDetails, forget_shop_details, shop_details, shown_site_key
 from .sites import DEFAULT_SITE, deleted_sites
 
 __all__ = [
@@ -100,6 +100,6 @@ __all__ = [
     "language", "lookups_per_second", "max_concurrent_calls", "nearest", "page_slot", "path_below",
     "program_texts", "refund_limit", "refund_limits", "remember", "remove_secret_key", "replacement_client",
     "review_reminder_after", "rotate_secret_keys", "save_secret_key", "scheme_of", "seconds_to_wait",
-    "secret_key_info", "secret_of", "shop", "shop_details", "shops", "site_key", "site_key_of", "site_keys",
-    "site_url", "slot_timeout", "test_payments_allowed", "unknown_settings", "wrong_types",
+    "secret_key_info", "secret_of", "shop", "shop_details", "shops", "shown_site_key", "site_key", "site_key_of",
+    "site_keys", "site_url", "slot_timeout", "test_payments_allowed", "unknown_settings", "wrong_types",
 ]  # fmt: skip

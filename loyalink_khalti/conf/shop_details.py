@@ -9,10 +9,12 @@ from urllib.parse import urljoin, urlsplit
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.http import HttpRequest
 from django.utils.translation import gettext
 
 from . import sites
-from .settings import site_url
+from .settings import site_key, site_url
 
 TRANSFER_DAYS = 3
 KEPT_FOR = 5.0
@@ -105,9 +107,32 @@ def _read(site_key: str) -> Mapping[str, Any]:
     return {"site_name": str(site.site_name or ""), "logo_url": logo_url, **values}
 
 
+def shown_site_key(request: HttpRequest) -> str:
+    """Return the key of the site of a request, for what is only shown; kept for seconds, so that a page reads nothing.
+
+    What is paid, held or awarded takes ``site_key``.
+    """
+    known: str | None = getattr(request, "_loyalink_site_key", None)
+    if known is not None:
+        return known
+    host = str(connection.settings_dict["NAME"]), request.get_host()
+    until, key = _site_keys.get(host, (0.0, ""))
+    if time.monotonic() >= until:
+        until, key = time.monotonic() + KEPT_FOR, site_key(request)
+        if len(_site_keys) >= MOST_HOSTS:  # names of hosts come from outside
+            _site_keys.clear()
+        _site_keys[host] = until, key
+    return key
+
+
+MOST_HOSTS = 1000
+_site_keys: dict[tuple[str, str], tuple[float, str]] = {}
+
+
 def forget_shop_details(**_signal: Any) -> None:
     """Read it anew: an editor has saved it."""
     _cache.clear()
+    _site_keys.clear()
 
 
 def _text(text: str) -> str:

@@ -51,7 +51,6 @@ from loyalink_khalti.flow.checkout.quote import (
     PointsDoNotFit,
     Quote,
     khalti_unavailable_reason,
-    points_for_lines,
     quote,
 )
 from loyalink_khalti.flow.checkout.begin_payment import begin_payment
@@ -110,8 +109,9 @@ from loyalink_khalti.flow.review.unmatched import (
     reopen_unmatched,
 )
 
-from loyalink_khalti.loyalty.ledger import PointsCard, points_card
+from loyalink_khalti.loyalty.ledger import PointsCard, Standing, points_card
 from loyalink_khalti.flow.program.categories import category_names, remember_categories
+from loyalink_khalti.flow.program.standing import order_points, points_for_lines, standing, unit_points
 from loyalink_khalti.flow.program.terms import ProgramTerms, TermsSection, TierTerms, program_terms, program_tiers
 from loyalink_khalti.flow.members.adjustments import (
     adjust_points,
@@ -232,6 +232,7 @@ __all__ = [
     "Resolution",
     "Severity",
     "StaffAction",
+    "Standing",
     "TermsSection",
     "TierTerms",
     "TooManyAttempts",
@@ -304,6 +305,7 @@ __all__ = [
     "notify_expiring",
     "offer_account",
     "offer_account_for",
+    "order_points",
     "outages",
     "own_account",
     "pass_summary",
@@ -360,7 +362,9 @@ __all__ = [
     "set_blocked",
     "shortage_message",
     "stale_form_message",
+    "standing",
     "unfinished_payments",
+    "unit_points",
     "unpaid_purchases",
     "verify_payment",
     "with_payments",

@@ -77,9 +77,14 @@ NEED_HISTORY = ("first_order_bonus",)
 """Fields of ``Rules``: where all of them are 0, no earlier orders are read."""
 
 
+def needs_history(rules: Rules) -> bool:
+    """Return whether a bonus of ``rules`` depends on earlier orders."""
+    return any(getattr(rules, name) for name in NEED_HISTORY)
+
+
 def order_history(account: Account | None, rules: Rules, *, purchase: str = "") -> OrderHistory:
     """Read what the bonuses of ``rules`` must know about a member's orders other than ``purchase``."""
-    if not any(getattr(rules, name) for name in NEED_HISTORY):
+    if not needs_history(rules):
         return NO_HISTORY
     if account is None:
         return OrderHistory(is_first=True)
@@ -109,6 +114,9 @@ class Earned:
         return Points(self.proportional + self.fixed)
 
 
+NOTHING = Earned(basis=Paisa(0), proportional=Points(0), fixed=Points(0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
     """An order as the customer was shown it; money in paisa, after offers and coupons."""
@@ -126,20 +134,24 @@ class OrderSnapshot:
 
     def earned(self, rules: Rules, *, tier: str = "", history: OrderHistory = NO_HISTORY) -> Earned:
         """Compute what the order earns under ``rules`` for a member of ``tier``."""
-        nothing = Earned(basis=Paisa(0), proportional=Points(0), fixed=Points(0))
         if rules.earn_paused or self.subtotal < rules.minimum_order:
-            return nothing
-        order = replace(self, lines=resolve_tags(self.lines, rules))
-        amounts = _earning_amounts(rules, order)
+            return NOTHING
+        return replace(self, lines=resolve_tags(self.lines, rules)).earned_by_tags(rules, tier=tier, history=history)
+
+    def earned_by_tags(self, rules: Rules, *, tier: str = "", history: OrderHistory = NO_HISTORY) -> Earned:
+        """Compute the same of lines that name categories as ``rules`` do; reads nothing."""
+        if rules.earn_paused or self.subtotal < rules.minimum_order:
+            return NOTHING
+        amounts = _earning_amounts(rules, self)
         total = sum(amounts)
         if not total:
-            return nothing
+            return NOTHING
         basis = total * 100 // (100 + rules.vat_percent)
-        factors = [*(_line_multiplier(rules, line, self.at) for line in order.lines), Fraction(1)]
+        factors = [*(line_multiplier(rules, line, self.at) for line in self.lines), Fraction(1)]
         weights = [amount * factor for amount, factor in zip(amounts, factors, strict=True)]
         mean = sum(weights, Fraction(0)) / total
-        points = round_fraction(_base_points(rules, basis) * mean * _tier_multiplier(rules, tier), rules.rounding)
-        fixed = order_bonus(rules, OrderFacts(lines=order.lines, at=self.at, history=history))
+        points = round_fraction(base_points(rules, basis) * mean * tier_multiplier(rules, tier), rules.rounding)
+        fixed = order_bonus(rules, OrderFacts(lines=self.lines, at=self.at, history=history))
         proportional, fixed = _capped(rules, points, fixed)
         return Earned(
             basis=Paisa(basis),
@@ -150,7 +162,7 @@ class OrderSnapshot:
         )
 
 
-def _base_points(rules: Rules, basis: int) -> int:
+def base_points(rules: Rules, basis: int) -> int:
     """Points for ``basis`` paisa before any multiplier."""
     if rules.stepwise:
         return basis // rules.per * rules.points
@@ -178,14 +190,14 @@ def _earning_amounts(rules: Rules, order: OrderSnapshot) -> list[int]:
     return [*amounts, max(order.shipping - rest_of_points, 0) if rules.earn_on_shipping else 0]
 
 
-def _line_multiplier(rules: Rules, line: Line, at: datetime) -> Fraction:
+def line_multiplier(rules: Rules, line: Line, at: datetime) -> Fraction:
     """The highest multiplier that applies to a line: multipliers are not multiplied with each other."""
     by_tag = [factor for tag, factor in rules.multipliers if tag in line.tags]
     running = [campaign.multiplier for campaign in rules.campaigns if campaign.runs(at) and campaign.covers(line)]
     return max([Fraction(1), *by_tag, *running])
 
 
-def _tier_multiplier(rules: Rules, name: str) -> Fraction:
+def tier_multiplier(rules: Rules, name: str) -> Fraction:
     return next((tier.multiplier for tier in rules.tiers if tier.name == name), rules.tiers[0].multiplier)
 
 

@@ -32,7 +32,7 @@ from .card import (
     points_by_expiry,
     points_card,
 )
-from .earning import Earned, OrderSnapshot, award_signup_bonus, order_history
+from .earning import Earned, OrderSnapshot, award_signup_bonus, needs_history, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
 from .history import HistoryLine, PointsHistory, newest_entries, points_history
 from .lots import available_lots
@@ -67,6 +67,8 @@ from .refunds import RefundedParts, RefundedPoints, preview_refund, refund
 from .reopening import late_capture, set_aside, withdraw_award
 from .rules import points_value
 from .scheduled import FAILED, SweepResult, activate, count_due, expire, refresh_tier, sweep
+from .standing import Standing, standing
+from .unit_points import unit_points
 
 __all__ = [
     "DEFAULT_BATCH",
@@ -90,6 +92,7 @@ __all__ = [
     "PointsSteps",
     "RefundedParts",
     "RefundedPoints",
+    "Standing",
     "SweepResult",
     "accept_terms",
     "accounts_to_notify",
@@ -120,6 +123,7 @@ __all__ = [
     "membership",
     "merge",
     "nearest_redeemable",
+    "needs_history",
     "newest_entries",
     "open_account",
     "order_example",
@@ -151,8 +155,10 @@ __all__ = [
     "set_blocked",
     "set_campaigns",
     "set_rules",
+    "standing",
     "surviving_account",
     "sweep",
+    "unit_points",
     "was_adjusted",
     "withdraw_award",
 ]

@@ -10,6 +10,8 @@ from wagtail.blocks.field_block import CharBlock, RichTextBlock
 from wagtail.fields import RichTextField, StreamField
 from wagtail.models import Page
 
+from loyalink_khalti.blocks import PointsBalanceBlock, ProgramTermsBlock, TiersBlock
+
 from .blocks import HOME_BLOCKS
 
 
@@ -51,7 +53,12 @@ class TermsPage(Page):  # type: ignore[django-manager-missing]  # Wagtail is unt
 
     introduction = models.TextField(blank=True)
     body = StreamField(
-        [("section", blocks.StructBlock([("heading", CharBlock()), ("text", RichTextBlock())]))],
+        [
+            ("section", blocks.StructBlock([("heading", CharBlock()), ("text", RichTextBlock())])),
+            ("balance", PointsBalanceBlock()),
+            ("tiers", TiersBlock()),
+            ("terms", ProgramTermsBlock()),
+        ],
         blank=True,
     )
     small_print = RichTextField(blank=True)

@@ -38,24 +38,6 @@ PROMOS = [
     },
 ]
 
-TERMS = {
-    "How you earn": """
-        <p>You earn <b>1 point for every Rs 10</b> of products, after offers, coupons and the points you use, without
-        delivery. You receive your points as soon as your payment arrives.</p>""",
-    "What points are worth": """
-        <p><b>10 points are Rs 1.</b> You use them at the checkout, in tens, from 100 points on. They pay for products
-        first, then for delivery. Khalti accepts no payment below Rs 10, so the amount left to pay is either nothing or
-        at least Rs 10.</p>""",
-    "How long points are valid": """
-        <p>Points are valid for twelve months, until the end of their last day in Nepal. The points that expire first
-        are used first.</p>""",
-    "Silver, Gold, Platinum": """
-        <p>Every member starts at Silver. With 500 points earned in total you reach Gold, with 1,000 Platinum.</p>""",
-    "When an order is refunded": """
-        <p>If a payment is not completed, the points reserved for it are available again at once. If you return
-        products, the points you used for them are returned and the points you earned with them are reversed.</p>""",
-}
-
 
 def load() -> None:
     """Create the pages and show them at the root of the site."""
@@ -114,7 +96,7 @@ def _terms(locale: Any) -> TermsPage:
         locale=locale,
         show_in_menus=True,
         introduction="A thank-you to every customer with an account. No card, no fee, nothing to sign.",
-        body=[("section", {"heading": heading, "text": text}) for heading, text in TERMS.items()],
+        body=[("balance", {}), ("tiers", {}), ("terms", {})],  # written from the rules that staff set
     )
 
 

@@ -121,22 +121,6 @@ def quote(
     )
 
 
-def points_for_lines(*, site_key: str, member_id: str | None, lines: Sequence[Line]) -> list[Points]:
-    """Return the points that each line earns if it is bought alone, without a first-order bonus; two queries.
-
-    For product pages, where there is no basket yet.
-    """
-    rules = ledger.current_version(site_key).rules
-    account = ledger.own_account(site_key, member_id) if member_id else None
-    if account is not None and (account.successor_id is not None or account.left_at is not None):
-        return [Points(0) for _line in lines]
-    tier, at, nothing = account.tier if account else "", timezone.now(), Paisa(0)
-    alone = [
-        OrderSnapshot(lines=[line], shipping=nothing, discount=nothing, points_value=nothing, at=at) for line in lines
-    ]
-    return [order.earned(rules, tier=tier).points for order in alone]
-
-
 def _earned(order: OrderSnapshot, rules: Rules, account: Account | None) -> Points:
     history = ledger.order_history(account, rules)
     return order.earned(rules, tier=account.tier if account else "", history=history).points

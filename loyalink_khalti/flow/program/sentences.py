@@ -1,6 +1,6 @@
 """The rules of a programme as plain sentences for customers: every rule that can matter to one is in a sentence.
 
-Pure: no database and no clock. Texts are in the reader's language. Amounts are paisa.
+No database and no clock. Texts are as the reader expects them (``conf.formats``). Amounts are paisa.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from loyalink_khalti.conf import formats
+from loyalink_khalti.conf.formats import rupees
 from loyalink_khalti.loyalty.rules import CampaignRule, Rules, Shortfall, Tier, TierBasis
-from loyalink_khalti.money import KHALTI_MINIMUM, Paisa, Rounding
+from loyalink_khalti.money import KHALTI_MINIMUM, Rounding
 from loyalink_khalti.nepal import day_of, midnight
 
 Names = Mapping[str, str]
@@ -78,10 +79,12 @@ def categories(rules: Rules, names: Names) -> Iterator[str]:
             }
     if excluded := _in_words(rules.excluded_tags, names):
         yield _("Products in %(categories)s earn no points.") % {"categories": excluded}
-    if rules.multipliers or any(campaign.multiplier > 1 for campaign in rules.campaigns):
+    several = [*rules.multipliers, *(each for each in rules.campaigns if each.multiplier > 1)]
+    if len(several) > 1:
         yield _("Where a product could earn several times more, the highest number counts.")
-        if rules.base_rounding is not None and rules.base_rounding != rules.rounding:
-            yield _("A fraction of a point is dropped before points are multiplied.")
+    multiplies = bool(several) or has_multipliers(rules)
+    if multiplies and rules.base_rounding is not None and rules.base_rounding != rules.rounding:
+        yield _("A fraction of a point is dropped before points are multiplied.")
 
 
 def campaigns(rules: Rules, names: Names, *, now: datetime) -> Iterator[str]:
@@ -185,6 +188,8 @@ def tiers(rules: Rules) -> Iterator[str]:
         return
     for tier in rules.tiers:
         yield f"{_(tier.name)}: {', '.join(tier_gives(tier))}."
+    if has_multipliers(rules):
+        yield _("Your tier multiplies what products and campaigns give, but no fixed numbers of points.")
     yield (
         _("All points that you have ever earned count for your tier.")
         if rules.tier_basis is TierBasis.LIFETIME
@@ -199,6 +204,11 @@ def tiers(rules: Rules) -> Iterator[str]:
         ) % {"days": formats.number(rules.tier_grace_days)}
     else:
         yield _("With too few points for your tier you move to the one below at once.")
+
+
+def has_multipliers(rules: Rules) -> bool:
+    """Return whether a tier multiplies points."""
+    return any(tier.multiplier != 1 for tier in rules.tiers)
 
 
 def has_tiers(rules: Rules) -> bool:
@@ -244,11 +254,6 @@ def refunds(rules: Rules) -> Iterator[str]:
 def points(number: int) -> str:
     """Return a number of points in words: "1,200 points"."""
     return ngettext("%(number)s point", "%(number)s points", number) % {"number": formats.number(number)}
-
-
-def rupees(amount: Paisa) -> str:
-    """Return an amount as it stands in a sentence: whole rupees without ``.00``."""
-    return formats.rupees(amount)
 
 
 def multiplier(factor: Fraction) -> str:

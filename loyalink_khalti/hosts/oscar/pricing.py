@@ -88,6 +88,14 @@ def costs(submission: Mapping[str, Any]) -> Costs:
     )
 
 
+def basket_costs(basket: Any) -> Costs:
+    """Return what a basket costs before delivery is chosen. Raises ``CannotPay`` as ``costs`` does."""
+    if basket.is_empty:
+        return Costs(lines=(), subtotal=Paisa(0), shipping=Paisa(0))
+    total = Price(currency=basket.currency or CURRENCY, excl_tax=basket.total_excl_tax, incl_tax=basket.total_incl_tax)
+    return costs({"basket": basket, "order_total": total if basket.is_tax_known else None})
+
+
 def apply_points(submission: dict[str, Any], points_value: Paisa) -> None:
     """Lower the total of a submission by ``points_value`` paisa, and round it to whole paisa.
 

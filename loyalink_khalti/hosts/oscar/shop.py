@@ -1,7 +1,7 @@
 """Oscar as the flow sees it: a held order is placed or released, and a placed one refunded."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
@@ -18,7 +18,7 @@ from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
+from loyalink_khalti.ports import PAID_LATER, Costs, HostOrder, Line, OpenBasket, Outcome, Paid, ReleaseReason
 
 from . import (
     cancellations,
@@ -31,6 +31,7 @@ from . import (
     pricing,
     reservations,
 )
+from .catalogue.unit_lines import unit_lines
 from .settings import SHOP, options
 
 keep_current("order", "basket", "partner")
@@ -182,6 +183,14 @@ class OscarShop:
         rows = [(pricing.category_tag(pk), path) for pk, _slug, path in _category_paths()]
         times = Counter([path for _tag, path in rows])
         return {tag: path if times[path] == 1 else f"{path} ({tag})" for tag, path in rows}
+
+    def unit_lines(
+        self, products: Sequence[Any], *, request: HttpRequest | None, tags: Collection[str]
+    ) -> Sequence[Sequence[Line] | None]:
+        return unit_lines(products, request=request, tags=tags)
+
+    def basket_costs(self, basket: Any, *, request: HttpRequest | None) -> Costs | None:
+        return pricing.basket_costs(basket) if isinstance(basket, get_model("basket", "Basket")) else None
 
     def former_tags(self) -> Iterator[tuple[str, str, str]]:
         """Yield each category's slug, its tag in earlier versions, its tag and its name, for the migration."""

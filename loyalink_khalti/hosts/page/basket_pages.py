@@ -16,8 +16,6 @@ from wagtail.models import Site
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.hosts.common.checkout import PaymentChoice, quote_costs
-from loyalink_khalti.money import Paisa
-from loyalink_khalti.ports import Costs
 from loyalink_khalti.staff.fields import WholeNumberField
 
 from . import open_basket
@@ -26,6 +24,7 @@ from .open_basket import PageBasket
 from .product_form import ProductForm, product_context
 from .products import find_products
 from .typed import login_url
+from .unit_lines import basket_costs
 
 LARGEST_PK = 2**63
 
@@ -138,10 +137,8 @@ def _row(request: HttpRequest, line: Any) -> dict[str, Any]:
 
 def _quote(basket: PageBasket) -> flow.Quote | None:
     """Return what the items that can be bought earn, without delivery: it is chosen at the checkout."""
-    lines = tuple(line.as_line() for line in basket.lines if not line.problem)
-    costs = Costs(lines=lines, subtotal=basket.subtotal, shipping=Paisa(0))
     try:
-        return quote_costs(costs, PaymentChoice(), site_key=basket.site_key, member_id=basket.member_id)
+        return quote_costs(basket_costs(basket), PaymentChoice(), site_key=basket.site_key, member_id=basket.member_id)
     except CannotPay:
         return None
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from wagtail.blocks import Block, StructBlock
-from wagtail.blocks.field_block import BooleanBlock, CharBlock, FieldBlock
+from wagtail.blocks.field_block import BooleanBlock, CharBlock
 from wagtail.fields import StreamField
 
+from loyalink_khalti.blocks import RupeesBlock
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.staff.fields import MAXIMUM_PAISA, RupeesField
 
@@ -25,21 +25,6 @@ class PaisaField(models.BigIntegerField):  # type: ignore[type-arg]  # Django's 
 
     def formfield(self, **kwargs: Any) -> Any:
         return RupeesField(required=not self.blank, label=self.verbose_name, help_text=self.help_text)
-
-
-class RupeesBlock(FieldBlock):
-    """An amount: rupees for the editor, paisa in the stream."""
-
-    def __init__(self, *, required: bool = True, help_text: Any = "", **kwargs: Any) -> None:
-        self._is_required, self._help_text = required, help_text
-        super().__init__(**kwargs)
-
-    @cached_property
-    def field(self) -> RupeesField:
-        return RupeesField(required=self._is_required, help_text=self._help_text)
-
-    class Meta:
-        icon = "tag"
 
 
 class ChoiceBlock(StructBlock):

@@ -1,6 +1,6 @@
 """Pages that sell as the flow sees them: a held order is placed or released, and a placed one refunded."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -12,12 +12,14 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import HostOrder, OpenBasket, Outcome, Paid, PaymentMethod, ReleaseReason
+from loyalink_khalti.ports import Costs, HostOrder, Line, OpenBasket, Outcome, Paid, PaymentMethod, ReleaseReason
 
 from . import deleted_orders, orders
 from .models import Category, Order, OrderStatus
+from .open_basket import PageBasket
 from .pricing import category_tag
 from .site_settings import SHOP, payment_methods, settings_of_key
+from .unit_lines import basket_costs, unit_lines
 
 _ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
 """Outcomes that the storefront's status page shows."""
@@ -123,6 +125,14 @@ class PageShop:
         from .wanted import basket_schema
 
         return basket_schema()
+
+    def unit_lines(
+        self, products: Sequence[Any], *, request: HttpRequest | None, tags: Collection[str]
+    ) -> Sequence[Sequence[Line] | None]:
+        return unit_lines(products, tags=tags)
+
+    def basket_costs(self, basket: Any, *, request: HttpRequest | None) -> Costs | None:
+        return basket_costs(basket) if isinstance(basket, PageBasket) else None
 
     def personal_data(self, ref: str) -> Mapping[str, Any]:
         order = Order.objects.filter(number=ref).first()

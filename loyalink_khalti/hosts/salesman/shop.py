@@ -1,6 +1,6 @@
 """Salesman as the flow sees it: a held order is placed or released, and a placed one refunded."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
@@ -19,10 +19,11 @@ from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import PAID_LATER, HostOrder, OpenBasket, Outcome, Paid, ReleaseReason
+from loyalink_khalti.ports import PAID_LATER, Costs, HostOrder, Line, OpenBasket, Outcome, Paid, ReleaseReason
 
 from . import baskets, deletion, desk, events, order_facts, orders, pricing
 from .settings import SHOP, options
+from .unit_lines import unit_lines
 
 keep_current(*(get_salesman_model(name)._meta.app_label for name in ("Order", "Basket")))
 _ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
@@ -156,6 +157,14 @@ class SalesmanShop:
         """Return the product types: a campaign may be for one of them."""
         models = {label: _model(label) for label in app_settings.SALESMAN_PRODUCT_TYPES}
         return {pricing.product_tag(label): str(model._meta.verbose_name_plural) for label, model in models.items()}
+
+    def unit_lines(
+        self, products: Sequence[Any], *, request: HttpRequest | None, tags: Collection[str]
+    ) -> Sequence[Sequence[Line] | None]:
+        return unit_lines(products, request=request)
+
+    def basket_costs(self, basket: Any, *, request: HttpRequest | None) -> Costs | None:
+        return pricing.costs(basket) if isinstance(basket, get_salesman_model("Basket")) else None
 
     def check(self) -> Iterable[CheckMessage]:
         from . import checks  # it reads URLs and settings, after all apps are ready

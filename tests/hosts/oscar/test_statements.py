@@ -54,11 +54,15 @@ def test_a_purchase_takes_a_bounded_number_of_statements_on_the_wire(
 
 @pytest.mark.same_on_both
 def test_no_page_of_the_checkout_reads_anything_of_ours_twice(store: Store, sita: Customer, khalti: Simulator) -> None:
-    """Settings, key, rules, balance, site, categories and pending payment; pages without a quote: the last alone."""
+    """Settings, key, rules, balance, site, categories and pending payment; pages without a quote: the last alone.
+
+    The basket's page reads what it earns: rules and balance in one, and categories in two.
+    """
     sita.add(store.notebook)
     sita.go_to_payment()
     sita.choose(points=500)
-    pages = {"basket": 1, "checkout/shipping-method": 1, "checkout/payment-method": 11, "checkout/preview": 10}
+    sita.browser.get("/shop/basket/")  # the process keeps the site's key
+    pages = {"basket": 4, "checkout/shipping-method": 1, "checkout/payment-method": 11, "checkout/preview": 10}
     cost = {}
     for page in pages:
         with own_statements() as own:

@@ -1,23 +1,19 @@
 """Products as a page of Wagtail shows them: the price for this customer, and the points that a product earns."""
 
-import logging
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
 from django.http import HttpRequest
-from oscar.core.loading import get_class, get_model
+from oscar.core.loading import get_model
 
-from loyalink_khalti import conf, flow
-from loyalink_khalti.hosts.oscar import pricing
+from loyalink_khalti import shown_points
 from loyalink_khalti.hosts.oscar.settings import CURRENCY
 from loyalink_khalti.money import Points
-from loyalink_khalti.ports import Line
+from loyalink_khalti.shown_points import NONE, PointsToEarn
 
-log = logging.getLogger(__name__)
+from .unit_lines import strategy_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +24,13 @@ class Card:
     amount: Decimal | None
     currency: str
     is_for_sale: bool
-    points: Points = Points(0)
-    """Points that it earns."""
+    earns: PointsToEarn = NONE
+    """What one unit of it earns."""
+
+    @property
+    def points(self) -> Points:
+        """Points that it earns at least."""
+        return self.earns.points
 
     @property
     def image(self) -> Any:
@@ -52,13 +53,9 @@ def visible(chosen: Iterable[Any]) -> list[Any]:
 
 def cards(chosen: Iterable[Any], request: HttpRequest | None) -> list[Card]:
     """Return chosen products as cards. The number of queries does not grow with their number."""
-    priced = [_priced(product, _strategy(request)) for product in visible(chosen)]
-    return [replace(card, points=points) for card, points in zip(priced, _points(priced, request), strict=True)]
-
-
-def _strategy(request: HttpRequest | None) -> Any:
-    """Return how this customer is priced; a page without Oscar's middleware shows the default prices."""
-    return getattr(request, "strategy", None) or get_class("partner.strategy", "Selector")().strategy()
+    priced = [_priced(product, strategy_of(request)) for product in visible(chosen)]
+    earned = shown_points.of_products([card.product for card in priced], request)
+    return [replace(card, earns=earns) for card, earns in zip(priced, earned, strict=True)]
 
 
 def _priced(product: Any, strategy: Any) -> Card:
@@ -71,34 +68,3 @@ def _priced(product: Any, strategy: Any) -> Card:
         currency=price.currency or CURRENCY,
         is_for_sale=bool(info.availability.is_available_to_buy and price.exists),
     )
-
-
-def _points(cards: Sequence[Card], request: HttpRequest | None) -> list[Points]:
-    """Return the points that each product earns: 0 if it is not for sale, earning is paused or the points fail."""
-    earning = [card for card in cards if card.is_for_sale and card.currency == CURRENCY]
-    try:
-        with transaction.atomic() if connection.in_atomic_block else nullcontext():  # for the rest of the page
-            found = flow.points_for_lines(
-                site_key=conf.site_key(request), member_id=_member_id(request), lines=_lines(earning)
-            )
-    except Exception as exc:
-        log.error("a page shows no points: %s", exc, exc_info=exc)
-        return [Points(0)] * len(cards)
-    by_pk = {card.product.pk: points for card, points in zip(earning, found, strict=True)}
-    return [by_pk.get(card.product.pk, Points(0)) for card in cards]
-
-
-def _lines(cards: Sequence[Card]) -> list[Line]:
-    tags = pricing.category_tags([card.product for card in cards])
-    return [_line(card, tags.get(card.product.pk, ())) for card in cards]
-
-
-def _line(card: Card, tags: tuple[str, ...]) -> Line:
-    amount = pricing.rounded(card.amount or Decimal(0))
-    return Line(
-        sku=str(card.product.pk), title=card.product.get_title(), quantity=1, unit=amount, total=amount, tags=tags
-    )
-
-
-def _member_id(request: HttpRequest | None) -> str | None:
-    return None if request is None or not hasattr(request, "user") else pricing.member_id(request)

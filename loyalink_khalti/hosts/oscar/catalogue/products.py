@@ -1,9 +1,10 @@
 """The shop's products as staff choose among them: found by title, UPC or SKU, with price, stock and a thumbnail."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
@@ -21,6 +22,19 @@ def public() -> "QuerySet[Any]":
     """Return what a page may show: public products and parents, never a child by itself."""
     products: QuerySet[Any] = get_model("catalogue", "Product").objects.browsable().select_related("product_class")
     return products.prefetch_related("stockrecords", "children__stockrecords", "images")
+
+
+def prefetch_children(products: Iterable[Any]) -> None:
+    """Read the public children of all parents at once, where Oscar's strategy, templates and badges find them."""
+    missing = [each for each in products if each.is_parent and not hasattr(each, _CHILDREN)]
+    if missing:
+        children = get_model("catalogue", "Product").objects.public().select_related("product_class")
+        children = children.prefetch_related("stockrecords")
+        prefetch_related_objects(missing, Prefetch("children", queryset=children, to_attr=_CHILDREN))
+
+
+_CHILDREN = "_prefetched_public_children"
+"""Where Oscar 4.2 looks for them (``Product.get_public_children``)."""
 
 
 def find(products: "QuerySet[Any]", typed: str) -> "QuerySet[Any]":

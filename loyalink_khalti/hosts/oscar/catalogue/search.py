@@ -19,7 +19,7 @@ from oscar.apps.search.forms import SearchForm
 from oscar.apps.search.signals import user_search
 from oscar.core.loading import get_model
 
-from .products import MOST_TERMS
+from .products import MOST_TERMS, prefetch_children
 
 _LONGEST_QUERY = 200
 
@@ -60,6 +60,7 @@ class ProductListView(ListView):  # type: ignore[type-arg]  # Oscar's product ma
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         products = list(context["page_obj"].object_list)
+        prefetch_children(products)
         for product in products:
             product.object = product  # Oscar's templates expect search results
         context["page_obj"].object_list = products

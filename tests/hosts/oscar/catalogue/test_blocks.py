@@ -44,7 +44,7 @@ def guest_request(db: None, rf: RequestFactory) -> Any:
 def test_a_card_shows_title_price_and_points(catalogue: Store, guest_request: Any) -> None:
     html = html_of(ProductBlock(), {"product": catalogue.notebook.pk, "note": "From the hills"}, guest_request)
 
-    assert text_of(html) == "Lokta notebook Rs 500.00 earns 50 points From the hills"
+    assert text_of(html) == "Lokta notebook Rs 500.00 A member would earn 50 points From the hills"
     assert f'href="{catalogue.notebook.get_absolute_url()}"' in html
 
 
@@ -79,7 +79,10 @@ def test_deleted_and_private_products_are_left_out(catalogue: Store, guest_reque
         == ""
     )
     mixed = {"heading": "New", "products": [gone_pk, catalogue.notebook.pk, catalogue.pen.pk]}
-    assert text_of(html_of(ProductsBlock(), mixed, guest_request)) == "New Lokta notebook Rs 500.00 earns 50 points"
+    assert (
+        text_of(html_of(ProductsBlock(), mixed, guest_request))
+        == "New Lokta notebook Rs 500.00 A member would earn 50 points"
+    )
 
 
 def test_a_sold_out_product_is_shown_as_such_without_points(catalogue: Store, guest_request: Any) -> None:
@@ -111,7 +114,10 @@ def test_titles_and_notes_are_shown_as_text(catalogue: Store, guest_request: Any
 
 
 def test_a_page_without_a_request_shows_the_default_price(catalogue: Store) -> None:
-    assert text_of(html_of(ProductBlock(), {"product": catalogue.pen.pk})) == "Gel pen Rs 35.00 earns 3 points"
+    assert (
+        text_of(html_of(ProductBlock(), {"product": catalogue.pen.pk}))
+        == "Gel pen Rs 35.00 A member would earn 3 points"
+    )
 
 
 def test_no_points_are_shown_while_earning_is_paused(catalogue: Store, guest_request: Any) -> None:
@@ -145,14 +151,15 @@ def test_a_member_sees_the_points_of_their_own_tier(catalogue: Store, guest_requ
 
     members = html_of(ProductBlock(), {"product": catalogue.notebook.pk}, guest_request)
 
-    assert ("earns 50 points" in text_of(guests), "earns 100 points" in text_of(members)) == (True, True)
+    assert ("A member would earn 50 points" in text_of(guests), "Earn 100 points" in text_of(members)) == (True, True)
 
 
 def test_a_parent_is_for_sale_if_one_of_its_children_is(catalogue: Store, guest_request: Any) -> None:
     parent = family(catalogue)
 
     assert re.fullmatch(
-        r"Ink Rs (120|90)\.00 earns (12|9) points", text_of(html_of(ProductBlock(), {"product": parent.pk}))
+        r"Ink Rs (120|90)\.00 A member would earn 9 points or more",
+        text_of(html_of(ProductBlock(), {"product": parent.pk})),
     )
 
 
