@@ -61,3 +61,5 @@ def adapt_fields(form: Any) -> None:
     for name, token in AUTOCOMPLETE.items():
         if name in form.fields:
             form.fields[name].widget.attrs["autocomplete"] = token
+    if "phone_number" in form.fields:
+        form.fields["phone_number"].widget.input_type = "tel"
