@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 
 from . import catalogue
 from .nepali_products import PRODUCTS as NEPALI_PRODUCTS
@@ -28,10 +28,6 @@ CATEGORIES = {
     "bags-cases": ("झोला र खोल", "ढाका, अल्लो र राम्रो क्यानभासबाट उपत्यकामै सिलाइएका।"),
 }
 """Name and introduction by slug."""
-COUPONS = {
-    "Dashain: 10 % off everything": "दशैं: सबैमा १० % छुट",
-    "Swagat: Rs 100 off, once": "स्वागत: एक पटक रु १०० छुट",
-}
 PAGES = {
     "Everything that is written begins here": "लेखिने सबै कुरा यहीँबाट सुरु हुन्छ",
     "Lokta paper from the hills, school copies by the dozen, ink that flows: from our shop in Asan to "
@@ -54,20 +50,13 @@ PAGES = {
     "A thank-you to every customer with an account. No card, no fee, nothing to sign.": "खाता भएका हरेक ग्राहकलाई धन्यवाद। न कार्ड, न शुल्क, न हस्ताक्षर।",
 }
 """The texts of the home page and of the terms, as ``sandbox.home.pages`` has them."""
-STATUSES = {
-    "Awaiting payment": "भुक्तानी बाँकी",
-    "Pending": "तयार हुँदै",
-    "Paid": "तिरिएको",
-    "Shipped": "पठाइएको",
-    "Delivered": "पुगेको",
-    "Cancelled": "रद्द",
-    "Refunded": "फिर्ता भएको",
-}
 
 
 def in_language(text: str) -> str:
-    """Return a text of the demo in the reader's language; any other text unchanged."""
-    return _texts().get(text, text) if (get_language() or "").startswith("ne") else text
+    """Return a text of the demo in the reader's language: a status, a title; any other text unchanged."""
+    if not text or not (get_language() or "").startswith("ne"):
+        return text
+    return _texts().get(text) or gettext(text)
 
 
 def _html(paragraphs: tuple[str, ...]) -> str:
@@ -77,7 +66,7 @@ def _html(paragraphs: tuple[str, ...]) -> str:
 @cache
 def _texts() -> dict[str, str]:
     """Return the Nepali of each English text."""
-    found = COUPONS | PAGES | STATUSES
+    found = dict(PAGES)
     for product in catalogue.PRODUCTS:
         title, summary, *paragraphs = NEPALI_PRODUCTS[product.slug]
         found |= {product.title: title, product.summary: summary, product.description: _html(tuple(paragraphs))}

@@ -1,4 +1,7 @@
-"""Texts of Oscar that customers see, for the store's catalogue: Oscar itself has no Nepali one."""
+"""Texts of Oscar and Django that customers see, and names that Oscar stores, for the store's catalogue.
+
+They have no Nepali of their own.
+"""
 # ruff: noqa: E501
 
 from django.utils.translation import gettext_noop as _
@@ -132,4 +135,87 @@ TEXTS = (
     _("This is not a valid international phone format."),
     _("All products"),
     _("Notifications"),
+    _("Awaiting payment"),
+    _("Pending"),
+    _("Paid"),
+    _("Shipped"),
+    _("Delivered"),
+    _("Cancelled"),
+    _("Refunded"),
+    _("Dashain: 10 % off everything"),
+    _("Swagat: Rs 100 off, once"),
+    _("Offers"),
+    _("Home"),
+    _("There are no site offers at the moment."),
+    _("Browse products in offer"),
+    _("breadcrumb"),
+    _("Thanks for using our site!"),
+    _("The %(name)s team"),
+    _("You're receiving this email because your email address has been changed to %(email)s."),
+    _("You're receiving this email because your email address has been changed to <strong>%(email)s</strong>."),
+    _("If it wasn't you who changed it, please reset your password immediately and correct your email address:"),
+    _("If it was you who changed the email address, you can ignore this email."),
+    _("Your email address has changed at %(site_name)s."),
+    _("\nYou're receiving this email because your password has been changed at %(name)s.\n"),
+    _("You're receiving this e-mail because your password has been changed at %(name)s."),
+    _("If it wasn't you who changed it, please reset your password immediately:"),
+    _("Otherwise, you can ignore this email."),
+    _("Your password changed at %(site_name)s."),
+    _("You're receiving this e-mail because you requested a password reset for your user account at %(name)s."),
+    _("Please go to the following page and choose a new password:"),
+    _("Resetting your password at %(site_name)s."),
+    _("Reset password"),
+    _("Dear %(name)s,"),
+    _("Hello,"),
+    _("Confirmation required for stock alert"),
+    _("%(title)s is back in stock"),
+    _("Thank you for registering."),
+    _("\nWe are happy to inform you that our product '%(title)s' is back in stock:\n%(url)s\n"),
+    _("\nBeware that the amount of items in stock is limited. Be quick or someone might get there first.\n"),
+    _(
+        "\nWith this email we have disabled your alert automatically and you will not\nreceive any further email regarding this product.\n\nThanks for your interest,\nThe %(site_name)s Team\n"
+    ),
+    _(
+        "\nHello,\n\nSomebody (hopefully you) has requested an email alert when\n'%(title)s' is back in stock.  Please click the following link\nto confirm: %(confirm_url)s\n\nYou can cancel this alert at any time by clicking the following link:\n%(cancel_url)s\n\nThanks for your interest,\nThe %(site)s Team\n"
+    ),
+    _(
+        "\n            We are happy to inform you that our product '%(title)s' is back in stock:\n            %(url)s\n        "
+    ),
+    _(
+        "\n                Beware that the amount of items in stock is limited. Be quick or someone might get there first.\n            "
+    ),
+    _(
+        "\n            With this email we have disabled your alert automatically and you will not\n            receive any further email regarding this product.\n        "
+    ),
+    _(
+        "\n        Hello,\n        <p>\n            Somebody (hopefully you) has requested an email alert when '%(title)s' is back in stock.\n            Please click the following link to confirm: %(confirm_url)s\n        </p>\n        <p>\n            You can cancel this alert at any time by clicking the following link: %(cancel_url)s\n        </p>\n\n        <p>\n            Thanks for your interest,\n            The %(site)s Team\n        </p>\n    "
+    ),
+    _("Subject"),
+    _("Date sent"),
+    _("No emails found"),
+    _("You do not have any active alerts for out-of-stock products."),
+    _("Product"),
+    _("Status"),
+    _("Date created"),
+    _("Cancel"),
+    _('\n<a href="%(url)s">%(title)s</a> is back in stock\n'),
+    _("\n%(title)s is back in stock\n"),
+    _("Address book"),
+    _("Are you sure you want to delete this address?"),
+    _("Deleting..."),
+    _("Delete"),
+    _("or"),
+    _("cancel"),
+    _("Name"),
+    _("Date registered"),
+    _("Change password"),
+    _("Edit profile"),
+    _("Please confirm your password to delete your profile."),
+    _("Warning"),
+    _(
+        "\n                This will delete all information about you from the site.  Deleting your profile cannot be\n                undone.\n            "
+    ),
+    _("This page is only available to users who aren't logged in."),
+    _("Your password can’t be a commonly used password."),
+    _("This password is too common."),
 )

@@ -198,7 +198,7 @@ def _lines(cart: Cart, prices: Sequence[Paisa], refunded: "Counter[str]") -> tup
         shown.append(
             ItemLine(
                 key=line.key,
-                title=line.title,
+                title=line.title_now,
                 options=line.options,
                 quantity=line.quantity,
                 amount=price,
