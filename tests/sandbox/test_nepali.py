@@ -23,7 +23,8 @@ PAGES = [
 ]
 ENGLISH = re.compile(r"[A-Za-z]{2,}")
 NAMES = re.compile(
-    r"English|DASHAIN10|SS-[A-Z]+-\d+|[\w.]+@[\w.]+|Sita|Maharjan|lokta|PDF|Patko Tole|Behind the Krishna temple|Lalitpur"
+    r"English|DASHAIN10|SS-[A-Z]+-\d+|[\w.]+@[\w.]+|Sita|Maharjan|lokta|PDF|Patko Tole|Lalitpur|"
+    r"Behind the Krishna temple"
 )
 """What is written like that in Nepal too, and what the customer has typed."""
 
