@@ -218,4 +218,8 @@ TEXTS = (
     _("This page is only available to users who aren't logged in."),
     _("Your password can’t be a commonly used password."),
     _("This password is too common."),
+    _("From"),
+    _("To"),
+    _("Loyalty points"),
+    _("Search results"),
 )

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils.translation import override
 from oscar.core.loading import get_model
-from pytest_django.fixtures import SettingsWrapper as Settings
+from pytest_django import Settings
 
 from loyalink_khalti.hosts.common.titles import other_titles
 from sandbox.demo import catalogue, nepali
@@ -17,13 +17,13 @@ from .test_pages import MEMBERS, PUBLIC
 
 NEPALI = {"accept-language": "ne"}
 PAGES = [
-    *(address for address in PUBLIC if not re.search("script|mail|login|password", address)),
+    *(address for address in PUBLIC if not re.search("script|mail|login|password|offers|points", address)),
     *(address for address in MEMBERS if "points" not in address),
     "/shop/catalogue/lokta-journal-a5_6/",
 ]
 ENGLISH = re.compile(r"[A-Za-z]{2,}")
 NAMES = re.compile(
-    r"English|DASHAIN10|SS-[A-Z]+-\d+|[\w.]+@[\w.]+|Sita|Maharjan|lokta|PDF|Patko Tole|Lalitpur|"
+    r"English|DASHAIN10|SS-[A-Z]+-\d+|[\w.]+@[\w.]+|Sita|Maharjan|lokta|PDF|Patko Tole|Lalitpur|Nepal|"
     r"Behind the Krishna temple"
 )
 """What is written like that in Nepal too, and what the customer has typed."""
@@ -90,4 +90,5 @@ def test_a_shop_reads_a_quantity_as_it_is_typed_and_stores_the_title_in_both_lan
     with override("ne"):
         assert str(line.product) == "लोक्ता कागजको डायरी, ए५"
         assert other_titles(product.get_title) == {"en": "Lokta paper journal, A5"}
-    assert other_titles(product.get_title) == {"ne": "लोक्ता कागजको डायरी, ए५"}
+    with override("en"):
+        assert other_titles(product.get_title) == {"ne": "लोक्ता कागजको डायरी, ए५"}
