@@ -1,6 +1,7 @@
 """A receipt on paper: one order as a PDF file, in Latin script and in Devanagari.
 
-fpdf2 shapes Devanagari with HarfBuzz (uharfbuzz). The fonts are beside this file, under the SIL Open Font License.
+fpdf2 shapes Devanagari with HarfBuzz (uharfbuzz). The font is beside this file, under the SIL Open Font License: one
+for both scripts, because fpdf2 (2.8) loses the font after a text that falls back to another one.
 """
 
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ from loyalink_khalti import flow
 from loyalink_khalti.conf import formats
 
 FONTS = Path(__file__).parent / "fonts"
-LATIN, DEVANAGARI = "Noto Sans", "Noto Sans Devanagari"
-_FILES = {LATIN: "NotoSans", DEVANAGARI: "NotoSansDevanagari"}
+FONT = "Noto Sans Latin Devanagari"
+_LINE_HEIGHT = 1.45
 _BOLD = FontFace(emphasis="BOLD")
 _QUIET = FontFace(color=(90, 90, 90))
 Row = tuple[str, str, FontFace | None]
@@ -40,11 +41,9 @@ def receipt_pdf(receipt: flow.Receipt) -> bytes:
 def _new(receipt: flow.Receipt) -> FPDF:
     pdf = FPDF(format="A4")
     pdf.set_margin(18)
-    for family, name in _FILES.items():
-        for style, weight in (("", "Regular"), ("B", "Bold")):
-            pdf.add_font(family, style, FONTS / f"{name}-{weight}.ttf")
-    pdf.set_fallback_fonts([DEVANAGARI], exact_match=True)
-    pdf.set_text_shaping(use_shaping_engine=True)
+    for style, weight in (("", "Regular"), ("B", "Bold")):
+        pdf.add_font(FONT, style, FONTS / f"{FONT.replace(' ', '')}-{weight}.ttf")
+    pdf.set_text_shaping(use_shaping_engine=True, script="deva")  # of the first letter alone, where it is not named
     pdf.set_title(_("Receipt %(number)s") % {"number": receipt.number})
     pdf.set_author(receipt.shop.shop_name)
     pdf.set_lang(get_language() or "en")
@@ -54,9 +53,9 @@ def _new(receipt: flow.Receipt) -> FPDF:
 
 def _head(pdf: FPDF, receipt: flow.Receipt) -> None:
     shop = receipt.shop
-    pdf.set_font(LATIN, "B", 16)
+    pdf.set_font(FONT, "B", 16)
     _line(pdf, shop.shop_name)
-    pdf.set_font(LATIN, "", 10)
+    pdf.set_font(FONT, "", 10)
     registration = f"{shop.registration_label} {shop.registration_number}".strip() if shop.registration_label else ""
     for text in (*shop.address.splitlines(), ", ".join(filter(None, (shop.phone, shop.email))), registration):
         if text.strip():
@@ -68,9 +67,9 @@ def _head(pdf: FPDF, receipt: flow.Receipt) -> None:
 
 
 def _title(pdf: FPDF, receipt: flow.Receipt) -> None:
-    pdf.set_font(LATIN, "B", 13)
+    pdf.set_font(FONT, "B", 13)
     _line(pdf, _("Receipt %(number)s") % {"number": receipt.number})
-    pdf.set_font(LATIN, "", 10)
+    pdf.set_font(FONT, "", 10)
     facts = [
         (_("Placed"), formats.moment(receipt.placed_at) if receipt.placed_at else ""),
         (_("Name"), receipt.customer.name),
@@ -84,7 +83,7 @@ def _title(pdf: FPDF, receipt: flow.Receipt) -> None:
 
 
 def _line(pdf: FPDF, text: str) -> None:
-    pdf.multi_cell(0, None, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    pdf.multi_cell(0, pdf.font_size * _LINE_HEIGHT, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
 def _table(pdf: FPDF, rows: list[Row]) -> None:
@@ -93,7 +92,7 @@ def _table(pdf: FPDF, rows: list[Row]) -> None:
         return
     with pdf.table(
         borders_layout=TableBordersLayout.NONE, col_widths=(70, 30), first_row_as_headings=False,
-        line_height=pdf.font_size * 1.5, text_align=("LEFT", "RIGHT"), width=pdf.epw,
+        line_height=pdf.font_size * _LINE_HEIGHT, text_align=("LEFT", "RIGHT"), width=pdf.epw,
     ) as table:  # fmt: skip
         for what, amount, style in rows:
             row = table.row(style=style)

@@ -25,6 +25,7 @@ class ItemLine:
     key: str
     """``Line.key``."""
     title: str
+    """In the reader's language, where the host had one at the purchase."""
     options: str
     quantity: int
     amount: Paisa
