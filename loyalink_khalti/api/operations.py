@@ -11,7 +11,7 @@ from ninja.parser import Parser
 
 from loyalink_khalti.session_payments import session_id
 
-from . import points, purchases, schemas, statuses
+from . import points, purchases, receipts, schemas, statuses
 from .bodies import read_body
 from .callers import Caller, identify
 from .openapi import document
@@ -132,6 +132,15 @@ def status(
 def cancel(request: Request, payment_id: str) -> dict[str, Any]:
     """Cancel a pending payment and release what it holds. Khalti is asked first whether it was paid."""
     return statuses.cancel(request.auth, payment_id)
+
+
+@api.get("/receipts/{shop}/{reference}", response=receipts.Receipt, operation_id="receipt")
+def receipt(request: Request, shop: str, reference: str) -> dict[str, Any]:
+    """The receipt of an order: its state, its figures, its course, and how to pay what is left.
+
+    For its member, or with the session or the secret of one of its payments.
+    """
+    return receipts.show_receipt(request.auth, shop, reference)
 
 
 @api.get("/points", response=schemas.PointsCard, operation_id="points")

@@ -75,6 +75,7 @@ from loyalink_khalti.flow.checkout.received import (
     reverse_received,
 )
 
+from loyalink_khalti.flow.receipts.as_json import to_json as receipt_json
 from loyalink_khalti.flow.receipts.facts import Charge, OrderFacts
 from loyalink_khalti.flow.receipts.receipt import Receipt, Transfer, receipt, receipt_for, receipts, receipts_for
 from loyalink_khalti.flow.receipts.states import ReceiptState
@@ -328,6 +329,7 @@ __all__ = [
     "read_offer",
     "receipt",
     "receipt_for",
+    "receipt_json",
     "receipts",
     "receipts_for",
     "recent_report",

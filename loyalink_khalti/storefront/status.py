@@ -120,7 +120,7 @@ def _context(request: HttpRequest, payment: Payment, outcome: Outcome) -> dict[s
         "payment": payment,
         "purchase": purchase,
         "unmatched": unmatched,
-        "cart": purchase.frozen_cart if is_own and show_details else None,
+        "receipt": flow.receipt(purchase) if is_own and show_details else None,
         "outcome": "unmatched" if unmatched else outcome.value,
         "is_own": is_own,
         "show_details": show_details,

@@ -68,6 +68,7 @@ class Khalti(FlowMethod):
             path("points/", views.PointsView.as_view(), name=f"{placing.URL}_points"),
             path("payments/<str:token>/", views.StatusView.as_view(), name=f"{placing.URL}_status"),
             path("payments/<str:token>/cancel/", views.CancelView.as_view(), name=f"{placing.URL}_cancel"),
+            path("receipts/<str:ref>/", views.ReceiptView.as_view(), name=f"{placing.URL}_receipt"),
         ]
 
     def validate_basket(self, basket: Any, request: Any) -> None:

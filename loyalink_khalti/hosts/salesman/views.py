@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError as FormError
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -22,7 +23,7 @@ from salesman.core.utils import get_salesman_model
 from loyalink_khalti import flow
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.money import Paisa, Points, rupees
-from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import LIVE
 from loyalink_khalti.points_choices import choose_points
 from loyalink_khalti.ports import Outcome
@@ -30,7 +31,7 @@ from loyalink_khalti.session_payments import is_own_payment
 from loyalink_khalti.staff.fields import WholeNumberField
 from loyalink_khalti.token_pages import throttle
 
-from . import baskets, placing, pricing
+from . import baskets, orders, placing, pricing
 from .settings import SHOP
 
 MOST_POINTS = 10**12
@@ -113,7 +114,8 @@ class StatusView(PaymentAPIView):
     def get(self, request: Request, token: str) -> Response:
         payment = self.payment(request, token)
         outcome = flow.verify_payment(payment, customer_present=is_own(request, payment))
-        return Response(payment_status(self.payment(request, token), outcome))
+        payment = self.payment(request, token)
+        return Response(payment_status(payment, outcome) | {"receipt": _receipt(request, payment)})
 
 
 @method_decorator([never_cache, transaction.non_atomic_requests], name="dispatch")
@@ -143,6 +145,38 @@ def payment_status(payment: Payment, outcome: Outcome) -> dict[str, Any]:
         "url": placing.payment_data(payment)["url"] if is_pending else "",
         "receipt_url": placing.payment_data(payment)["receipt_url"],
     }
+
+
+def _receipt(request: Request, payment: Payment) -> dict[str, Any] | None:
+    """Return the receipt of a payment's order for its own customer, None for anyone else."""
+    return receipt_data(payment.purchase) if is_own(request, payment) else None
+
+
+def receipt_data(purchase: Purchase) -> dict[str, Any]:
+    """Return a receipt as JSON data, with amounts as Salesman's API has them: "1250.00"."""
+    return flow.receipt_json(flow.receipt(purchase), money=_rupees)
+
+
+@method_decorator(never_cache, name="dispatch")
+class ReceiptView(APIView):
+    """The receipt of an order: for its member, or with the order's ``token``, as Salesman's own page of it."""
+
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request, ref: str) -> Response:
+        order = orders.rows().filter(ref=ref).first()
+        purchase = Purchase.objects.filter(shop=SHOP, ref=ref).first()
+        if order is None or purchase is None or not _may_see(request, order, purchase):
+            if wait := throttle.seconds_to_wait(pricing.django_request(request)):
+                raise Throttled(wait=wait)
+            raise NotFound
+        return Response(receipt_data(purchase))
+
+
+def _may_see(request: Request, order: Any, purchase: Purchase) -> bool:
+    member, token = pricing.member_id(request), request.query_params.get("token", "")
+    is_members = member is not None and member == purchase.member_id
+    return is_members or bool(token and order.token and constant_time_compare(token, order.token))
 
 
 def is_own(request: Request, payment: Payment) -> bool:
