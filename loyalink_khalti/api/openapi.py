@@ -23,6 +23,7 @@ PROBLEMS: Mapping[str, tuple[Kind, ...]] = {
         Kind.RESERVED_TOO_MUCH, Kind.TOTAL_CHANGED, Kind.KEY_REUSED,
     ),
     "status": (Kind.NOT_FOUND,),
+    "receipt": (Kind.NOT_FOUND,),
     "cancel": (*BODY, Kind.NOT_FOUND, Kind.CANNOT_CANCEL),
     "acceptTerms": (*BODY, Kind.MEMBERSHIP),
     "leave": (*BODY, Kind.MEMBERSHIP),
@@ -105,7 +106,7 @@ def _complete(operation: dict[str, Any]) -> None:
     anyone: list[dict[str, list[str]]] = [] if name in MEMBERS_ONLY else [{}]
     operation["security"] = [*anyone, {"session": []}, {"token": []}]
     operation["responses"].update(_responses((*ALWAYS, *PROBLEMS.get(name, ()))))
-    if name in {"status", "cancel"}:
+    if name in {"status", "cancel", "receipt"}:
         operation.setdefault("parameters", []).append(_SECRET)
     if name == "status":
         operation["parameters"].append(_IF_NONE_MATCH)

@@ -98,7 +98,8 @@ class Receipt(Schema):
 
 def show_receipt(caller: Caller, shop: str, reference: str) -> dict[str, Any]:
     """Return the receipt of an order of this caller. Raises ``Problem``, the same for another's as for none."""
-    purchase = Purchase.objects.filter(shop=shop, ref=reference).prefetch_related("payments").first()
+    rows = Purchase.objects.filter(shop=shop, ref=reference).prefetch_related("payments")
+    purchase = rows.first() if f"{shop}{reference}".isprintable() else None
     if purchase is None or not _owns(caller, purchase):
         if wait := throttle.seconds_to_wait(caller.request):
             raise Problem(Kind.THROTTLED, retry_after=wait)
