@@ -1,7 +1,9 @@
 """A customer with a keyboard and nothing else, whose every page is looked through for faults."""
 
+import base64
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
@@ -16,6 +18,8 @@ MOST_TABS = 120
 """More stops than any page has."""
 TIMEOUT = 30
 """Seconds to wait for a page."""
+HIGHEST, QUALITY = 1800, 50
+"""Of a picture: its most pixels from top to bottom, and WebP's quality in per cent."""
 FOCUSED = """
 const element = document.activeElement;
 if (!element || element === document.body || element.tabIndex < 0) return null;
@@ -34,6 +38,11 @@ return {
   covered: box.width > 2 && y >= 0 && y < innerHeight && !!top && !element.contains(top) && !top.contains(element)
     ? top.outerHTML.slice(0, 100) : "",
 };
+"""
+SIZE = """
+const main = document.querySelector("main");
+const end = main ? main.getBoundingClientRect().bottom + scrollY : document.documentElement.scrollHeight;
+return [innerWidth, Math.max(Math.ceil(end), 200)];
 """
 WIDER = """
 const over = document.documentElement.scrollWidth - innerWidth;
@@ -60,6 +69,15 @@ def start_browser(*, width: int, height: int, scripts: bool = True) -> Chrome:
     return driver
 
 
+def take_picture(driver: Chrome, file: Path) -> None:
+    """Save the page that is shown, from its top to its footer, as a WebP picture."""
+    size = driver.execute_script(SIZE)
+    clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], HIGHEST), "scale": 1}
+    options = {"format": "webp", "quality": QUALITY, "clip": clip, "captureBeyondViewport": True}
+    taken = driver.execute_cdp_cmd("Page.captureScreenshot", options)
+    file.write_bytes(base64.b64decode(taken["data"]))
+
+
 class Customer:
     """Goes through a shop by Tab, Space, Enter and typing. ``faults`` has what is wrong with the pages on the way."""
 
@@ -67,6 +85,8 @@ class Customer:
         self.driver = driver
         self.shop = shop
         self.faults: list[str] = []
+        self.pictures: Callable[[str], Path] | None = None
+        """Where the picture of a page goes, in a run that takes pictures."""
         self._scripts = scripts
         self._looked_at: set[str] = set()
 
@@ -74,17 +94,28 @@ class Customer:
         """Type an address."""
         self.driver.get(path if path.startswith("http") else self.shop + path)
 
+    def come_in_as(self, cookies: dict[str, str]) -> None:
+        """Become the browser that has these cookies, and no others."""
+        self.driver.delete_all_cookies()
+        for name, value in cookies.items():
+            self.driver.execute_cdp_cmd("Network.setCookie", {"name": name, "value": value, "url": self.shop})
+
     def look(self, name: str) -> None:
         """Look through the page that is shown, once for each ``name``: axe, its width, Chromium's log."""
         if name in self._looked_at:
             return
         self._looked_at.add(name)
+        self._take_picture(name)
         if wider := self.driver.execute_script(WIDER):
             self._add(f"{name}: {wider}")
         self._add(*(f"{name}: {fault}" for fault in (*self._log(), *self._axe())))
 
     def _add(self, *faults: str) -> None:
         self.faults += [fault for fault in dict.fromkeys(faults) if fault not in self.faults]
+
+    def _take_picture(self, name: str) -> None:
+        if self.pictures:
+            take_picture(self.driver, self.pictures(name))
 
     def _axe(self) -> list[str]:
         if self._scripts:
