@@ -3,6 +3,7 @@
 import io
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from tests.browser import axe
+from tests.browser.keyboard import Customer, start_browser
+from tests.browser.treks import running_treks
 from tests.stories.browser_session import PASSWORD
 from tests.stories.conftest import store
 from tests.stories.running_store import Store
@@ -32,6 +36,23 @@ COLOURS = 128
 """Enough for pages, in a third of the bytes."""
 TIMEOUT = 15
 """Seconds to wait for a page."""
+
+WIDTHS = {320: 640, 390: 844, 1366: 768}
+"""Widths of a customer's window in CSS pixels, and its heights."""
+LANGUAGES = ("en", "ne")
+USUAL = ("ne", 320, True)
+"""What every run has: the longer language on the smallest phone, with scripts."""
+
+
+def every_way() -> Iterator[Any]:
+    """Yield language, width and whether scripts run; but for the usual way, for runs with ``--all``."""
+    for language, width, scripts in product(LANGUAGES, WIDTHS, (True, False)):
+        way = language, width, scripts
+        name = f"{language}-{width}-{'with' if scripts else 'without'}-scripts"
+        yield pytest.param(*way, id=name, marks=() if way == USUAL else pytest.mark.slow)
+
+
+EVERY_WAY = list(every_way())
 
 
 class Browser:
@@ -133,3 +154,28 @@ def browser(store: Store, request: pytest.FixtureRequest) -> Iterator[Browser]:
         yield Browser(driver, store, takes_pictures=request.config.getoption("--pictures"))
     finally:
         driver.quit()
+
+
+@pytest.fixture
+def customer_at(width: int, scripts: bool) -> Iterator[Callable[[str], Customer]]:
+    """What opens a customer's browser at a shop; a test has one of them at a time, or two."""
+    if not axe.script():
+        pytest.skip("no npm here, or no registry: axe-core cannot be installed")
+    drivers = []
+
+    def opened(shop: str) -> Customer:
+        drivers.append(start_browser(width=width, height=WIDTHS[width], scripts=scripts))
+        return Customer(drivers[-1], shop, scripts=scripts)
+
+    try:
+        yield opened
+    finally:
+        for driver in drivers:
+            driver.quit()
+
+
+@pytest.fixture(scope="module")
+def treks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the site of ``examples/page``, which runs."""
+    with running_treks(tmp_path_factory.mktemp("treks")) as address:
+        yield address

@@ -94,6 +94,10 @@ class Customer:
         """Type an address."""
         self.driver.get(path if path.startswith("http") else self.shop + path)
 
+    def prefer(self, feature: str, value: str) -> None:
+        """Have a preference that pages can ask for: "prefers-color-scheme", "dark"."""
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": feature, "value": value}]})
+
     def come_in_as(self, cookies: dict[str, str]) -> None:
         """Become the browser that has these cookies, and no others."""
         self.driver.delete_all_cookies()

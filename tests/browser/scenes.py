@@ -104,9 +104,10 @@ class Scenes:
         payment = self._payment(guest.place_order(page).url)
         self._pay(guest, payment)
         yield self._scene("thank-you-guest", "/shop/checkout/thank-you/", guest)
-        yield self._scene("find-order", "/shop/accounts/order-status/", self._customer())
+        yield self._scene("find-order", "/shop/accounts/find-order/", self._customer())
         yield self._status("status-of-a-stranger", self._customer(), payment)
-        yield self._scene("claim", flow.claim_path(payment.purchase) or "/", self._customer(RAM))
+        if path := flow.claim_path(Purchase.objects.get(pk=payment.purchase_id)):
+            yield self._scene("claim", path, self._customer(RAM))
 
     def _account(self) -> Iterator[Scene]:
         for name, email in (("member", SITA), ("without-points", GITA)):

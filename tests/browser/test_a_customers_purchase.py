@@ -4,68 +4,25 @@ In both languages, at the width of a small phone, of a phone and of a desk, with
 these, and with ``--all`` every one.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import product
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from tests.browser import axe
-from tests.browser.keyboard import Customer, start_browser
-from tests.browser.treks import running_treks
-from tests.stories.browser_session import PASSWORD
+from tests.browser.conftest import EVERY_WAY
+from tests.browser.journeys import buy_pages, buy_products
+from tests.browser.keyboard import Customer
 from tests.stories.running_store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-WIDTHS = {320: 640, 390: 844, 1366: 768}
-"""Widths of a window in CSS pixels, and its heights."""
-LANGUAGES = ("en", "ne")
-USUAL = ("ne", 320, True)
-"""What every run has: the longer language on the smallest phone."""
-SKIP = "a[href='#main'], a[href='#content']"
-
-
-def every_way() -> Iterator[Any]:
-    for way in product(LANGUAGES, WIDTHS, (True, False)):
-        language, width, scripts = way
-        name = f"{language}-{width}-{'with' if scripts else 'without'}-scripts"
-        yield pytest.param(*way, id=name, marks=() if way == USUAL else pytest.mark.slow)
-
-
-EVERY_WAY = list(every_way())
-
-
-@pytest.fixture(scope="module")
-def treks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_treks(tmp_path_factory.mktemp("treks")) as address:
-        yield address
-
-
-@pytest.fixture
-def browser(width: int, scripts: bool) -> Iterator[Callable[[str], Customer]]:
-    """What starts a customer's browser at a shop."""
-    if not axe.script():
-        pytest.skip("no npm here, or no registry: axe-core cannot be installed")
-    driver = start_browser(width=width, height=WIDTHS[width], scripts=scripts)
-    try:
-        yield lambda shop: Customer(driver, shop, scripts=scripts)
-    finally:
-        driver.quit()
-
 
 @pytest.mark.parametrize(("language", "width", "scripts"), EVERY_WAY)
 def test_a_member_buys_by_keyboard_and_axe_finds_nothing(
-    browser: Callable[[str], Customer], store: Store, language: str
+    customer_at: Callable[[str], Customer], store: Store, language: str
 ) -> None:
-    customer = browser(store.url)
+    customer = customer_at(store.url)
 
-    find_a_product(customer, language)
-    log_in_at_the_checkout(customer, "sita@example.com")
-    choose_delivery_and_points(customer)
-    pay_at_khalti(customer)
-    customer.look("thank you")
-    look_back(customer)
+    buy_products(customer, language)
 
     assert customer.faults == []
 
@@ -73,119 +30,23 @@ def test_a_member_buys_by_keyboard_and_axe_finds_nothing(
 @pytest.mark.slow
 @pytest.mark.parametrize(("language", "width", "scripts"), EVERY_WAY)
 def test_a_member_buys_a_page_by_keyboard_and_axe_finds_nothing(
-    browser: Callable[[str], Customer], treks: str, language: str
+    customer_at: Callable[[str], Customer], treks: str, language: str
 ) -> None:
-    customer = browser(treks)
+    customer = customer_at(treks)
 
-    put_a_page_into_the_basket(customer, language)
-    check_out_pages(customer)
-    pay_at_khalti(customer)
-    customer.look("order")
-    look_back_at_pages(customer)
+    buy_pages(customer, language)
 
     assert customer.faults == []
 
 
-def find_a_product(customer: Customer, language: str) -> None:
-    customer.open("/")
-    if language != "en":
-        customer.press(f"button[name='language'][value='{language}']")
-    customer.look("home")
-    customer.skip_to_content(SKIP)
-    customer.press("main a[href*='/shop/catalogue/category/']")
-    customer.look("category")
-    customer.skip_to_content(SKIP)
-    customer.press("main article h3 a")
-    customer.look("product")
-    customer.skip_to_content(SKIP)
-    customer.press("#add_to_basket_form [type='submit']")
-    customer.open("/shop/basket/")
-    customer.look("basket")
-    customer.skip_to_content(SKIP)
-    customer.press("main a[href$='/shop/checkout/']")
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "width", "scripts"), [("en", 390, True)])
+def test_a_site_with_a_dark_scheme_can_be_read_in_the_dark(
+    customer_at: Callable[[str], Customer], treks: str, language: str
+) -> None:
+    customer = customer_at(treks)
+    customer.prefer("prefers-color-scheme", "dark")
 
+    buy_pages(customer, language)
 
-def log_in_at_the_checkout(customer: Customer, email: str) -> None:
-    customer.look("gateway")
-    customer.skip_to_content(SKIP)
-    customer.fill("[name='username']", email)
-    customer.tick("[name='options'][value='existing']")
-    customer.fill("[name='password']", PASSWORD)
-    customer.press("main [type='submit']")
-
-
-def choose_delivery_and_points(customer: Customer) -> None:
-    customer.look("delivery address")
-    customer.skip_to_content(SKIP)
-    customer.press("form[id^='select_shipping_address'] [type='submit']")
-    customer.look("delivery")
-    customer.skip_to_content(SKIP)
-    customer.press("main [type='submit']")
-    customer.look("payment")
-    customer.skip_to_content(SKIP)
-    customer.tick("[name='payment_method'][value='khalti']")
-    customer.fill("[name='points']", "100")
-    customer.press("main button.btn-primary[type='submit']")
-    customer.look("preview")
-    customer.skip_to_content(SKIP)
-    customer.press("main button[form='place_order_form']")
-
-
-def pay_at_khalti(customer: Customer) -> None:
-    customer.look("Khalti")
-    customer.fill("#khalti_id", "9800000001")
-    customer.fill("#mpin", "1111")
-    customer.fill("#otp", "987654")
-    customer.press("button[value='pay']")
-
-
-def look_back(customer: Customer) -> None:
-    customer.open("/shop/accounts/orders/")
-    customer.look("orders")
-    customer.skip_to_content(SKIP)
-    customer.press("main .orders a, main h2 a")
-    customer.look("order")
-    customer.open("/shop/accounts/points/")
-    customer.look("points")
-    assert "100" in customer.text
-
-
-def put_a_page_into_the_basket(customer: Customer, language: str) -> None:
-    customer.open("/")
-    if language != "en":
-        customer.press(f"button[name='language'][value='{language}']")
-    customer.look("home")
-    customer.press("header a[href^='/login/']")
-    customer.look("login")
-    customer.fill("[name='username']", "sita")
-    customer.fill("[name='password']", "himal-demo")
-    customer.press("main [type='submit']")
-    customer.skip_to_content(SKIP)
-    customer.press("main a[href='/trekking-map/']")
-    customer.look("product")
-    customer.press("button[value='basket']")
-    customer.open("/khalti/basket/")
-    customer.look("basket")
-    customer.press("main a[href$='/khalti/checkout/']")
-
-
-def check_out_pages(customer: Customer) -> None:
-    customer.look("checkout")
-    customer.fill("[name='name']", "Sita Maharjan")
-    customer.fill("[name='email']", "sita@example.com")
-    customer.fill("[name='phone']", "9841000001")
-    customer.tick("label:last-of-type > [name='delivery']")
-    customer.tick("[name='payment_method'][value='khalti']")
-    customer.fill("[name='points']", "100")
-    customer.press("button[value='place']")
-    if customer.has("button[value='place']"):  # without scripts the total was not known before
-        customer.look("checkout with its total")
-        customer.press("button[value='place']")
-
-
-def look_back_at_pages(customer: Customer) -> None:
-    customer.open("/khalti/points/")
-    customer.look("points")
-    assert "100" in customer.text
-    customer.open("/khalti/order/")
-    customer.look("find an order")
+    assert customer.faults == []

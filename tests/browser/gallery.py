@@ -1,0 +1,86 @@
+"""docs/gallery.md: every page and mail for customers, in both languages side by side; a test takes its pictures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox.mail import Mail, read
+from tests.browser.conftest import LANGUAGES, PICTURES
+from tests.browser.keyboard import Customer, take_picture
+
+FOLDER = PICTURES / "gallery"
+PAGE = PICTURES.parent / "gallery.md"
+TITLES = {
+    "store": "Oscar, the demo store",
+    "page": "Pages that sell, of a site with a look of its own",
+    "mail": "Mails",
+}
+INTRODUCTION = """\
+# Gallery
+
+Every page and every mail that a customer sees, in a state that a purchase may be in: English left, Nepali right, on a
+phone 390 pixels wide. The colours and fonts are those of the [sandbox](sandbox.md) and of `examples/page`;
+[yours](configuration.md#look) take their place. `python3 -m tests --pictures -k gallery` makes this page and its
+pictures.
+"""
+
+
+def file_of(group: str, name: str, language: str) -> Path:
+    """Return the file of a picture. ``name`` is the page's, "thank-you-transfer"."""
+    FOLDER.mkdir(exist_ok=True)
+    return FOLDER / f"{group}-{name}-{language}.webp"
+
+
+def take_mails(customer: Customer, folder: Path, language: str) -> None:
+    """Take a picture of the newest mail of each kind that the store has sent to customers in ``language``."""
+    for name, mail in sorted(_mails(folder, language).items()):
+        page = folder / f"{name}.html"
+        page.write_text(mail.html)
+        customer.driver.get(page.as_uri())
+        take_picture(customer.driver, file_of("mail", name, language))
+        page.unlink()
+
+
+def _mails(folder: Path, language: str) -> dict[str, Mail]:
+    found = {}
+    for file in sorted(folder.glob("*.eml")):
+        mail = read(file)
+        if mail.html and f'lang="{language}"' in mail.html:
+            found[_kind(file)] = mail
+    return found
+
+
+def _kind(file: Path) -> str:
+    for line in file.read_text(errors="replace").splitlines():
+        if line.lower().startswith("x-loyalink-kind:"):
+            return line.partition(":")[2].strip().replace("_", "-")
+    return "order-placed"
+
+
+def _pictures(group: str) -> Iterator[str]:
+    names = {
+        file.stem.rpartition("-")[0].removeprefix(f"{group}-"): file.stat().st_mtime_ns
+        for file in FOLDER.glob(f"{group}-*")
+    }
+    yield from sorted(names, key=names.__getitem__)
+
+
+def missing(language: str) -> list[str]:
+    """Return the pictures of the page that are not there, and those in one language alone."""
+    text = PAGE.read_text() if PAGE.exists() else ""
+    there = {file.name for file in FOLDER.glob("*.webp")}
+    named = {word.partition(")")[0] for word in text.split("pictures/gallery/")[1:]}
+    return sorted(name for name in there ^ named if name.endswith(f"-{language}.webp")) or (
+        [] if text else [PAGE.name]
+    )
+
+
+def write_page() -> None:
+    """Write the page with all pictures that are there."""
+    parts = [INTRODUCTION]
+    for group, title in TITLES.items():
+        parts += [f"## {title}\n", "| | English | Nepali |\n|---|---|---|"]
+        for name in _pictures(group):
+            shown = [f"![{name}, {each}](pictures/gallery/{group}-{name}-{each}.webp)" for each in LANGUAGES]
+            parts.append(f"| {name.replace('-', ' ').capitalize()} | {' | '.join(shown)} |")
+        parts.append("")
+    PAGE.write_text("\n".join(parts))

@@ -1,0 +1,59 @@
+"""Every page for customers, in every state that a purchase leads to: axe finds nothing; the pictures of docs/gallery.md.
+
+With ``--pictures`` the gallery is made anew: ``python3 -m tests --pictures -k gallery``.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser import gallery
+from tests.browser.conftest import EVERY_WAY, LANGUAGES
+from tests.browser.journeys import buy_pages, buy_products
+from tests.browser.keyboard import Customer
+from tests.browser.scenes import Scenes
+from tests.stories.running_store import Store
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "width", "scripts"), EVERY_WAY)
+def test_axe_finds_nothing_on_any_page_in_any_state(
+    customer_at: Callable[[str], Customer], store: Store, language: str
+) -> None:
+    customer = customer_at(store.url)
+
+    for scene in Scenes(store, language).all():
+        customer.come_in_as(scene.cookies)
+        customer.open(scene.path)
+        customer.look(scene.name)
+
+    assert customer.faults == []
+
+
+@pytest.mark.parametrize(("language", "width", "scripts"), [(each, 390, True) for each in LANGUAGES])
+def test_the_gallery_has_every_page_and_mail(
+    customer_at: Callable[[str], Customer],
+    store: Store,
+    treks: str,
+    language: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    if not request.config.getoption("--pictures"):
+        assert gallery.missing(language) == []
+        return
+    customer, pages = customer_at(store.url), customer_at(treks)
+    customer.pictures = lambda name: gallery.file_of("store", name, language)
+    pages.pictures = lambda name: gallery.file_of("page", name, language)
+
+    buy_products(customer, language)
+    for scene in Scenes(store, language).all():
+        customer.come_in_as(scene.cookies)
+        customer.open(scene.path)
+        customer.look(scene.name)
+    buy_pages(pages, language)
+    gallery.take_mails(customer, store.folder / "mail", language)
+
+    gallery.write_page()
+    assert gallery.missing(language) == []
