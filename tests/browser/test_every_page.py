@@ -1,4 +1,4 @@
-"""Every page for customers, in every state that a purchase leads to: axe finds nothing; the pictures of docs/gallery.md.
+"""Every page for customers, in every state of a purchase: axe finds nothing; the pictures of docs/gallery.md.
 
 With ``--pictures`` the gallery is made anew: ``python3 -m tests --pictures -k gallery``.
 """
