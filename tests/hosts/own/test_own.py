@@ -10,7 +10,7 @@ from django.core import mail
 from django.db.models import ProtectedError
 from django.test import Client
 
-from loyalink_khalti import flow
+from loyalink_khalti import flow, shown_points
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.simulator import Simulator
@@ -23,7 +23,7 @@ __all__ = ["khalti", "khalti_simulator"]
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "hosts" / "own.md"
 SHOP = ("tea/models.py", "tea/shop.py")
-SHOWN = (*SHOP, "tea/views.py", "tea/templates/tea/buy.html", "test_tea.py")
+SHOWN = (*SHOP, "tea/points.py", "tea/views.py", "tea/templates/tea/buy.html", "test_tea.py")
 MOST = 120
 MARK = "pytestmark = pytest.mark.money\n"
 """For the runs of these tests alone."""
@@ -68,3 +68,14 @@ def test_the_shop_of_the_page_sells(settings: Any, khalti: Simulator, admin_user
     flow.refund_order(Purchase.objects.get(), subtotal=Paisa(450_00), shipping=Paisa(100_00), key="test", actor="1")
     order.refresh_from_db()
     assert sum(order.refunds.values()) == Paisa(550_00)
+
+
+@pytest.mark.django_db
+def test_its_products_say_what_they_earn(settings: Any) -> None:
+    settings.LOYALINK_KHALTI = {
+        **settings.LOYALINK_KHALTI,
+        "SHOPS": {"tea": "tests.hosts.own.tea.points.TeaShopWithPoints"},
+    }
+    teas = [Tea(sku="ilam", title="Ilam black", price=450_00), object()]
+
+    assert [each.points for each in shown_points.of_products(teas, None)] == [45, 0]
