@@ -18,6 +18,7 @@ from .loyalty.models import (
 )
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .loyalty.terms import MembershipEvent, TermsText
+from .mail_rows import MailPreference, SentMail
 from .outbox import Message
 from .payments.cancelled_orders import CancelledOrder
 from .payments.flag_entries import FlagEntry
@@ -50,6 +51,7 @@ __all__ = [
     "LastRun",
     "Lot",
     "LoyaltySettings",
+    "MailPreference",
     "MembershipEvent",
     "Message",
     "MissingOrder",
@@ -64,6 +66,7 @@ __all__ = [
     "ReceivedMoney",
     "Refund",
     "RefundApplied",
+    "SentMail",
     "ShopDetails",
     "SiteKey",
     "TermsText",

@@ -10,7 +10,9 @@ import inspect
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
@@ -75,9 +77,35 @@ _DUE = (
 """A wait that is longer than any that is written was written by a wrong clock."""
 
 
+_gathered: ContextVar[list[Message] | None] = ContextVar("loyalink_khalti_gathered", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Write all messages that are posted meanwhile in one statement, at the end; none where an error is raised.
+
+    For what is committed or rolled back as a whole: not around a savepoint of which only a part is rolled back.
+    """
+    if _gathered.get() is not None:
+        yield
+        return
+    messages: list[Message] = []
+    token = _gathered.set(messages)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    if messages:
+        post_all(*messages)
+
+
 def post(function: str, **payload: Any) -> Message:
     """Write a message in the caller's transaction; it is sent after commit."""
-    message = Message.objects.create(function=function, payload=payload, **_now())
+    message = new(function, **payload)
+    if (together := _gathered.get()) is not None:
+        together.append(message)
+        return message
+    message.save(force_insert=True)
     transaction.on_commit(lambda: after_response(lambda: send(message.pk)), robust=True)
     return message
 
@@ -95,6 +123,9 @@ def new_later(function: str, *, key: str, delay: timedelta, **payload: Any) -> M
 
 def post_all(*messages: Message) -> None:
     """Write messages in the caller's transaction, in one statement; they are sent after commit, in this order."""
+    if (together := _gathered.get()) is not None:
+        together.extend(messages)
+        return
     Message.objects.bulk_create(messages)
     pks = [message.pk for message in messages if message.key is None]
     transaction.on_commit(lambda: after_response(lambda: _send_all(pks)), robust=True)

@@ -17,6 +17,7 @@ from .members.page import MemberPage
 from .members.personal_data import EraseView, ExportView
 from .models import KhaltiSettings, LoyaltySettings
 from .payments.listing import PaymentsView
+from .payments.mails import MailView
 from .payments.missing_order import MissingOrderView
 from .payments.page import PaymentView, RefundView
 from .payments.record import RecordRefundView, ReverseRefundView
@@ -48,6 +49,7 @@ def payments_urls() -> list[URLPattern]:
         path(f"{payments}results/", PaymentsView.as_view(results_only=True), name="loyalink_khalti_payments_results"),
         path(payment, PaymentView.as_view(), name=name),
         path(f"{payment}refresh/", RefreshView.as_view(), name=f"{name}_refresh"),
+        path(f"{payment}mail/", MailView.as_view(), name=f"{name}_mail"),
         path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
         path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
         path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),

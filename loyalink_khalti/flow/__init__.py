@@ -166,6 +166,20 @@ from loyalink_khalti.flow.members.expiry import notify_expiring
 from loyalink_khalti.flow.members.holds import HeldPoints, held_points, newest_payments, purchases_of, with_payments
 from loyalink_khalti.flow.members.membership import accept_terms, leave_program, membership, quote_leaving
 from loyalink_khalti.flow.members.signup_bonus import award_signup_bonus
+from loyalink_khalti.flow.notices.again import CannotMail, OrderMail, mails_of, send_mail_again
+from loyalink_khalti.flow.notices.kinds import LABELS as MAIL_LABELS
+from loyalink_khalti.flow.notices.kinds import LOYALTY as LOYALTY_MAILS
+from loyalink_khalti.flow.notices.kinds import OCCASIONS as MAIL_OCCASIONS
+from loyalink_khalti.flow.notices.kinds import MailKind
+from loyalink_khalti.flow.notices.posting import order_shipped
+from loyalink_khalti.flow.notices.recipients import remember_language
+from loyalink_khalti.flow.notices.unsubscribing import (
+    InvalidMailLink,
+    MailSubscription,
+    mail_subscription,
+    subscribe_to_mails,
+    subscription_path,
+)
 
 from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
 from loyalink_khalti.flow.operations.health import Health, health, missing_migrations, outages
@@ -195,10 +209,14 @@ __all__ = [
     "KEY_ACCEPTED",
     "KEY_FAILED",
     "KEY_UNDECIDED",
+    "LOYALTY_MAILS",
+    "MAIL_LABELS",
+    "MAIL_OCCASIONS",
     "NO_KEY",
     "RECORDED",
     "AccountExists",
     "AccountOffer",
+    "CannotMail",
     "Charge",
     "Contact",
     "DataSubject",
@@ -207,14 +225,18 @@ __all__ = [
     "Health",
     "HeldPoints",
     "InvalidClaimLink",
+    "InvalidMailLink",
     "Item",
     "JobResult",
     "KeyChange",
     "KeyCheck",
     "Level",
+    "MailKind",
+    "MailSubscription",
     "MemberAccount",
     "MemberCard",
     "OrderFacts",
+    "OrderMail",
     "PassLabel",
     "PassResult",
     "PaymentPending",
@@ -289,7 +311,9 @@ __all__ = [
     "leave_program",
     "live_payment_of",
     "look_up_unmatched",
+    "mail_subscription",
     "mailbox_of",
+    "mails_of",
     "mark_received",
     "member_accounts",
     "member_card",
@@ -307,6 +331,7 @@ __all__ = [
     "offer_account",
     "offer_account_for",
     "order_points",
+    "order_shipped",
     "outages",
     "own_account",
     "pass_summary",
@@ -348,6 +373,7 @@ __all__ = [
     "refund_unmatched",
     "reindex_member",
     "remember_categories",
+    "remember_language",
     "remind_staff",
     "reopen_unmatched",
     "request_account_mail",
@@ -360,6 +386,7 @@ __all__ = [
     "run_points",
     "schedule_digest",
     "self_dealing_obstacle",
+    "send_mail_again",
     "send_test_mail",
     "set_blocked",
     "shortage_message",
@@ -367,6 +394,8 @@ __all__ = [
     "standing",
     "unfinished_payments",
     "unit_points",
+    "subscribe_to_mails",
+    "subscription_path",
     "unpaid_purchases",
     "verify_payment",
     "with_payments",

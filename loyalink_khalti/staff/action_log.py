@@ -16,6 +16,7 @@ CANCELLED = "loyalink_khalti.cancel_order"
 RECEIVED = "loyalink_khalti.receive"
 RECEIVED_CORRECTED = "loyalink_khalti.correct_received"
 PLACED_AGAIN = "loyalink_khalti.place_again"
+MAIL_SENT = "loyalink_khalti.send_mail"
 
 
 def log_refund(refund: Refund, *, user: Any, action: str = REFUNDED) -> None:
@@ -36,6 +37,12 @@ def log_received(result: ReceivedResult, *, user: Any) -> None:
     if result.is_placed_again:
         newest = result.purchase.received_money.order_by("-pk").first()
         log(instance=newest, action=PLACED_AGAIN, user=user, title=_name(result.purchase), data={})
+
+
+def log_mail(purchase: Purchase, kind: str, *, user: Any) -> None:
+    """Log that a mail about an order was sent again, under its newest payment if it has one."""
+    instance = purchase.payments.order_by("-pk").first() or purchase
+    log(instance=instance, action=MAIL_SENT, user=user, title=_name(purchase), data={"mail": kind})
 
 
 def _name(purchase: Purchase) -> str:

@@ -10,6 +10,7 @@ from . import views
 from .claim import ClaimView
 from .health import HealthView
 from .look import ThemeView
+from .mails import MailsView
 from .membership import AcceptTermsView, LeaveView, PointsCardView
 from .new_account import NewAccountView
 from .receipts import ReceiptView
@@ -32,6 +33,7 @@ urlpatterns = [
     path("points/leave/", LeaveView.as_view(), name="leave"),
     path("receipt/<signed_token:token>.pdf", ReceiptView.as_view(), name="receipt"),
     path("account/<signed_token:token>/", NewAccountView.as_view(), name="new_account"),
+    path("mails/<signed_token:token>/", MailsView.as_view(), name="mails"),
     path("health/", HealthView.as_view(), name="health"),
     path("theme.css", ThemeView.as_view(), name="theme"),
     path("", views.not_found, name="index"),

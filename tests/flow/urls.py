@@ -11,5 +11,7 @@ def come_back(_request: HttpRequest, token: str) -> HttpResponse:
 ours = [
     path("return/<str:token>/", come_back, name="return"),
     path("claim/<str:token>/", come_back, name="claim"),
+    path("status/<str:token>/", come_back, name="status"),
+    path("mails/<str:token>/", come_back, name="mails"),
 ]
 urlpatterns = [path("khalti/", include((ours, "loyalink_khalti")))]

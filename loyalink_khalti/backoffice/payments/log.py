@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
+from loyalink_khalti import flow
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.labels import REASONS
@@ -55,6 +56,14 @@ class OrderCancelled(LogFormatter):
         if not amount:
             return _("Cancelled before it was paid")
         return _("Cancelled; %(amount)s to hand to the customer") % {"amount": npr(Paisa(amount))}
+
+
+class MailSent(LogFormatter):
+    label: Any = gettext_lazy("Send a customer's mail again")
+
+    def format_message(self, log_entry: Any) -> str:
+        label = flow.MAIL_LABELS.get(log_entry.data["mail"], log_entry.data["mail"])
+        return _("Sent again: %(mail)s") % {"mail": label}
 
 
 class MoneyReceived(LogFormatter):
@@ -134,6 +143,7 @@ def register(actions: LogActionRegistry) -> None:
         action_log.RECEIVED: MoneyReceived,
         action_log.RECEIVED_CORRECTED: ReceivedCorrected,
         action_log.PLACED_AGAIN: OrderPlacedAgain,
+        action_log.MAIL_SENT: MailSent,
         RECORDED: RefundRecorded,
         REVERSED: RefundReversed,
         RESOLVED: FlagResolved,

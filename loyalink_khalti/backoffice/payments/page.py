@@ -24,6 +24,7 @@ from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.access import PermissionRequired
 from loyalink_khalti.staff.labels import RESOLUTIONS, flag_evidence, payment_status, refund_rows
 from loyalink_khalti.staff.links import member_url, payment_url
+from loyalink_khalti.staff.mails import mail_rows
 from loyalink_khalti.staff.refund_view import RefundViewMixin
 
 from .timeline import timeline
@@ -113,6 +114,7 @@ class PaymentView(PaymentPage):
             "can_refresh": self.has_permission(permissions.RESOLVE_FLAGS) and payment.pidx is not None,
             "refund_url": self._refund_url(),
             "record_url": self._record_url(),
+            "mails": mail_rows(purchase, self.request.user),
             "rules_number": ledger.get_version(purchase.rules_version).number if purchase.rules_version else None,
         }
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
-from loyalink_khalti import telemetry
+from loyalink_khalti import outbox, telemetry
 from loyalink_khalti.errors import CannotPay, ShopCannot
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.transactions import advisory_lock, forbid_transaction, in_one_block_or_cannot_pay
 from loyalink_khalti.flow.verification.apply import PLACED_FIELDS, award_points, confirm_order
 from loyalink_khalti.loyalty import ledger
@@ -66,12 +67,14 @@ def _place_order(cart: Cart, *, method: PaymentMethod, browser_session: str, net
         points=Points(purchase.points_redeemed),
         points_value=points_value,
     )
-    try:
-        confirm_order(purchase, paid)
-    except ShopCannot as exc:
-        raise CannotPay(exc.detail or _("The shop cannot accept this order at the moment.")) from exc
-    if amount_due:
-        save_fields(purchase, *PLACED_FIELDS)
-    else:
-        award_points(purchase)
+    with outbox.gathered():
+        try:
+            confirm_order(purchase, paid)
+        except ShopCannot as exc:
+            raise CannotPay(exc.detail or _("The shop cannot accept this order at the moment.")) from exc
+        if amount_due:
+            save_fields(purchase, *PLACED_FIELDS)
+        else:
+            award_points(purchase)
+        posting.order_placed(purchase)
     return purchase

@@ -16,6 +16,7 @@ from loyalink_khalti import conf
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRecord, CannotRefund, LedgerError, ShopCannot, safe_trace
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
@@ -182,6 +183,7 @@ def refund_surplus(purchase: Purchase, *, amount: Paisa, key: str, actor: str, e
             state=RefundState.DONE, done_at=now, applied_at=now,
         )  # fmt: skip
         _save_surplus(locked)
+        posting.order_refunded(refund)
         return refund
 
     return in_one_block(work)
@@ -225,7 +227,7 @@ def _record(
 
 def _apply(purchase: Purchase, *, actor: str, entry: ReceivedMoney | None = None) -> ReceivedResult:
     """Let what has arrived pay for the order of a locked purchase as far as possible; the rest is a surplus."""
-    in_all = received.in_all(purchase)
+    in_all, earned_before = received.in_all(purchase), purchase.earned
     cancellation = refunds.cancellation(purchase)
     is_placed_again, obstacle = False, ""
     if cancellation is not None:
@@ -236,6 +238,12 @@ def _apply(purchase: Purchase, *, actor: str, entry: ReceivedMoney | None = None
         now_received = Paisa(min(in_all, purchase.amount_due))
         obstacle = _obstacle(purchase, lambda: _receive(purchase, now_received, actor=actor))
     _save_surplus(purchase)
+    posting.money_received(
+        purchase,
+        entry=entry,
+        earned=Points(max(purchase.earned - earned_before, 0)),
+        placed_again=str(cancellation.pk) if cancellation is not None and is_placed_again else "",
+    )
     return ReceivedResult(purchase=purchase, entry=entry, is_placed_again=is_placed_again, obstacle=obstacle)
 
 

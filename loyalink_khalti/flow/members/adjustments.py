@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf
 from loyalink_khalti.conf import formats
 from loyalink_khalti.errors import CannotAdjust, InsufficientPoints
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
@@ -55,6 +56,11 @@ def adjust_points(
         )  # fmt: skip
     except InsufficientPoints as exc:
         raise CannotAdjust(shortage_message(Points(account.available - ledger.overdue_points(account)))) from exc
+    if is_new and points:
+        posting.points_adjusted(
+            site_key=account.program.site_key, member_id=member_id, points=points, reason=reason,
+            cause=f"{account.program_id}:{key}",
+        )  # fmt: skip
     return is_new
 
 

@@ -10,8 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.core import signing
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -20,6 +18,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf, outbox
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import CannotClaim
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import award_points, order_snapshot
 from loyalink_khalti.loyalty import ledger
@@ -97,21 +96,21 @@ def request_claim_mail(token: str, *, member_id: str, email: str) -> None:
 
 def send_claim_mail(*, purchase_id: int, member_id: str) -> None:
     """Send the mail, in the language of the purchase; not where the points were claimed or the buyer erased since."""
+    from loyalink_khalti.flow.notices import mailing  # whose mails have a link to claim points
+
     purchase = Purchase.objects.get(pk=purchase_id)
     if purchase.claimed_by or _has_no_buyer(purchase):
         return
     address = purchase.frozen_cart.customer.email
     token = signing.dumps([purchase.pk, member_id, _digest(address)], salt=_VERIFIED_SALT)
-    context = {
-        "order_number": purchase.number,
-        "points": claimable_points(purchase),
-        "claim_url": conf.absolute_url(purchase.site_key, _path(token)),
-    }
     with translation.override(conf.language(purchase.language)):
-        subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", context).split())
-        message = EmailMultiAlternatives(subject, render_to_string(f"{_TEMPLATE}.txt", context), to=[address])
-        message.attach_alternative(render_to_string(f"{_TEMPLATE}.html", context), "text/html")
-    message.send()
+        context = {
+            "order_number": purchase.number,
+            "points": claimable_points(purchase),
+            "button_url": conf.absolute_url(purchase.site_key, _path(token)),
+            "button": _("Yes, this was me: add the points"),
+        }
+        mailing.send_apart(_TEMPLATE, context, site_key=purchase.site_key, to=address)
 
 
 def claim_points(token: str, *, member_id: str, email: str, is_verified: bool = False) -> Points:
@@ -174,6 +173,7 @@ def assign(purchase: Purchase, *, member_id: str) -> None:
     is_paid = purchase.method in {PaymentMethod.KHALTI, PaymentMethod.POINTS} or purchase.received_at is not None
     if is_paid and claimable_points(purchase):
         award_points(purchase)
+        posting.points_claimed(purchase)
 
 
 def _check(purchase: Purchase, *, email: str) -> None:

@@ -1,6 +1,9 @@
 """The bonus of the loyalty programme for making an account."""
 
+from django.db import transaction
+
 from loyalink_khalti import outbox
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.loyalty import ledger
 
 _HERE = "loyalink_khalti.flow.members.signup_bonus"
@@ -14,4 +17,7 @@ def award_signup_bonus(*, site_key: str, member_id: str) -> None:
 
 def award(site_key: str, member_id: str) -> None:
     """Award the bonus. The outbox calls this at least once."""
-    ledger.award_signup_bonus(site_key=site_key, member_id=member_id)
+    with transaction.atomic():
+        points = ledger.award_signup_bonus(site_key=site_key, member_id=member_id)
+        if points:
+            posting.signup_bonus_awarded(site_key=site_key, member_id=member_id, points=points)

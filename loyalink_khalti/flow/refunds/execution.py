@@ -13,6 +13,7 @@ from loyalink_khalti.errors import (
     ShopCannot,
     safe_trace,
 )
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.transactions import after_commit, in_one_block, is_database_failure
 from loyalink_khalti.flow.verification.release import release_purchase
 from loyalink_khalti.loyalty import ledger
@@ -50,6 +51,7 @@ def close_abandoned_refunds(purchase_id: int) -> None:
 def record_done(purchase: Purchase, payments: list[Payment], refund: Refund, message: str) -> None:
     """Record that Khalti made a refund of a locked purchase; the shop and the points follow in a savepoint."""
     refunds.set_state(refund, RefundState.DONE, message)
+    posting.order_refunded(refund)
     refunds.resolve_flag(refund, FlagReason.REFUND_UNKNOWN)
     payment = next(one for one in payments if one.pk == refund.payment_id)
     if payment.refunded + refund.amount == payment.captured:

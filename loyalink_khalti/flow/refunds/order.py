@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf, telemetry
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRefund, ShopCannot
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty.ledger import preview_refund, refund_rounding
@@ -271,6 +272,7 @@ def _request(
     quoted = quote_refund(purchase, subtotal=subtotal, shipping=shipping, lines=chosen)
     if enforce_limit:
         enforce_refund_limit(purchase, quoted.amount, actor=str(actor))
+    is_awaited = refunds.is_awaiting_money(purchase)
     payment = _payment_to_refund(payments, quoted) if quoted.via_khalti else None
     check_mobile(payment, mobile)
     amount = quoted.amount if payment is None else min(quoted.amount, (payment.captured or 0) - payment.refunded)
@@ -289,6 +291,7 @@ def _request(
     if payment is None:
         refunds.set_state(refund, RefundState.DONE)
         apply_or_flag(purchase, refund)
+        (posting.order_cancelled if is_awaited else posting.order_refunded)(refund)
     return refund
 
 

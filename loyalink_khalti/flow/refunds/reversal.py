@@ -10,6 +10,7 @@ from loyalink_khalti import conf
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotRefund, LedgerError, SelfDealing, ShopCannot
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
@@ -106,6 +107,7 @@ def reverse_locked(
     refunds.add_to_refunded(payment, -refund.amount)
     if refund.kind == RefundKind.ORDER:
         _apply(purchase, row, refund)
+    posting.order_refunded(row)
     _ask_again(payment, row)
     polling.poll_now(payment)
     return row

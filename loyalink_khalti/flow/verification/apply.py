@@ -10,9 +10,10 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from loyalink_khalti import conf, telemetry
+from loyalink_khalti import conf, outbox, telemetry
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import safe_trace
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.transactions import after_commit, in_one_block, in_savepoint
 from loyalink_khalti.khalti.wire import Lookup
 from loyalink_khalti.loyalty import ledger
@@ -90,6 +91,7 @@ def _apply(
     purchase, payments, payment = transitions.lock(payment)
     if payment.is_settled:
         return payment.outcome
+    before = payment.state
     transitions.record_lookup(payment, answer)
     if payment.state in UNSETTLED and refunds.of_payment(payment):  # staff refund it: see ``external_refunds``
         transitions.save(payment)
@@ -104,6 +106,7 @@ def _apply(
         raise_flag(payment, FlagReason.UNKNOWN_STATUS, lookup_evidence(answer))
     if payment.state in UNSETTLED and not payment.flags.exists():
         raise_flag(payment, FlagReason.MONEY_WITHOUT_ORDER, lookup_evidence(answer))
+    posting.payment_under_review(payment, before=before)
     return payment.outcome
 
 
@@ -138,6 +141,7 @@ def _write(
             _unpaid(purchase, payments, payment, reason, customer_present=customer_present)
         case VerdictKind.REFUNDED:
             captures.mark_refunded(payment, answer, PaymentState.REFUNDED)
+            posting.payment_refunded(payment)
             release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=customer_present)
         case VerdictKind.PARTIALLY_REFUNDED:  # the rest of the money is still there: staff decide
             captures.mark_refunded(payment, answer, PaymentState.PARTIALLY_REFUNDED)
@@ -198,11 +202,13 @@ def _paid_without_order(
 ) -> Outcome:
     """Record the money of a payment whose order cannot be committed, and let staff know; it is tried again later."""
     _purchase, _payments, payment = transitions.lock(payment)
-    if payment.state in {PaymentState.INITIATED, PaymentState.RELEASED, PaymentState.PAID}:
+    before = payment.state
+    if before in {PaymentState.INITIATED, PaymentState.RELEASED, PaymentState.PAID}:
         transitions.record_lookup(payment, answer)
         if _is_paid(payment, answer):
             raise_flag(payment, FlagReason.HOST_FAILED, evidence)
             _save_attempt(payment, counts_attempt=counts_attempt)
+    posting.payment_under_review(payment, before=before)
     return payment.outcome
 
 
@@ -274,8 +280,10 @@ def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> 
         points_value=Paisa(purchase.points_value),
         is_test=conf.is_test_mode(payment.environment),
     )
-    confirm_order(purchase, paid, on_credit=on_credit)
-    award_points(purchase)
+    with outbox.gathered():
+        confirm_order(purchase, paid, on_credit=on_credit)
+        award_points(purchase)
+        posting.order_placed(purchase)
     transitions.mark_fulfilled(payment)
 
 

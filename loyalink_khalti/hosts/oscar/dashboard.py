@@ -20,6 +20,7 @@ from loyalink_khalti.staff.payment_links import payment_links
 from loyalink_khalti.staff.spreadsheet import safe_cell
 
 from . import orders
+from .dashboard_mails import MailsMixin
 from .dashboard_received import ReceivedMixin
 from .dashboard_refunds import RefundMixin, cancel_order
 from .settings import options
@@ -63,7 +64,7 @@ class OrderListView(OscarOrderListView):
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 @method_decorator(sensitive_post_parameters("mobile"), name="dispatch")
-class OrderDetailView(ReceivedMixin, RefundMixin, OscarOrderDetailView):
+class OrderDetailView(ReceivedMixin, RefundMixin, MailsMixin, OscarOrderDetailView):
     """One order: cash and bank transfers that have arrived, refunds, and only notes while it is held."""
 
     template_name = "loyalink_khalti/oscar/dashboard/order_detail.html"
@@ -75,6 +76,8 @@ class OrderDetailView(ReceivedMixin, RefundMixin, OscarOrderDetailView):
             return self.received(request, order)
         if "refund" in request.POST:
             return self.refund(request, order)
+        if "mail" in request.POST:
+            return self.send_mail_again(request, order)
         if not orders.is_placed(order) and request.POST.get("order_action") not in self.note_actions:
             return self._reload(error=_("This order is not placed. Only Khalti's answer changes it."))
         return cast(HttpResponse, super().post(request, *args, **kwargs))
@@ -102,4 +105,4 @@ class OrderDetailView(ReceivedMixin, RefundMixin, OscarOrderDetailView):
             "cancelled_order": cancelled_orders.open_of(purchase) if purchase else None,
             "payment_links": payment_links(purchase, user) if user.is_staff else [],  # not a partner's own staff
         }
-        return context | self.refund_context() | self.received_context()
+        return context | self.refund_context() | self.received_context() | self.mails_context()

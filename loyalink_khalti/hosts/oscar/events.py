@@ -14,13 +14,10 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django.apps import apps
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
-from django.utils import translation
 from oscar.apps.checkout import signals
 from oscar.apps.checkout.applicator import SurchargeList, SurchargePrice
 from oscar.apps.order.signals import order_placed as order_placed_signal
@@ -28,18 +25,12 @@ from oscar.apps.order.signals import order_status_changed
 from oscar.core.loading import get_class, get_model
 from oscar.core.prices import Price
 
-from loyalink_khalti import conf, flow, outbox
-from loyalink_khalti.conf.formats import npr
+from loyalink_khalti import outbox
 from loyalink_khalti.errors import safe_trace
-from loyalink_khalti.money import paisa
-from loyalink_khalti.payments.models import Purchase
 
 from .settings import SHOP
 
-_MAIL = "loyalink_khalti/oscar/mail/order_placed"
 log = logging.getLogger(__name__)
-_dispatcher_log = logging.getLogger(f"{__name__}.dispatcher")
-_dispatcher_log.addFilter(lambda record: "@" not in record.getMessage())  # Oscar's dispatcher logs the addressee
 
 WAIT_FOR_CUSTOMER = timedelta(minutes=5)
 """How long the hooks of a placed order wait for the customer's own request."""
@@ -191,7 +182,7 @@ def _key(number: str) -> str:
 
 def order_placed(number: str) -> None:
     """Send Oscar's signal, as ``OrderCreator`` would, and update the member's address book."""
-    order = _order(number)
+    order = order_of(number)
     if order is None:
         return
     view = details_view()()
@@ -204,7 +195,7 @@ def order_placed(number: str) -> None:
 
 def status_changed(number: str, before: str, after: str) -> None:
     """Send Oscar's signal, as ``set_status`` would."""
-    order = _order(number)
+    order = order_of(number)
     if order is None:
         return
     _send(order_status_changed, order, order=order, old_status=before, new_status=after)
@@ -216,64 +207,7 @@ def stock_changed(pks: list[int]) -> None:
         row.post_save_signal()
 
 
-def send_order_mail(number: str) -> None:
-    """Send the order mail in the language of the order. Oscar keeps a copy in the member's e-mail history.
-
-    A shop's own ``send_order_placed_email_for_user`` sends it in our place, with our context.
-    """
-    order = _order(number)
-    if order is None or not order.email or sends_own_mail(details_view()):
-        return  # the member has been deleted since, or the shop's view sends a mail of its own
-    purchase = Purchase.objects.get(shop=SHOP, ref=number)
-    with translation.override(conf.language(purchase.language)):
-        context = _mail_context(order, purchase)
-        dispatcher = get_class("order.utils", "OrderDispatcher")(logger=_dispatcher_log)
-        if overriding(type(dispatcher), "send_order_placed_email_for_user"):
-            dispatcher.send_order_placed_email_for_user(order, context)
-            return
-        messages = _messages_by_staff(dispatcher, order, context) or {
-            "subject": " ".join(render_to_string(f"{_MAIL}_subject.txt", context).split()),
-            "body": render_to_string(f"{_MAIL}_body.txt", context),
-            "html": render_to_string(f"{_MAIL}_body.html", context),
-            "sms": "",
-        }
-        dispatcher.dispatch_order_messages(order, messages, "ORDER_PLACED")
-
-
-def _messages_by_staff(dispatcher: Any, order: Any, context: dict[str, Any]) -> dict[str, Any]:
-    """Return the mail as staff have written it in Oscar's dashboard, {} if they have not."""
-    kinds = get_model("communication", "CommunicationEventType").objects.filter(code="ORDER_PLACED")
-    if not any(kind.email_subject_template or kind.email_body_template for kind in kinds):
-        return {}
-    context = context | {"user": order.user, "lines": order.lines.all(), "status_url": context["order_url"]}
-    return cast(dict[str, Any], dispatcher.dispatcher.get_messages("ORDER_PLACED", context))
-
-
-def _mail_context(order: Any, purchase: Purchase) -> dict[str, Any]:
-    claim_path = "" if purchase.member_id else flow.claim_path(purchase)
-    return {
-        "order": order,
-        "lines": lambda: [  # for a shop's own text: ours has the receipt's
-            {"title": line.title, "quantity": line.quantity, "price": npr(paisa(line.line_price_incl_tax))}
-            for line in order.lines.all()
-        ],
-        "receipt": flow.receipt(purchase),
-        "address": order.shipping_address.active_address_fields() if order.shipping_address else [],
-        "shop_name": settings.OSCAR_SHOP_NAME,
-        "shop_url": conf.site_url(purchase.site_key),
-        "order_url": conf.absolute_url(purchase.site_key, _order_page(order)),
-        "claim_url": conf.absolute_url(purchase.site_key, claim_path) if claim_path else "",
-        "claim_points": flow.claimable_points(purchase) if claim_path else 0,
-    }
-
-
-def _order_page(order: Any) -> str:
-    if order.user_id:
-        return reverse("customer:order", kwargs={"order_number": order.number})
-    return reverse("customer:anon-order", kwargs={"order_number": order.number, "hash": order.verification_hash()})
-
-
-def _order(number: str) -> Any:
+def order_of(number: str) -> Any:
     """Return an order, None if it was deleted since: then there is nothing to send any more."""
     orders = get_model("order", "Order").objects.select_related("user", "shipping_address__country")
     return orders.filter(number=number).first()

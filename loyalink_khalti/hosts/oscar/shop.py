@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
@@ -18,13 +19,25 @@ from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import PAID_LATER, Costs, HostOrder, Line, OpenBasket, Outcome, Paid, ReleaseReason
+from loyalink_khalti.ports import (
+    PAID_LATER,
+    Costs,
+    HostOrder,
+    Line,
+    Mail,
+    OpenBasket,
+    OrderForMail,
+    Outcome,
+    Paid,
+    ReleaseReason,
+)
 
 from . import (
     cancellations,
     deleted_orders,
     events,
     freeze,
+    mails,
     order_facts,
     orders,
     payment_sources,
@@ -170,6 +183,21 @@ class OscarShop:
     def order_facts(self, purchases: Collection[Purchase]) -> Mapping[str, flow.OrderFacts]:
         return order_facts.order_facts(purchases)
 
+    def order_for_mail(self, ref: str) -> OrderForMail | None:
+        return mails.order_for_mail(ref)
+
+    def mails_itself(self, kind: str) -> bool:
+        return mails.mails_itself(kind)
+
+    def send_mail(self, ref: str, mail: Mail, *, to: str) -> bool:
+        return mails.send_mail(ref, mail)
+
+    def points_page(self) -> str:
+        """Return the path of a member's points card, "" where the shop's account pages have none."""
+        with suppress(NoReverseMatch):
+            return reverse("customer:points")
+        return ""
+
     def staff_page(self, ref: str) -> str:
         return reverse("dashboard:order-detail", args=[ref]) if ref else reverse("dashboard:index")
 
@@ -236,7 +264,6 @@ def _place(order: Any, basket: Any, paid: Paid) -> None:
         status_changed,
         events.late_hooks(order.number),
         outbox.new(f"{_EVENTS}.order_placed", number=order.number),
-        outbox.new(f"{_EVENTS}.send_order_mail", number=order.number),
     )
 
 
@@ -245,7 +272,7 @@ def _place_again(order: Any, paid: Paid) -> None:
     reservations.reserve_stock_again(order)
     status_changed = orders.change_status(order, options().paid)
     payment_sources.record_again(order, paid)
-    outbox.post_all(status_changed, outbox.new(f"{_EVENTS}.send_order_mail", number=order.number))
+    outbox.post_all(status_changed)
 
 
 def _set_received(order: Any, received: Paisa) -> None:

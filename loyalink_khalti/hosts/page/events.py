@@ -1,15 +1,17 @@
-"""What follows when an order is placed or changed: signals for the site's own code, and mails, after the commit.
+"""What follows when an order is placed or changed: a signal for the site's own code, after the commit.
 
-Both go through the outbox, so that a transaction that is rolled back has sent nothing. A message can come twice.
+It goes through the outbox, so that a transaction that is rolled back has sent nothing. A message can come twice. The
+flow sends the mails; that an order is on its way it learns from here.
 """
 
 from enum import StrEnum
 
 from django.dispatch import Signal
 
-from loyalink_khalti import outbox
+from loyalink_khalti import flow, outbox
 
 from .models import Order
+from .site_settings import SHOP
 
 
 class OrderEvent(StrEnum):
@@ -28,31 +30,15 @@ class OrderEvent(StrEnum):
 
 order_changed = Signal()
 """Sent with ``order`` and ``event``, an `OrderEvent`, after the commit; perhaps twice."""
-_MAILS = "loyalink_khalti.hosts.page.mails"
 _SEND_SIGNAL = f"{__name__}.send_signal"
 
 
 def happened(order: Order, event: OrderEvent, *, with_mail: bool = True) -> None:
-    """Let signal and mail follow, in the transaction that changes the order."""
+    """Let the signal follow, and the mail about an order that is sent, in the transaction that changes the order."""
     if order_changed.has_listeners(Order):
         outbox.post(_SEND_SIGNAL, number=order.number, event=event.value)
-    if with_mail:
-        post_mail(order, event)
-
-
-def post_mail(order: Order, event: OrderEvent) -> None:
-    """Send the customer the mail about an event after the commit; there is none about a completed order."""
-    match event:
-        case OrderEvent.PLACED:
-            outbox.post(f"{_MAILS}.send_placed", number=order.number)
-        case OrderEvent.PAID:
-            outbox.post(f"{_MAILS}.send_paid", number=order.number)
-        case OrderEvent.SENT:
-            outbox.post(f"{_MAILS}.send_sent", number=order.number)
-        case OrderEvent.CANCELLED:
-            outbox.post(f"{_MAILS}.send_cancelled", number=order.number)
-        case OrderEvent.REFUNDED:
-            outbox.post(f"{_MAILS}.send_refunded", number=order.number)
+    if with_mail and event is OrderEvent.SENT:
+        flow.order_shipped(SHOP, order.number)
 
 
 def send_signal(number: str, event: str) -> None:

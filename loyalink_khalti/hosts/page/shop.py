@@ -12,9 +12,20 @@ from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import Costs, HostOrder, Line, OpenBasket, Outcome, Paid, PaymentMethod, ReleaseReason
+from loyalink_khalti.ports import (
+    Costs,
+    HostOrder,
+    Line,
+    Mail,
+    OpenBasket,
+    OrderForMail,
+    Outcome,
+    Paid,
+    PaymentMethod,
+    ReleaseReason,
+)
 
-from . import deleted_orders, orders
+from . import deleted_orders, mails, orders
 from .models import Category, Order, OrderStatus
 from .open_basket import PageBasket
 from .pricing import category_tag
@@ -103,6 +114,19 @@ class PageShop:
         keys = {each.site_key for each in purchases if each.method == PaymentMethod.BANK_TRANSFER}
         texts = {key: payment_methods(settings_of_key(key)).texts for key in keys}
         return {order.number: _facts(order, texts.get(order.site_key, {})) for order in found}
+
+    def order_for_mail(self, ref: str) -> OrderForMail | None:
+        return mails.order_for_mail(ref)
+
+    def mails_itself(self, kind: str) -> bool:
+        return False
+
+    def send_mail(self, ref: str, mail: Mail, *, to: str) -> bool:
+        return False
+
+    def points_page(self) -> str:
+        """Return the path of a member's points card, "" where the site does not have it."""
+        return _path("loyalink_khalti_page:points")
 
     def staff_page(self, ref: str) -> str:
         if not ref:

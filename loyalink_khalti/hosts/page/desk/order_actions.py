@@ -12,10 +12,9 @@ from wagtail.log_actions import log
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import LoyalinkError
-from loyalink_khalti.hosts.page.events import OrderEvent, post_mail
 from loyalink_khalti.hosts.page.models import OrderNote
 from loyalink_khalti.payments import refunds
-from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff import mails, permissions
 from loyalink_khalti.staff.access import forbidden
 from loyalink_khalti.staff.cancellation import cancel_unpaid_order
 from loyalink_khalti.staff.labels import refund_message
@@ -25,8 +24,7 @@ from loyalink_khalti.staff.refund_form import RefundRequest
 from loyalink_khalti.staff.refund_view import RefundViewMixin, refund_obstacle
 
 from .order_forms import NoteForm, StatusForm
-from .order_log import MAIL_SENT, STATUS_CHANGED
-from .order_mails import mails_of
+from .order_log import STATUS_CHANGED
 from .order_page import OrderAction, OrderPage
 from .order_permissions import CHANGE_ORDERS
 from .order_status import change_status
@@ -185,17 +183,13 @@ class NoteView(OrderAction):
 class MailView(OrderAction):
     """Send one of the order's mails again."""
 
-    post_permission = CHANGE_ORDERS
+    post_permission = permissions.RESOLVE_FLAGS
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        name, mails = request.POST.get("mail", ""), mails_of(self.order)
-        if name not in mails:
-            messages.error(request, _("This mail cannot be sent for this order now."))
+        if self.purchase is None:
             return self.back()
-        with transaction.atomic():
-            post_mail(self.order, OrderEvent(name))
-            text = _("Sent again: %(mail)s") % {"mail": mails[name]}
+        level, text = mails.send_again(self.purchase, request.POST.get("mail", ""), user=request.user)
+        if level == "success":
             OrderNote.objects.create(order=self.order, text=text, actor=self.actor)
-            log(instance=self.order, action=MAIL_SENT, data={"mail": name})
-        messages.success(request, _("The mail goes to %(address)s.") % {"address": self.order.email})
+        getattr(messages, level)(request, text)
         return self.back()

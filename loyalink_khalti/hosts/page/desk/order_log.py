@@ -10,6 +10,7 @@ from loyalink_khalti.hosts.page.models import OrderStatus
 
 STATUS_CHANGED = "loyalink_khalti_page.status"
 MAIL_SENT = "loyalink_khalti_page.mail"
+"""Of an earlier version; it is ``staff.action_log.MAIL_SENT`` now."""
 STOCK_CHANGED = "loyalink_khalti_page.stock"
 
 

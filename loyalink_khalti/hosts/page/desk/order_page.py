@@ -22,6 +22,7 @@ from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.access import PermissionRequired
 from loyalink_khalti.staff.labels import refund_rows
 from loyalink_khalti.staff.links import member_url, page_url
+from loyalink_khalti.staff.mails import mail_rows
 from loyalink_khalti.staff.payment_links import payment_links
 from loyalink_khalti.staff.received_form import ReceivedForm, SurplusForm, summary
 from loyalink_khalti.staff.refund_view import refund_obstacle
@@ -30,7 +31,6 @@ from .order_forms import NoteForm, StatusForm
 from .order_history import order_history
 from .order_labels import method_label, order_statuses
 from .order_list import order_url
-from .order_mails import mails_of
 from .order_permissions import CHANGE_ORDERS, VIEW_ORDERS
 
 
@@ -107,6 +107,7 @@ class OrderView(OrderPage):
             "member_url": self._member_url(),
             "payments": payment_links(purchase, self.request.user),
             "history": order_history(order, purchase),
+            "mails": mail_rows(purchase, self.request.user),
             **self._status(),
             **self._refunds(),
             **self._received(),
@@ -114,14 +115,13 @@ class OrderView(OrderPage):
         }
 
     def _status(self) -> dict[str, Any]:
-        """Status, notes and mails, for users who may change orders."""
+        """Status and notes, for users who may change orders."""
         if not self.has_permission(CHANGE_ORDERS):
             return {}
         form = StatusForm(order=self.order, purchase=self.purchase)
         return {
             "status_form": form if form.has_choices else None,
             "note_form": NoteForm(),
-            "mails": mails_of(self.order),
         }
 
     def _refunds(self) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""The page on which a member turns e-mails about points off and on again, by the link in each of them."""
+
+import pytest
+from django.test import Client
+
+from loyalink_khalti import flow
+from loyalink_khalti.mail_rows import MailPreference
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def link() -> str:
+    return flow.subscription_path("default", "7")
+
+
+def is_on(link: str) -> bool:
+    return flow.mail_subscription(link.split("/")[-2]).is_on
+
+
+def test_a_click_in_the_mail_program_unsubscribes_without_a_page_and_without_a_cookie(link: str) -> None:
+    response = Client(enforce_csrf_checks=True).post(link, {"List-Unsubscribe": "One-Click"})
+
+    assert response.status_code == 200
+    assert not is_on(link)
+
+
+def test_the_page_says_what_is_so_changes_nothing_by_itself_and_leads_back(client: Client, link: str) -> None:
+    before = client.get(link).content.decode()
+    assert "No more e-mails about points" in before
+    assert is_on(link)
+
+    client.post(link, {"mails": "off"})
+    after = client.get(link).content.decode()
+    assert "Send them again" in after
+
+    client.post(link, {"mails": "on"})
+    assert is_on(link)
+    assert MailPreference.objects.count() == 1
+
+
+def test_a_link_that_this_shop_never_made_is_not_found(client: Client, link: str) -> None:
+    assert client.get(link[:-6] + "aaaa/").status_code == 404
+    assert client.post(link[:-6] + "aaaa/").status_code == 404
