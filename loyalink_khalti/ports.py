@@ -302,6 +302,8 @@ class OrderForMail:
     """The shop's name and the last lines of its mails, where the host has its own settings for them."""
     is_test: bool = False
     """Whether no money has moved."""
+    row: Any = field(default=None, repr=False)
+    """The host's own order, which ``send_mail`` finds again in ``Mail.context["order"]``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

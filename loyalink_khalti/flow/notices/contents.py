@@ -126,10 +126,17 @@ def about_points(data: Mapping[str, Any], *, card: PointsCard, tiers: tuple[Tier
 
 
 def points_url(site_key: str) -> str:
-    """Return the address of the page with a member's points: the first that a shop has, else that of the site."""
+    """Return the address of the page with a member's points: the first that a shop has, else the storefront's own."""
     paths = (page() for shop in conf.shops().values() if (page := getattr(shop, "points_page", None)) is not None)
-    path = next((path for path in paths if path), "")
+    path = next((path for path in paths if path), "") or _reverse("loyalink_khalti:points")
     return conf.absolute_url(site_key, path) if path else conf.site_url(site_key)
+
+
+def _reverse(name: str, *args: str) -> str:
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
 
 
 def refund_told(refund: Refund, purchase: Purchase) -> RefundTold:
@@ -159,10 +166,7 @@ def _path(purchase: Purchase, data: Mapping[str, Any], order: OrderForMail) -> s
     if not token and order.path:
         return order.path
     token = token or purchase.payments.order_by("-pk").values_list("token", flat=True).first()
-    try:
-        return reverse("loyalink_khalti:status", args=[token]) if token else ""
-    except NoReverseMatch:
-        return ""
+    return _reverse("loyalink_khalti:status", token) if token else ""
 
 
 def _claim(kind: MailKind, purchase: Purchase) -> dict[str, Any]:

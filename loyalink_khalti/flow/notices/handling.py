@@ -1,7 +1,7 @@
 """After commit: what a customer is told of an event. Called by the outbox, perhaps twice.
 
 One event can have several signals and more than one mail: the mail of a paid order also says which points it has used
-and earned. A mail about earned points of its own is sent only where there is no mail of ours about the order.
+and earned. A mail about earned points of its own is sent only where the mail about the order is switched off.
 """
 
 from collections.abc import Callable, Mapping
@@ -72,7 +72,7 @@ def _tell_of_order(
     if earned and earner is not None:
         sent.append(_earned(earner, earned, "order", purchase))
     result = tell(_order_notice(kind, cause, purchase, sent, data))
-    if earned and earner is not None and result is not Result.SENT:
+    if earned and earner is not None and result in {Result.OFF, Result.NO_ADDRESS}:
         tell(_earned_notice(f"order:{cause}", purchase.site_key, earner, earned, "order", purchase, ()))
 
 

@@ -28,6 +28,7 @@ def order_for_mail(number: str) -> OrderForMail | None:
         return None
     address = order.shipping_address
     return OrderForMail(
+        row=order,
         path=_order_page(order),
         address=tuple(str(line) for line in address.active_address_fields()) if address is not None else (),
     )
@@ -38,9 +39,9 @@ def mails_itself(kind: str) -> bool:
     return kind == MailKind.ORDER_PLACED and events.sends_own_mail(events.details_view())
 
 
-def send_mail(number: str, mail: Mail) -> bool:
+def send_mail(mail: Mail) -> bool:
     """Send a mail about an order; True, for it is sent here."""
-    order = events.order_of(number)
+    order = mail.context["order"].row
     context = {**mail.context, **_as_in_oscar(order, mail)}
     dispatcher = get_class("order.utils", "OrderDispatcher")(logger=_dispatcher_log)
     own = events.overriding(type(dispatcher), "send_order_placed_email_for_user")
@@ -59,7 +60,7 @@ def _as_in_oscar(order: Any, mail: Mail) -> dict[str, Any]:
     """Return what Oscar's own templates of the order mail use."""
     url = mail.context["button_url"]
     return {
-        "order": order, "user": order.user, "lines": order.lines.all(), "status_url": url, "order_url": url,
+        "order": order, "user": order.user, "lines": order.lines.all, "status_url": url, "order_url": url,
         "shop_url": mail.context["site_url"], "address": mail.context["order"].address,
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from loyalink_khalti import outbox
+from loyalink_khalti import flow, outbox
 from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.payments.models import Purchase
@@ -40,7 +40,12 @@ def ended_statuses() -> set[str]:
 
 
 def status_changed(order: Any, old_status: str, new_status: str, **_signal: Any) -> None:
-    """Follow an order that is cancelled or refunded now, or is so no more. Receives ``order_status_changed``."""
+    """Follow an order that is cancelled or refunded now, or is so no more; tell of one that is sent.
+
+    Receives ``order_status_changed``.
+    """
+    if new_status in options().shipped and old_status not in {*options().shipped, *options().delivered}:
+        flow.order_shipped(SHOP, order.number)
     if ended_statuses() & {old_status, new_status}:
         follow_later(order)
 

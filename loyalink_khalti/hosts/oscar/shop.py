@@ -190,7 +190,7 @@ class OscarShop:
         return mails.mails_itself(kind)
 
     def send_mail(self, ref: str, mail: Mail, *, to: str) -> bool:
-        return mails.send_mail(ref, mail)
+        return mails.send_mail(mail)
 
     def points_page(self) -> str:
         """Return the path of a member's points card, "" where the shop's account pages have none."""
