@@ -171,6 +171,7 @@ from loyalink_khalti.flow.notices.kinds import LABELS as MAIL_LABELS
 from loyalink_khalti.flow.notices.kinds import LOYALTY as LOYALTY_MAILS
 from loyalink_khalti.flow.notices.kinds import OCCASIONS as MAIL_OCCASIONS
 from loyalink_khalti.flow.notices.kinds import MailKind
+from loyalink_khalti.flow.notices.posting import order_placed as tell_order_placed
 from loyalink_khalti.flow.notices.posting import order_shipped
 from loyalink_khalti.flow.notices.recipients import remember_language
 from loyalink_khalti.flow.notices.unsubscribing import (
@@ -396,6 +397,7 @@ __all__ = [
     "unit_points",
     "subscribe_to_mails",
     "subscription_path",
+    "tell_order_placed",
     "unpaid_purchases",
     "verify_payment",
     "with_payments",

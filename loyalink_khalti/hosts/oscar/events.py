@@ -25,8 +25,9 @@ from oscar.apps.order.signals import order_status_changed
 from oscar.core.loading import get_class, get_model
 from oscar.core.prices import Price
 
-from loyalink_khalti import outbox
+from loyalink_khalti import flow, outbox
 from loyalink_khalti.errors import safe_trace
+from loyalink_khalti.payments.models import Purchase
 
 from .settings import SHOP
 
@@ -205,6 +206,13 @@ def stock_changed(pks: list[int]) -> None:
     """Let Oscar react to changed stock rows: low-stock alerts for staff, "back in stock" mails for customers."""
     for row in get_model("partner", "StockRecord").objects.filter(pk__in=pks).order_by("pk"):
         row.post_save_signal()
+
+
+def send_order_mail(number: str) -> None:
+    """Tell the customer that an order is placed: a message that the version before this one has left."""
+    purchase = Purchase.objects.filter(shop=SHOP, ref=number).first()
+    if purchase is not None and order_of(number) is not None:
+        flow.tell_order_placed(purchase)
 
 
 def order_of(number: str) -> Any:
