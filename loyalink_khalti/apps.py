@@ -5,8 +5,10 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.db import connections, transaction
 from django.db.models.signals import post_delete, post_migrate, post_save
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from loyalink_khalti import after_response, databases
@@ -29,6 +31,7 @@ class LoyalinkKhaltiConfig(AppConfig):
     def ready(self) -> None:
         from . import checks, flow  # noqa: F401 - checks registers the system checks
         from .conf import deployment_key_replaced, forget_shop_details, sites
+        from .loyalty import news
         from .payments import servers
         from .payments.flags import flag_raised
 
@@ -36,6 +39,8 @@ class LoyalinkKhaltiConfig(AppConfig):
             databases.install(_load_hosts)
         after_response.connect()
         flag_raised.connect(flow.schedule_digest, dispatch_uid="loyalink_khalti.schedule_digest")
+        news.tier_raised.connect(flow.tell_tier_reached, dispatch_uid="loyalink_khalti.tell_tier_reached")
+        news.points_activated.connect(flow.tell_points_activated, dispatch_uid="loyalink_khalti.tell_points_activated")
         servers.outage_lasts.connect(flow.alert_outage, dispatch_uid="loyalink_khalti.alert_outage")
         servers.outage_ended.connect(flow.alert_outage_ended, dispatch_uid="loyalink_khalti.alert_outage_ended")
         deployment_key_replaced.connect(flow.alert_replaced_key, dispatch_uid="loyalink_khalti.alert_replaced_key")
@@ -49,6 +54,7 @@ class LoyalinkKhaltiConfig(AppConfig):
             for signal in (post_save, post_delete):
                 signal.connect(forget_shop_details, sender=sender, dispatch_uid="loyalink_khalti.forget_shop_details")
         post_migrate.connect(_migrated, sender=self, dispatch_uid="loyalink_khalti.migrated")
+        user_logged_in.connect(_logged_in, dispatch_uid="loyalink_khalti.logged_in")
         post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="loyalink_khalti.user_saved")
 
 
@@ -67,6 +73,20 @@ def _load_hosts() -> None:
         conf.shops()
     except Exception as exc:  # noqa: BLE001 - a read must not fail by it
         log.error("the shops could not say which rows must be current: %s", safe_trace(exc))
+
+
+def _logged_in(user: Any, request: Any = None, **_signal: Any) -> None:
+    """Remember the language in which a customer uses the shop, for mails about points; after the response."""
+    from loyalink_khalti import conf, flow
+
+    if request is None or len(settings.LANGUAGES) < 2 or not (language := get_language()):
+        return
+    try:
+        site_key = conf.site_key(request)
+        member = {"site_key": site_key, "member_id": str(user.pk), "language": language}
+        after_response.after_response(lambda: flow.remember_language(**member))
+    except Exception as exc:  # noqa: BLE001 - nobody must be kept from logging in by it
+        log.error("the language of user %s could not be kept: %s", user.pk, safe_trace(exc))
 
 
 def _user_saved(instance: Any, *, created: bool, update_fields: Any = None, **_signal: Any) -> None:

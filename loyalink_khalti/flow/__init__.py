@@ -173,6 +173,8 @@ from loyalink_khalti.flow.notices.kinds import OCCASIONS as MAIL_OCCASIONS
 from loyalink_khalti.flow.notices.kinds import MailKind
 from loyalink_khalti.flow.notices.posting import order_placed as tell_order_placed
 from loyalink_khalti.flow.notices.posting import order_shipped
+from loyalink_khalti.flow.notices.posting import points_activated as tell_points_activated
+from loyalink_khalti.flow.notices.posting import tier_reached as tell_tier_reached
 from loyalink_khalti.flow.notices.recipients import remember_language
 from loyalink_khalti.flow.notices.unsubscribing import (
     InvalidMailLink,
@@ -398,6 +400,9 @@ __all__ = [
     "subscribe_to_mails",
     "subscription_path",
     "tell_order_placed",
+    "tell_points_activated",
+    "tell_tier_reached",
+    "unfinished_payments",
     "unpaid_purchases",
     "verify_payment",
     "with_payments",

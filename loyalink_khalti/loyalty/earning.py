@@ -17,12 +17,12 @@ from fractions import Fraction
 from django.db import transaction
 from django.db.models import Q
 
-from loyalink_khalti import outbox
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import AccountMerged
 from loyalink_khalti.money import Paisa, Points, Rounding, round_fraction, shares
 from loyalink_khalti.ports import Line
 
+from . import news
 from .buckets import Bucket, EntryKind
 from .closed_months import awarded_since
 from .models import Account, IdempotencyKey
@@ -267,8 +267,6 @@ def award_signup_bonus(*, site_key: str, member_id: str) -> Points:
 
 
 YEAR = timedelta(days=365)
-TOLD = "loyalink_khalti.flow.notices.handling.handle"
-"""What the outbox calls so that a member is told."""
 
 
 def tier_points(account: Account, rules: Rules, now: datetime) -> Points:
@@ -295,7 +293,7 @@ def update_tier(account: Account, rules: Rules) -> bool:
     if earned.threshold >= held.threshold:
         account.tier, account.below_tier_since = _stored_name(earned, rules), None
         if earned.threshold > held.threshold and account.member_id:
-            outbox.post(TOLD, event="tier", account=account.pk, tier=earned.name, seq=account.seq)
+            news.tier_raised.send(sender=None, account=account, tier=earned.name)
     elif account.below_tier_since is None and rules.tier_grace_days:
         account.below_tier_since = now
     elif account.below_tier_since is None or account.below_tier_since + timedelta(days=rules.tier_grace_days) <= now:

@@ -8,14 +8,14 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
-from loyalink_khalti import outbox
 from loyalink_khalti.clock import DatabaseTime, time_of
 from loyalink_khalti.errors import LedgerError
 from loyalink_khalti.money import Points
 
+from . import news
 from .buckets import Bucket, EntryKind
 from .closed_months import close_months
-from .earning import TOLD, update_tier
+from .earning import update_tier
 from .members import erased_with_points, settle_erased
 from .membership import settle_left
 from .models import Account, Lot
@@ -93,7 +93,7 @@ def activate(account_id: int) -> Points:
     posting.post()
     points = Points(sum(lot.pending for lot in lots))
     if points and posting.account.member_id:
-        outbox.post(TOLD, event="activated", account=posting.account.pk, points=points)
+        news.points_activated.send(sender=None, account=posting.account, points=points)
     return points
 
 

@@ -12,6 +12,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotEraseData
+from loyalink_khalti.flow.notices.privacy import (
+    erase_mails,
+    erase_mails_of_member,
+    mails_of_member,
+    mails_of_purchase,
+)
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty import ledger
@@ -87,6 +93,7 @@ def export_personal_data(
         "member": member_id,
         "email": subject.email or _address(member_id),
         "points": {key: ledger.personal_data(site_key=key, member_id=member_id) for key in sites if member_id},
+        "mails": mails_of_member(member_id, sites) if member_id else {},
     }
     related = ("payments__flags__entries", "received_money", "refunds")
     with_all = _purchases_of(subject, site_key).prefetch_related(*related)
@@ -159,9 +166,11 @@ def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
     member_id = subject.member_id
     if not member_id:
         return 0
+    sites = member_sites(member_id, site_key)
+    for key in sites:
+        erase_mails_of_member(member_id, key)
     return sum(
-        ledger.erase(site_key=key, member_id=member_id, purchases=_purchase_keys(member_id, key))
-        for key in member_sites(member_id, site_key)
+        ledger.erase(site_key=key, member_id=member_id, purchases=_purchase_keys(member_id, key)) for key in sites
     )
 
 
@@ -183,6 +192,7 @@ def _erase_purchases(pks: list[int]) -> int:
     of_customer = Q(payment__purchase__in=pks) | Q(returned_to__purchase__in=pks)
     UnmatchedPayment.objects.filter(of_customer).exclude(note="").update(note="")
     _erase_orders(pks)
+    erase_mails(Purchase.objects.filter(pk__in=pks))
     erased = 0
     for purchase in Purchase.objects.filter(pk__in=pks).order_by("pk"):
         cart = purchase.frozen_cart
@@ -241,6 +251,7 @@ def _purchase_data(purchase: Purchase) -> dict[str, Any]:
         "payments": [_payment_data(payment) for payment in purchase.payments.all()],
         "received_money": [_received_data(row) for row in purchase.received_money.all()],
         "refunds": [_refund_data(refund) for refund in purchase.refunds.all()],
+        "mails": mails_of_purchase(purchase),
         **_order_data(purchase),
     }
 

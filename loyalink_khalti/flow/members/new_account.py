@@ -11,10 +11,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core import signing
-from django.core.mail import EmailMultiAlternatives
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -117,6 +115,8 @@ def request_account_mail(token: str) -> None:
 
 def send_account_mail(*, purchase_id: int) -> None:
     """Send the mail, in the language of the purchase; not where the order was claimed or its buyer erased since."""
+    from loyalink_khalti.flow.notices import mailing  # whose order mail has this offer
+
     purchase = Purchase.objects.get(pk=purchase_id)
     offer = offer_account(purchase)
     if offer is None:
@@ -124,17 +124,15 @@ def send_account_mail(*, purchase_id: int) -> None:
     has_account = find_user(offer.email) is not None
     token = signing.dumps([purchase.pk, _digest(offer.email)], salt=_VERIFIED_SALT)
     path = offer.claim_path if has_account else _path(token)
-    context = {
-        "order_number": purchase.number,
-        "points": offer.points,
-        "has_account": has_account,
-        "account_url": conf.absolute_url(purchase.site_key, path) if path else conf.site_url(purchase.site_key),
-    }
     with translation.override(conf.language(purchase.language)):
-        subject = " ".join(render_to_string(f"{_TEMPLATE}_subject.txt", context).split())
-        message = EmailMultiAlternatives(subject, render_to_string(f"{_TEMPLATE}.txt", context), to=[offer.email])
-        message.attach_alternative(render_to_string(f"{_TEMPLATE}.html", context), "text/html")
-    message.send()
+        context = {
+            "order_number": purchase.number,
+            "points": offer.points,
+            "has_account": has_account,
+            "button_url": conf.absolute_url(purchase.site_key, path) if path else conf.site_url(purchase.site_key),
+            "button": _("Log in") if has_account else _("Create my account"),
+        }
+        mailing.send_apart(_TEMPLATE, context, site_key=purchase.site_key, to=offer.email)
 
 
 def create_account(token: str, *, password_hash: str) -> NewAccount:

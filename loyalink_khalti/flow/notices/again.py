@@ -1,6 +1,5 @@
 """The mails of an order as staff see them, and sending one of them again. A mail says what the order is by then."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -100,11 +99,3 @@ def send_again(*, row: int, times: int, **_rest: Any) -> None:
     wanted = not (recipient.is_unsubscribed and kind in LOYALTY)
     if wanted and recipient.address and mailing.send(found, purchase, recipient):
         found.sent(recipient.address)
-
-
-def erase_mails(purchases: Iterable[Purchase], member_id: str | None) -> None:
-    """Erase to whom mails were sent, in the caller's transaction; that they were sent stays known."""
-    keys = [purchase.key for purchase in purchases]
-    SentMail.objects.filter(purchase__in=keys).exclude(sent_to="").update(sent_to="")
-    if member_id:
-        SentMail.objects.filter(member_id=member_id).exclude(sent_to="").update(sent_to="")

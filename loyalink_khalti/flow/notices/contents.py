@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
 from loyalink_khalti.flow.members.claim import claim_path, claimable_points
+from loyalink_khalti.flow.members.new_account import offer_account
 from loyalink_khalti.flow.program.terms import TierTerms, program_tiers
 from loyalink_khalti.flow.receipts.receipt import Receipt
 from loyalink_khalti.flow.receipts.receipt import receipt as receipt_of
@@ -107,6 +108,7 @@ def about_order(data: Mapping[str, Any], *, receipt: Receipt, refund: RefundTold
         "restored": Points(data.get("restored", 0)),
         "refund": refund,
         "claim_url": "",
+        "account_url": "",
         "claim_points": Points(0),
     }
 
@@ -170,8 +172,12 @@ def _path(purchase: Purchase, data: Mapping[str, Any], order: OrderForMail) -> s
 
 
 def _claim(kind: MailKind, purchase: Purchase) -> dict[str, Any]:
-    """Return the link with which a guest claims the points of an order."""
-    path = "" if purchase.member_id or kind is not MailKind.ORDER_PLACED else claim_path(purchase)
-    if not path:
+    """Return the links with which a guest makes an account of an order, and claims its points with one."""
+    if purchase.member_id or kind is not MailKind.ORDER_PLACED or not (path := claim_path(purchase)):
         return {}
-    return {"claim_url": conf.absolute_url(purchase.site_key, path), "claim_points": claimable_points(purchase)}
+    offer = offer_account(purchase)
+    return {
+        "claim_url": conf.absolute_url(purchase.site_key, path),
+        "claim_points": claimable_points(purchase),
+        "account_url": conf.absolute_url(purchase.site_key, offer.path) if offer is not None else "",
+    }

@@ -86,7 +86,7 @@ def _host(purchase: Purchase | None) -> MailsOrders | None:
 
 def send_apart(template: str, context: Mapping[str, Any], *, site_key: str, to: str) -> None:
     """Send a mail that is of no kind, in the active language: its reader has asked for it a moment ago."""
-    values = contents.common_context(site_key) | context
+    values = {**contents.common_context(site_key), **context}
     subject = " ".join(render_to_string(f"{template}_subject.txt", values).split())
     values["subject"] = subject
     message = EmailMultiAlternatives(subject, _tidy(render_to_string(f"{template}.txt", values)), to=[to])

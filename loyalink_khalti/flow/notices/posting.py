@@ -4,8 +4,11 @@ Each function is called by the verb that causes the event, where everything else
 rows will not have any more when the message is handled are in the message.
 """
 
+from typing import Any
+
 from loyalink_khalti import outbox
 from loyalink_khalti.loyalty.ledger import ExpiryNotice
+from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.received import ReceivedMoney
@@ -83,3 +86,13 @@ def points_expiring(notice: ExpiryNotice) -> None:
         HANDLE, event="expiring", site_key=notice.site_key, member_id=notice.member_id, points=notice.points,
         points_value=notice.points_value, last_day=notice.last_day.isoformat(),
     )  # fmt: skip
+
+
+def tier_reached(account: Account, tier: str, **_signal: Any) -> None:
+    """A locked account has moved up to a tier. Receives ``tier_raised``."""
+    outbox.post(HANDLE, event="tier", account=account.pk, tier=tier, seq=account.seq)
+
+
+def points_activated(account: Account, points: Points, **_signal: Any) -> None:
+    """Pending points of a locked account can be used now. Receives ``points_activated`` of the ledger."""
+    outbox.post(HANDLE, event="activated", account=account.pk, points=points)

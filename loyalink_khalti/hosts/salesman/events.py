@@ -48,6 +48,8 @@ def _ended() -> set[str]:
 
 
 def _status_changed(order: Any, old_status: str, new_status: str, **_signal: Any) -> None:
+    if new_status in options().shipped and old_status not in {*options().shipped, *options().delivered}:
+        flow.order_shipped(SHOP, order.ref)
     if not _ended() & {old_status, new_status}:
         return
     ours = Purchase.objects.filter(shop=SHOP, ref=order.ref).exclude(state=PurchaseState.RELEASED)

@@ -14,6 +14,7 @@ from loyalink_khalti import flow
 from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.hosts.page.basket import Item
 from loyalink_khalti.hosts.page.models import Order
+from loyalink_khalti.mail_rows import SentMail
 from loyalink_khalti.money import Points
 from loyalink_khalti.payments.models import Refund
 from loyalink_khalti.ports import PaymentMethod
@@ -164,7 +165,8 @@ def test_notes_stay_in_the_history_and_mails_are_sent_again(desk: Desk, order: O
 
     send(desk, f"{PAGE}_note", order.pk, {"note-text": "Prefers the evening <b>."})
     empty = send(desk, f"{PAGE}_note", order.pk, {"note-text": ""})
-    desk.post(f"{PAGE}_mail", order.pk, mail="placed")
+    told = SentMail.objects.get(kind="order_placed")
+    desk.post(f"{PAGE}_mail", order.pk, mail=str(told.pk))
     desk.post(f"{PAGE}_mail", order.pk, mail="../x")
 
     assert "Enter the text of the note." in page_text(empty)
@@ -172,6 +174,8 @@ def test_notes_stay_in_the_history_and_mails_are_sent_again(desk: Desk, order: O
     shown = desk.open(PAGE, order.pk)
     assert "Prefers the evening <b>." in page_text(shown)
     assert "maya@example.com" in page_text(shown.select_one(".desk-timeline"))
+    assert "Order confirmation" in page_text(shown.select_one(f"form[action$='/{order.pk}/mail/']"))
+    assert ModelLogEntry.objects.filter(action="loyalink_khalti.send_mail", data__mail="order_placed").count() == 1
 
 
 def test_a_khalti_payment_is_linked_and_refunded_at_khalti(desk: Desk, house: TeaHouse, khalti: Simulator) -> None:
