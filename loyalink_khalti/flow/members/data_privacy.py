@@ -16,7 +16,7 @@ from loyalink_khalti.flow.notices.privacy import (
     erase_mails,
     erase_mails_of_member,
     mails_of_member,
-    mails_of_purchase,
+    mails_of_purchases,
 )
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
@@ -93,7 +93,8 @@ def export_personal_data(
         "member": member_id,
         "email": subject.email or _address(member_id),
         "points": {key: ledger.personal_data(site_key=key, member_id=member_id) for key in sites if member_id},
-        "mails": mails_of_member(member_id, sites) if member_id else {},
+        "mails_about_points": mails_of_member(member_id, sites) if member_id else {},
+        "mails_about_orders": mails_of_purchases(_purchases_of(subject, site_key)),
     }
     related = ("payments__flags__entries", "received_money", "refunds")
     with_all = _purchases_of(subject, site_key).prefetch_related(*related)
@@ -251,7 +252,6 @@ def _purchase_data(purchase: Purchase) -> dict[str, Any]:
         "payments": [_payment_data(payment) for payment in purchase.payments.all()],
         "received_money": [_received_data(row) for row in purchase.received_money.all()],
         "refunds": [_refund_data(refund) for refund in purchase.refunds.all()],
-        "mails": mails_of_purchase(purchase),
         **_order_data(purchase),
     }
 

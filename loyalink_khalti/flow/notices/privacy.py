@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Concat
+
 from loyalink_khalti.mail_rows import MailPreference, SentMail
 from loyalink_khalti.payments.models import Purchase
 
 
 def mails_of_member(member_id: str, site_keys: Iterable[str]) -> dict[str, Any]:
-    """Return the mails about points, and the choices, of a member by site, ready for JSON."""
+    """Return the mails about points, and the choices, of a member by site, ready for JSON; two queries for each."""
     return {
         key: {
             "choices": [_choice(row) for row in _preferences(member_id, key)],
@@ -18,15 +21,18 @@ def mails_of_member(member_id: str, site_keys: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def mails_of_purchase(purchase: Purchase) -> list[dict[str, Any]]:
-    """Return the mails about a purchase, ready for JSON."""
-    return _as_data(SentMail.objects.filter(purchase=purchase.key).exclude(purchase=""))
+def mails_of_purchases(purchases: "QuerySet[Purchase]") -> list[dict[str, Any]]:
+    """Return the mails about purchases, ready for JSON; one query."""
+    return _as_data(SentMail.objects.filter(purchase__in=_keys(purchases)))
 
 
-def erase_mails(purchases: Iterable[Purchase]) -> None:
+def erase_mails(purchases: "QuerySet[Purchase]") -> None:
     """Erase to whom the mails about purchases went, in the caller's transaction; that they were sent stays known."""
-    keys = [purchase.key for purchase in purchases]
-    SentMail.objects.filter(purchase__in=keys).exclude(sent_to="").update(sent_to="")
+    SentMail.objects.filter(purchase__in=_keys(purchases)).exclude(sent_to="").update(sent_to="")
+
+
+def _keys(purchases: "QuerySet[Purchase]") -> Any:
+    return purchases.order_by().annotate(named=Concat("shop", Value(":"), "ref")).values("named")
 
 
 def erase_mails_of_member(member_id: str, site_key: str) -> None:
@@ -44,5 +50,5 @@ def _preferences(member_id: str, site_key: str) -> Any:
 
 
 def _as_data(rows: Any) -> list[dict[str, Any]]:
-    found = rows.order_by("pk").values("kind", "sent_to", "sent_at", "times")
+    found = rows.order_by("pk").values("kind", "purchase", "sent_to", "sent_at", "times")
     return [{**each, "sent_at": each["sent_at"].isoformat() if each["sent_at"] else None} for each in found]
