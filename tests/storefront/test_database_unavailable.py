@@ -107,7 +107,7 @@ def is_unavailable_page(response: Any, payment: Payment, page: str) -> bool:
         and "no-store" in response["Cache-Control"]
         and "Your payment is safe; this page reloads automatically." in text
         and "db.internal" not in text
-        and 'class="lk-page"' in text  # no part of the host's layout
+        and "basket" not in text.casefold()  # no part of the host's layout
     )
 
 
