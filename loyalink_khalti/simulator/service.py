@@ -10,6 +10,8 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from loyalink_khalti.nepal import plain_number
+
 from .callback import return_urls
 from .database import Database
 from .faults import Faults
@@ -53,7 +55,7 @@ class Switches:
         if name not in readers:
             raise ValueError(f"no such switch: {name!r}. Switches: {', '.join(readers)}")
         try:
-            setattr(self, name, readers[name](value))
+            setattr(self, name, readers[name](plain_number(value) if isinstance(value, str) else value))
         except (TypeError, ValueError) as exc:
             raise ValueError(f"{name}: {exc}") from None
 

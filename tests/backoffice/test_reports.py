@@ -422,7 +422,7 @@ def test_an_empty_export_has_no_total(browser: Client, reader: None, site: Any) 
         ("settlement", {"days_from": "nonsense"}, "Days: Enter a valid date."),
         ("adjustments", {"reason": "whim"}, "Reason: Select a valid choice."),
         ("review", {"reason": "whim"}, "Reason: Select a valid choice."),
-        ("movement", {"breakage": 101}, "Expected breakage, percent: Ensure this value is less than"),
+        ("movement", {"breakage": 101}, "Expected breakage, percent: At most 100."),
     ],
 )
 def test_invalid_filters_refuse_the_export(

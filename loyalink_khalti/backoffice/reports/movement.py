@@ -3,7 +3,6 @@
 from datetime import date
 from typing import Any
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
@@ -14,6 +13,7 @@ from django_filters import NumberFilter
 from loyalink_khalti.loyalty import reports
 from loyalink_khalti.nepal import add_months, first_of_month, last_of_month
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.fields import WholeNumberField
 
 from .base import Figure, Report
 from .charts import Series, bar_chart
@@ -34,12 +34,15 @@ MONTHS = 12
 """Months in the table if no days are chosen, and in the chart."""
 
 
+class WholeNumberFilter(NumberFilter):
+    field_class = WholeNumberField
+
+
 class MovementFilters(DayFilters):
-    breakage = NumberFilter(
+    breakage = WholeNumberFilter(
         label=_("Expected breakage, percent"),
         help_text=_("The share of outstanding points that you expect never to be used. Ask your accountant."),
-        decimal_places=0,
-        validators=[MinValueValidator(0), MaxValueValidator(100)],
+        maximum=100,
     )
 
 

@@ -60,6 +60,18 @@ def paid(store: Store, guest: Customer, khalti: Simulator) -> Payment:
     return payment
 
 
+def test_an_order_names_its_products_in_the_language_of_who_reads_it(
+    store: Store, guest: Customer, khalti: Simulator
+) -> None:
+    """The demo's catalogue has its titles in two languages."""
+    guest.buy(store.add("Lokta paper journal, A5", "LOKTA-JOURNAL", rupees="2500.00", stock=5))
+
+    (line,) = only_purchase().frozen_cart.lines
+    for language, title in (("en", "Lokta paper journal, A5"), ("ne", "लोक्ता कागजको डायरी, ए५")):
+        with translation.override(language):
+            assert line.name == title
+
+
 def test_the_return_leads_to_the_thank_you_page_in_the_language_of_the_purchase(
     paid: Payment, guest: Customer, language: str
 ) -> None:
