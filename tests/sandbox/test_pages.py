@@ -114,7 +114,7 @@ def test_english_says_basket_where_oscar_says_cart(customer, product):
     customer.post(f"/shop/basket/add/{product.pk}/", {"quantity": 1})
     page = html(customer.get("/shop/basket/", headers={"accept-language": "en-US"}))
 
-    assert "has been added to your basket" in page
+    assert "is in your basket" in page
     assert "cart" not in page.lower()
 
 
