@@ -29,3 +29,11 @@ def points_after_order(context: RequestContext, purchase: Any) -> Any:
     if not purchase or user is None or not user.is_authenticated or purchase.earner != str(user.pk):
         return None
     return flow.points_after_order(purchase)
+
+
+@register.inclusion_tag("loyalink_khalti/elements/accept_terms_field.html", takes_context=True)
+def accept_terms_field(context: RequestContext) -> dict[str, Any]:
+    """Show the terms of the programme and a checkbox that accepts them, for a form in which customers register."""
+    request = context["request"]
+    terms = flow.program_terms(conf.site_key(request))
+    return {"terms": terms, "is_checked": request.POST.get("accept_terms") == terms.version}

@@ -16,14 +16,16 @@ def accept_terms(*, site_key: str, member_id: str, version: str) -> bool:
 
     ``version`` is that of the terms which they have read, in the active language. Return False where they had accepted
     them before. Raises ``TermsChanged`` where the terms are others by now, and ``AccountMerged`` for an account that
-    has ended, both with a sentence for the customer. Commits by itself.
+    has ended, both with a sentence for the customer. May run in the caller's transaction.
     """
     terms = program_terms(site_key)
     if terms.version != version:
         raise TermsChanged(_("The terms have changed since you opened the page. Please read them again."))
-    words = {"version": version, "language": get_language() or "", "sentences": _all_sentences(terms)}
+    words, language = _all_sentences(terms), get_language() or ""
     try:
-        return in_one_block(lambda: ledger.accept_terms(site_key=site_key, member_id=member_id, **words))  # type: ignore[arg-type]
+        return ledger.accept_terms(
+            site_key=site_key, member_id=member_id, version=version, sentences=words, language=language
+        )  # fmt: skip
     except AccountMerged as exc:
         raise AccountMerged(_merged_message()) from exc
 

@@ -1,6 +1,7 @@
 """The customer's account: the points card, the bonus for signing up, and order pages of placed orders alone."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,6 +18,7 @@ from oscar.apps.customer.views import OrderHistoryView as OscarOrderHistoryView
 from oscar.apps.customer.views import OrderLineView as OscarOrderLineView
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.errors import TermsChanged
 from loyalink_khalti.hosts.common.find_order import FindOrderView as CommonFindOrderView
 from loyalink_khalti.hosts.common.find_order import is_contact_of, typed_number
 
@@ -25,8 +27,13 @@ from .settings import SHOP
 
 
 def award_bonus_on_registration(*, request: Any, user: Any, **_signal: Any) -> None:
-    """Receive Oscar's ``user_registered``."""
-    flow.award_signup_bonus(site_key=conf.site_key(request), member_id=str(user.pk))
+    """Receive Oscar's ``user_registered``; record that the customer has accepted the terms where the form asked so."""
+    member = {"site_key": conf.site_key(request), "member_id": str(user.pk)}
+    flow.award_signup_bonus(**member)
+    version = request.POST.get("accept_terms", "")
+    if version:
+        with suppress(TermsChanged):  # the card asks again
+            flow.accept_terms(**member, version=version)
 
 
 class PointsView(PageTitleMixin, TemplateView):
