@@ -75,6 +75,11 @@ class MemberCard:
         return not self.card.merged_at and not self.card.left_at
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing has happened on the card yet: how to earn points comes first then."""
+        return self.is_active and not self.history.lines and self.history.is_newest
+
+    @property
     def has_accepted(self) -> bool:
         """Whether the member has accepted the terms of now."""
         return self.membership.terms_version == self.terms.version

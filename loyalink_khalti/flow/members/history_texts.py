@@ -21,6 +21,13 @@ ADDED = {
 A bonus of your own (``earning.MemberBonus``) has its line here; without one it is "Added by the shop".
 """
 DEDUCTED = {"correction": gettext_lazy("Correction by the shop")}
+OF_ORDERS = {
+    EntryKind.CLAW_BACK: gettext_lazy("Reversed after a refund"),
+    EntryKind.RESTORE: gettext_lazy("Returned after a refund"),
+    EntryKind.LATE_CAPTURE: EntryKind.CAPTURE.label,
+    EntryKind.RELEASE: gettext_lazy("Returned: not paid"),
+}
+"""Where a member reads more than the kind of the entry."""
 BLOCKED = {
     "asked": gettext_lazy("You have asked the shop to block your points."),
     "doubt": gettext_lazy("The shop has seen something unusual on your account and wants to check it with you."),
@@ -38,7 +45,7 @@ def history_text(line: HistoryLine) -> str:
     if line.kind == EntryKind.WRITE_OFF:
         return _("Lost points that repay a debt") if line.is_debt else _("Lost by leaving the programme")
     silent = {EntryKind.ACTIVATE: _now_available, EntryKind.REPAY: _repaid, EntryKind.FORGIVE: _forgiven}
-    return silent[line.kind](line.amount) if line.kind in silent else str(line.kind.label)
+    return silent[line.kind](line.amount) if line.kind in silent else str(OF_ORDERS.get(line.kind, line.kind.label))
 
 
 def _adjustment(line: HistoryLine) -> str:
