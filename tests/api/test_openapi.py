@@ -108,6 +108,8 @@ def make_sensible(case: Case, sita: App, payment_id: str) -> None:
         case.path_parameters = {"payment_id": payment_id}
     if case.operation.label in {"POST /quote", "POST /purchases"}:
         case.body = {"shop": "fake", "basket": basket(), "method": case.body.get("method")}
+    if case.operation.label == "POST /points/terms":
+        case.body = {"version": sita.get("/program").json()["version"]}
     if case.operation.label == "POST /purchases":
         case.body["expected_due"] = sita.post("/quote", case.body).json().get("amount_due", 0)
 

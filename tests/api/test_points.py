@@ -62,3 +62,23 @@ def test_the_rules_are_sentences_for_customers(app: App) -> None:
     assert program["rules"][0] == "You earn 1 point for every Rs 10 of products."
     assert program["rules"] == [each for section in program["sections"] for each in section["sentences"]]
     assert (program["version"], [tier["name"] for tier in program["tiers"]]) == ("1", ["Silver", "Gold", "Platinum"])
+
+
+def test_an_app_accepts_the_terms_leaves_and_joins_again(sita: App, member: str) -> None:
+    version = sita.get("/program").json()["version"]
+
+    accepted = sita.post("/points/terms", {"version": version}).json()["membership"]
+    outdated = sita.post("/points/terms", {"version": "0"})
+    left = sita.post("/points/leave", {}).json()
+    joined = sita.post("/points/terms", {"version": version}).json()
+
+    assert (accepted["status"], accepted["accepted_version"]) == ("member", version)
+    assert (outdated.status_code, outdated.json()["type"]) == (409, "urn:loyalink-khalti:problem:membership")
+    assert (left["membership"]["status"], left["available"], left["by_expiry"]) == ("left", 0, [])
+    assert (joined["membership"]["status"], joined["available"]) == ("member", 0)
+
+
+def test_a_blocked_member_reads_why(sita: App, member: str) -> None:
+    ledger.set_blocked(site_key="default", member_id=member, blocked=True, reason="asked")
+
+    assert sita.get("/points").json()["membership"]["blocked"] == "You have asked the shop to block your points."
