@@ -2,14 +2,18 @@
 
 import re
 
+from django.contrib.auth import get_user_model
+from django.test import Client
 from wagtail.models import Site
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, flow
 from loyalink_khalti.backoffice.models import LoyaltySettings
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.simulator import Simulator
 
 from .conftest import Customer, Store, new_member, only_order, payment_of, text
+
+PASSWORD = "ink-and-paper-9"
 
 
 def test_the_points_card_shows_balance_tier_and_history(store: Store, sita: Customer, khalti: Simulator) -> None:
@@ -79,7 +83,7 @@ def test_the_programmes_name_and_text_are_on_the_points_card_and_at_the_checkout
     assert "stars" not in before
     assert "Thank you for reading" in text(card)
     assert re.search(r"<h1[^>]*>\s*Lokta &lt;b&gt;stars&lt;/b&gt;", card.content.decode())
-    assert "<legend>Lokta &lt;b&gt;stars&lt;/b&gt;</legend>" in checkout.content.decode()
+    assert '<h2 id="lk-use-points-title">Lokta &lt;b&gt;stars&lt;/b&gt;</h2>' in checkout.content.decode()
 
 
 def test_a_programme_without_a_name_is_called_points(store: Store, sita: Customer) -> None:
@@ -88,7 +92,7 @@ def test_a_programme_without_a_name_is_called_points(store: Store, sita: Custome
     checkout = sita.go_to_payment()
 
     assert re.search(r"<h1[^>]*>\s*Points\s*</h1>", sita.browser.get("/shop/accounts/points/").content.decode())
-    assert "<legend>Use points</legend>" in checkout.content.decode()
+    assert '<h2 id="lk-use-points-title">Use points</h2>' in checkout.content.decode()
 
 
 def test_a_guest_is_asked_to_log_in(store: Store, guest: Customer) -> None:
@@ -114,3 +118,34 @@ def test_a_customer_whose_account_was_merged_is_told_so_and_uses_no_points_of_th
     assert "You will earn" not in checkout
     assert "1,700 points available" in others
     assert "moved to another account" not in re.sub("History.*", "", others)
+
+
+def test_registering_with_the_box_ticked_accepts_the_terms_that_the_form_has_shown(store: Store) -> None:
+    browser = Client()
+    form = browser.get("/shop/accounts/login/").content.decode()
+    shown = re.search(r'name="accept_terms" value="([^"]+)"', form)
+    assert shown is not None
+
+    accepted = {}
+    for email, ticked in (("gita@example.com", {"accept_terms": shown[1]}), ("hari@example.com", {})):
+        values = {"registration-email": email, "registration-password1": PASSWORD, "registration-password2": PASSWORD}
+        Client().post("/shop/accounts/login/", {**values, **ticked, "registration_submit": "Register"})
+        member_id = str(get_user_model().objects.get(email=email).pk)
+        accepted[email] = flow.membership(site_key="default", member_id=member_id).terms_version
+
+    assert accepted == {"gita@example.com": flow.program_terms("default").version, "hari@example.com": ""}
+
+
+def test_the_thank_you_page_has_the_new_balance_and_the_way_to_the_next_tier(
+    store: Store, sita: Customer, khalti: Simulator
+) -> None:
+    payment = payment_of(sita.buy(store.notebook, points=500))
+    khalti.pay(payment.pidx or "")
+
+    page = sita.return_from_khalti(payment)
+
+    shown = text(page)
+    assert "You have 745 points now, worth Rs 74.50." in shown
+    assert "255 more points to Gold" in shown
+    assert "245 of 500 earned" in shown
+    assert 'href="/shop/accounts/points/"' in page.content.decode()
