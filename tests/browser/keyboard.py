@@ -135,7 +135,10 @@ class Customer:
         shown = self.driver.current_url
         for entry in self.driver.get_log("browser"):
             is_the_page = entry["message"].startswith(f"{shown} ") and "Failed to load resource" in entry["message"]
-            if entry["level"] == "SEVERE" and not is_the_page:  # a page that says 404 itself is one of ours, too
+            is_icon = "/favicon.ico " in entry["message"]  # a site's own matter
+            if (
+                entry["level"] == "SEVERE" and not is_icon and not is_the_page
+            ):  # a page that says 404 itself is one of ours, too
                 yield str(entry["message"])
 
     def go(self, selector: str) -> None:

@@ -115,7 +115,9 @@ class ReceiptMixin:
 class OrderDetailView(ReceiptMixin, PlacedOnlyMixin, OscarOrderDetailView):
     """One order of the member."""
 
-    template_name: Any = "loyalink_khalti/oscar/order_detail.html"
+    def get_template_names(self) -> list[str]:
+        """Return our template; Oscar 4.2's view names its own here and ignores ``template_name``."""
+        return ["loyalink_khalti/oscar/order_detail.html"]
 
 
 class OrderLineView(PlacedOnlyMixin, OscarOrderLineView):
