@@ -153,8 +153,8 @@ def _obstacle(rules: Rules, points: Points, total: Paisa, balance: Points, minim
         return _("You have %(balance)s points.") % {"balance": formats.number(balance)}
     if points < rules.minimum_points or points % rules.increment:
         return _("You can use points in increments of %(increment)s, starting at %(minimum)s.") % {
-            "increment": rules.increment,
-            "minimum": rules.minimum_points,
+            "increment": formats.number(rules.increment),
+            "minimum": formats.number(rules.minimum_points),
         }
     left = total - ledger.points_value(rules, points)
     if left < 0:
