@@ -48,7 +48,8 @@ class StatusView(ReadOnlyPaymentView):
     referrer_policy = TokenView.referrer_policy  # a host's layout around the page may have forms
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        return render(request, "loyalink_khalti/status.html", _read(self, request, token))
+        context = _read(self, request, token)
+        return render(request, "loyalink_khalti/status.html", context | {"offer": _account_offer(request, context)})
 
 
 class StatusNewsView(ReadOnlyPaymentView):
@@ -96,6 +97,12 @@ def _read(view: ReadOnlyPaymentView, request: HttpRequest, token: str) -> dict[s
     if not was_settled:
         payment = view.payment(token)
     return _context(request, payment, outcome)
+
+
+def _account_offer(request: HttpRequest, context: dict[str, Any]) -> flow.AccountOffer | None:
+    """Return what a guest is offered on their receipt, where that is the shop's thank-you page."""
+    is_receipt = context["is_own"] and context["outcome"] == Outcome.PAID.value and not context["shop_page"]
+    return flow.offer_account(context["purchase"]) if is_receipt and not request.user.is_authenticated else None
 
 
 def _confirming(payment: Payment, outcome: Outcome) -> _Confirming:

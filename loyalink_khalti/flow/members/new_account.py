@@ -85,6 +85,15 @@ def offer_account_for(*, shop: str, ref: str) -> AccountOffer | None:
     return None if purchase is None else offer_account(purchase)
 
 
+def guest_path(purchase: Purchase) -> str:
+    """Return the page to which its order mail leads a guest; "" where there are no points to claim.
+
+    It makes an account, and leads to the claim who has one; where accounts are switched off, it is the claim itself.
+    """
+    path = claim.claim_path(purchase)
+    return _path(signing.dumps(purchase.pk, salt=_SALT)) if path and not _obstacle(purchase) else path
+
+
 def read_offer(token: str) -> AccountOffer:
     """Return the offer of a link, with its own token. Raises ``CannotClaim`` and ``InvalidClaimLink``."""
     purchase_id, is_verified = _read(token)

@@ -52,6 +52,9 @@ class PageShop:
             orders.set_received(order, paid.amount)
         return order.number
 
+    def assign_order(self, ref: str, *, member_id: str) -> None:
+        Order.objects.filter(number=ref, member_id=None).update(member_id=member_id)
+
     def record_received(self, ref: str, *, received: Paisa) -> None:
         order = orders.lock(ref)
         if not order.is_placed or order.status in {OrderStatus.CANCELLED, OrderStatus.REFUNDED}:

@@ -15,11 +15,11 @@ from loyalink_khalti.money import Points
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.simulator import Simulator
 
-from .conftest import PASSWORD, Customer, Page, Store, payment_of, text
+from .conftest import PASSWORD, Customer, Order, Page, Store, payment_of, text
 
 pytestmark = pytest.mark.money
 
-LINK = re.compile(r"http://127\.0\.0\.1:8000(/khalti/claim/\S+/)")
+LINK = re.compile(r"http://127\.0\.0\.1:8000(/khalti/(?:claim|account)/\S+/)")
 
 
 @pytest.fixture
@@ -57,16 +57,40 @@ def test_a_guest_claims_the_points_of_an_order_from_its_mail(
     assert "50 loyalty points" in message.body
     assert link[0] in message.alternatives[0][0]
 
-    asked_to_log_in = guest.browser.get(link[1])
-    assert register(guest, then=link[1])["Location"] == link[1]
-    guest.browser.post(link[1])
+    offered = guest.browser.get(link[1]).content.decode()
+    (claim,) = re.findall(r'href="(/khalti/claim/[^"]+/)"', offered)  # who has an account, or makes one of Oscar's
+    asked_to_log_in = guest.browser.get(claim)
+    assert register(guest, then=claim)["Location"] == claim
+    guest.browser.post(claim)
     second = LINK.search(str(mail.outbox[-1].body))
     assert second, mail.outbox[-1].body
     claimed = guest.browser.post(second[1])
 
-    assert (mail.outbox[-1].to, second[1] != link[1]) == ([guest.email], True)
+    assert (mail.outbox[-1].to, second[1] != claim) == ([guest.email], True)
     assert asked_to_log_in["Location"].startswith("/shop/accounts/login/?next=")
     assert "50 points are added to your account" in text(claimed)
+    assert Account.objects.get().available == 50
+    assert Order.objects.get().user == get_user_model().objects.get(email=guest.email)
+
+
+def test_a_guest_makes_an_account_on_the_thank_you_page_and_finds_the_order_in_it(
+    store: Store, guest: Customer, khalti: Simulator, claims: None
+) -> None:
+    """Its story: a password there, a click in the mail, and order and points are theirs."""
+    payment = payment_of(guest.buy(store.notebook))
+    khalti.pay(payment.pidx or "")
+    thanks = guest.return_from_khalti(payment)
+    (path,) = re.findall(r'action="(/khalti/account/[^"]+/)"', thanks.content.decode())
+
+    guest.browser.post(path, {"password": PASSWORD})
+    link = LINK.search(str(mail.outbox[-1].body))
+    assert link, mail.outbox[-1].body
+    made = guest.browser.post(link[1])
+    orders = guest.browser.get("/shop/accounts/orders/")
+
+    assert "Keep the 50 points of this order" in text(thanks)
+    assert "50 points are added to your account" in text(made)
+    assert Order.objects.get().number in text(orders)
     assert Account.objects.get().available == 50
 
 

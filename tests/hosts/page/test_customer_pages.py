@@ -248,6 +248,26 @@ def test_the_control_for_points_shows_its_figures_and_offers_the_numbers_that_fi
     assert not Order.objects.exists()
 
 
+def test_a_guest_makes_an_account_of_an_order_and_finds_it_there(house: TeaHouse, settings: SettingsWrapper) -> None:
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "GUEST_CLAIMS": True}
+    conf.ask_cache(lambda shared: shared.clear())  # who was mailed
+    client, trek = Client(), house.trek(rupees=500)
+    buy(client, trek)
+    client.post(CHECKOUT, form_of(client, payment_method="cod"))
+    order = Order.objects.get()
+    html = client.get(f"{FIND}{order.number}/").content.decode()
+    (path,) = re.findall(r'action="(/khalti/account/[^"]+/)"', html)
+
+    client.post(path, {"password": "himal-lokta-42"})
+    link = re.search(r"/khalti/account/\S+/", str(mail.outbox[-1].body))
+    assert link, mail.outbox[-1].body
+    client.post(link[0])
+
+    order.refresh_from_db()
+    assert order.member_id == client.session["_auth_user_id"]
+    assert order.number in texts(client.get("/khalti/points/"))
+
+
 def test_an_order_is_found_by_its_number_and_its_contact_and_nothing_else_is_said(house: TeaHouse) -> None:
     """W20"""
     client, other = Client(), Client()

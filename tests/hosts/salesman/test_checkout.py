@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings as SettingsWrapper
 from salesman.orders.signals import status_changed
 
-from loyalink_khalti import flow
+from loyalink_khalti import conf, flow
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.simulator import Simulator
 from tests.statements import own_statements
@@ -120,6 +120,18 @@ def test_a_client_gets_the_numbers_of_points_at_which_a_slider_stops_and_their_f
     assert maya.get("payment/khalti/points/").json()["points"] == 0
     assert steps == {"first": 100, "last": 5900, "increment": 10, "whole": 6000}
     assert rich.put("payment/khalti/points/", {"points": 5950}).json()["nearest"] == [5900, 6000]
+
+
+def test_a_guests_order_is_given_to_the_account_that_claims_it_and_to_no_second_one(
+    store: Store, guest: Customer, maya: Customer
+) -> None:
+    guest.buy(store.green, method="cod")
+    purchase, shop = only_purchase(), conf.shop("salesman")
+
+    shop.assign_order(purchase.ref, member_id=str(maya.user.pk))  # type: ignore[attr-defined]  # ports.AssignsOrders
+    shop.assign_order(purchase.ref, member_id="999")  # type: ignore[attr-defined]  # changes nothing
+
+    assert order_of(purchase).user == maya.user
 
 
 def test_chosen_points_are_never_more_than_the_basket_can_use(store: Store) -> None:
