@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 from django.core.checks import CheckMessage
-from django.http import HttpRequest
 from django.utils.translation import get_language
 
 from .money import Paisa, Points
@@ -263,30 +262,6 @@ class OpenBasket(Protocol):
         """
 
 
-class AssignsOrders(Protocol):
-    """What a Shop has besides, so that an order of a guest who has made an account is among that account's orders."""
-
-    def assign_order(self, ref: str, *, member_id: str) -> None:
-        """Give a guest's placed order to the user with the pk ``member_id``; an order of somebody else stays theirs.
-
-        Inside the flow's transaction. Of an order that was deleted there is none.
-        """
-
-
-class SellsByApi(Protocol):
-    """What a Shop has besides, so that a headless shop or an app can buy there through ``api/``."""
-
-    def open_basket(self, request: HttpRequest, wanted: Mapping[str, Any]) -> OpenBasket:
-        """Return the basket that a request means: the products, customer and delivery that ``wanted`` names.
-
-        ``wanted`` is JSON data from outside, of any shape. Raises ``InvalidDetails``, by field, for what cannot be
-        used, and ``CannotPay``.
-        """
-
-    def basket_schema(self) -> Mapping[str, Any]:
-        """Return the JSON Schema (2020-12) of ``wanted``, with a description of each field, for OpenAPI."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderForMail:
     """What an e-mail about an order says besides its receipt; all of it may be left out."""
@@ -409,6 +384,8 @@ class Shop(Protocol):
         """Yield Django check messages about how the host is installed and configured, each with an id and a hint.
 
         A host may have ``check_database`` too, about its rows, and ``mails_orders = True`` if it mails placed orders.
+        With ``assign_order(ref, *, member_id)`` it gives a guest's placed order to the account that they have made, in
+        the flow's transaction; an order of somebody else stays theirs.
         Where baskets are in this database it may have ``is_basket_changed(ref)``: whether the basket of a released
         order has other products by now. Paid after its customer has cancelled it, that order is then not placed.
         """

@@ -6,15 +6,16 @@ has agreed to. Amounts are paisa.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
+from django.http import HttpRequest
 from django.urls import reverse
 
 from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotPay
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.ports import Costs, MethodOption, OpenBasket, PaymentMethod, SellsByApi
+from loyalink_khalti.ports import Costs, MethodOption, OpenBasket, PaymentMethod
 
 from .bodies import invalid
 from .callers import Caller, secret_of
@@ -22,6 +23,20 @@ from .idempotency import AlreadyBegun, Claim, claim, first_payment
 from .problems import Kind, Problem, problem_of
 
 METHODS = tuple(PaymentMethod)
+
+
+class SellsByApi(Protocol):
+    """What a Shop has besides, so that a headless shop or an app can buy there through ``api/``."""
+
+    def open_basket(self, request: HttpRequest, wanted: Mapping[str, Any]) -> OpenBasket:
+        """Return the basket that a request means: the products, customer and delivery that ``wanted`` names.
+
+        ``wanted`` is JSON data from outside, of any shape. Raises ``InvalidDetails``, by field, for what cannot be
+        used, and ``CannotPay``.
+        """
+
+    def basket_schema(self) -> Mapping[str, Any]:
+        """Return the JSON Schema (2020-12) of ``wanted``, with a description of each field, for OpenAPI."""
 
 
 def selling_shops() -> dict[str, SellsByApi]:

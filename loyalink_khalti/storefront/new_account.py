@@ -84,7 +84,7 @@ class NewAccountView(TokenView, View):
     def _ask(self, request: HttpRequest, offer: flow.AccountOffer, token: str) -> HttpResponse:
         network = conf.client_network(request) or str(request.META.get("REMOTE_ADDR", ""))
         if wait := conf.seconds_to_wait(RateLimitItemPerMinute(PER_MINUTE), "new account", network):
-            return plain_pages.too_many(wait=wait)
+            return plain_pages.too_many(request, wait=wait)
         form = PasswordForm(request.POST, offer=offer)
         if not form.is_valid():
             return _page(request, offer=offer, form=form)
@@ -127,7 +127,7 @@ def _backend(user: Any) -> str:
 
 
 def _masked(email: str) -> str:
-    """Return an address as a hint: whoever has the link of a forwarded order mail must not read it here."""
+    """Return an address as a hint: a reader of a forwarded order mail must not find it here."""
     name, _at, domain = email.rpartition("@")
     return f"{name[:1]}…@{domain}"
 
@@ -139,7 +139,7 @@ def _logged_in(request: HttpRequest) -> HttpResponse:
 def _refusal(request: HttpRequest, exc: CannotClaim) -> HttpResponse:
     """Show the reason, and the log-in. A link that this shop never made counts as a guess."""
     if isinstance(exc, flow.InvalidClaimLink) and (wait := throttle.seconds_to_wait(request)):
-        return plain_pages.too_many(wait=wait)
+        return plain_pages.too_many(request, wait=wait)
     return _page(request, refusal=str(exc), login_url=resolve_url(settings.LOGIN_URL))
 
 

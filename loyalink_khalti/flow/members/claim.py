@@ -163,7 +163,7 @@ def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
 def assign(purchase: Purchase, *, member_id: str) -> None:
     """Give a guest's order, which is locked and not claimed, and the points that it has earned to a member.
 
-    The shop shows it among the member's orders, where it has ``ports.AssignsOrders``.
+    The shop shows it among the member's orders, where it has ``assign_order``.
     """
     purchase.claimed_by, purchase.claimed_at = member_id, database_now()
     purchase.save(update_fields=["claimed_by", "claimed_at"])

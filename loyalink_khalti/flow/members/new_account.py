@@ -1,6 +1,6 @@
 """A guest makes an account from an order: a password, and a click in a mail to the order's address.
 
-Nothing is created before that click, so nobody can take an address that is not theirs; whether it has an account
+Nothing is created before that click, so no one can take an address that is not theirs; whether it has an account
 already is said in that mail alone. A password typed before the click counts only in the browser in which it was typed.
 The account gets the order, and the points that it earned. The link of the order mail proves nothing, as in ``claim``.
 """
@@ -34,7 +34,7 @@ from .signup_bonus import award_signup_bonus
 MAIL_INTERVAL = timedelta(minutes=10)
 """The least time between two of these mails to one address."""
 MAILS_PER_DAY = 5
-"""How many of them one address gets in a day, whoever asks."""
+"""How many of them one address gets in a day, for whichever order."""
 _HERE = "loyalink_khalti.flow.members.new_account"
 _SALT, _VERIFIED_SALT = _HERE, f"{_HERE}.verified"
 _TEMPLATE = "loyalink_khalti/mail/new_account"
@@ -83,15 +83,6 @@ def offer_account_for(*, shop: str, ref: str) -> AccountOffer | None:
         return None
     purchase = Purchase.objects.filter(shop=shop, ref=ref).first()
     return None if purchase is None else offer_account(purchase)
-
-
-def guest_path(purchase: Purchase) -> str:
-    """Return the page to which its order mail leads a guest; "" where there are no points to claim.
-
-    It makes an account, and leads to the claim who has one; where accounts are switched off, it is the claim itself.
-    """
-    path = claim.claim_path(purchase)
-    return _path(signing.dumps(purchase.pk, salt=_SALT)) if path and not _obstacle(purchase) else path
 
 
 def read_offer(token: str) -> AccountOffer:

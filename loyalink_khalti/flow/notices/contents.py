@@ -15,8 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
-from loyalink_khalti.flow.members.claim import claimable_points
-from loyalink_khalti.flow.members.new_account import guest_path
+from loyalink_khalti.flow.members.claim import claim_path, claimable_points
 from loyalink_khalti.flow.members.new_account import offer_account
 from loyalink_khalti.flow.program.terms import TierTerms, program_tiers
 from loyalink_khalti.flow.receipts.receipt import Receipt

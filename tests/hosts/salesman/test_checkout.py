@@ -128,7 +128,7 @@ def test_a_guests_order_is_given_to_the_account_that_claims_it_and_to_no_second_
     guest.buy(store.green, method="cod")
     purchase, shop = only_purchase(), conf.shop("salesman")
 
-    shop.assign_order(purchase.ref, member_id=str(maya.user.pk))  # type: ignore[attr-defined]  # ports.AssignsOrders
+    shop.assign_order(purchase.ref, member_id=str(maya.user.pk))  # type: ignore[attr-defined]
     shop.assign_order(purchase.ref, member_id="999")  # type: ignore[attr-defined]  # changes nothing
 
     assert order_of(purchase).user == maya.user
