@@ -29,9 +29,11 @@ class CheckoutConfig(OscarCheckoutConfig):
 
     def ready(self) -> None:
         super().ready()
-        from . import checkout, payment_page
+        from . import checkout, payment_page, pickup
 
         _connect()
+        _use(self, "shipping_address_view", pickup.ShippingAddressView)
+        _use(self, "shipping_method_view", pickup.ShippingMethodView)
         _use(self, "payment_method_view", payment_page.PaymentMethodView)
         _use(self, "payment_details_view", checkout.PaymentDetailsView)
         _use(self, "thankyou_view", checkout.ThankYouView)

@@ -29,6 +29,7 @@ from loyalink_khalti import flow, outbox
 from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.payments.models import Purchase
 
+from . import pickup
 from .settings import SHOP
 
 log = logging.getLogger(__name__)
@@ -188,7 +189,7 @@ def order_placed(number: str) -> None:
         return
     view = details_view()()
     for address in (order.shipping_address, order.billing_address):
-        if order.user and address:
+        if order.user and pickup.has_place(address):
             view.update_address_book(order.user, address)
     creator = get_class("order.utils", "OrderCreator")()
     _send(order_placed_signal, creator, order=order, user=order.user or AnonymousUser())

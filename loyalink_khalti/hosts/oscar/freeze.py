@@ -26,7 +26,7 @@ from loyalink_khalti.hosts.common.titles import other_titles
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Cart, Costs, Customer, Line, MethodOption, PaymentMethod
 
-from . import events, pricing, reservations
+from . import events, pickup, pricing, reservations
 from .settings import SHOP, options
 
 NEPAL = 977
@@ -90,6 +90,8 @@ class Freeze:
         submission = self._submission(basket)
         if submission["shipping_method"] is None:
             raise CannotPay(_("Please choose a delivery method."))
+        if not pickup.can_deliver(submission):
+            raise CannotPay(_("Please enter the address for the delivery."))
         costs = self._price(submission)
         vouchers = reservations.check_promotions(basket, self.request.user)
         order = self._create_order(submission)
