@@ -146,6 +146,6 @@ def test_the_thank_you_page_has_the_new_balance_and_the_way_to_the_next_tier(
 
     shown = text(page)
     assert "You have 745 points now, worth Rs 74.50." in shown
-    assert "255 more points to Gold" in shown
-    assert "245 of 500 earned" in shown
+    assert "455 more points to Gold" in shown
+    assert "45 of 500 earned" in shown
     assert 'href="/shop/accounts/points/"' in page.content.decode()
