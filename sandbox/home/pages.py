@@ -9,10 +9,22 @@ from oscar.core.loading import get_model
 from wagtail.images import get_image_model
 from wagtail.models import Collection, Locale, Page, Site
 
+from loyalink_khalti.backoffice.models import ShopDetails
 from sandbox.demo import catalogue
 from sandbox.shop.products import picture
 
 from .models import HomePage, TermsPage
+
+SHOP_DETAILS = {
+    "address": "Asan Tole 27, Kathmandu",
+    "phone": "01-5970000",
+    "email": "namaste@saraswati.example",
+    "registration_kind": "pan",
+    "registration_number": "301234567",
+    "bank_details": "Himalaya Demo Bank, Asan\nSaraswati Stationery\n01 2345 6789 0001",
+    "pickup_place": "Asan Tole 27, Kathmandu",
+    "pickup_hours": "Sunday to Friday, 10 am to 7 pm. Ready two hours after your order.",
+}
 
 PROMOS = [
     {
@@ -46,7 +58,13 @@ def load() -> None:
     home = root.add_child(instance=_home(locale))
     home.add_child(instance=_terms(locale))
     _site(home)
+    _shop_details()
     _remove_welcome(root)
+
+
+def _shop_details() -> None:
+    """Set what receipts and mails say of the shop."""
+    ShopDetails.objects.update_or_create(site=Site.objects.get(is_default_site=True), defaults=SHOP_DETAILS)
 
 
 def update_address() -> None:
