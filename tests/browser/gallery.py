@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox.mail import Mail, read
+from loyalink_khalti import conf, flow
 from tests.browser.conftest import LANGUAGES, PICTURES
 from tests.browser.keyboard import Customer, take_picture
+from tests.stories.running_store import Store
 
 FOLDER = PICTURES / "gallery"
 PAGE = PICTURES.parent / "gallery.md"
@@ -30,30 +31,15 @@ def file_of(group: str, name: str, language: str) -> Path:
     return FOLDER / f"{group}-{name}-{language}.webp"
 
 
-def take_mails(customer: Customer, folder: Path, language: str) -> None:
-    """Take a picture of the newest mail of each kind that the store has sent to customers in ``language``."""
-    for name, mail in sorted(_mails(folder, language).items()):
-        page = folder / f"{name}.html"
+def take_mails(customer: Customer, store: Store, language: str) -> None:
+    """Take a picture of an example of each kind of mail."""
+    with store.in_this_process():
+        mails = {kind: flow.sample_mail(kind, site_key=conf.site_key(), language=language) for kind in flow.MailKind}
+    for kind, mail in mails.items():
+        page = store.folder / f"{kind}.html"
         page.write_text(mail.html)
         customer.driver.get(page.as_uri())
-        take_picture(customer.driver, file_of("mail", name, language))
-        page.unlink()
-
-
-def _mails(folder: Path, language: str) -> dict[str, Mail]:
-    found = {}
-    for file in sorted(folder.glob("*.eml")):
-        mail = read(file)
-        if mail.html and f'lang="{language}"' in mail.html:
-            found[_kind(file)] = mail
-    return found
-
-
-def _kind(file: Path) -> str:
-    for line in file.read_text(errors="replace").splitlines():
-        if line.lower().startswith("x-loyalink-kind:"):
-            return line.partition(":")[2].strip().replace("_", "-")
-    return "order-placed"
+        take_picture(customer.driver, file_of("mail", kind.replace("_", "-"), language))
 
 
 def _pictures(group: str) -> Iterator[str]:

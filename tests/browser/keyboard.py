@@ -86,7 +86,7 @@ class Customer:
         self.shop = shop
         self.faults: list[str] = []
         self.pictures: Callable[[str], Path] | None = None
-        """Where the picture of a page goes, in a run that takes pictures."""
+        """Where the picture of a page goes, in a run that only takes pictures."""
         self._scripts = scripts
         self._looked_at: set[str] = set()
 
@@ -109,17 +109,15 @@ class Customer:
         if name in self._looked_at:
             return
         self._looked_at.add(name)
-        self._take_picture(name)
+        if self.pictures:
+            take_picture(self.driver, self.pictures(name))
+            return
         if wider := self.driver.execute_script(WIDER):
             self._add(f"{name}: {wider}")
         self._add(*(f"{name}: {fault}" for fault in (*self._log(), *self._axe())))
 
     def _add(self, *faults: str) -> None:
         self.faults += [fault for fault in dict.fromkeys(faults) if fault not in self.faults]
-
-    def _take_picture(self, name: str) -> None:
-        if self.pictures:
-            take_picture(self.driver, self.pictures(name))
 
     def _axe(self) -> list[str]:
         if self._scripts:

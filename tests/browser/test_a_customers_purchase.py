@@ -41,11 +41,14 @@ def test_a_member_buys_a_page_by_keyboard_and_axe_finds_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("language", "width", "scripts"), [("en", 390, True)])
-def test_a_site_with_a_dark_scheme_can_be_read_in_the_dark(
-    customer_at: Callable[[str], Customer], treks: str, language: str
+@pytest.mark.parametrize(
+    "preference", [("prefers-color-scheme", "dark"), ("forced-colors", "active")], ids=["dark", "contrast-theme"]
+)
+def test_a_site_with_a_dark_scheme_can_be_read_in_the_dark_and_with_forced_colours(
+    customer_at: Callable[[str], Customer], treks: str, language: str, preference: tuple[str, str]
 ) -> None:
     customer = customer_at(treks)
-    customer.prefer("prefers-color-scheme", "dark")
+    customer.prefer(*preference)
 
     buy_pages(customer, language)
 

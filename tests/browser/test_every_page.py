@@ -53,7 +53,7 @@ def test_the_gallery_has_every_page_and_mail(
         customer.open(scene.path)
         customer.look(scene.name)
     buy_pages(pages, language)
-    gallery.take_mails(customer, store.folder / "mail", language)
+    gallery.take_mails(customer, store, language)
 
     gallery.write_page()
     assert gallery.missing(language) == []

@@ -20,6 +20,13 @@ TINTS = {"accent": 0.08, "good": 0.1, "warn": 0.1, "bad": 0.1, "ink": 0.07}
 """What share of a colour the backgrounds ``--lk-tint…`` have."""
 
 
+TEMPLATES = Path(apps.get_app_config("loyalink_khalti").path, "templates")
+NOT_FOR_CUSTOMERS = ("/backoffice/", "/dashboard/", "/mail/", "_mail.html", "/staff/", "/desk/")
+INLINE = re.compile(
+    r"""\sstyle=|<style\b|\son[a-z]+\s*=\s*["']|<script(?![^>]*\bsrc=)[^>]*>|javascript:""", re.IGNORECASE
+)
+
+
 def values(scheme: int) -> dict[str, str]:
     """Return the colours of the light (0) or the dark scheme (1), as a browser sees them without a shop's colour."""
     tokens = (STATIC / "tokens.css").read_text()
@@ -110,3 +117,13 @@ def test_an_unknown_scheme_is_named_by_the_checks(settings) -> None:
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "COLOUR_SCHEME": "night"}
 
     assert "COLOUR_SCHEME" in dict(conf.wrong_types())
+
+
+def test_no_page_for_customers_needs_more_than_a_strict_policy_allows() -> None:
+    """``script-src 'self'; style-src 'self'``: nothing inline. Mails are styled inline."""
+    shown = [path for path in TEMPLATES.rglob("*.html") if not any(part in str(path) for part in NOT_FOR_CUSTOMERS)]
+
+    inline = {path.name: found for path in shown if (found := INLINE.findall(path.read_text()))}
+
+    assert len(shown) > 80
+    assert inline == {}
