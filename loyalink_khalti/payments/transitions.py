@@ -302,7 +302,7 @@ def has_bought_since(purchase: Purchase) -> bool:
     if purchase.browser_session:
         whose |= Q(browser_session=purchase.browser_session)
     if not whose:
-        return True  # nobody knows whose it is
+        return True  # it is not known whose it is
     others = Purchase.objects.filter(whose).exclude(pk=purchase.pk)
     since = Q(state=PurchaseState.PLACED, placed_at__gte=purchase.created_at)
     return others.filter(Q(state=PurchaseState.OPEN) | since).exists()

@@ -78,7 +78,7 @@ traffic_reconciler = TrafficReconciler()
 class PendingPaymentMiddleware:
     """Put "Payment of Rs … pending: Continue | Start again" at the top of HTML pages, after their skip links.
 
-    Also that a payment has arrived which the shop is reviewing, so that nobody pays for the same products twice.
+    Also that a payment has arrived which the shop is reviewing, so that no one pays for the same products twice.
 
     List it last in MIDDLEWARE, after sessions, authentication and CSRF. A page that renders
     ``{% loyalink_pending_payment %}`` itself keeps its own place for the bar. A browser without a session costs no

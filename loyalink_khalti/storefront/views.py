@@ -27,7 +27,7 @@ from .middleware import Returned, claim_of
 from .pages import AppRedirect, PaymentView, ReadOnlyPaymentView, address_in_app, next_page
 
 JUST_OPENED = timedelta(minutes=1)
-"""How long after Khalti has opened its page nobody can have paid there unseen."""
+"""How long after Khalti has opened its page a customer cannot have paid there unseen."""
 
 
 def not_found(_request: HttpRequest) -> NoReturn:
@@ -126,7 +126,7 @@ class CancelView(PaymentView):
 
 
 def _is_just_opened(payment: Payment) -> bool:
-    """Return whether Khalti has only just opened its page, and nobody has looked up what became of it."""
+    """Return whether Khalti has only just opened its page, and no lookup has said what became of it."""
     opened = payment.initiated_at
     return opened is not None and payment.last_lookup_at is None and time_of(payment) - opened < JUST_OPENED
 

@@ -10,7 +10,7 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
-from loyalink_khalti import flow
+from loyalink_khalti import conf, flow
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.testing import FakeShop
@@ -178,6 +178,32 @@ def test_the_claim_pages_forbid_them_too(sita: Client, client: Client, shop: Fak
     assert [answer.status_code for answer in answers] == [200, 400, 302]
     assert [is_protected(answer) for answer in answers] == [True] * 3
     assert {answer["Referrer-Policy"] for answer in answers} == {"same-origin"}
+
+
+def test_the_policy_names_the_server_of_static_files_or_is_the_settings_own(settings: Any) -> None:
+    """K06"""
+    settings.STATIC_URL, settings.MEDIA_URL = "https://cdn.example/static/", "/media/"
+    strict = conf.content_security_policy()
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "CONTENT_SECURITY_POLICY": "default-src https:"}
+
+    assert "script-src 'self' https://cdn.example; style-src 'self' https://cdn.example;" in strict
+    assert "unsafe-inline" not in strict
+    assert conf.content_security_policy() == "default-src https:"
+
+
+def test_a_plain_page_is_shown_even_where_the_sites_version_of_it_fails(
+    client: Client, settings: Any, tmp_path: Any
+) -> None:
+    """C20"""
+    (tmp_path / "loyalink_khalti").mkdir()
+    (tmp_path / "loyalink_khalti" / "plain.html").write_text("{% include 'no-such-page.html' %}")
+    branded = open_page(client, "status")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    bare = open_page(client, "status")
+
+    assert (branded.status_code, bare.status_code) == (404, 404)
+    assert 'class="brand"' in branded.content.decode()
+    assert "<h1>Payment not found</h1>" in bare.content.decode()
 
 
 def test_a_policy_of_the_hosts_own_is_not_replaced(payment: Payment, settings: Any) -> None:

@@ -65,7 +65,7 @@ class TooManyAttempts(CannotPay):
 def unfinished_payments(*, tokens: Sequence[str] = (), member_id: str | None = None) -> list[Payment]:
     """Return the live payments of a browser session or a member, and those under review; newest first, one query.
 
-    Under review: money has arrived within `REVIEWED_FOR`, no order is placed for it, and nobody refunds it.
+    Under review: money has arrived within `REVIEWED_FOR`, no order is placed for it, and no refund is under way.
     """
     mine = Q()
     if tokens:
