@@ -4,7 +4,7 @@
 
     body = StreamField([("terms", ProgramTermsBlock()), ("tiers", TiersBlock())])
 
-They show what the rules of the page's site say now: nobody has to write it a second time. Each renders the template
+They show what the rules of the page's site say now, so that no text by hand can differ. Each renders the template
 tag of its name, whose element a site overrides.
 """
 
