@@ -195,6 +195,19 @@ class Customer:
     def keys(self, keys: str) -> None:
         ActionChains(self.driver).send_keys(keys).perform()
 
+    @property
+    def has_scripts(self) -> bool:
+        return self._scripts
+
+    def until_shows(self, selector: str, *texts: str) -> None:
+        """Wait until the first such element begins with one of these texts."""
+
+        def shows(driver: Chrome) -> bool:
+            found = driver.find_elements(By.CSS_SELECTOR, selector)
+            return bool(found) and found[0].text.startswith(texts)
+
+        WebDriverWait(self.driver, TIMEOUT, 0.05).until(shows)
+
     def has(self, selector: str) -> bool:
         return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
 
