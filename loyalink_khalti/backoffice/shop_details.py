@@ -3,11 +3,14 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
-from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList
+from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel
 
+from loyalink_khalti import flow
 from loyalink_khalti.colours import READABLE, WHITE, contrast, is_colour
 from loyalink_khalti.staff.fields import WholeNumberField
 
@@ -37,6 +40,22 @@ def check_logo(logo: Any) -> None:
 class ShopDetailsForm(WagtailAdminModelForm):
     """What editors set about their shop."""
 
+    mails_on = forms.MultipleChoiceField(
+        label=_("E-mails that are sent"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["mails_on"]
+        field.choices = [(kind.value, label) for kind, label in flow.MAIL_LABELS.items()]
+        off = set(self.instance.mails_off or ())
+        field.initial = [kind.value for kind in flow.MailKind if kind.value not in off]
+
+    def save(self, commit: bool = True) -> Any:
+        on = set(self.cleaned_data["mails_on"])
+        self.instance.mails_off = [kind.value for kind in flow.MailKind if kind.value not in on]
+        return super().save(commit)
+
     transfer_days = WholeNumberField(label=_("Days for a transfer"), maximum=LONGEST_TRANSFER)
 
     def clean_colour(self) -> str:
@@ -58,6 +77,32 @@ class ShopDetailsForm(WagtailAdminModelForm):
             name = "registration_number" if kind else "registration_kind"
             self.add_error(name, _("Give both, the kind of number and the number, or neither."))
         return cleaned
+
+
+class MailsPanel(Panel):
+    """Each kind of mail: whether it is sent, when, and how it looks."""
+
+    def clean_name(self) -> str:
+        return "mails"
+
+    class BoundPanel(Panel.BoundPanel):
+        template_name = "loyalink_khalti/backoffice/settings/mails.html"
+
+        def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
+            context: dict[str, Any] = super().get_context_data(parent_context)
+            chosen = set(self.form["mails_on"].value() or ())
+            rows = [
+                {
+                    "kind": kind.value,
+                    "label": label,
+                    "occasion": flow.MAIL_OCCASIONS[kind],
+                    "is_on": kind.value in chosen,
+                    "is_loyalty": kind in flow.LOYALTY_MAILS,
+                    "url": reverse("loyalink_khalti_mail_preview", args=[self.instance.site_id, kind.value]),
+                }
+                for kind, label in flow.MAIL_LABELS.items()
+            ]
+            return {**context, "rows": rows, "languages": settings.LANGUAGES}
 
 
 _LINES = forms.Textarea(attrs={"rows": 3})
@@ -108,7 +153,10 @@ SHOP_PANELS = ObjectList(
             icon="home",
         ),
         MultiFieldPanel(
-            [FieldPanel("mail_footer", widget=_LINES, help_text=_("The last lines of every e-mail to a customer."))],
+            [
+                FieldPanel("mail_footer", widget=_LINES, help_text=_("The last lines of every e-mail to a customer.")),
+                MailsPanel(heading=_("E-mails that are sent")),
+            ],
             heading=_("E-mails"),
             icon="mail",
         ),

@@ -8,6 +8,7 @@ from loyalink_khalti import conf
 
 from .campaigns import views as campaigns
 from .campaigns.listing import CampaignsView
+from .mail_preview import MailPreview
 from .members.adjust import AdjustView
 from .members.block import BlockView
 from .members.check_now import CheckNowView
@@ -15,7 +16,7 @@ from .members.listing import MembersView
 from .members.merge import MergeView
 from .members.page import MemberPage
 from .members.personal_data import EraseView, ExportView
-from .models import KhaltiSettings, LoyaltySettings
+from .models import KhaltiSettings, LoyaltySettings, ShopDetails
 from .payments.listing import PaymentsView
 from .payments.mails import MailView
 from .payments.missing_order import MissingOrderView
@@ -104,12 +105,14 @@ def campaigns_urls() -> list[URLPattern]:
 
 def settings_urls() -> list[URLPattern]:
     """The pages beside Wagtail's own pages of the settings, for each site."""
-    khalti, loyalty = (
-        {"app_name": m._meta.app_label, "model_name": m._meta.model_name} for m in (KhaltiSettings, LoyaltySettings)
+    khalti, loyalty, details = (
+        {"app_name": m._meta.app_label, "model_name": m._meta.model_name}
+        for m in (KhaltiSettings, LoyaltySettings, ShopDetails)
     )
     return [
         path("khalti/<int:pk>/test-key/", TestKeyView.as_view(), khalti, name="loyalink_khalti_test_key"),
         path(
             "khalti/<int:pk>/rules-example/", RulesExampleView.as_view(), loyalty, name="loyalink_khalti_rules_example"
         ),
+        path("khalti/<int:pk>/mail/<slug:kind>/", MailPreview.as_view(), details, name="loyalink_khalti_mail_preview"),
     ]

@@ -171,11 +171,13 @@ from loyalink_khalti.flow.notices.kinds import LABELS as MAIL_LABELS
 from loyalink_khalti.flow.notices.kinds import LOYALTY as LOYALTY_MAILS
 from loyalink_khalti.flow.notices.kinds import OCCASIONS as MAIL_OCCASIONS
 from loyalink_khalti.flow.notices.kinds import MailKind
+from loyalink_khalti.flow.notices.mailing import send_sample_mail
 from loyalink_khalti.flow.notices.posting import order_placed as tell_order_placed
 from loyalink_khalti.flow.notices.posting import order_shipped
 from loyalink_khalti.flow.notices.posting import points_activated as tell_points_activated
 from loyalink_khalti.flow.notices.posting import tier_reached as tell_tier_reached
 from loyalink_khalti.flow.notices.recipients import remember_language
+from loyalink_khalti.flow.notices.samples import sample_mail
 from loyalink_khalti.flow.notices.unsubscribing import (
     InvalidMailLink,
     MailSubscription,
@@ -387,9 +389,11 @@ __all__ = [
     "reverse_refund",
     "run_audit",
     "run_points",
+    "sample_mail",
     "schedule_digest",
     "self_dealing_obstacle",
     "send_mail_again",
+    "send_sample_mail",
     "send_test_mail",
     "set_blocked",
     "shortage_message",

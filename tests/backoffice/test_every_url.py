@@ -55,6 +55,8 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_payments_results": STAFF,
     "loyalink_khalti_payment": STAFF,
     "loyalink_khalti_payment_refresh": STAFF,
+    "loyalink_khalti_payment_mail": STAFF,
+    "loyalink_khalti_mail_preview": EDITORS,
     "loyalink_khalti_payment_refund": STAFF,
     "loyalink_khalti_payment_record_refund": STAFF,
     "loyalink_khalti_refund_reverse": STAFF,

@@ -4,12 +4,14 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
 from wagtail.models import Site
 
-from loyalink_khalti import conf
+from loyalink_khalti import conf, flow
 from loyalink_khalti.backoffice.models import ShopDetails
 from tests.backoffice.staff import Desk, staff_user
 
@@ -24,7 +26,8 @@ def media(settings: Any, tmp_path: Any) -> None:
 
 
 def save(**values: Any) -> Any:
-    editor = Desk(staff_user("gita", is_superuser=True))
+    known = User.objects.filter(username="gita").first()
+    editor = Desk(known or staff_user("gita", is_superuser=True))
     url = reverse("wagtailsettings:edit", args=("loyalink_khalti", "shopdetails", Site.objects.get().pk))
     assert editor.client.get(url).status_code == 200
     return editor.client.post(url, FORM | values, follow=True)
@@ -50,3 +53,39 @@ def test_what_customers_could_not_read_or_see_is_refused(media: None) -> None:
 
     assert set(response.context["form"].errors) == {"colour", "logo", "registration_number"}
     assert not ShopDetails.objects.filter(shop_name="Saraswati Books").exists()
+
+
+def test_an_editor_switches_mails_off_and_on_again(media: None) -> None:
+    kinds = [kind.value for kind in flow.MailKind]
+
+    save(mails_on=[kind for kind in kinds if kind != "points_adjusted"])
+    assert conf.shop_details("default").mails_off == {"points_adjusted"}
+
+    save(mails_on=kinds)
+    assert conf.shop_details("default").mails_off == frozenset()
+
+
+@pytest.mark.parametrize("kind", list(flow.MailKind))
+def test_every_mail_can_be_looked_at_in_every_language(kind: flow.MailKind, media: None) -> None:
+    save(mails_on=[], mail_footer="Open from ten to five", colour="#0b6e4f")
+    desk = Desk(staff_user("hari", is_superuser=True))
+    url = reverse("loyalink_khalti_mail_preview", args=[Site.objects.get().pk, kind])
+
+    page = desk.client.get(url, {"language": "ne"})
+    html = desk.client.get(url, {"language": "ne", "html": ""}).content.decode()
+
+    assert page.context["mail"].subject in page.content.decode()
+    assert 'lang="ne"' in html
+    assert ("Open from ten to five" in html, "#0b6e4f" in html, "<script" in html) == (True, True, False)
+    assert html.count(" href=") - html.count("mailto:") <= 5
+
+
+def test_an_example_is_sent_to_who_looks_at_it(media: None) -> None:
+    desk = Desk(staff_user("hari", is_superuser=True))
+    url = reverse("loyalink_khalti_mail_preview", args=[Site.objects.get().pk, "order_refunded"])
+
+    desk.client.post(url)
+    unknown = desk.client.get(reverse("loyalink_khalti_mail_preview", args=[Site.objects.get().pk, "nonsense"]))
+
+    assert [message.subject for message in mail.outbox] == ["Refund of your order SS-100042"]
+    assert unknown.status_code == 404

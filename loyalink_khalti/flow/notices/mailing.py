@@ -1,5 +1,6 @@
 """Render a mail from its templates and send it: by the host's ways where it has any, else by Django's mail."""
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, cast
@@ -20,6 +21,7 @@ from .recipients import Recipient
 from .unsubscribing import unsubscribe_url
 
 _FOLDER = "loyalink_khalti/mail"
+_RUPEES = re.compile(r"(Rs|रु) (?=[0-9०-९])")
 
 
 def send(row: SentMail, purchase: Purchase | None, recipient: Recipient) -> bool:
@@ -47,7 +49,14 @@ def render(kind: MailKind, context: Mapping[str, Any], *, shop: str = "") -> Mai
 
     subject = " ".join(text_of("_subject.txt").split())
     values["subject"] = subject
-    return Mail(kind=kind, subject=subject, text=_tidy(text_of(".txt")), html=text_of(".html"), context=values)
+    return Mail(
+        kind=kind, subject=subject, text=_tidy(text_of(".txt")), html=_unbroken(text_of(".html")), context=values
+    )
+
+
+def _unbroken(html: str) -> str:
+    """Return HTML in which no line ends between "Rs" and its number."""
+    return _RUPEES.sub("\\1\u00a0", html)
 
 
 def _tidy(text: str) -> str:
@@ -91,4 +100,11 @@ def send_apart(template: str, context: Mapping[str, Any], *, site_key: str, to: 
     values["subject"] = subject
     message = EmailMultiAlternatives(subject, _tidy(render_to_string(f"{template}.txt", values)), to=[to])
     message.attach_alternative(render_to_string(f"{template}.html", values), "text/html")
+    message.send()
+
+
+def send_sample_mail(mail: Mail, *, to: str) -> None:
+    """Send an example of a mail to a member of staff."""
+    message = EmailMultiAlternatives(mail.subject, mail.text, to=[to])
+    message.attach_alternative(mail.html, "text/html")
     message.send()
