@@ -79,7 +79,11 @@ def _logged_in(user: Any, request: Any = None, **_signal: Any) -> None:
     """Remember the language in which a customer uses the shop, for mails about points; after the response."""
     from loyalink_khalti import conf, flow
 
-    if not getattr(request, "META", None) or len(settings.LANGUAGES) < 2 or not (language := get_language()):
+    if (
+        "SERVER_NAME" not in getattr(request, "META", ())
+        or len(settings.LANGUAGES) < 2
+        or not (language := get_language())
+    ):
         return
     try:
         site_key = conf.site_key(request)

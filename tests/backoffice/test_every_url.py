@@ -124,6 +124,7 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
     ids: dict[str, tuple[Any, ...]] = {
         "loyalink_khalti_test_key": (site,),
         "loyalink_khalti_rules_example": (site,),
+        "loyalink_khalti_mail_preview": (site, "order_refunded"),
         "loyalink_khalti_flag_resolve": (Flag.objects.get().pk,),
         "loyalink_khalti_release": (waiting.purchase_id,),
         "loyalink_khalti_missing_order": (waiting.purchase_id,),
