@@ -45,7 +45,7 @@ def digits(text: object) -> str:
 def day(value: date) -> str:
     """Return a date: ``1 December 2026``, ``15 Mangsir 2083``, or one with the other in brackets.
 
-    Of a datetime it is the day in Nepal. A day whose date in the Bikram Sambat nobody knows yet has the other alone.
+    Of a datetime it is the day in Nepal. A day whose date in the Bikram Sambat is not known yet has the other alone.
     """
     if isinstance(value, datetime):
         value = nepal.day_of(value)

@@ -26,7 +26,7 @@ from loyalink_khalti.storefront.receipts import pdf_path
 from loyalink_khalti.token_pages import brand
 
 PAISA = Decimal("0.01")
-EMPTY = (None, "")
+EMPTY: tuple[Any, ...] = (None, "")
 """Nothing, and what Django makes of a variable that a template does not have."""
 register = template.Library()
 

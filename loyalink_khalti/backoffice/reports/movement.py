@@ -35,7 +35,7 @@ MONTHS = 12
 
 
 class WholeNumberFilter(NumberFilter):
-    field_class = WholeNumberField
+    field_class: Any = WholeNumberField
 
 
 class MovementFilters(DayFilters):

@@ -1,6 +1,7 @@
 """The title of a product in every language of the shop, to be stored with an order."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import global_settings, settings
 from django.utils.translation import get_language, override
@@ -12,7 +13,8 @@ def other_titles(read: Callable[[], object]) -> dict[str, str]:
     For a host whose titles follow the active language: django-modeltranslation, gettext. The languages are those of
     ``LANGUAGES``, if the site has set them.
     """
-    if settings.LANGUAGES == global_settings.LANGUAGES:  # Django's own, a hundred of them
+    default: Any = global_settings.LANGUAGES
+    if default == settings.LANGUAGES:  # Django's own, a hundred of them
         return {}
     now, found = str(read()), {}
     for code, _name in settings.LANGUAGES:
