@@ -26,8 +26,9 @@ _RUPEES = re.compile(r"(Rs|रु) (?=[0-9०-९])")
 
 def send(row: SentMail, purchase: Purchase | None, recipient: Recipient) -> bool:
     """Send the mail of a row; return False where the shop sends its own, or the order does not exist any more."""
-    kind, host = MailKind(row.kind), _host(purchase)
-    if host is not None and host.mails_itself(kind):
+    kind, shop = MailKind(row.kind), _shop(purchase)
+    host = cast(MailsOrders, shop) if hasattr(shop, "order_for_mail") else None
+    if host.mails_itself(kind) if host is not None else _mails_by_itself(shop, kind):
         return False
     with translation.override(recipient.language):
         context = contents.of(row, purchase, recipient, host)
@@ -37,6 +38,15 @@ def send(row: SentMail, purchase: Purchase | None, recipient: Recipient) -> bool
         if host is None or purchase is None or not host.send_mail(purchase.ref, mail, to=recipient.address):
             _send(mail, row, to=recipient.address)
     return True
+
+
+def _shop(purchase: Purchase | None) -> Any:
+    return conf.shops().get(purchase.shop) if purchase is not None else None
+
+
+def _mails_by_itself(shop: Any, kind: MailKind) -> bool:
+    """Return whether a shop that knows nothing of these mails says that it mails placed orders itself."""
+    return kind is MailKind.ORDER_PLACED and bool(getattr(shop, "mails_orders", False))
 
 
 def render(kind: MailKind, context: Mapping[str, Any], *, shop: str = "") -> Mail:
@@ -86,11 +96,6 @@ def _message_id(row: SentMail) -> str:
     """Return the same id for each delivery of one mail, and another for each time that staff send it again."""
     host = urlsplit(conf.site_url(row.site_key)).hostname or "localhost"
     return f"<{sha256(f'{row.key}:{row.times}'.encode()).hexdigest()[:32]}@{host}>"
-
-
-def _host(purchase: Purchase | None) -> MailsOrders | None:
-    shop = conf.shops().get(purchase.shop) if purchase is not None else None
-    return cast(MailsOrders, shop) if hasattr(shop, "order_for_mail") else None
 
 
 def send_apart(template: str, context: Mapping[str, Any], *, site_key: str, to: str) -> None:
