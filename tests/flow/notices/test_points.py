@@ -1,6 +1,7 @@
 """What a member is told of points: earned, adjusted, a tier reached, and that they can do without these mails."""
 
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Rules, Tier
 from loyalink_khalti.mail_rows import Result, SentMail
+from loyalink_khalti.money import Points
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.testing import FakeShop
 
@@ -81,7 +83,7 @@ def test_whoever_wants_no_mails_about_points_still_gets_those_about_an_order(sho
 
 
 def test_the_gift_for_signing_up_is_told(sita: str, signalled: Signalled) -> None:
-    ledger.set_rules("default", Rules(signup_bonus=50))
+    ledger.set_rules("default", Rules(signup_bonus=Points(50)))
 
     flow.award_signup_bonus(site_key="default", member_id=sita)
     flow.award_signup_bonus(site_key="default", member_id=sita)
@@ -94,7 +96,10 @@ def test_the_gift_for_signing_up_is_told(sita: str, signalled: Signalled) -> Non
 def test_a_tier_that_an_order_reaches_is_told_with_what_it_gives(
     shop: FakeShop, sita: str, signalled: Signalled
 ) -> None:
-    tiers = (Tier(name="Bronze", threshold=0, multiplier=1), Tier(name="Silver", threshold=200, multiplier=2))
+    tiers = (
+        Tier(name="Bronze", threshold=Points(0), multiplier=Fraction(1)),
+        Tier(name="Silver", threshold=Points(200), multiplier=Fraction(2)),
+    )
     ledger.set_rules("default", Rules(tiers=tiers))
     purchase = flow.place_order(shop.freeze(shop.cart(member_id=sita)), method=PaymentMethod.COD)
 
@@ -138,7 +143,8 @@ def test_a_mail_about_points_is_in_the_language_that_the_member_last_used(
 
     adjust(sita, 10)
 
-    assert 'lang="ne"' in str(mail.outbox[-1].alternatives[0][0])
+    newest_mail: Any = mail.outbox[-1]
+    assert 'lang="ne"' in str(newest_mail.alternatives[0][0])
 
 
 def test_a_member_without_an_address_gets_the_signal_alone(shop: FakeShop, signalled: Signalled) -> None:
