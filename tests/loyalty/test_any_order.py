@@ -17,7 +17,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from loyalink_khalti.errors import AccountBlocked, InsufficientPoints, LedgerConflict, LedgerError
+from loyalink_khalti.errors import (
+    AccountBlocked,
+    AccountMerged,
+    InsufficientPoints,
+    LedgerConflict,
+    LedgerError,
+    MemberLeft,
+)
 from loyalink_khalti.loyalty import closed_months, ledger, reports
 from loyalink_khalti.loyalty.buckets import Bucket, HoldState
 from loyalink_khalti.loyalty.ledger import OrderSnapshot, points_value
@@ -105,6 +112,8 @@ VERBS = {
     "let_time_pass": 4,
     "run_the_sweep": 2,
     "set_blocked": 1,
+    "leave": 1,
+    "join": 2,
     "merge": 3,
     "erase": 1,
 }
@@ -204,7 +213,7 @@ class Ledger(RuleBasedStateMachine):
     def adjust(self, member: str, points: int, number: int, **_: Any) -> None:
         self.serial += 1
         key, change = f"{self.serial}", points if number % 2 else -points
-        if self.attempt(lambda: adjust(change, key, member_id=member), InsufficientPoints) is not None:
+        if self.attempt(lambda: adjust(change, key, member_id=member), InsufficientPoints, MemberLeft) is not None:
             self.again(lambda: adjust(change, key, member_id=member), change)
 
     def award_signup_bonus(self, member: str, **_: Any) -> None:
@@ -329,13 +338,33 @@ class Ledger(RuleBasedStateMachine):
     def set_blocked(self, member: str, number: int, **_: Any) -> None:
         ledger.set_blocked(site_key=SITE, member_id=member, blocked=number == 1)
 
+    def leave(self, member: str, **_: Any) -> None:
+        def verb() -> Points:
+            return ledger.leave(site_key=SITE, member_id=member)
+
+        if self.attempt(verb, AccountMerged) is not None:
+            self.again(verb, Points(0))
+            account = ledger.own_account(SITE, member)
+            assert account is not None
+            assert (account.available, account.pending) == (0, 0)
+
+    def join(self, member: str, number: int, **_: Any) -> None:
+        def verb() -> bool:
+            version = str(number % 3)
+            return ledger.accept_terms(
+                site_key=SITE, member_id=member, version=version, sentences=["1 point"], language="en"
+            )
+
+        if self.attempt(verb, AccountMerged) is not None:
+            self.again(verb, False)
+
     def merge(self, member: str, number: int, **_: Any) -> None:
         into = MEMBERS[number % len(MEMBERS)]
-        before = outstanding()
+        before = outstanding() + forfeited()  # what one has lost by leaving repays what the other owes
         stays = self.attempt(lambda: ledger.merge(site_key=SITE, member_id=member, into=into), LedgerError)
         if stays is not None:
             self.again(lambda: ledger.merge(site_key=SITE, member_id=member, into=into), stays)
-            assert outstanding() == before
+            assert outstanding() + forfeited() == before
             check_tier(Account.objects.get(pk=stays.pk))
 
     def erase(self, member: str, **_: Any) -> None:
@@ -407,6 +436,8 @@ class Ledger(RuleBasedStateMachine):
             if account.successor_id is not None or account.member_id is None:
                 assert own == (0, 0, 0, 0)
                 continue
+            assert account.left_at is None or own[:2] == (0, 0)
+            assert not (account.owed and account.forfeited)
             card, counted = ledger.points_card(SITE, account.member_id), sums[account.pk]
             rules = ledger.current_version(SITE).rules
             assert card.lifetime_earned == counted["earn"] - counted["claw_back"] - counted["forgive"]
@@ -446,6 +477,11 @@ def outstanding() -> int:
     """Return all points less all debts."""
     balances = Account.objects.values_list("available", "pending", "held", "owed")
     return sum(available + pending + held - owed for available, pending, held, owed in balances)
+
+
+def forfeited() -> int:
+    """Return the points that members have lost by leaving, and that repay their debts."""
+    return sum(Account.objects.values_list("forfeited", flat=True))
 
 
 def check_tier(account: Account) -> None:
