@@ -5,6 +5,7 @@ They have no Nepali of their own.
 # ruff: noqa: E501
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 TEXTS = (
     _("unavailable"),
@@ -218,8 +219,8 @@ TEXTS = (
     _("This page is only available to users who aren't logged in."),
     _("Your password can’t be a commonly used password."),
     _("This password is too common."),
-    _("From"),
-    _("To"),
+    pgettext_lazy("start date", "From"),
+    pgettext_lazy("end date", "To"),
     _("Loyalty points"),
     _("Search results"),
 )
