@@ -111,6 +111,29 @@ def product_tag(label: str) -> str:
     return f"{SHOP}:{label}"
 
 
+def unit_lines(products: Sequence[Any], *, request: HttpRequest | None) -> list[Sequence[Line] | None]:
+    """Return one unit of each product as a line, for what it earns; see ``shown_points.ShowsPoints``.
+
+    A product of the shop has ``get_price`` and ``code``, as Salesman asks.
+    """
+    return [
+        [_line(each, request)] if callable(getattr(each, "get_price", None)) and hasattr(each, "code") else None
+        for each in products
+    ]
+
+
+def _line(product: Any, request: HttpRequest | None) -> Line:
+    amount = rounded(product.get_price(request))
+    return Line(
+        sku=str(product.code),
+        title="",
+        quantity=1,
+        unit=amount,
+        total=amount,
+        tags=(product_tag(product._meta.label),),
+    )
+
+
 def rounded(amount: Any) -> Paisa:
     """Return rupees as whole paisa, half a paisa up."""
     return paisa(Decimal(amount).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))

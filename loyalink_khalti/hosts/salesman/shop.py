@@ -23,7 +23,6 @@ from loyalink_khalti.ports import PAID_LATER, Costs, HostOrder, Line, OpenBasket
 
 from . import baskets, deletion, desk, events, order_facts, orders, pricing
 from .settings import SHOP, options
-from .unit_lines import unit_lines
 
 keep_current(*(get_salesman_model(name)._meta.app_label for name in ("Order", "Basket")))
 _ON_STATUS_PAGE = {Outcome.CONFIRMING, Outcome.FLAGGED}
@@ -161,7 +160,7 @@ class SalesmanShop:
     def unit_lines(
         self, products: Sequence[Any], *, request: HttpRequest | None, tags: Collection[str]
     ) -> Sequence[Sequence[Line] | None]:
-        return unit_lines(products, request=request)
+        return pricing.unit_lines(products, request=request)
 
     def basket_costs(self, basket: Any, *, request: HttpRequest | None) -> Costs | None:
         return pricing.costs(basket) if isinstance(basket, get_salesman_model("Basket")) else None

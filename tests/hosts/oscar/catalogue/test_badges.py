@@ -109,7 +109,8 @@ def full_store(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Clien
 @contextmanager
 def without_points() -> Iterator[None]:
     """Render the store's pages from templates without points on cards and in the header."""
-    folder = Path(settings.TEMPLATES[0]["DIRS"][0])
+    templates: Any = copy.deepcopy(settings.TEMPLATES)
+    folder = Path(templates[0]["DIRS"][0])
     tags = "{% points_to_earn product %}", "{% points_balance url=points_url short=True %}"
     names = "oscar/catalogue/partials/product.html", "oscar/partials/nav_accounts.html"
     changed = {}
@@ -117,7 +118,6 @@ def without_points() -> Iterator[None]:
         source = (folder / name).read_text()
         assert tag in source
         changed[name] = source.replace(tag, "")
-    templates: Any = copy.deepcopy(settings.TEMPLATES)
     loaders = [
         ("django.template.loaders.locmem.Loader", changed),
         "django.template.loaders.filesystem.Loader",
