@@ -22,8 +22,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.same_on_both]
 
 NOW = nepal(2026, 9, 20, 12)
 DASHAIN = CampaignRule(
-    name="Dashain", starts_at=nepal(2026, 10, 11), ends_at=nepal(2026, 10, 26), multiplier=Fraction(2), addition=Points(50)
-)  # fmt: skip
+    name="Dashain",
+    starts_at=nepal(2026, 10, 11),
+    ends_at=nepal(2026, 10, 26),
+    multiplier=Fraction(2),
+    addition=Points(50),
+)
 GOLD = Tier(name="Gold", threshold=Points(500), multiplier=Fraction(3, 2))
 CHANGED: dict[str, Any] = {
     "points": 2, "per": 10_000, "stepwise": True, "rounding": Rounding.CEIL, "earn_on_shipping": True,
