@@ -1,6 +1,6 @@
 """A placed order, its look-up for guests, and a member's orders and points."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -14,11 +14,10 @@ from django.views.generic import TemplateView
 from loyalink_khalti import conf, flow
 from loyalink_khalti.hosts.common.find_order import FindOrderView as CommonFindOrderView
 from loyalink_khalti.hosts.common.find_order import PrivatePage
-from loyalink_khalti.ports import PaymentMethod
 
 from . import order_access
 from .models import Order, OrderStatus
-from .site_settings import SHOP, payment_methods, settings_of_key
+from .site_settings import SHOP
 
 NEWEST = 20
 """How many orders a member's page lists."""
@@ -37,19 +36,17 @@ class OrderView(PrivatePage):
 
 def order_context(order: Order) -> dict[str, Any]:
     """Return what the page and the mails of an order show."""
-    receipt = flow.receipt_for(SHOP, order.number)
-    is_unpaid = order.status == OrderStatus.PENDING and order.paid < order.total
-    is_transfer = order.method == PaymentMethod.BANK_TRANSFER
-    texts = payment_methods(settings_of_key(order.site_key)).texts if is_unpaid and is_transfer else {}
     return {
         "order": order,
-        "lines": list(order.lines.all()),
-        "receipt": receipt,
+        "receipt": flow.receipt_for(SHOP, order.number),
         "is_new": order.status in {OrderStatus.PENDING, OrderStatus.PAID},
-        "is_unpaid": is_unpaid,
-        "left_to_pay": order.total - order.paid,
-        "bank_account": texts.get(PaymentMethod.BANK_TRANSFER.value, ""),
     }
+
+
+def _with_receipts(orders: Iterable[Order]) -> list[tuple[Order, flow.Receipt | None]]:
+    shown = list(orders)
+    receipts = flow.receipts_for(SHOP, [order.number for order in shown])
+    return [(order, receipts.get(order.number)) for order in shown]
 
 
 class OrderLinkView(PrivatePage):
@@ -95,7 +92,7 @@ class PointsView(LoginRequiredMixin, PrivatePage, TemplateView):
         return context | {
             "member_card": card,
             "program": conf.program_texts(site_key),
-            "orders": orders.order_by("-placed_at", "-pk")[:NEWEST],
+            "orders": _with_receipts(orders.order_by("-placed_at", "-pk")[:NEWEST]),
         }
 
 
