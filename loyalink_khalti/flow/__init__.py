@@ -27,7 +27,7 @@ The story of a purchase, in the order in which its verbs are called::
     program_terms     the rules of the points as sentences for customers, with a version
     notify_expiring   notify members whose points expire soon
     run_points        what points do on their dates: activate, expire, tiers, notices
-    receipt           what a customer is told of an order: its state, its figures and its course
+    receipt           what a customer sees of an order: its state, its figures and its course
     audit, health     check every invariant; report whether the jobs run
 
 ``verify_payment`` is called by the return page, the status page, the reconciler and staff alike, any number of times,

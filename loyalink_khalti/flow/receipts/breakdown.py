@@ -137,7 +137,7 @@ class Breakdown:
 
     @property
     def points_returned(self) -> Points:
-        """Used points that refunds gave back."""
+        """Used points that refunds returned."""
         return Points(sum(each.points_restored for each in self.refunds if not each.is_pending))
 
     @property

@@ -1,4 +1,4 @@
-"""The receipt of an order: its state, its figures and its course, as its customer is told of them everywhere.
+"""The receipt of an order: its state, its figures and its course, as its customer sees them everywhere.
 
 Texts are in the language that is active; figures are paisa and points, to be shown by the template filters.
 """
@@ -45,7 +45,7 @@ class Pickup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a customer is told of an order."""
+    """What a customer sees of an order."""
 
     purchase: Purchase
     number: str
