@@ -89,7 +89,7 @@ def _logged_in(user: Any, request: Any = None, **_signal: Any) -> None:
         site_key = conf.site_key(request)
         member = {"site_key": site_key, "member_id": str(user.pk), "language": language}
         after_response.after_response(lambda: flow.remember_language(**member))
-    except Exception as exc:  # noqa: BLE001 - nobody must be kept from logging in by it
+    except Exception as exc:  # noqa: BLE001 - no log-in may fail by it
         log.error("the language of user %s could not be kept: %s", user.pk, safe_trace(exc))
 
 

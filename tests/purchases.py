@@ -16,7 +16,10 @@ from django.contrib.auth.models import User
 from django.core.management.color import no_style
 from django.db import connection, connections
 from requests import PreparedRequest
+from wagtail.models import Site
 
+from loyalink_khalti.backoffice.models import ShopDetails
+from loyalink_khalti.flow import MailKind
 from loyalink_khalti.khalti import close_connections
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
@@ -34,6 +37,7 @@ __all__ = [
     "khalti_simulator",
     "member",
     "no_call_in_a_transaction",
+    "no_mails_to_customers",
     "points",
     "shop",
     "simulator",
@@ -59,6 +63,13 @@ def create_staff() -> None:
         for statement in connection.ops.sequence_reset_sql(no_style(), [User]):
             cursor.execute(statement)
     users.filter(pk=STAFF[-1])._raw_delete("default")  # new: no row names it
+
+
+@pytest.fixture
+def no_mails_to_customers(shop: FakeShop) -> None:
+    """Switch off every mail to customers, so that what is left is for staff."""
+    site = Site.objects.get(is_default_site=True)
+    ShopDetails.objects.create(site=site, mails_off=[kind.value for kind in MailKind])
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {}
 """Files in which an English sentence needs one of these words."""
 TEXT_VALUES = {
     "option.method", "method.code", "search_query", "query|default:''", "request.get_full_path", "next",
-    "offer.email", "shown_email|default:offer.email",
+    "row.kind", "offer.email", "shown_email|default:offer.email",
 }  # fmt: skip
 """Values of form fields that are texts, never numbers."""
 WORD_START = re.compile(r"_|(?<=[a-z])(?=[A-Z])")

@@ -12,7 +12,7 @@ from wagtail.admin import messages
 from wagtail.contrib.settings.views import EditView
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.ports import Mail
+from loyalink_khalti.mail_ports import Mail
 
 from .access import SettingPermissionRequired
 

@@ -22,7 +22,7 @@ LOGO_FORMATS = ("PNG", "JPEG")
 
 
 def check_colour(value: str) -> None:
-    """Raise ``ValidationError`` for what is no colour, and for one in which nobody can read text on white."""
+    """Raise ``ValidationError`` for what is no colour, and for one that cannot be read on white."""
     if len(value) != 7 or not is_colour(value):
         raise ValidationError(_("Write a colour as # and six digits or letters, for example #5c2d91."))
     if contrast(value, WHITE) < READABLE:

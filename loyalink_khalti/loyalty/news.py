@@ -1,4 +1,4 @@
-"""What the ledger tells the rooms above it, in the transaction in which it happens, so that a member can be told."""
+"""What the ledger reports to the rooms above it, in the transaction in which it happens, for notices to members."""
 
 from django.dispatch import Signal
 

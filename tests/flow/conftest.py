@@ -14,6 +14,7 @@ from tests.purchases import (
     khalti_simulator,
     member,
     no_call_in_a_transaction,
+    no_mails_to_customers,
     shop,
     simulator,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "khalti_simulator",
     "member",
     "no_call_in_a_transaction",
+    "no_mails_to_customers",
     "shop",
     "simulator",
 ]

@@ -283,6 +283,7 @@ def test_a_shop_of_one_person_allows_it_and_each_use_is_logged_and_mailed_once(
     ]
 
 
+@pytest.mark.usefixtures("no_mails_to_customers")
 def test_a_action_of_a_colleague_is_not_mailed(maya: User, ram: User, allowed: None) -> None:
     adjust(account_of(maya), ram)
     outbox.deliver()

@@ -2,7 +2,7 @@
 
 All mails have ``shop`` (`conf.ShopDetails`), ``css`` (inline styles), ``name`` (of the reader, or ""), ``site_url``,
 ``button_url`` and ``button`` (its label), and ``unsubscribe_url``, "" for mails about orders. Mails about orders have
-``receipt`` (`flow.Receipt`), ``order`` (`ports.OrderForMail`) and what became of the money; mails about points have
+``receipt`` (`flow.Receipt`), ``order`` (`mail_ports.OrderForMail`) and what became of the money; mails about points have
 ``card`` (`flow.PointsCard`).
 """
 
@@ -22,11 +22,11 @@ from loyalink_khalti.flow.receipts.receipt import Receipt
 from loyalink_khalti.flow.receipts.receipt import receipt as receipt_of
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import PointsCard
+from loyalink_khalti.mail_ports import MailsOrders, OrderForMail
 from loyalink_khalti.mail_rows import SentMail
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.ports import MailsOrders, OrderForMail
 
 from .kinds import LOYALTY, MailKind
 from .recipients import Recipient
@@ -35,7 +35,7 @@ from .unsubscribing import unsubscribe_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefundTold:
+class RefundNotice:
     """One refund, as its mail tells of it; ``amount`` in paisa, below 0 where it turns out not to have been made."""
 
     amount: Paisa
@@ -62,10 +62,10 @@ def of(row: SentMail, purchase: Purchase | None, recipient: Recipient, host: Mai
     if order is None:
         return None
     common = common_context(purchase.site_key, kind, name=recipient.name, order=order)
-    told = about_order(row.data, receipt=receipt_of(purchase), refund=_refund(row.data, purchase))
+    about = about_order(row.data, receipt=receipt_of(purchase), refund=_refund(row.data, purchase))
     path = _path(purchase, row.data, order)
     url = {"button_url": conf.absolute_url(purchase.site_key, path)} if path else {}
-    return common | told | url | _claim(kind, purchase)
+    return common | about | url | _claim(kind, purchase)
 
 
 def common_context(
@@ -100,7 +100,7 @@ def _button(kind: MailKind | None) -> str:
     return _("View your points") if kind in LOYALTY else _("View your order")
 
 
-def about_order(data: Mapping[str, Any], *, receipt: Receipt, refund: RefundTold | None = None) -> dict[str, Any]:
+def about_order(data: Mapping[str, Any], *, receipt: Receipt, refund: RefundNotice | None = None) -> dict[str, Any]:
     """Return what a mail about an order has besides."""
     return {
         "receipt": receipt,
@@ -141,11 +141,11 @@ def _reverse(name: str, *args: str) -> str:
         return ""
 
 
-def refund_told(refund: Refund, purchase: Purchase) -> RefundTold:
+def refund_notice(refund: Refund, purchase: Purchase) -> RefundNotice:
     """Return what the mail about a refund tells of it."""
     names = {line.key: line.name for line in purchase.frozen_cart.lines}
     counted = refunds.lines_by_key(purchase.frozen_cart, refunds.count_lines(refund.lines))
-    return RefundTold(
+    return RefundNotice(
         amount=Paisa(refund.amount),
         lines=tuple(f"{abs(number)} × {names[key]}" for key, number in counted.items() if number and key in names),
         points_restored=Points(refund.points_restored),
@@ -155,11 +155,11 @@ def refund_told(refund: Refund, purchase: Purchase) -> RefundTold:
     )
 
 
-def _refund(data: Mapping[str, Any], purchase: Purchase) -> RefundTold | None:
+def _refund(data: Mapping[str, Any], purchase: Purchase) -> RefundNotice | None:
     row = Refund.objects.filter(pk=data["refund"], purchase=purchase).first() if data.get("refund") else None
     if row is not None:
-        return refund_told(row, purchase)
-    return RefundTold(amount=Paisa(data.get("amount", 0)), is_at_khalti=True)
+        return refund_notice(row, purchase)
+    return RefundNotice(amount=Paisa(data.get("amount", 0)), is_at_khalti=True)
 
 
 def _path(purchase: Purchase, data: Mapping[str, Any], order: OrderForMail) -> str:

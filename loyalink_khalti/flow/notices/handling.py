@@ -1,4 +1,4 @@
-"""After commit: what a customer is told of an event. Called by the outbox, perhaps twice.
+"""After commit: what a customer is notified of. Called by the outbox, perhaps twice.
 
 One event can have several signals and more than one mail: the mail of a paid order also says which points it has used
 and earned. A mail about earned points of its own is sent only where the mail about the order is switched off.

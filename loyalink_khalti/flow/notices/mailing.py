@@ -11,9 +11,9 @@ from django.template.loader import render_to_string, select_template
 from django.utils import translation
 
 from loyalink_khalti import conf
+from loyalink_khalti.mail_ports import Mail, MailsOrders
 from loyalink_khalti.mail_rows import SentMail
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import Mail, MailsOrders
 
 from . import contents
 from .kinds import LOYALTY, MailKind

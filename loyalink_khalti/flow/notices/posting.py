@@ -1,4 +1,4 @@
-"""Post what a customer is told of, in the transaction of the event: one message, whatever follows from it.
+"""Post what a customer is notified of, in the transaction of the event: one message, whatever follows from it.
 
 Each function is called by the verb that causes the event, where everything else of it is written. Figures that the
 rows will not have any more when the message is handled are in the message.

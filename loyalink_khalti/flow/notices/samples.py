@@ -12,14 +12,15 @@ from loyalink_khalti.flow.receipts.breakdown import Money, PointsMoved, Received
 from loyalink_khalti.flow.receipts.receipt import Receipt, Transfer, method_title
 from loyalink_khalti.flow.receipts.states import ReceiptState
 from loyalink_khalti.loyalty.ledger import PointsCard
+from loyalink_khalti.mail_ports import Mail, OrderForMail
 from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
-from loyalink_khalti.ports import Cart, Customer, Line, Mail, OrderForMail, PaymentMethod
+from loyalink_khalti.ports import Cart, Customer, Line, PaymentMethod
 
 from . import contents, mailing
-from .contents import RefundTold
+from .contents import RefundNotice
 from .kinds import LOYALTY, MailKind
 
 _BY_TRANSFER = {MailKind.MONEY_RECEIVED, MailKind.ORDER_CANCELLED}
@@ -44,8 +45,8 @@ def _order() -> OrderForMail:
     return OrderForMail(address=("Sita Sharma", "Naxal Marga 7", "Kathmandu", "9841234567"))
 
 
-def _refund() -> RefundTold:
-    return RefundTold(
+def _refund() -> RefundNotice:
+    return RefundNotice(
         amount=Paisa(24_500), lines=(f"1 × {_('Ink')}",), points_restored=Points(50), points_clawed_back=Points(24),
         is_at_khalti=True,
     )  # fmt: skip

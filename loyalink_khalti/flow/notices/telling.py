@@ -1,8 +1,8 @@
 """Tell a customer of one thing, once: send its signals, then its mail, however often the outbox delivers the message.
 
 A row for each mail keeps that. Signals are sent once, too, where only the mail fails and is tried again; a process
-that dies between the two sends them a second time. Of a process that dies while it sends the mail nobody knows whether
-it has left: it is sent again, with the same Message-ID, by which mail programs know it.
+that dies between the two sends them a second time. Of a process that dies while it sends the mail it is not known
+whether it has left: it is sent again, with the same Message-ID, by which mail programs know it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class StillSending(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What a customer is told, in one mail. ``data`` are the figures that the mail needs, as JSON has them."""
+    """What a customer is notified of, in one mail. ``data`` are the figures that the mail needs, as JSON has them."""
 
     kind: MailKind
     cause: str
@@ -105,7 +105,7 @@ def _mail(notice: Notice, row: SentMail) -> Result:
 
 
 def recipient_of(kind: MailKind, *, site_key: str, purchase: Purchase | None, member_id: str | None) -> Recipient:
-    """Return who is told: of an order its buyer, of points the member."""
+    """Return who is notified: of an order its buyer, of points the member."""
     if kind in LOYALTY and member_id is not None:
         return member(site_key, member_id)
     assert purchase is not None, "a mail about an order has a purchase"

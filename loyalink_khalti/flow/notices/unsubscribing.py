@@ -29,7 +29,7 @@ class MailSubscription:
 def subscription_path(site_key: str, member_id: str) -> str:
     """Return the path of the page on which a member turns the mails about points off and on; "" if it is not served.
 
-    Whoever has the link may do that, without a log-in.
+    The link is enough, without a log-in.
     """
     try:
         return reverse("loyalink_khalti:mails", args=[signing.dumps([site_key, member_id], salt=_SALT, compress=True)])

@@ -13,7 +13,7 @@ from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import conf
 from loyalink_khalti.flow import MailKind
-from loyalink_khalti.ports import Mail, OrderForMail
+from loyalink_khalti.mail_ports import Mail, OrderForMail
 
 from . import events
 

@@ -16,21 +16,11 @@ from oscar.core.loading import get_model
 from loyalink_khalti import flow, outbox
 from loyalink_khalti.databases import keep_current
 from loyalink_khalti.errors import ShopCannot
+from loyalink_khalti.mail_ports import Mail, OrderForMail
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.payments.cancelled_orders import Cancellation
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import (
-    PAID_LATER,
-    Costs,
-    HostOrder,
-    Line,
-    Mail,
-    OpenBasket,
-    OrderForMail,
-    Outcome,
-    Paid,
-    ReleaseReason,
-)
+from loyalink_khalti.ports import PAID_LATER, Costs, HostOrder, Line, OpenBasket, Outcome, Paid, ReleaseReason
 
 from . import (
     cancellations,

@@ -6,7 +6,7 @@ A site changes a text with a template ``loyalink_khalti/page/mail/<kind>.html``,
 
 from django.urls import NoReverseMatch
 
-from loyalink_khalti.ports import OrderForMail
+from loyalink_khalti.mail_ports import OrderForMail
 
 from .models import Order
 from .order_access import order_link

@@ -10,20 +10,10 @@ from django.urls import NoReverseMatch, reverse
 
 from loyalink_khalti import flow
 from loyalink_khalti.errors import ShopCannot
+from loyalink_khalti.mail_ports import Mail, OrderForMail
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase
-from loyalink_khalti.ports import (
-    Costs,
-    HostOrder,
-    Line,
-    Mail,
-    OpenBasket,
-    OrderForMail,
-    Outcome,
-    Paid,
-    PaymentMethod,
-    ReleaseReason,
-)
+from loyalink_khalti.ports import Costs, HostOrder, Line, OpenBasket, Outcome, Paid, PaymentMethod, ReleaseReason
 
 from . import deleted_orders, mails, orders
 from .models import Category, Order, OrderStatus

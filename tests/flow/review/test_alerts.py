@@ -20,7 +20,11 @@ from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, at_once, flags
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.money,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_mails_to_customers"),
+]
 
 HOUR = timedelta(hours=1)
 TO = "maya@example.com"

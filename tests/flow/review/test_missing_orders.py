@@ -103,6 +103,7 @@ def test_staff_do_not_close_the_matter_of_their_own_order(bought: Purchase) -> N
         flow.close_missing_order(bought, actor="7", reason="mine")
 
 
+@pytest.mark.usefixtures("no_mails_to_customers")
 def test_a_pass_notices_it_and_mails_staff_once(bought: Purchase, settings: Any) -> None:
     """R3, R3e"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "ALERTS_TO": ["staff@shop.example"]}

@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings as SettingsWrapper
 
 from loyalink_khalti import conf, flow, outbox
 from loyalink_khalti.hosts.common import find_order
-from loyalink_khalti.hosts.page import mails, order_access
+from loyalink_khalti.hosts.page import order_access
+from loyalink_khalti.hosts.page.events import OrderEvent, happened
 from loyalink_khalti.hosts.page.models import Order, OrderStatus, Stock
-from loyalink_khalti.money import Points
-from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.mail_rows import SentMail
+from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.simulator import Simulator
 from tests.hosts.page.conftest import TeaHouse, new_member
 from tests.statements import own_statements
@@ -293,17 +295,23 @@ def test_an_order_is_found_by_its_number_and_its_contact_and_nothing_else_is_sai
 
 
 def test_what_staff_do_is_mailed(house: TeaHouse) -> None:
-    """W21"""
+    """W21, C3"""
     client = Client()
     buy(client, house.trek())
     client.post(CHECKOUT, form_of(client, payment_method="cod"))
     order = Order.objects.get()
-    for send in (mails.send_placed, mails.send_paid, mails.send_sent, mails.send_refunded, mails.send_cancelled):
-        send(order.number)
-        send("of a deleted order")
+    with transaction.atomic():
+        happened(order, OrderEvent.SENT)
+    purchase = Purchase.objects.get()
+    flow.mark_received(purchase, actor="9")
+    flow.refund_order(purchase, subtotal=Paisa(order.subtotal), shipping=Paisa(0), key="all", actor="9")
 
-    assert len({message.subject for message in mail.outbox}) == 5
+    assert list(SentMail.objects.order_by("pk").values_list("kind", flat=True)) == [
+        "order_placed", "order_shipped", "money_received", "order_refunded"
+    ]  # fmt: skip
+    assert len({message.subject for message in mail.outbox}) == 4
     assert all(order.number in str(message.body) and "{" not in str(message.body) for message in mail.outbox)
+    assert all("/order-link/" in str(message.body) for message in mail.outbox)
     assert "Please have Rs 500.00 ready in cash" in str(mail.outbox[0].body)
 
 
