@@ -2,8 +2,8 @@
 
 All mails have ``shop`` (`conf.ShopDetails`), ``css`` (inline styles), ``name`` (of the reader, or ""), ``site_url``,
 ``button_url`` and ``button`` (its label), and ``unsubscribe_url``, "" for mails about orders. Mails about orders have
-``receipt`` (`flow.Receipt`), ``order`` (`mail_ports.OrderForMail`) and what became of the money; mails about points have
-``card`` (`flow.PointsCard`).
+``receipt`` (`flow.Receipt`), ``order`` (`mail_ports.OrderForMail`) and what became of the money; mails about points
+have ``card`` (`flow.PointsCard`).
 """
 
 from collections.abc import Mapping
