@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from loyalink_khalti.conf import formats
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.flow import Resolution
 from loyalink_khalti.money import Paisa
@@ -131,7 +132,7 @@ def flag_evidence(flag: Flag) -> list[tuple[str, Any]]:
     items = [(name, value) for name, value in flag.evidence.items() if value not in ("", None)]
     shown = [(EVIDENCE.get(name, name), evidence_value(name, value)) for name, value in items]
     if flag.count > 1 and flag.last_at is not None:
-        last = date_format(timezone.localtime(flag.last_at, KATHMANDU), "j M Y, H:i")
+        last = formats.digits(date_format(timezone.localtime(flag.last_at, KATHMANDU), "j M Y, H:i"))
         times = gettext("%(number)s times, last on %(last)s") % {"number": flag.count, "last": last}
         shown.append((_("Happened"), times))
     return shown

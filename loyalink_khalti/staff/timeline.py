@@ -61,7 +61,7 @@ def refund_events(refund: Refund, names: dict[str, str]) -> Iterator[Event]:
 def received_event(row: ReceivedMoney, names: dict[str, str]) -> Event:
     """Return the event of money that was recorded as received, or of such a record that was reversed."""
     text = _("%(amount)s received") if row.amount > 0 else _("An entry of %(amount)s received was reversed")
-    day = _("on %(day)s") % {"day": date_format(row.received_on, "j M Y")}
+    day = _("on %(day)s") % {"day": formats.digits(date_format(row.received_on, "j M Y"))}
     return Event(
         at=row.recorded_at,
         icon="plus-inverse" if row.amount > 0 else "rotate",

@@ -20,7 +20,7 @@ CATEGORIES_NAMED = 3
 
 def nepal_time(at: datetime) -> str:
     """Return a time in Nepal, like "10 Oct 2026, 10:00"."""
-    return date_format(localtime(at, KATHMANDU), "j M Y, H:i")
+    return formats.digits(date_format(localtime(at, KATHMANDU), "j M Y, H:i"))
 
 
 def period_label(campaign: Campaign) -> str:

@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
 from loyalink_khalti.conf import formats
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.flag_entries import REOPENED, FlagEntry
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Flag, Payment, Purchase
@@ -51,11 +48,7 @@ def _created(payment: Payment) -> Iterator[Event]:
         title=_("Checkout started: %(amount)s to pay (attempt %(attempt)s)") % values,
     )
     if payment.initiated_at:
-        until = (
-            date_format(timezone.localtime(payment.expires_at, KATHMANDU), "DATETIME_FORMAT")
-            if payment.expires_at
-            else ""
-        )
+        until = formats.moment(payment.expires_at) if payment.expires_at else ""
         detail = _("Payment link expires: %(until)s") % {"until": until} if until else ""
         yield Event(at=payment.initiated_at, icon="link", title=_("Payment page opened at Khalti"), detail=detail)
 

@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from loyalink_khalti.conf import formats
 from loyalink_khalti.loyalty import reports
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.staff import permissions
@@ -21,7 +22,7 @@ BARS = 24
 def month_name(row: reports.Ageing) -> str:
     if row.overdue:
         return gettext("Overdue")
-    return date_format(row.month, "F Y") if row.month else gettext("Never")
+    return formats.digits(date_format(row.month, "F Y")) if row.month else gettext("Never")
 
 
 class AgeingReport(Report):

@@ -89,7 +89,7 @@ class DayColumn(LabelColumn):
 
 class TimeColumn(ReportColumn):
     def format(self, value: datetime) -> str:
-        return date_format(timezone.localtime(value, KATHMANDU), "j M Y, H:i")
+        return formats.digits(date_format(timezone.localtime(value, KATHMANDU), "j M Y, H:i"))
 
 
 class NumberColumn(ReportColumn):
@@ -148,7 +148,7 @@ def link(url: str, text: Any) -> Any:
 
 
 def format_day(value: date) -> str:
-    return date_format(value, "j F Y")
+    return formats.day(value)
 
 
 def format_number(value: int) -> str:

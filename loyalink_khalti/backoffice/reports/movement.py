@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_filters import NumberFilter
 
+from loyalink_khalti.conf import formats
 from loyalink_khalti.loyalty import reports
 from loyalink_khalti.nepal import add_months, first_of_month, last_of_month
 from loyalink_khalti.staff import permissions
@@ -113,7 +114,7 @@ class MovementReport(Report):
         """Return the month; the days if it is only a part of one. The current month counts as whole."""
         is_until_end = month.until in {last_of_month(month.until), self.today}
         if month.since.day == 1 and is_until_end:
-            return date_format(month.since, "F Y")
+            return formats.digits(date_format(month.since, "F Y"))
         return f"{month.since.day}–{format_day(month.until)}"
 
     @property

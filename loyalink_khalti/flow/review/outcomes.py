@@ -5,12 +5,10 @@ recorded. What staff have recorded is marked (``Payment.recorded_outcome``) unti
 it. https://docs.khalti.com/khalti-epayment/#payment-verification-lookup
 """
 
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from loyalink_khalti.clock import database_now
-from loyalink_khalti.conf import Caller
+from loyalink_khalti.conf import Caller, formats
 from loyalink_khalti.errors import CannotResolve
 from loyalink_khalti.flow.transactions import in_savepoint
 from loyalink_khalti.flow.verification.apply import apply_lookup, fulfil
@@ -18,7 +16,6 @@ from loyalink_khalti.flow.verification.release import release_purchase
 from loyalink_khalti.flow.verification.verify import load, look_up, take_lease
 from loyalink_khalti.khalti.wire import Lookup, Status, is_id
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments import captures, polling, transitions
 from loyalink_khalti.payments.flags import raise_flag
 from loyalink_khalti.payments.models import Payment, Purchase
@@ -122,7 +119,7 @@ def record_unpaid(purchase: Purchase, payments: list[Payment], payment: Payment)
     Raises ``CannotResolve`` while its link can still be paid.
     """
     if payment.state == PaymentState.INITIATED and payment.expires_at and payment.expires_at > database_now():
-        until = date_format(timezone.localtime(payment.expires_at, KATHMANDU), "DATETIME_FORMAT")
+        until = formats.moment(payment.expires_at)
         text = _("The customer can still pay until %(until)s. Look into Khalti's dashboard after that.")
         raise CannotResolve(text % {"until": until})
     payment.recorded_outcome = RecordedOutcome.UNPAID
