@@ -277,3 +277,21 @@ def test_no_answer_reads_anything_of_ours_twice(store: Store, maya: Customer, kh
 
     assert {path: len(own) for path, own in cost.items()} == answers, cost
     assert all(len(own) == len(set(own)) for own in cost.values()), cost
+
+
+def test_the_receipt_of_an_order_is_for_its_customer_alone(store: Store, guest: Customer, khalti: Simulator) -> None:
+    """C10: the same figures as on a page, in rupees as Salesman has them."""
+    answer = guest.buy(store.green, store.voucher).json()
+    path = f"payment/khalti/payments/{answer['payment']}/"
+    stranger, own = Customer(), f"payment/khalti/receipts/{answer['ref']}/"
+    before = stranger.get(f"{own}?token={answer['token']}").json()
+    khalti.pay(Payment.objects.get().pidx or "")
+
+    paid = guest.get(path).json()["receipt"]
+
+    assert (before["state"], before["left_to_pay"]) == ("confirming", before["amount_due"])
+    assert (paid["state"], paid["left_to_pay"], paid["received"][0]["amount"]) == ("paid", "0.00", paid["amount_due"])
+    assert [step["kind"] for step in paid["timeline"]] == ["placed", "paid", "shipped", "delivered"]
+    assert stranger.get(path).json()["receipt"] is None
+    assert stranger.get(own).status_code == stranger.get(f"{own}?token=wrong").status_code == 404
+    assert stranger.get(f"{own}?token={answer['token']}").json() == paid
