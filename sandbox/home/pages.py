@@ -16,6 +16,7 @@ from sandbox.shop.products import picture
 from .models import HomePage, TermsPage
 
 SHOP_DETAILS = {
+    "colour": "#b2261b",
     "address": "Asan Tole 27, Kathmandu",
     "phone": "01-5970000",
     "email": "namaste@saraswati.example",
