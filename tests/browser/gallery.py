@@ -51,13 +51,12 @@ def _pictures(group: str) -> Iterator[str]:
 
 
 def missing(language: str) -> list[str]:
-    """Return the pictures of the page that are not there, and those in one language alone."""
+    """Return the pictures in a language that the page does not have, or names in vain."""
     text = PAGE.read_text() if PAGE.exists() else ""
-    there = {file.name for file in FOLDER.glob("*.webp")}
-    named = {word.partition(")")[0] for word in text.split("pictures/gallery/")[1:]}
-    return sorted(name for name in there ^ named if name.endswith(f"-{language}.webp")) or (
-        [] if text else [PAGE.name]
-    )
+    there = {file.name for file in FOLDER.glob(f"*-{language}.webp")}
+    named = {part.partition(")")[0] for part in text.split("pictures/gallery/")[1:]}
+    named = {name for name in named if name.endswith(f"-{language}.webp")}
+    return sorted(there ^ named) or ([] if there else [f"pictures in {language}"])
 
 
 def write_page() -> None:

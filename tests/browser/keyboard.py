@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -207,7 +208,8 @@ class Customer:
             found = driver.find_elements(By.CSS_SELECTOR, selector)
             return bool(found) and found[0].text.startswith(texts)
 
-        WebDriverWait(self.driver, TIMEOUT, 0.05).until(shows)
+        # The page may replace the element between finding it and reading it.
+        WebDriverWait(self.driver, TIMEOUT, 0.05, ignored_exceptions=[StaleElementReferenceException]).until(shows)
 
     def has(self, selector: str) -> bool:
         return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
