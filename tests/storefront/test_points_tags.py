@@ -19,7 +19,7 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.testing import FakeShop
 from tests.statements import sent_statements
 
-pytestmark = [pytest.mark.django_db, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.django_db, pytest.mark.money]
 TIERS = (
     Tier(name="Silver", threshold=Points(0)),
     Tier(name="Gold", threshold=Points(500), multiplier=Fraction(3, 2)),

@@ -51,6 +51,7 @@ def card(product: Any, user: Any) -> str:
     return text_of(template.render(Context({"product": product, "request": request})))
 
 
+@pytest.mark.money
 def test_a_card_says_what_one_unit_earns_this_customer(catalogue: Store) -> None:
     """C15"""
     sita = new_member("sita@example.com", points=10)
@@ -74,6 +75,7 @@ def test_a_card_of_what_is_not_for_sale_or_earns_nothing_has_no_badge(catalogue:
     assert [card(product, AnonymousUser()) for product in (catalogue.notebook, sold_out)] == ["", ""]
 
 
+@pytest.mark.money
 def test_a_category_below_a_named_one_counts(catalogue: Store) -> None:
     below = catalogue.category.add_child(name="Handmade", slug="handmade")
     catalogue.pen.categories.set([below])
