@@ -93,7 +93,7 @@ def test_mails_of_a_job_that_settles_a_closed_tab_link_to_pages_that_exist(
     assert only_order().status == "Paid"
     (order_mail,) = [each for each in mail.outbox if each.to == [guest.email]]
     found = links(str(order_mail.body))
-    assert len(found) == 3  # the shop, the order, the claim of the points
+    assert len(found) == 4  # the shop, the order, a new account of it, the claim of the points
     assert all(address.startswith(f"{ORIGIN}/pasal") and address.count("pasal") == 1 for address in found)
     assert follow(Client(), next(each for each in found if "/order-status" in each)).status_code == 200
 

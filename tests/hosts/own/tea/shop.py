@@ -17,6 +17,7 @@ DELIVERY = Paisa(100_00)  # Rs 100
 
 class TeaShop(RowsShop):
     orders, lines = Order, OrderLine
+    mails_orders = True  # by send_thanks
 
     def on_placed(self, order: Order) -> None:
         outbox.post(f"{__name__}.send_thanks", number=order.number)
