@@ -1,7 +1,7 @@
 """Accept the terms of the programme, leave it, and join it again.
 
-Whoever has an account earns points; accepting the terms is recorded beside that. Who leaves loses their points and
-earns none until they accept the terms again. Debts stay, and the points that were lost repay them.
+Every member with an account earns points; accepting the terms is recorded beside that. Who leaves loses their
+points and earns none until they accept the terms again. Debts stay, and the points that were lost repay them.
 """
 
 from collections.abc import Sequence
