@@ -42,11 +42,13 @@ CASES = WORD.findall("""
     N1 N2 N3 N4 N5 N6 N7 N8 N9 N10 N11 N12 N13 N14 N15 N16 N17 N18 N19 N20 N21 N22 N23 N24 N25 N26 N27 N28 N29 N30
     N31 N32 N33 N34 N35 N36 N37 N38 N39 N40 N41 N42 N43 N44
     N45 N46 N47 N48 N49
+    T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T15 T20 T21 T22 T23 T24 T25 T26 T27 T28 T29 T30
+    T31 T32 T33 T34 T35 T36
 """)
 
-ROW = re.compile(r"^\| ([A-SW]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([A-TW]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
 TEST = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
-ID = re.compile(r"\b(?:[A-GJ-L]\d\d|H\d\d?[a-z]?|[IM-SW]\d{1,2}[a-z]?|D\d[a-z]?)\b")
+ID = re.compile(r"\b(?:[A-GJ-L]\d\d|H\d\d?[a-z]?|[IM-TW]\d{1,2}[a-z]?|D\d[a-z]?)\b")
 
 ROWS = {case: TEST.findall(cell) for case, _, cell in ROW.findall(PAGE)}
 NAMED = [(case, path, name) for case, tests in ROWS.items() for path, name in tests]

@@ -61,6 +61,7 @@ def test_a_cart_read_back_from_json_is_the_same_cart(cart: Cart) -> None:
     ],
 )
 def test_a_line_has_the_name_that_the_reader_understands(language: str, name: str) -> None:
+    """T33"""
     titles = {"ne": "लोक्ता डायरी"}
     line = Line(sku="1", title="Lokta journal", options="A5", quantity=1, unit=Paisa(1), total=Paisa(1), titles=titles)
 

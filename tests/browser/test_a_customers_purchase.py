@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 def test_a_member_buys_by_keyboard_and_axe_finds_nothing(
     customer_at: Callable[[str], Customer], store: Store, language: str
 ) -> None:
+    """T36"""
     customer = customer_at(store.url)
 
     buy_products(customer, language)
@@ -32,6 +33,7 @@ def test_a_member_buys_by_keyboard_and_axe_finds_nothing(
 def test_a_member_buys_a_page_by_keyboard_and_axe_finds_nothing(
     customer_at: Callable[[str], Customer], treks: str, language: str
 ) -> None:
+    """T36"""
     customer = customer_at(treks)
 
     buy_pages(customer, language)

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 def test_axe_finds_nothing_on_any_page_in_any_state(
     customer_at: Callable[[str], Customer], store: Store, language: str
 ) -> None:
+    """T36"""
     customer = customer_at(store.url)
 
     for scene in Scenes(store, language).all():

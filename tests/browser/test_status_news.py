@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.same_on_both, pytest.mark.timeout(240)]
 
 
 def test_a_customer_who_waits_hears_the_news_without_a_reload(store: Store, browser: Browser) -> None:
-    """C5, C7"""
+    """T5, T7"""
     guest = store.browser()
     payment = at_khalti(order(guest, email="waits@example.com"))
     store.khalti.pend(payment.pidx or "")

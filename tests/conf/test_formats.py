@@ -37,6 +37,7 @@ def chosen(settings):
     ],
 )
 def test_digits_are_written_as_the_setting_says(chosen, digits, language, amount, number, moment):
+    """T32"""
     chosen(DIGITS=digits)
 
     with override(language):
@@ -59,6 +60,7 @@ def test_digits_are_written_as_the_setting_says(chosen, digits, language, amount
     ],
 )
 def test_dates_are_of_the_calendar_that_the_setting_names(chosen, calendar, language, day):
+    """T32"""
     chosen(CALENDAR=calendar, DIGITS="by_language")
 
     with override(language):
@@ -67,6 +69,7 @@ def test_dates_are_of_the_calendar_that_the_setting_names(chosen, calendar, lang
 
 
 def test_a_moment_late_in_the_evening_has_the_day_of_nepal(chosen):
+    """T32"""
     chosen(CALENDAR="bs")
 
     assert formats.moment(datetime(2026, 12, 1, 18, 30, tzinfo=UTC)) == "16 Mangsir 2083, 00:15"
@@ -99,6 +102,7 @@ def test_known_days_of_the_bikram_sambat(day, year, month, number):
 
 
 def test_every_day_until_the_last_published_one_follows_the_day_before():
+    """T32"""
     days = [
         nepali_date(date.fromordinal(n)) for n in range(date(1918, 4, 13).toordinal(), date(2028, 4, 13).toordinal())
     ]

@@ -52,7 +52,7 @@ def lines(found: list[PointsHistory]) -> list[HistoryLine]:
 
 @pytest.mark.parametrize("size", [1, 3, 50])
 def test_the_pages_of_a_history_sum_to_the_balance(account: Account, size: int) -> None:
-    """Every entry is shown once with the right sign; pending points and debts count too."""
+    """T27: every entry is shown once with the right sign; pending points and debts count too."""
     set_rules(pending_days=14)
     with time_machine.travel(NOW, tick=False) as clock:
         award(40_000, "shop:1")
@@ -102,6 +102,7 @@ def test_points_that_are_held_are_used_once_their_capture_is_on_another_page(acc
 
 
 def test_a_page_is_the_same_after_points_were_added(account: Account) -> None:
+    """T27"""
     for number in range(5):
         adjust(number + 1, str(number))
     first = points_history(account, size=2)
@@ -114,6 +115,7 @@ def test_a_page_is_the_same_after_points_were_added(account: Account) -> None:
 
 
 def test_the_history_of_merged_members_sums_too() -> None:
+    """T27"""
     with time_machine.travel(NOW, tick=False) as clock:
         for number, member_id in enumerate(["7", "8", "7", "8"]):
             clock.shift(timedelta(minutes=1))

@@ -48,6 +48,7 @@ def accept(version: str = "1", *, member_id: str = MEMBER, language: str = "en")
 
 
 def test_leaving_writes_off_available_and_pending_points_once() -> None:
+    """T21"""
     adjust(1_000)
     set_rules(pending_days=14)
     award(40_000)
@@ -111,6 +112,7 @@ def test_who_joins_again_earns_from_then_on_and_has_nothing_of_before() -> None:
 
 
 def test_points_held_for_a_payment_are_used_if_it_is_paid_after_leaving() -> None:
+    """T21"""
     adjust(500)
     hold(200)
 
@@ -122,6 +124,7 @@ def test_points_held_for_a_payment_are_used_if_it_is_paid_after_leaving() -> Non
 
 
 def test_points_held_for_a_payment_are_lost_if_it_is_not_paid() -> None:
+    """T21"""
     adjust(500)
     hold(200)
     leave()
@@ -151,6 +154,7 @@ def test_what_a_refund_restores_after_leaving_is_lost_and_what_it_claws_back_is_
 
 
 def test_leaving_and_joining_again_gets_nobody_rid_of_a_debt() -> None:
+    """T21"""
     award(50_000, "shop:1")
     redeem(50, "shop:2")
     leave()
@@ -270,6 +274,7 @@ def test_the_audit_finds_lost_points_that_no_entry_has(account: Account) -> None
 
 
 def test_accepting_is_recorded_with_version_date_and_the_words_that_were_read() -> None:
+    """T23"""
     with time_machine.travel(NOW, tick=False):
         assert (accept("12"), accept("12")) == (True, False)
 
@@ -301,6 +306,7 @@ def test_terms_that_were_accepted_before_leaving_are_accepted_again_to_join() ->
 
 
 def test_what_was_accepted_is_never_changed() -> None:
+    """T23"""
     accept()
 
     for rows, change in ((MembershipEvent.objects, {"kind": "left"}), (TermsText.objects, {"version": "2"})):

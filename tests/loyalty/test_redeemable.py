@@ -154,6 +154,7 @@ def rule_sets(draw: st.DrawFn) -> Rules:
 def test_a_control_stops_at_every_number_that_fits_and_at_no_other(
     rules: Rules, total: Paisa, balance: Points, minimum_due: Paisa
 ) -> None:
+    """T28"""
     steps = redeemable_steps(rules, total=total, balance=balance, minimum_due=minimum_due)
 
     fitting = [

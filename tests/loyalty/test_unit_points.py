@@ -67,7 +67,7 @@ RULES = st.builds(
 def test_an_order_of_a_product_never_earns_less_than_its_page_promises(
     rules: Rules, price: int, tags: tuple[str, ...], quantity: int, shipping: int
 ) -> None:
-    """C15"""
+    """T15"""
     one = unit(price, *tags)
     several = Line(
         sku="", title="", quantity=quantity, unit=one.unit, total=Paisa(price * quantity), tags=tags, earns=True
@@ -108,7 +108,7 @@ def test_other_products_that_are_multiplied_alike_never_lower_it(rules: Rules, p
     ],
 )  # fmt: skip
 def test_a_page_promises_what_one_unit_earns_by_its_price(price: int, chosen: dict[str, Any], points: int) -> None:
-    """C15"""
+    """T15"""
     assert promised(price, **chosen) == points
 
 

@@ -37,7 +37,7 @@ urlpatterns = [path("fails/", fails), path("refuses/", refuses), path("suspiciou
     ],
 )
 def test_an_error_is_a_page_of_the_store_with_debug_too(debug, address, status, title, store, settings):
-    """C20"""
+    """T20"""
     settings.DEBUG, settings.ROOT_URLCONF = debug, __name__
 
     answer = Client(raise_request_exception=False).get(address)
@@ -50,7 +50,7 @@ def test_an_error_is_a_page_of_the_store_with_debug_too(debug, address, status, 
 
 
 def test_a_form_that_was_open_too_long_is_refused_by_a_page_of_the_store(store):
-    """C20"""
+    """T20"""
     answer = Client(enforce_csrf_checks=True).post("/shop/basket/add/1/", {"quantity": 1})
 
     page = answer.content.decode()

@@ -66,6 +66,7 @@ def test_a_product_has_all_its_texts_in_nepali(product: catalogue.Product) -> No
 
 
 def test_no_page_leaves_a_customer_with_english(store: None, settings: Settings) -> None:
+    """T34"""
     settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "DIGITS": "by_language", "CALENDAR": "by_language"}
     member = Client()
     assert member.login(username="sita@example.com", password=PASSWORD)
@@ -80,6 +81,7 @@ def test_no_page_leaves_a_customer_with_english(store: None, settings: Settings)
 
 
 def test_a_shop_reads_a_quantity_as_it_is_typed_and_stores_the_title_in_both_languages(store: None) -> None:
+    """T9"""
     customer = Client()
     product = get_model("catalogue", "Product").objects.get(slug="lokta-journal-a5")
 

@@ -120,7 +120,7 @@ def test_an_unknown_scheme_is_named_by_the_checks(settings) -> None:
 
 
 def test_no_page_for_customers_needs_more_than_a_strict_policy_allows() -> None:
-    """``script-src 'self'; style-src 'self'``: nothing inline. Mails are styled inline."""
+    """T35: ``script-src 'self'; style-src 'self'``: nothing inline. Mails are styled inline."""
     shown = [path for path in TEMPLATES.rglob("*.html") if not any(part in str(path) for part in NOT_FOR_CUSTOMERS)]
 
     inline = {path.name: found for path in shown if (found := INLINE.findall(path.read_text()))}

@@ -19,6 +19,7 @@ def is_on(link: str) -> bool:
 
 
 def test_a_click_in_the_mail_program_unsubscribes_without_a_page_and_without_a_cookie(link: str) -> None:
+    """T26"""
     response = Client(enforce_csrf_checks=True).post(link, {"List-Unsubscribe": "One-Click"})
 
     assert response.status_code == 200

@@ -67,6 +67,7 @@ def test_the_link_of_a_page_opens_the_receipt_in_its_language(purchase: Purchase
 
 
 def test_an_old_link_opens_for_its_own_customer_alone(purchase: Purchase, django_user_model: Any) -> None:
+    """T30"""
     path = pdf_path(flow.receipt(purchase))
     member = Client()
     member.force_login(django_user_model.objects.create_user(pk=7, username="sita"))
@@ -78,6 +79,7 @@ def test_an_old_link_opens_for_its_own_customer_alone(purchase: Purchase, django
 
 @pytest.mark.parametrize("token", ["x", "WzEsImVuIl0:1vXYZ:forged", "eyJhIjoxfQ:1"])
 def test_a_forged_link_opens_nothing(purchase: Purchase, token: str) -> None:
+    """T30"""
     assert Client().get(f"/khalti/receipt/{token}.pdf").status_code == 404
 
 

@@ -66,7 +66,7 @@ def later(payment: Payment) -> None:
 def test_a_customer_who_may_have_paid_is_offered_to_check_again_and_never_to_pay(
     answer: Any, text: str, customer: Client, payment: Payment, khalti: Khalti
 ) -> None:
-    """C5: Khalti said "Initiated" before, so its earlier word must not count."""
+    """T5: Khalti said "Initiated" before, so its earlier word must not count."""
     flow.verify_payment(payment)
     khalti.next_lookup = [answer, answer]
     later(payment)
@@ -92,7 +92,7 @@ def test_a_customer_who_has_not_paid_continues(customer: Client, payment: Paymen
 def test_continue_asks_khalti_first_so_that_nobody_is_sent_to_pay_what_is_paid(
     customer: Client, payment: Payment, khalti: Khalti
 ) -> None:
-    """C5: paid, then back in the shop by the button of the browser."""
+    """T5: paid, then back in the shop by the button of the browser."""
     later(payment)
     khalti.pay(payment.pidx)
 
@@ -106,7 +106,7 @@ def test_continue_asks_khalti_first_so_that_nobody_is_sent_to_pay_what_is_paid(
 def test_the_page_reloads_without_a_script_alone_and_the_script_asks_for_news(
     customer: Client, payment: Payment
 ) -> None:
-    """C7: a page that reloads by itself cannot be read by a screen reader."""
+    """T7: a page that reloads by itself cannot be read by a screen reader."""
     answer = customer.get(f"/khalti/status/{payment.token}/")
     soup = BeautifulSoup(answer.content, "html.parser")
 
@@ -122,7 +122,7 @@ def test_the_page_reloads_without_a_script_alone_and_the_script_asks_for_news(
 def test_the_news_name_what_is_shown_and_change_when_the_payment_does(
     customer: Client, payment: Payment, khalti: Khalti
 ) -> None:
-    """C7"""
+    """T7"""
     place = page(customer, payment).select_one("#lk-status")
     waiting = news(customer, payment)
     khalti.pay(payment.pidx)
@@ -150,7 +150,7 @@ def test_the_news_show_a_stranger_no_more_than_the_page(payment: Payment, khalti
 def test_a_question_comes_before_starting_again_and_asks_khalti_first(
     customer: Client, payment: Payment, shop: FakeShop, khalti: Khalti
 ) -> None:
-    """C4"""
+    """T4"""
     question = page(customer, payment, "cancel")
     before = list(shop.released)
     form = question.select_one(".lk-actions form")
@@ -167,7 +167,7 @@ def test_a_question_comes_before_starting_again_and_asks_khalti_first(
 def test_the_question_is_not_asked_about_a_payment_that_is_paid(
     customer: Client, payment: Payment, khalti: Khalti
 ) -> None:
-    """C4"""
+    """T4"""
     khalti.pay(payment.pidx)
 
     answer = customer.get(f"/khalti/cancel/{payment.token}/")
@@ -179,7 +179,7 @@ def test_the_question_is_not_asked_about_a_payment_that_is_paid(
 def test_whoever_may_have_paid_is_told_to_wait_before_starting_again(
     customer: Client, payment: Payment, khalti: Khalti
 ) -> None:
-    """C4, C5"""
+    """T4, T5"""
     khalti.says(payment.pidx, "Pending")
 
     question = page(customer, payment, "cancel")
@@ -191,7 +191,7 @@ def test_whoever_may_have_paid_is_told_to_wait_before_starting_again(
 def test_the_bar_says_that_money_has_arrived_and_not_to_buy_again(
     customer: Client, payment: Payment, khalti: Khalti
 ) -> None:
-    """C4"""
+    """T4"""
     flow.cancel_payment(payment, customer_present=False)
     khalti.pay(payment.pidx)
     flow.verify_payment(payment, ignore_back_off=True)
@@ -206,7 +206,7 @@ def test_the_bar_says_that_money_has_arrived_and_not_to_buy_again(
 
 
 def test_the_bar_comes_after_the_links_that_skip_the_navigation(customer: Client) -> None:
-    """C8"""
+    """T8"""
     body = BeautifulSoup(customer.get("/shop/catalogue/").content, "html.parser").body
 
     assert body is not None
@@ -217,7 +217,7 @@ def test_the_bar_comes_after_the_links_that_skip_the_navigation(customer: Client
 def test_a_receipt_says_that_a_mail_is_on_its_way_for_an_hour(
     customer: Client, payment: Payment, khalti: Khalti, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """C2"""
+    """T2"""
     monkeypatch.setattr(FakeShop, "mails_orders", True, raising=False)
     khalti.pay(payment.pidx)
 
@@ -243,7 +243,7 @@ def test_a_receipt_says_that_a_mail_is_on_its_way_for_an_hour(
 def test_the_receipt_of_a_refunded_order_says_so_and_does_not_thank_for_it(
     amount: int, title: str, text: str, customer: Client, payment: Payment, khalti: Khalti
 ) -> None:
-    """C2"""
+    """T2"""
     khalti.pay(payment.pidx)
     flow.verify_payment(payment)
     purchase = Purchase.objects.get()

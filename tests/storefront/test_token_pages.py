@@ -194,7 +194,7 @@ def test_the_policy_names_the_server_of_static_files_or_is_the_settings_own(sett
 def test_a_plain_page_is_shown_even_where_the_sites_version_of_it_fails(
     client: Client, settings: Any, tmp_path: Any
 ) -> None:
-    """C20"""
+    """T20"""
     (tmp_path / "loyalink_khalti").mkdir()
     (tmp_path / "loyalink_khalti" / "plain.html").write_text("{% include 'no-such-page.html' %}")
     branded = open_page(client, "status")

@@ -414,7 +414,7 @@ def test_a_pending_payment_is_found_by_its_browser_session_and_by_its_member(sho
 def test_a_payment_under_review_is_found_until_it_is_refunded_and_for_two_weeks(
     shop: FakeShop, khalti: Khalti
 ) -> None:
-    """C4"""
+    """T4"""
     late = flow.begin_payment(shop.freeze(shop.cart(member_id="7")))
     flow.cancel_payment(late, customer_present=False)
     khalti.pay(late.pidx)

@@ -69,6 +69,7 @@ def test_a_payment_that_is_not_paid_gives_no_points_back_to_who_has_left(
 def test_cash_that_arrives_after_leaving_earns_nothing_and_its_refund_takes_nothing(
     shop: FakeShop, account: Account
 ) -> None:
+    """T21"""
     purchase = flow.place_order(shop.freeze(shop.cart(member_id=MEMBER)), method=PaymentMethod.COD)
     before = flow.points_after_order(purchase)
     leave()
@@ -85,6 +86,7 @@ def test_cash_that_arrives_after_leaving_earns_nothing_and_its_refund_takes_noth
 def test_a_refund_after_leaving_returns_the_money_and_no_points(
     khalti: Khalti, account: Account, payment: Payment
 ) -> None:
+    """T21"""
     khalti.pay(payment.pidx)
     flow.verify_payment(payment, ignore_back_off=True)
     leave()
@@ -130,6 +132,7 @@ def test_staff_cannot_change_the_points_of_who_has_left_and_a_guests_order_is_no
 
 
 def test_only_the_terms_of_now_can_be_accepted_and_the_words_are_kept_as_they_were_read(account: Account) -> None:
+    """T23"""
     read = flow.program_terms(SITE).version
     ledger.set_rules(SITE, Rules(signup_bonus=Points(50)))
 
@@ -162,6 +165,7 @@ def test_a_merged_account_can_neither_leave_nor_join(account: Account) -> None:
 def test_leaving_while_a_payment_is_confirmed_leaves_no_points_whichever_is_first(
     khalti: Khalti, account: Account, payment: Payment
 ) -> None:
+    """T22"""
     khalti.pay(payment.pidx)
 
     at_once(2, lambda index: leave() if index else flow.verify_payment(Payment.objects.get(), ignore_back_off=True))
@@ -173,6 +177,7 @@ def test_leaving_while_a_payment_is_confirmed_leaves_no_points_whichever_is_firs
 
 
 def test_leaving_and_joining_by_many_clicks_at_once_keeps_the_books_right(account: Account) -> None:
+    """T22"""
     version = flow.program_terms(SITE).version
 
     done = at_once(8, lambda index: join(version) if index % 2 else leave())
@@ -184,7 +189,7 @@ def test_leaving_and_joining_by_many_clicks_at_once_keeps_the_books_right(accoun
 
 
 def test_leaving_while_orders_begin_holds_no_points_of_who_has_left(shop: FakeShop, account: Account) -> None:
-    """An order that comes second is refused; one that was first keeps what it holds."""
+    """T22: an order that comes second is refused; one that was first keeps what it holds."""
     shop.stock(pen=9)
 
     def begin(_index: int) -> Any:

@@ -110,7 +110,7 @@ def test_a_guest_gets_an_account_with_the_order_and_its_points_by_a_click_in_a_m
 
 
 def test_a_password_of_another_browser_is_never_that_of_the_account(client: Client, paid: Purchase) -> None:
-    """Whoever types somebody's address at the checkout, and a password, cannot log in to what its owner makes."""
+    """T24: whoever types somebody's address at the checkout, and a password, cannot log in to what its owner makes."""
     client.post(path_of(paid), {"password": "the stranger's 42"})
     owner = Client()
 
@@ -124,7 +124,7 @@ def test_a_password_of_another_browser_is_never_that_of_the_account(client: Clie
 
 
 def test_an_existing_account_is_neither_shown_nor_changed(client: Client, paid: Purchase) -> None:
-    """The page is the same, to the letter; the mail alone says it, and leads to the log-in."""
+    """T24: the page is the same, to the letter; the mail alone says it, and leads to the log-in."""
     path = path_of(paid)
     asked_without = without_token(client.post(path, {"password": PASSWORD}))
     free = str(mail.outbox[-1].body)
@@ -145,6 +145,7 @@ def test_an_existing_account_is_neither_shown_nor_changed(client: Client, paid: 
 
 
 def test_the_link_of_the_order_mail_creates_nothing_by_itself(paid: Purchase) -> None:
+    """T24"""
     token = path_of(paid).split("/")[-2]
 
     with pytest.raises(CannotClaim, match="open the link in the e-mail"):
@@ -154,6 +155,7 @@ def test_the_link_of_the_order_mail_creates_nothing_by_itself(paid: Purchase) ->
 
 
 def test_a_link_works_once(client: Client, paid: Purchase) -> None:
+    """T24"""
     client.post(path_of(paid), {"password": PASSWORD})
     link = mailed_path()
     client.post(link)
@@ -166,6 +168,7 @@ def test_a_link_works_once(client: Client, paid: Purchase) -> None:
 
 
 def test_an_address_gets_one_mail_in_ten_minutes_and_five_in_a_day(paid: Purchase) -> None:
+    """T24"""
     token = path_of(paid).split("/")[-2]
     sent = []
 
@@ -259,6 +262,7 @@ def test_a_logged_in_customer_is_led_to_the_claim_and_makes_no_second_account(cl
 
 
 def test_two_orders_of_one_address_make_one_account(client: Client, shop: FakeShop, paid: Purchase) -> None:
+    """T24"""
     other = flow.place_order(shop.freeze(shop.cart("order-2", origin="basket-2")), method=PaymentMethod.COD)
     links = []
     for purchase in (paid, other):

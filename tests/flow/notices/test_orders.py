@@ -57,7 +57,7 @@ def receive(purchase: Purchase, amount: int, key: str = "first") -> None:
 def test_a_paid_order_is_told_by_one_mail_and_a_signal_for_each_thing_that_happened(
     payment: Payment, khalti: Khalti, signalled: Signalled
 ) -> None:
-    """C3"""
+    """T3"""
     khalti.pay(payment.pidx)
 
     flow.verify_payment(payment)
@@ -91,7 +91,7 @@ def test_a_mail_has_html_with_one_button_and_plain_text(payment: Payment, khalti
 def test_a_transfer_is_told_with_bank_reference_and_deadline_then_with_what_has_arrived(
     shop: FakeShop, signalled: Signalled
 ) -> None:
-    """C1, C3"""
+    """T1, T3"""
     details = {"bank_details": "Nabil Bank\n0110017501234", "transfer_days": 5}
     ShopDetails.objects.create(site=Site.objects.get(is_default_site=True), **details)
     purchase = by_transfer(shop)
@@ -111,7 +111,7 @@ def test_a_transfer_is_told_with_bank_reference_and_deadline_then_with_what_has_
 def test_money_that_comes_late_is_told_and_that_it_must_not_be_paid_again(
     payment: Payment, shop: FakeShop, khalti: Khalti, signalled: Signalled
 ) -> None:
-    """C3, C4"""
+    """T3, T4"""
     shop.fail("confirm", ShopCannot("sold_out", "Fountain pen"))
     khalti.pay(payment.pidx)
 
@@ -130,7 +130,7 @@ def test_money_that_comes_late_is_told_and_that_it_must_not_be_paid_again(
 def test_a_refunded_line_is_told_with_its_money_and_its_points(
     shop: FakeShop, khalti: Khalti, account: Account, signalled: Signalled
 ) -> None:
-    """C3"""
+    """T3"""
     cart = shop.cart(member_id=account.member_id, points_redeemed=Points(500), lines=two_lines())
     payment = flow.begin_payment(shop.freeze(cart))
     khalti.pay(payment.pidx)
@@ -151,7 +151,7 @@ def test_a_refunded_line_is_told_with_its_money_and_its_points(
 
 
 def test_a_cancelled_order_is_told_once(shop: FakeShop, signalled: Signalled) -> None:
-    """C3"""
+    """T3"""
     purchase = by_transfer(shop)
 
     for _click in range(2):
@@ -162,7 +162,7 @@ def test_a_cancelled_order_is_told_once(shop: FakeShop, signalled: Signalled) ->
 
 
 def test_an_order_that_its_shop_has_sent_is_told(shop: FakeShop, signalled: Signalled) -> None:
-    """C3"""
+    """T3"""
     by_transfer(shop)
 
     flow.order_shipped("fake", "order-1")
@@ -184,6 +184,7 @@ def test_a_mail_is_in_the_language_of_the_order(shop: FakeShop, settings: Any) -
 def test_a_mail_whose_server_fails_is_sent_later_once_and_its_signals_are_not_sent_again(
     shop: FakeShop, settings: Any, signalled: Signalled
 ) -> None:
+    """T25"""
     settings.EMAIL_BACKEND = "tests.flow.notices.test_orders.NoServer"
     by_transfer(shop)
     before = (len(mail.outbox), SentMail.objects.get().result)
@@ -236,6 +237,7 @@ def test_where_the_order_mail_is_off_the_points_have_a_mail_of_their_own(
 
 
 def test_staff_send_a_mail_again_and_two_deliveries_of_that_are_one_mail(shop: FakeShop) -> None:
+    """T25"""
     purchase = by_transfer(shop)
     (told,) = flow.mails_of(purchase)
 

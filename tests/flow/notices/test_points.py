@@ -59,6 +59,7 @@ def test_an_adjustment_is_told_once_with_the_balance_after_it(sita: str, signall
 
 
 def test_a_mail_about_points_can_be_unsubscribed_by_one_click_and_then_there_is_none(sita: str) -> None:
+    """T26"""
     adjust(sita, 100)
     headers = mail.outbox[0].extra_headers
     link = flow.subscription_path("default", sita)
@@ -74,6 +75,7 @@ def test_a_mail_about_points_can_be_unsubscribed_by_one_click_and_then_there_is_
 
 
 def test_whoever_wants_no_mails_about_points_still_gets_those_about_an_order(shop: FakeShop, sita: str) -> None:
+    """T26"""
     flow.subscribe_to_mails(flow.subscription_path("default", sita).split("/")[-2], on=False)
 
     flow.place_order(shop.freeze(shop.cart(member_id=sita)), method=PaymentMethod.COD)

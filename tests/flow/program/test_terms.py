@@ -55,6 +55,7 @@ def sentences(rules: Rules) -> list[str]:
 @pytest.mark.parametrize("name", [each.name for each in fields(Rules) if each.name != "base_rounding"])
 @pytest.mark.usefixtures("shop_with_pens")
 def test_every_rule_is_in_a_sentence(name: str) -> None:
+    """T23"""
     usual = sentences(Rules())
 
     changed = sentences(replace(Rules(), **{name: CHANGED[name]}))

@@ -72,7 +72,7 @@ def test_a_coupon_is_shown_once_and_the_lines_are_shown_before_it() -> None:
 
 
 def test_two_offers_that_were_rounded_apart_sum_to_what_was_taken_off() -> None:
-    """C10: Oscar rounds each discount by itself, 33.34 and 33.34, and the basket loses 66.67."""
+    """T10: Oscar rounds each discount by itself, 33.34 and 33.34, and the basket loses 66.67."""
     facts = OrderFacts(
         prices={"pen": Paisa(10_000)}, discounts=(charge("Ten per cent", 3_334), charge("Students", 3_334))
     )
@@ -92,7 +92,7 @@ def test_prices_that_are_not_known_leave_the_lines_after_discounts_with_a_note()
 
 
 def test_a_paisa_of_rounding_is_no_discount() -> None:
-    """C10: a host's own price of a line, rounded by itself, is a paisa more than the line that was sold."""
+    """T10: a host's own price of a line, rounded by itself, is a paisa more than the line that was sold."""
     shown = break_down(cart(line("pen", 3_333)), OrderFacts(prices={"pen": Paisa(3_334)}))
 
     assert (shown.products, shown.discounts) == (3_333, ())
@@ -179,6 +179,7 @@ def test_the_sums_hold_whatever_a_host_says(
     *, totals: list[int], off: list[int], shipping: int, charges: list[int], extra: int, points: int, came: list[int],
     with_prices: bool,
 ) -> None:  # fmt: skip
+    """T10"""
     lines = tuple(line(f"line{number}", total) for number, total in enumerate(totals))
     discount = sum(off)
     spread = shares(discount, totals)

@@ -80,7 +80,7 @@ def test_a_paid_order_shows_its_payment_and_its_points(shop: FakeShop, khalti: K
 
 
 def test_a_live_payment_is_to_pay_and_a_dead_one_is_not(shop: FakeShop, khalti: Khalti) -> None:
-    """C10: dead payments said "To pay Rs 1,999.00"."""
+    """T10: dead payments said "To pay Rs 1,999.00"."""
     payment = begun(shop)
     assert (shown(payment.purchase).state, shown(payment.purchase).figures.left_to_pay) == ("confirming", 150_000)
 
@@ -93,7 +93,7 @@ def test_a_live_payment_is_to_pay_and_a_dead_one_is_not(shop: FakeShop, khalti: 
 
 
 def test_refunds_are_shown_by_date_and_amount_with_their_points(shop: FakeShop, khalti: Khalti, member: str) -> None:
-    """C2: after a part the receipt said "Paid. Thank you!", after all "your order is placed"."""
+    """T2: after a part the receipt said "Paid. Thank you!", after all "your order is placed"."""
     purchase = bought(shop, khalti, member_id=member, points_redeemed=Points(1_000))
     earned = purchase.earned
 

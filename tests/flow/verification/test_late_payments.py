@@ -93,7 +93,7 @@ def test_a_payment_cancelled_by_staff_is_left_to_staff(
 def test_a_payment_that_its_customer_cancelled_and_paid_all_the_same_is_placed(
     payment: Payment, khalti: Khalti, shop: FakeShop, account: Account
 ) -> None:
-    """E02, C4: "start again", then paid in the old tab."""
+    """E02, T4: "start again", then paid in the old tab."""
     flow.cancel_payment(payment)
 
     outcome = completed_late(payment, khalti)
@@ -118,7 +118,7 @@ def changes_the_basket(shop: FakeShop) -> None:
 def test_a_payment_that_its_customer_cancelled_is_left_to_staff_if_they_may_not_want_it_any_more(
     meanwhile: Callable[[FakeShop], None], payment: Payment, khalti: Khalti, shop: FakeShop
 ) -> None:
-    """E02, C4"""
+    """E02, T4"""
     shop.stock(pen=10)
     flow.cancel_payment(payment)
     meanwhile(shop)

@@ -21,6 +21,7 @@ def find(browser: Client, number: str, contact: str) -> Page:
 def test_a_guest_finds_an_order_by_its_number_and_its_contact_and_nothing_else_is_said(
     store: Store, guest: Customer
 ) -> None:
+    """T31"""
     guest.buy(store.notebook, method="cod")
     order, other = only_order(), Client()
 
@@ -35,6 +36,7 @@ def test_a_guest_finds_an_order_by_its_number_and_its_contact_and_nothing_else_i
 
 
 def test_looking_for_orders_is_limited_for_right_and_wrong_attempts_alike(store: Store, guest: Customer) -> None:
+    """T31"""
     guest.buy(store.notebook, method="cod")
     number, other = only_order().number, Client()
 
@@ -59,7 +61,7 @@ def test_an_order_that_is_not_paid_yet_or_that_an_account_has_is_not_found(
 def test_a_payment_that_its_customer_cancelled_and_paid_buys_what_is_still_in_the_basket(
     is_changed: bool, store: Store, sita: Customer, khalti: Simulator
 ) -> None:
-    """C4, E02"""
+    """T4, E02"""
     payment = payment_of(sita.buy(store.notebook))
     flow.cancel_payment(payment)
     if is_changed:

@@ -63,7 +63,7 @@ def paid(store: Store, guest: Customer, khalti: Simulator) -> Payment:
 def test_an_order_names_its_products_in_the_language_of_who_reads_it(
     store: Store, guest: Customer, khalti: Simulator
 ) -> None:
-    """The demo's catalogue has its titles in two languages."""
+    """T33: the demo's catalogue has its titles in two languages."""
     guest.buy(store.add("Lokta paper journal, A5", "LOKTA-JOURNAL", rupees="2500.00", stock=5))
 
     (line,) = only_purchase().frozen_cart.lines

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.same_on_both
 def test_a_transfer_that_is_received_sent_and_looked_up_is_told_each_time_and_kept_in_the_history(
     store: Store, sita: Customer, staff: Client
 ) -> None:
-    """C3"""
+    """T3"""
     sita.buy(store.notebook, method="bank_transfer")
     order = only_order()
     receive(staff, order)

@@ -60,7 +60,7 @@ def order_page(customer: Customer, order: Any) -> Page:
 def test_page_print_and_mail_of_an_order_with_coupon_and_points_have_the_same_figures(
     store: Store, sita: Customer, khalti: Simulator, shop_details: ShopDetails
 ) -> None:
-    """C10: totals with a coupon differed between page and mail, and beside points a paisa was missing."""
+    """T10: totals with a coupon differed between page and mail, and beside points a paisa was missing."""
     store.coupon("WELCOME", rupees="33.33")
     sita.add(store.notebook, 3)
     sita.use("WELCOME")
@@ -87,7 +87,7 @@ def test_page_print_and_mail_of_an_order_with_coupon_and_points_have_the_same_fi
 def test_a_transfer_has_account_reference_and_deadline_wherever_it_is_awaited(
     store: Store, shop_details: ShopDetails, staff_id: str
 ) -> None:
-    """C1"""
+    """T1"""
     guest = Customer("maya@example.com")
     guest.buy(store.notebook, method="bank_transfer")
     thanks, order = guest.browser.get(THANKS), only_order()
@@ -107,7 +107,7 @@ def test_a_transfer_has_account_reference_and_deadline_wherever_it_is_awaited(
 def test_an_order_that_is_collected_needs_no_address_and_names_the_place(
     store: Store, sita: Customer, shop_details: ShopDetails
 ) -> None:
-    """C6: with pickup the page said "we deliver to Patko Tole 12"."""
+    """T6: with pickup the page said "we deliver to Patko Tole 12"."""
     sita.put(store.notebook)
     who = {"collect-first_name": "Sita Sharma", "collect-phone_number": "९८४१२३४५६७", "collect": "pickup"}
     assert "Asan 27" in text(sita.browser.get("/shop/checkout/shipping-address/"))

@@ -39,7 +39,7 @@ def rich(store: Store) -> Customer:
 
 
 def test_the_control_stops_only_at_numbers_of_points_that_fit(rich: Customer) -> None:
-    """Khalti accepts no payment below Rs 10, so the last step leaves that, and the stop after it leaves nothing."""
+    """T28: Khalti accepts no payment below Rs 10, so the last step leaves that and the stop after it nothing."""
     page = rich.browser.get(PAYMENT_PAGE)
 
     control, slider = select(page, "[data-lk-points]"), select(page, "input[type=range]")
@@ -83,7 +83,7 @@ def test_a_button_of_the_control_overrules_what_was_typed(rich: Customer, presse
 
 @pytest.mark.parametrize("more", [{}, {"action": "update"}])
 def test_the_numbers_next_to_one_that_fits_not_are_offered_as_buttons(rich: Customer, more: dict[str, Any]) -> None:
-    """C9: the reason and the hint are tied to the field."""
+    """T9: the reason and the hint are tied to the field."""
     page = rich.choose("khalti", points="4950", **more)
 
     offered = [button["value"] for button in soup(page).select("#lk-points-refusal button")]

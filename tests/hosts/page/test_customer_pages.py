@@ -234,7 +234,7 @@ def test_a_member_uses_points_as_they_type_them_and_sees_them_on_the_card(house:
 
 
 def test_the_control_for_points_shows_its_figures_and_offers_the_numbers_that_fit(house: TeaHouse) -> None:
-    """C9"""
+    """T9"""
     client, trek, sita = Client(), house.trek(rupees=500), new_member(points=9_000)
     client.force_login(sita, backend="django.contrib.auth.backends.ModelBackend")
     buy(client, trek)

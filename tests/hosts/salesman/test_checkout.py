@@ -280,7 +280,7 @@ def test_no_answer_reads_anything_of_ours_twice(store: Store, maya: Customer, kh
 
 
 def test_the_receipt_of_an_order_is_for_its_customer_alone(store: Store, guest: Customer, khalti: Simulator) -> None:
-    """C10: the same figures as on a page, in rupees as Salesman has them."""
+    """T10: the same figures as on a page, in rupees as Salesman has them."""
     answer = guest.buy(store.green, store.voucher).json()
     path = f"payment/khalti/payments/{answer['payment']}/"
     stranger, own = Customer(), f"payment/khalti/receipts/{answer['ref']}/"

@@ -53,7 +53,7 @@ def card(product: Any, user: Any) -> str:
 
 @pytest.mark.money
 def test_a_card_says_what_one_unit_earns_this_customer(catalogue: Store) -> None:
-    """C15"""
+    """T15"""
     sita = new_member("sita@example.com", points=10)
     Account.objects.update(tier="Gold")
     paper = f"oscar:{catalogue.category.pk}"
@@ -138,6 +138,7 @@ def page(browser: Client) -> str:
 
 
 def test_a_list_of_48_cards_costs_at_most_two_statements_more_with_points(full_store: Client) -> None:
+    """T29"""
     with without_points():
         page(full_store)
         with sent_statements() as plain:
@@ -155,6 +156,7 @@ def test_a_list_of_48_cards_costs_at_most_two_statements_more_with_points(full_s
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_list_of_48_cards_takes_at_most_a_tenth_longer_with_points(full_store: Client) -> None:
+    """T29"""
     times: dict[bool, list[float]] = {True: [], False: []}
 
     def measure(*, with_points: bool) -> None:
