@@ -18,11 +18,10 @@ from .members.page import MemberPage
 from .members.personal_data import EraseView, ExportView
 from .models import KhaltiSettings, LoyaltySettings, ShopDetails
 from .payments.listing import PaymentsView
-from .payments.mails import MailView
 from .payments.missing_order import MissingOrderView
 from .payments.page import PaymentView, RefundView
 from .payments.record import RecordRefundView, ReverseRefundView
-from .payments.refresh import RefreshView
+from .payments.refresh import MailView, RefreshView
 from .payments.release import ReleaseView
 from .payments.resolution import ResolveFlagView
 from .payments.unmatched import UnmatchedView

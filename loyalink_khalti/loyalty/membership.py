@@ -1,6 +1,6 @@
 """Accept the terms of the programme, leave it, and join it again.
 
-Every member with an account earns points; accepting the terms is recorded beside that. Who leaves loses their
+A customer with an account earns points; accepting the terms is recorded beside that. A member who leaves loses all
 points and earns none until they accept the terms again. Debts stay, and the points that were lost repay them.
 """
 

@@ -1,4 +1,4 @@
-"""The button "Refresh status": look up a payment at Khalti now."""
+"""Two buttons on the page of a payment: "Refresh status" looks it up at Khalti now, "Send again" repeats a mail."""
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +9,7 @@ from wagtail.log_actions import log
 
 from loyalink_khalti import flow
 from loyalink_khalti.ports import Outcome
-from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff import mails, permissions
 from loyalink_khalti.staff.labels import payment_status
 
 from .page import PaymentPage
@@ -46,3 +46,18 @@ def _message(answer: flow.RefreshResult, status: str) -> tuple[str, str]:
     if answer.looked_up:
         return "warning", _("Khalti gave no usable answer. Nothing was changed; try again in a minute.")
     return "warning", _("Khalti was not called: it does not know this payment yet, or another lookup is running.")
+
+
+class MailView(PaymentPage):
+    """Send one of the mails about the payment's order again."""
+
+    permission = permissions.VIEW_PAYMENTS
+    post_permission = permissions.RESOLVE_FLAGS
+
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        return self.redirect_to_payment()
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        level, text = mails.send_again(self.purchase, request.POST.get("mail", ""), user=request.user)
+        getattr(messages, level)(request, text)
+        return self.redirect_to_payment()

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 from django.core import signing
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from loyalink_khalti.hosts.common.find_order import is_contact_of, typed_number
+from loyalink_khalti.mail_ports import OrderForMail
 
 from .models import Order
+from .site_settings import settings_of_key
 
 SESSION_KEY = "loyalink_khalti_page_orders"
 REMEMBERED = 20
@@ -60,3 +62,31 @@ def find_order(number: str, contact: str) -> Order | None:
     order = Order.objects.placed().filter(number__in={typed, typed.upper()}).first()
     known = (order.email, order.phone) if order is not None else ("", "")
     return order if is_contact_of(contact, *known) else None
+
+
+def order_for_mail(number: str) -> OrderForMail | None:
+    """Return what a mail says of an order besides its receipt; None where it was deleted.
+
+    A site changes a text of these mails with a template ``loyalink_khalti/page/mail/<kind>.html``, ``<kind>.txt`` or
+    ``<kind>_subject.txt``, which comes before that of all hosts in ``loyalink_khalti/mail/``.
+    """
+    order = Order.objects.filter(number=number).first()
+    if order is None:
+        return None
+    settings = settings_of_key(order.site_key)
+    lines = [order.name, *order.address.splitlines(), order.phone] if order.address else []
+    return OrderForMail(
+        path=_path(order),
+        address=tuple(line for line in lines if line),
+        note=order.note,
+        shop_name=settings.shop_name,
+        footer=settings.mail_footer.strip(),
+        is_test=order.is_test,
+    )
+
+
+def _path(order: Order) -> str:
+    try:
+        return order_link(order)
+    except NoReverseMatch:  # a headless shop: it has no pages of ours
+        return ""

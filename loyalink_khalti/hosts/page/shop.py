@@ -15,7 +15,7 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import Costs, HostOrder, Line, OpenBasket, Outcome, Paid, PaymentMethod, ReleaseReason
 
-from . import deleted_orders, mails, orders
+from . import deleted_orders, order_access, orders
 from .models import Category, Order, OrderStatus
 from .open_basket import PageBasket
 from .pricing import category_tag
@@ -109,7 +109,7 @@ class PageShop:
         return {order.number: _facts(order, texts.get(order.site_key, {})) for order in found}
 
     def order_for_mail(self, ref: str) -> OrderForMail | None:
-        return mails.order_for_mail(ref)
+        return order_access.order_for_mail(ref)
 
     def mails_itself(self, kind: str) -> bool:
         return False
