@@ -40,6 +40,7 @@ from loyalink_khalti.ports import Outcome, Paid, PaymentMethod, ReleaseReason
 from loyalink_khalti.returning import save_fields
 
 from .release import release_purchase
+from .unwanted import wants_something_else
 
 log = logging.getLogger(__name__)
 
@@ -243,26 +244,13 @@ def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> l
         return [FlagReason.MONEY_WITHOUT_ORDER]
     obstacles = []
     if was_released and payment.release_reason == ReleaseReason.CANCELLED_IN_SHOP:
-        if not payment.cancelled_by_customer or _wants_something_else(purchase, payment):
+        if not payment.cancelled_by_customer or wants_something_else(purchase, payment):
             obstacles.append(FlagReason.PAID_AFTER_CANCEL)
     elif was_released and payment.release_reason not in UNPAID_AT_KHALTI:
         obstacles.append(FlagReason.LATE)
     if transitions.has_rival(purchase, was_released=was_released):
         obstacles.append(FlagReason.SECOND_PAYMENT)
     return obstacles
-
-
-def _wants_something_else(purchase: Purchase, payment: Payment) -> bool:
-    """Return whether a customer who has cancelled a purchase, and paid it all the same, may not want it any more.
-
-    They have bought something else since, they have changed the basket, as far as the shop knows it, or staff have
-    talked to them: they have resolved the Flag already.
-    """
-    answered = payment.flags.filter(reason=FlagReason.PAID_AFTER_CANCEL, resolved_at__isnull=False)
-    if transitions.has_bought_since(purchase) or answered.exists():
-        return True
-    is_changed = getattr(conf.shop(purchase.shop), "is_basket_changed", None)
-    return bool(is_changed is not None and is_changed(purchase.ref))
 
 
 def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> None:

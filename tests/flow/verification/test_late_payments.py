@@ -128,6 +128,19 @@ def test_a_payment_that_its_customer_cancelled_is_left_to_staff_if_they_may_not_
     assert (outcome, states_of(payment), flags()) == (Outcome.FLAGGED, ("paid", "released"), ["paid_after_cancel"])
 
 
+def test_money_that_its_customer_paid_after_all_is_recorded_where_the_shop_cannot_say_what_became_of_the_basket(
+    payment: Payment, khalti: Khalti, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E02, C4: staff decide then."""
+    flow.cancel_payment(payment)
+    no_baskets: dict[str, bool] = {}
+    monkeypatch.setattr(FakeShop, "is_basket_changed", lambda _shop, ref: no_baskets[ref])
+
+    outcome = completed_late(payment, khalti)
+
+    assert (outcome, states_of(payment), flags()) == (Outcome.FLAGGED, ("paid", "released"), ["paid_after_cancel"])
+
+
 def test_a_payment_cancelled_by_a_guest_whom_nothing_identifies_is_left_to_staff(
     khalti: Khalti, shop: FakeShop
 ) -> None:
