@@ -24,7 +24,7 @@ from .buckets import EARNED_SIGN, REDEEMED_SIGN, Bucket, EntryKind
 from .closed_months import add_late
 from .lots import take
 from .models import Account, Entry, Hold, IdempotencyKey, Lot
-from .orders import RefundApplied
+from .orders import OrderAward, RefundApplied
 from .program import Program, ProgramVersion, current_version, first_seal, get_version, seal
 from .rules import Rules
 
@@ -172,6 +172,21 @@ class Posting:
         void = Posting(account=self.account, entries=self.entries, reason=reason)
         key = f"write_off:{self.account.pk}:{self.account.seq + 1}"
         void.transfer(EntryKind.WRITE_OFF, Bucket.WRITTEN_OFF, Bucket.OWED, points, key=key)
+
+    def reverse_lost(self, award: OrderAward, points: int, *, key: str) -> int:
+        """Reverse points of an award from before the member joined again with those that they lost by leaving.
+
+        Return how many; the caller reverses the rest. Points that were earned since are not taken for it.
+        """
+        account = self.account
+        earner = account if award.account_id == account.pk or not account.forfeited else award.account
+        if earner.rejoined_at is None or award.awarded_at >= earner.rejoined_at:
+            return 0
+        lost = min(account.forfeited, points)
+        account.forfeited -= lost
+        self.transfer(EntryKind.CLAW_BACK, Bucket.OWED, Bucket.REVERSED, lost, key=key)
+        self._write_off_debt(lost, LEFT)
+        return lost
 
     def _forfeit(self) -> None:
         """Write off the points of a member who has left, also those that arrive later.

@@ -327,7 +327,7 @@ def _refill_lots(posting: Posting, parts: Sequence[tuple[Lot, int]], rules: Rule
 
 
 def reverse_points(posting: Posting, award: OrderAward, points: int, policy: Shortfall) -> int:
-    """Reverse pending points of the purchase first, then available ones, from its own lot first.
+    """Reverse pending points of the purchase first, those lost by leaving, then available ones, its own lot first.
 
     The rest follows the policy of the rules. Returns the points that are written off.
     """
@@ -337,7 +337,7 @@ def reverse_points(posting: Posting, award: OrderAward, points: int, policy: Sho
     if pending:
         Lot.objects.filter(pk=own[0].pk).update(pending=F("pending") - pending)
         posting.transfer(kind, Bucket.PENDING, Bucket.REVERSED, pending, key=f"{key}:pending")
-    rest = points - pending
+    rest = points - pending - posting.reverse_lost(award, points - pending, key=f"{key}:lost")
     available = 0 if policy is Shortfall.PENDING_ONLY else min(rest, posting.account.available)
     if available:
         posting.take_from_lots(available, first={lot.pk for lot in own})
