@@ -156,6 +156,8 @@ def _claim(purchase_id: int, *, member_id: str, email: str) -> Points:
         raise CannotClaim(_("You have left the loyalty programme. Join it again on your points card to earn points."))
     if account is not None and account.blocked:
         raise CannotClaim(_("Your points are blocked. Please contact the shop."))
+    if account is not None and not account.earns_for_order(purchase.created_at):  # from before they joined again
+        raise CannotClaim(_("This order has no points to claim."))
     assign(purchase, member_id=member_id)
     return Points(purchase.earned)
 

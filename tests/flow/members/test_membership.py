@@ -131,6 +131,23 @@ def test_staff_cannot_change_the_points_of_who_has_left_and_a_guests_order_is_no
         )
 
 
+def test_a_guests_order_from_before_its_buyer_joined_again_is_not_claimed_for_nothing(
+    shop: FakeShop, account: Account, settings: Any
+) -> None:
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "GUEST_CLAIMS": True}
+    leave()
+    purchase = flow.place_order(shop.freeze(shop.cart()), method=PaymentMethod.COD)
+    join()
+
+    with pytest.raises(CannotClaim, match="no points to claim"):
+        flow.claim_points(
+            flow.claim_path(purchase).split("/")[-2], member_id=MEMBER, email="sita@example.com", is_verified=True
+        )
+
+    purchase.refresh_from_db()
+    assert purchase.claimed_by is None
+
+
 def test_only_the_terms_of_now_can_be_accepted_and_the_words_are_kept_as_they_were_read(account: Account) -> None:
     """T23"""
     read = flow.program_terms(SITE).version
