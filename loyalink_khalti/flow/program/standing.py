@@ -45,6 +45,7 @@ def order_points(*, site_key: str, member_id: str | None, costs: Costs) -> Point
 def points_for_lines(*, site_key: str, member_id: str | None, lines: Sequence[Line]) -> list[Points]:
     """Return the points that each line of one unit earns at least if it is bought alone; one statement.
 
-    For product pages, where there is no basket yet.
+    For product pages, where there is no basket yet. Who has left the programme earns none.
     """
-    return unit_points(standing(site_key, member_id), lines)
+    who = standing(site_key, member_id)
+    return [Points(0)] * len(lines) if who.left else unit_points(who, lines)
