@@ -146,11 +146,11 @@ def _points_moved(refund: Refund) -> Signals:
     return [(signals.points_refunded, {"member_id": earner, "purchase": refund.purchase, **points})]
 
 
-def _payment_refunded(*, payment: int, **_rest: Any) -> None:
+def _payment_refunded(*, payment: int, amount: int, **_rest: Any) -> None:
     found = Payment.objects.select_related("purchase").filter(pk=payment).first()
     if found is not None and found.purchase.shop:
-        amount = Paisa(found.refunded)
-        sent: Signals = [(signals.order_refunded, {"purchase": found.purchase, "refund": None, "amount": amount})]
+        figures = {"refund": None, "amount": Paisa(amount)}
+        sent: Signals = [(signals.order_refunded, {"purchase": found.purchase, **figures})]
         data = {"amount": amount, "token": found.token}
         cause = f"payment:{found.pk}:{found.refunded}"
         tell(_order_notice(MailKind.ORDER_REFUNDED, cause, found.purchase, sent, data))

@@ -9,7 +9,7 @@ from typing import Any
 from loyalink_khalti import outbox
 from loyalink_khalti.loyalty.ledger import ExpiryNotice
 from loyalink_khalti.loyalty.models import Account
-from loyalink_khalti.money import Points
+from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.states import UNSETTLED
@@ -49,9 +49,9 @@ def order_refunded(refund: Refund) -> None:
     outbox.post(HANDLE, event="refunded", refund=refund.pk)
 
 
-def payment_refunded(payment: Payment) -> None:
-    """Khalti reports that it has refunded a payment for which no order was placed, without a row of ours."""
-    outbox.post(HANDLE, event="payment_refunded", payment=payment.pk)
+def payment_refunded(payment: Payment, *, amount: Paisa) -> None:
+    """Khalti reports that it has refunded a payment without an order; ``amount`` of it has no row of ours."""
+    outbox.post(HANDLE, event="payment_refunded", payment=payment.pk, amount=amount)
 
 
 def order_shipped(shop: str, ref: str) -> None:

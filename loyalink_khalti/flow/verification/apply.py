@@ -142,7 +142,7 @@ def _write(
             _unpaid(purchase, payments, payment, reason, customer_present=customer_present)
         case VerdictKind.REFUNDED:
             captures.mark_refunded(payment, answer, PaymentState.REFUNDED)
-            posting.payment_refunded(payment)
+            posting.payment_refunded(payment, amount=Paisa(payment.refunded))
             release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=customer_present)
         case VerdictKind.PARTIALLY_REFUNDED:  # the rest of the money is still there: staff decide
             captures.mark_refunded(payment, answer, PaymentState.PARTIALLY_REFUNDED)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.conf import Caller
+from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.refunds.execution import close_abandoned_refunds, record_done
 from loyalink_khalti.flow.transactions import in_one_block
 from loyalink_khalti.flow.verification.verify import look_up
@@ -134,7 +135,9 @@ def _apply_external(purchase: Purchase, payments: list[Payment], payment: Paymen
 def _apply_full(purchase: Purchase, payments: list[Payment], payment: Payment, answer: Lookup) -> None:
     """Record that all of the money was refunded, as a refund like any other, without an actor."""
     if payment.fulfilled_at is None:
+        before = payment.refunded
         captures.mark_refunded(payment, answer, PaymentState.REFUNDED)
+        posting.payment_refunded(payment, amount=Paisa(payment.refunded - before))
         release_purchase(purchase, payments, payment, ReleaseReason.REFUNDED, customer_present=False)
         return
     left, rest = refunds.refundable(purchase), Paisa((payment.captured or 0) - payment.refunded)

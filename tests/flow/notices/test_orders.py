@@ -10,10 +10,12 @@ from wagtail.models import Site
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.models import ShopDetails
+from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import ShopCannot
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.mail_rows import Result, SentMail
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.nepal import day_of
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.outbox import deliver as deliver_outbox
 from loyalink_khalti.payments.models import Payment, Purchase
@@ -260,3 +262,27 @@ def test_an_order_from_before_mails_were_recorded_can_be_confirmed_again(shop: F
     assert subjects()[-1] == "Your order N-order-1 at Saraswati Stationery"
     with pytest.raises(flow.CannotMail):
         flow.send_mail_again(purchase, 987654)
+
+
+@pytest.mark.money
+def test_the_rest_that_khalti_refunds_of_a_payment_without_an_order_is_told_too(
+    payment: Payment, khalti: Khalti, signalled: Signalled
+) -> None:
+    """T3: each rupee that goes back is told once, whoever has refunded it where."""
+    flow.cancel_payment(payment, customer_present=False)
+    khalti.pay(payment.pidx)
+    flow.verify_payment(payment, ignore_back_off=True)
+    made = {"made_on": day_of(database_now()), "reason": "shown in the dashboard", "actor": "1", "key": "a part"}
+    flow.record_refund(payment, amount=Paisa(45_000), **made)
+    signalled.clear()
+    mail.outbox.clear()
+
+    khalti.says(payment.pidx, "Refunded", refunded=True, transaction_id=f"T-{payment.pidx}")
+    Payment.objects.update(next_poll_at=database_now())
+    for _result in flow.reconcile():
+        pass
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.refunded) == ("refunded", 245_000)
+    assert [(name, arguments["amount"]) for name, arguments in signalled] == [("order_refunded", 200_000)]
+    assert len(mail.outbox) == 1
