@@ -27,7 +27,6 @@ from loyalink_khalti.payments.polling import CONFIRM_ATTEMPTS
 from loyalink_khalti.payments.states import (
     LIVE,
     NO_ANSWER,
-    UNPAID_AT_KHALTI,
     UNSETTLED,
     FlagReason,
     PaymentState,
@@ -39,8 +38,8 @@ from loyalink_khalti.payments.states import (
 from loyalink_khalti.ports import Outcome, Paid, PaymentMethod, ReleaseReason
 from loyalink_khalti.returning import save_fields
 
+from .obstacles import obstacles_to_placing
 from .release import release_purchase
-from .unwanted import wants_something_else
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +180,7 @@ def _paid(purchase: Purchase, payment: Payment, answer: Lookup, *, counts_attemp
         transitions.save(payment)
         return
     was_released = payment.state == PaymentState.RELEASED or bool(payment.release_reason)
-    obstacles = _obstacles(purchase, payment, was_released=was_released)
+    obstacles = obstacles_to_placing(purchase, payment, was_released=was_released)
     if not obstacles and payment.confirm_attempts < CONFIRM_ATTEMPTS:
         if _placed(purchase, payment, answer):
             return
@@ -234,23 +233,6 @@ def _placed(purchase: Purchase, payment: Payment, answer: Lookup) -> bool:
 
 def _is_paid(payment: Payment, answer: Lookup) -> bool:
     return payment.state == PaymentState.PAID or captures.mark_paid(payment, answer)
-
-
-def _obstacles(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[FlagReason]:
-    """Return why the order is not placed automatically although the money has arrived."""
-    if purchase.state == PurchaseState.PLACED:
-        return [FlagReason.SECOND_PAYMENT]
-    if not purchase.shop:  # a record of unmatched money
-        return [FlagReason.MONEY_WITHOUT_ORDER]
-    obstacles = []
-    if was_released and payment.release_reason == ReleaseReason.CANCELLED_IN_SHOP:
-        if not payment.cancelled_by_customer or wants_something_else(purchase, payment):
-            obstacles.append(FlagReason.PAID_AFTER_CANCEL)
-    elif was_released and payment.release_reason not in UNPAID_AT_KHALTI:
-        obstacles.append(FlagReason.LATE)
-    if transitions.has_rival(purchase, was_released=was_released):
-        obstacles.append(FlagReason.SECOND_PAYMENT)
-    return obstacles
 
 
 def fulfil(purchase: Purchase, payment: Payment, *, on_credit: bool = False) -> None:

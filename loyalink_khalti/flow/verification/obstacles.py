@@ -1,4 +1,4 @@
-"""Whether a customer who has cancelled a purchase, and paid it all the same, may not want it any more."""
+"""Why an order is not placed automatically although its money has arrived."""
 
 import logging
 
@@ -9,13 +9,31 @@ from loyalink_khalti.errors import safe_trace
 from loyalink_khalti.flow.transactions import is_database_failure
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.states import FlagReason
+from loyalink_khalti.payments.states import UNPAID_AT_KHALTI, FlagReason, PurchaseState
+from loyalink_khalti.ports import ReleaseReason
 
 log = logging.getLogger(__name__)
 
 
-def wants_something_else(purchase: Purchase, payment: Payment) -> bool:
-    """Return whether the customer may want something else by now.
+def obstacles_to_placing(purchase: Purchase, payment: Payment, *, was_released: bool) -> list[FlagReason]:
+    """Return why the order is not placed automatically although the money has arrived."""
+    if purchase.state == PurchaseState.PLACED:
+        return [FlagReason.SECOND_PAYMENT]
+    if not purchase.shop:  # a record of unmatched money
+        return [FlagReason.MONEY_WITHOUT_ORDER]
+    found = []
+    if was_released and payment.release_reason == ReleaseReason.CANCELLED_IN_SHOP:
+        if not payment.cancelled_by_customer or _wants_something_else(purchase, payment):
+            found.append(FlagReason.PAID_AFTER_CANCEL)
+    elif was_released and payment.release_reason not in UNPAID_AT_KHALTI:
+        found.append(FlagReason.LATE)
+    if transitions.has_rival(purchase, was_released=was_released):
+        found.append(FlagReason.SECOND_PAYMENT)
+    return found
+
+
+def _wants_something_else(purchase: Purchase, payment: Payment) -> bool:
+    """Return whether a customer who has cancelled a purchase, and paid it all the same, may not want it any more.
 
     They have bought something else since, they have changed the basket, as far as the shop knows it, or staff have
     talked to them: they have resolved the Flag already.
