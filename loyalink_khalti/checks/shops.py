@@ -67,7 +67,7 @@ def functions_of_the_shop() -> Messages:
     for name, does in _FUNCTIONS.items():
         path = str(conf.get(name) or "")
         try:
-            usable = not path or callable(import_string(path))
+            usable = path in ("", conf.DJANGOS_USER) or callable(import_string(path))
         except ImportError:
             usable = False
         if not usable:

@@ -1,5 +1,6 @@
 """Who gets alerts and how soon, with which token a monitor looks, and whose e-mail address is verified."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ from django.utils.module_loading import import_string
 
 from .settings import get
 
+DJANGOS_USER = "user"
+"""The default of ``CREATE_ACCOUNT``: an account is Django's own user."""
 SHORTEST_TOKEN = 20
 """Characters of ``HEALTH_TOKEN``; check E072."""
 
@@ -44,6 +47,10 @@ def email_is_verified(user: Any) -> bool:
     return bool(path and import_string(path)(user))
 
 
-def create_account(email: str, password_hash: str, name: str) -> Any:
-    """Return the new user of a guest whose e-mail address is verified, by the shop's function ``CREATE_ACCOUNT``."""
-    return import_string(str(get("CREATE_ACCOUNT")))(email, password_hash, name)
+def account_function() -> Callable[[str, str, str], Any] | None:
+    """Return the shop's own ``CREATE_ACCOUNT``: e-mail address, hashed password and name to a user.
+
+    None where an account is Django's own user, the default.
+    """
+    path = str(get("CREATE_ACCOUNT"))
+    return None if path == DJANGOS_USER else import_string(path)

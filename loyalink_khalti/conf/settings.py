@@ -60,7 +60,7 @@ DEFAULTS: dict[str, Any] = {
     "COLOUR_SCHEME": "host",
     "CONTENT_SECURITY_POLICY": "",
     "GUEST_CLAIMS": False,
-    "CREATE_ACCOUNT": "loyalink_khalti.flow.members.new_account.new_user",
+    "CREATE_ACCOUNT": "user",
     "ALLOW_SELF_DEALING": False,
     "ALLOW_TEST_PAYMENTS": False,
     "EMAIL_IS_VERIFIED": "",

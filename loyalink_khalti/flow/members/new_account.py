@@ -183,7 +183,8 @@ def _create(offer: AccountOffer, password_hash: str) -> NewAccount:
         raise AccountExists
     try:
         with transaction.atomic():
-            user = conf.create_account(offer.email, password_hash, purchase.frozen_cart.customer.name)
+            make = conf.account_function() or new_user
+            user = make(offer.email, password_hash, purchase.frozen_cart.customer.name)
     except IntegrityError as exc:  # made in this moment, by another order of the same address
         if find_user(offer.email) is None:
             raise

@@ -26,7 +26,7 @@ except NoReverseMatch:
     print("chooser: missing")
 print("menu:", "Content and points" in [str(each["label"]) for each in settings.OSCAR_DASHBOARD_NAVIGATION])
 """
-CHECKOUT = "loyalink_khalti.hosts.oscar.apps.CheckoutConfig=oscar.apps.checkout.apps.CheckoutConfig"
+CHECKOUT = "sandbox.shop.checkout.CheckoutConfig=oscar.apps.checkout.apps.CheckoutConfig"
 ORDERS = (
     "loyalink_khalti.hosts.oscar.apps.OrdersDashboardConfig=oscar.apps.dashboard.orders.apps.OrdersDashboardConfig"
 )
