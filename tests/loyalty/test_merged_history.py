@@ -13,6 +13,8 @@ from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Tier, TierBasis
 from loyalink_khalti.money import Points
 
+from tests.migrating import migrate
+
 from .conftest import SITE, account_of, adjust, award, check_ledger, hold, nepal, order_of, refund, set_rules, sweep
 
 pytestmark = [pytest.mark.money, pytest.mark.django_db]
@@ -162,8 +164,7 @@ def test_accounts_merged_before_this_version_are_counted_and_have_a_day() -> Non
 
     MigrationExecutor(connection).migrate([schema])
     Account.objects.update(merged_at=None)
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
+    migrate()
 
     assert list(Account.objects.order_by("pk").values_list("merged_at", "merged_lifetime_redeemed")) == expected
     assert [redeemed for _, redeemed in expected] == [0, 10, 20]
