@@ -34,7 +34,7 @@ def catalogue(path):
     """Return the messages of a .po or .mo by the texts that they translate."""
     with path.open("rb") as file:
         messages = list((read_mo if path.suffix == ".mo" else read_po)(file))
-    return {forms(message.id): message for message in messages if message.id}
+    return {(message.context or "", *forms(message.id)): message for message in messages if message.id}
 
 
 def placeholders_in(text):

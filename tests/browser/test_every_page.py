@@ -35,8 +35,11 @@ def test_axe_finds_nothing_on_any_page_in_any_state(
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("language", "width", "scripts"), [(each, 390, True) for each in LANGUAGES])
-def test_the_gallery_has_every_page_and_mail_in_both_languages(request: pytest.FixtureRequest, language: str) -> None:
-    """With ``--pictures`` they are taken first, which needs both shops."""
+def test_the_gallery_has_every_page_and_mail_in_both_languages(
+    request: pytest.FixtureRequest, language: str, width: int, scripts: bool
+) -> None:
+    """With ``--pictures`` they are taken first, on a phone with scripts, which needs both shops."""
+    assert (width, scripts) == (390, True)  # what ``customer_at`` reads
     if request.config.getoption("--pictures"):
         take_pictures(
             request.getfixturevalue("customer_at"),

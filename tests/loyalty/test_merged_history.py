@@ -12,7 +12,6 @@ from loyalink_khalti.loyalty import audit, ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.rules import Tier, TierBasis
 from loyalink_khalti.money import Points
-
 from tests.migrating import migrate
 
 from .conftest import SITE, account_of, adjust, award, check_ledger, hold, nepal, order_of, refund, set_rules, sweep
