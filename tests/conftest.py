@@ -23,7 +23,7 @@ from django.core.signals import setting_changed
 from django.test import TransactionTestCase, override_settings
 from django.test.signals import root_urlconf_changed
 from django.urls import set_urlconf
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
 
@@ -190,6 +190,13 @@ def _database_travels() -> Iterator[None]:
 
     with clock_replaced(travelled_to):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_language_activated() -> Iterator[None]:
+    """Forget the language of the last page: LocaleMiddleware activates it for the thread, which goes on here."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

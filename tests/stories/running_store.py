@@ -24,6 +24,7 @@ from django.utils import timezone
 from loyalink_khalti import flow
 from loyalink_khalti.flow import audit
 from loyalink_khalti.khalti import close_connections
+from loyalink_khalti.mail_rows import SentMail
 from loyalink_khalti.outbox import Message
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
@@ -170,9 +171,9 @@ class Store:
             close_connections()
 
     def let_time_pass(self, seconds: int = LONG_AGO) -> None:
-        """Make all payments, refunds and messages older by ``seconds``."""
+        """Make all payments, refunds, messages and mails older by ``seconds``."""
         close_old_connections()
-        for model in (Payment, Refund, Message, UnmatchedPayment):
+        for model in (Payment, Refund, Message, UnmatchedPayment, SentMail):
             times = [field.name for field in model._meta.fields if isinstance(field, DateTimeField)]
             model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in times})
 
