@@ -19,8 +19,6 @@ from tests.flow.test_database_contention import options
 
 from .conftest import KEY
 
-pytestmark = pytest.mark.sampled
-
 
 def create_payment():
     """A payment that is initiated at Khalti."""
@@ -170,7 +168,7 @@ def test_an_invalid_number_of_concurrent_calls(deploy, messages, number):
         ("ALLOW_TEST_PAYMENT", "Did you mean 'ALLOW_TEST_PAYMENTS'?"),
         ("oscar", "Did you mean 'OSCAR'?"),
         ("SECRET_KEY", "Did you mean 'KHALTI_SECRET_KEY'?"),
-        ("COLOUR", "The settings are ALERTS_TO, "),
+        ("FLAVOUR", "The settings are ALERTS_TO, "),
         (7, "The settings are ALERTS_TO, "),
     ],
 )
@@ -205,6 +203,7 @@ TYPES = {
     "REPORTS_DATABASE": [7, ["replica"]],
     "DIGITS": ["nepali", 7, ["latin"]],
     "CALENDAR": ["BS", "bs,ad", 7, ("bs", "ad")],
+    "COLOUR_SCHEME": ["night", 7, ["dark"]],
     "CONTENT_SECURITY_POLICY": [7, ["default-src 'self'"], b"x"],
     "GUEST_CLAIMS": ["false", 1, "True"],
     "ALLOW_SELF_DEALING": ["no", 1],
