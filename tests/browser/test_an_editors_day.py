@@ -15,7 +15,7 @@ from loyalink_khalti.payments.states import FlagReason
 from tests.browser.conftest import Browser
 from tests.stories.running_store import Store
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.sampled, pytest.mark.timeout(180)]
 
 KEY = "live_secret_key_0000000000004000800000000c0ffee00"
 JOURNAL = "Lokta paper journal"

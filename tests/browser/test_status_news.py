@@ -8,7 +8,7 @@ from tests.browser.conftest import Browser
 from tests.stories.ordering import at_khalti, order
 from tests.stories.running_store import Store
 
-pytestmark = [pytest.mark.same_on_both, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.same_on_both, pytest.mark.sampled, pytest.mark.timeout(240)]
 
 
 def test_a_customer_who_waits_hears_the_news_without_a_reload(store: Store, browser: Browser) -> None:

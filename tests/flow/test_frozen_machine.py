@@ -25,6 +25,7 @@ from tests.purchases import Khalti, at_once, flags, states_of
 
 pytestmark = [
     pytest.mark.money,
+    pytest.mark.sampled,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer, whose wait is bounded"),
 ]

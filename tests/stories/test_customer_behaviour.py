@@ -13,7 +13,7 @@ from tests.stories.comparison import disagreements
 from tests.stories.ordering import JOURNAL, at_khalti, order
 from tests.stories.running_store import Store, open_page
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled, pytest.mark.timeout(240)]
 
 THANKS = "/shop/checkout/thank-you/"
 CARDS = "Dashain cards"

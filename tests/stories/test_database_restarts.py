@@ -17,6 +17,7 @@ from tests.stories.running_store import Store
 
 pytestmark = [
     pytest.mark.money,
+    pytest.mark.sampled,
     pytest.mark.timeout(240),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server"),
 ]

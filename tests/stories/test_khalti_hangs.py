@@ -10,7 +10,10 @@ from tests.stories.comparison import disagreements
 from tests.stories.ordering import JOURNAL, at_khalti, guest_who_paid, order
 from tests.stories.running_store import Store, open_page
 
-pytestmark = pytest.mark.timeout(400)  # the server's threads are the limit here, with either database
+pytestmark = [
+    pytest.mark.sampled,
+    pytest.mark.timeout(400),
+]  # the server's threads are the limit here, with either database
 
 SERVER = {"workers": 1, "threads": 4}
 RETURNS = 8

@@ -15,7 +15,7 @@ from tests.stories.held_mail import gate
 from tests.stories.ordering import JOURNAL, at_khalti, guest_who_paid, order, paid
 from tests.stories.running_store import Store, open_page
 
-pytestmark = [pytest.mark.money, pytest.mark.postgresql_first, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.money, pytest.mark.postgresql_first, pytest.mark.sampled, pytest.mark.timeout(240)]
 
 SERVER = {"workers": 1, "threads": 4}
 SITA = "sita@example.com"

@@ -11,7 +11,7 @@ from tests.stories.comparison import disagreements
 from tests.stories.ordering import at_khalti, order
 from tests.stories.running_store import Store, open_page
 
-pytestmark = [pytest.mark.money, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.money, pytest.mark.sampled, pytest.mark.timeout(240)]
 
 SERVER = {"workers": 4, "threads": 4}
 BROWSERS = 50

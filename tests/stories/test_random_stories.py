@@ -23,7 +23,7 @@ from tests.stories.comparison import PAID_AT_KHALTI, disagreements
 from tests.stories.running_store import Store
 from tests.stories.story_events import CHOICES, FAULTS, FORGED, OPEN, STATES, WRONG_ANSWERS
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled]
 
 SERVER = {"workers": 1, "threads": 4}
 MEMBERS = tuple(customer.email for customer in CUSTOMERS)

@@ -7,7 +7,7 @@ import pytest
 from tests.stories.browser_session import BrowserSession, Page
 from tests.stories.running_store import Store
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled, pytest.mark.timeout(240)]
 
 JOURNAL = "Lokta paper journal"
 SITA = "sita@example.com"

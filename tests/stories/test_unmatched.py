@@ -10,7 +10,7 @@ from tests.stories.comparison import disagreements
 from tests.stories.ordering import JOURNAL
 from tests.stories.running_store import Store, open_page
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled, pytest.mark.timeout(240)]
 
 
 def test_a_lost_answer_that_is_paid_becomes_the_order_when_staff_attach_it(store: Store) -> None:

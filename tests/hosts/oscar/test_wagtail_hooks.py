@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.sampled
+
 ROOT = Path(__file__).parents[3]
 START = """
 import os, sys
