@@ -55,8 +55,9 @@ hooks.register("before_edit_setting", rules_views.save_rules, order=1000)  # las
 hooks.register("after_edit_setting", rules_views.report_saved_rules)
 hooks.register("after_edit_setting", settings_views.suggest_key_test)
 
-# Payments
+# Orders and payments
 hooks.register("register_admin_urls", urls.payments_urls)
+hooks.register("register_admin_urls", urls.orders_urls)
 hooks.register("register_log_actions", payments_log.register)
 hooks.register("register_admin_menu_item", navigation.payments_item)
 register_admin_url_finder(Payment, PaymentURLFinder)

@@ -17,8 +17,13 @@ def unmatched_url(pk: int) -> str:
     return page_url("loyalink_khalti_unmatched", pk)
 
 
+def order_page_url(pk: int) -> str:
+    """Return the URL of the desk's own page of an order, by the pk of its purchase."""
+    return page_url("loyalink_khalti_order", pk)
+
+
 def missing_order_url(pk: int) -> str:
-    """Return the URL of the page of an order that was deleted in the shop, by the pk of its purchase."""
+    """Return the URL of the page on which staff close that an order was deleted or cancelled in the shop."""
     return page_url("loyalink_khalti_missing_order", pk)
 
 

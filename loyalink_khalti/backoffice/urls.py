@@ -17,8 +17,10 @@ from .members.merge import MergeView
 from .members.page import MemberPage
 from .members.personal_data import EraseView, ExportView
 from .models import KhaltiSettings, LoyaltySettings, ShopDetails
+from .orders import actions as orders
+from .orders.missing_order import MissingOrderView
+from .orders.page import OrderView
 from .payments.listing import PaymentsView
-from .payments.missing_order import MissingOrderView
 from .payments.page import PaymentView, RefundView
 from .payments.record import RecordRefundView, ReverseRefundView
 from .payments.refresh import MailView, RefreshView
@@ -53,10 +55,22 @@ def payments_urls() -> list[URLPattern]:
         path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
         path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
         path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),
-        path("khalti/orders/<int:pk>/", MissingOrderView.as_view(), name="loyalink_khalti_missing_order"),
         path(reverse, ReverseRefundView.as_view(), name="loyalink_khalti_refund_reverse"),
         path("khalti/unmatched/<int:pk>/", UnmatchedView.as_view(), name="loyalink_khalti_unmatched"),
         path("khalti/flags/<int:pk>/resolve/", ResolveFlagView.as_view(), name="loyalink_khalti_flag_resolve"),
+    ]
+
+
+def orders_urls() -> list[URLPattern]:
+    order, name = "khalti/orders/<int:pk>/", "loyalink_khalti_order"
+    return [
+        path(order, OrderView.as_view(), name=name),
+        path(f"{order}refund/", orders.OrderRefundView.as_view(), name=f"{name}_refund"),
+        path(f"{order}apply-refunds/", orders.OrderApplyRefundsView.as_view(), name=f"{name}_apply_refunds"),
+        path(f"{order}cancel/", orders.OrderCancelView.as_view(), name=f"{name}_cancel"),
+        path(f"{order}received/", orders.OrderReceivedView.as_view(), name=f"{name}_received"),
+        path(f"{order}mail/", orders.OrderMailView.as_view(), name=f"{name}_mail"),
+        path(f"{order}missing/", MissingOrderView.as_view(), name="loyalink_khalti_missing_order"),
     ]
 
 

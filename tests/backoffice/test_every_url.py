@@ -79,6 +79,12 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_campaign_delete": EDITORS,
     "loyalink_khalti_release": STAFF,
     "loyalink_khalti_missing_order": STAFF,
+    "loyalink_khalti_order": STAFF,
+    "loyalink_khalti_order_refund": STAFF,
+    "loyalink_khalti_order_apply_refunds": STAFF,
+    "loyalink_khalti_order_cancel": STAFF,
+    "loyalink_khalti_order_received": STAFF,
+    "loyalink_khalti_order_mail": STAFF,
     "loyalink_khalti_unmatched": STAFF,
     "loyalink_khalti_report_unmatched": STAFF,
     "loyalink_khalti_report_unmatched_results": STAFF,
@@ -135,6 +141,8 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
     for name in ALLOWED:
         if name.startswith("loyalink_khalti_payment") and "payments" not in name:
             ids.setdefault(name, (flagged.pk,))
+        elif name.startswith("loyalink_khalti_order") and "orders" not in name:
+            ids.setdefault(name, (flagged.purchase_id,))
         elif name.startswith("loyalink_khalti_member") and "members" not in name:
             ids.setdefault(name, (held.account_id,))
         elif name.startswith("loyalink_khalti_campaign_") and not name.endswith(("_add", "_example")):

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from loyalink_khalti import flow
+from loyalink_khalti.backoffice.orders.missing_order import CLOSED
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.labels import REASONS
@@ -15,7 +16,6 @@ from loyalink_khalti.ports import Outcome
 from loyalink_khalti.staff import action_log
 from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
 
-from .missing_order import CLOSED
 from .record import RECORDED, REVERSED
 from .refresh import REFRESHED
 from .release import RELEASED

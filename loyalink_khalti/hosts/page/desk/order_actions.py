@@ -71,7 +71,7 @@ class CancelView(OrderPage):
     """Cancel an order that is not paid yet: say what follows, and do it on confirmation."""
 
     permission = permissions.REFUND
-    template_name = "loyalink_khalti/page/desk/cancel.html"
+    template_name = "loyalink_khalti/staff/cancel.html"
     header_icon = "cross"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -88,7 +88,7 @@ class CancelView(OrderPage):
             messages.warning(request, str(exc))
             return self.back()
         obstacle = flow.self_dealing_obstacle(self.actor, purchase=purchase)
-        context = self.get_context_data(order=self.order, cart=purchase.frozen_cart, quote=quote, obstacle=obstacle)
+        context = self.get_context_data(cart=purchase.frozen_cart, purchase=purchase, quote=quote, obstacle=obstacle)
         return self.render_to_response(context | {"back_url": self.back_url})
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

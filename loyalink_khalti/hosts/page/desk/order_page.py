@@ -155,6 +155,7 @@ class OrderView(OrderPage):
         money, may_refund = summary(purchase), self.has_permission(permissions.REFUND)
         return {
             "received_money": money,
+            "received_url": self._action("received"),
             "can_record": self.has_permission(permissions.RECORD_RECEIVED),
             "received_form": ReceivedForm(purchase=purchase),
             "surplus_form": SurplusForm(purchase=purchase) if money.surplus and may_refund else None,

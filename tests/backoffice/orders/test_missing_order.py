@@ -38,7 +38,7 @@ def test_the_surplus_of_a_deleted_order_has_a_page_and_is_refunded_there(desk: D
     link = desk.open(REVIEW).find("a", string="N-N-1001")
     page = desk.post(PAGE, transfer.pk, surplus="1")
 
-    assert link["href"].endswith(f"/khalti/orders/{transfer.pk}/")
+    assert link["href"].endswith(f"/khalti/orders/{transfer.pk}/missing/")
     assert "Recorded. Hand Rs 55.00 to the customer." in page_text(page)
     assert Purchase.objects.get().surplus == 0
 

@@ -51,7 +51,7 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
 
     permission = permissions.VIEW_PAYMENTS
     post_permission = permissions.REFUND
-    template_name = "loyalink_khalti/backoffice/payments/missing_order.html"
+    template_name = "loyalink_khalti/backoffice/orders/missing_order.html"
     header_icon = "warning"
     breadcrumbs_items: Any = [
         *WagtailAdminTemplateMixin.breadcrumbs_items,
