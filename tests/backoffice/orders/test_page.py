@@ -33,7 +33,8 @@ def test_a_purchase_with_several_attempts_is_one_page_with_all_of_them(
     assert f"/admin/khalti/payments/{waiting.pk}/" in links
     text = page_text(page)
     assert "Khalti's status: User canceled" in text
-    assert "Cancelled" in text and "Sita" in text
+    assert "Cancelled" in text
+    assert "Sita" in text
 
 
 @pytest.mark.money
@@ -53,7 +54,8 @@ def test_cash_is_recorded_in_parts_with_a_reference_on_the_desk(desk: Desk, plac
     })  # fmt: skip
 
     assert "Recorded. Rs 1,500.00 is left to pay." in page_text(part)
-    assert "R-77" in page_text(part) and "Paid in part" in page_text(part)
+    assert "R-77" in page_text(part)
+    assert "Paid in part" in page_text(part)
     assert "Recorded. Rs 1,500.00 is left to pay." in page_text(again)
     assert purchase.received_money.count() == 1
     assert [action for action, *_rest in logged()] == ["loyalink_khalti.receive"]
