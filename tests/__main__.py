@@ -1,6 +1,7 @@
 """``python3 -m tests [pytest's arguments]``: the lints, all tests on SQLite, and those of money on PostgreSQL.
 
-Of the tests marked ``sampled`` a run has a third, chosen by its seed, unless some are named or ``--all`` is asked for.
+Of the tests marked ``sampled``, and on PostgreSQL of those that do not depend on a database's SQL, locks or errors, a
+run has a third, chosen by its seed, unless some are named or ``--all`` is asked for.
 ``--matrix`` runs them with the lowest and with the highest versions of everything: see ``tests/matrix.py``.
 Any Python 3 must be able to read this file, like ``sandbox/bootstrap.py``.
 """
@@ -77,7 +78,7 @@ def order(arguments: "List[str]") -> "List[str]":
 
 
 def sample(arguments: "List[str]") -> "List[str]":
-    """Return the option that takes a third of the tests marked sampled; what is named, or --all, runs whole."""
+    """Return the option that takes a third of some tests; what is named, or --all, runs whole."""
     is_named = any(each.startswith("-k") or Path(each.split("::")[0]).exists() for each in arguments)
     return [] if is_named or "--all" in arguments else ["--sample"]
 

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import psutil
@@ -39,6 +40,7 @@ NAMESPACES = "10.199.77."
 """The addresses of network namespaces of this machine (tests/stories/machines.py)."""
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0", NAMESPACES)
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+THREADS = {"at_once", "Thread", "ThreadPoolExecutor"}
 DEMO = "demo"
 """The snapshot of the demo store."""
 
@@ -46,7 +48,7 @@ DEMO = "demo"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", action="store_true", help="let the browser tests write docs/pictures")
     parser.addoption("--all", action="store_true", help="run the exhaustive sweeps (marked slow) too")
-    parser.addoption("--sample", action="store_true", help="of the tests marked sampled, run a third: see is_sampled")
+    parser.addoption("--sample", action="store_true", help="run a third of some tests: see is_chosen")
     parser.addoption("--lints", choices=("with", "only", "without"), default="with", help="run the tests marked lint")
 
 
@@ -96,13 +98,28 @@ def is_chosen(item: pytest.Item, config: pytest.Config) -> bool:
         return False
     if DATABASE != "sqlite" and (not has("money") or (has("same_on_both") and not everything)):
         return False
-    if everything or not has("sampled") or not config.getoption("--sample"):
+    if has("slow") or everything or not config.getoption("--sample"):
         return everything or not has("slow")
-    return is_sampled(item.nodeid, config.getoption("randomly_seed", 0)) and not has("slow")
+    is_for_both = has("on_both") or does_at_once(item)
+    if has("sampled") or (DATABASE != "sqlite" and not is_for_both):
+        return is_sampled(item.nodeid, config.getoption("randomly_seed", 0))
+    return True
+
+
+def does_at_once(item: pytest.Item) -> bool:
+    """Return whether a test does several things at once, in threads: locks are what databases differ in."""
+    code = getattr(getattr(item, "function", None), "__code__", None)
+    return code is not None and not THREADS.isdisjoint(names_in(code))
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Return the names that a function uses, those of its inner functions, too."""
+    inner = [each for each in code.co_consts if isinstance(each, CodeType)]
+    return {*code.co_names, *code.co_freevars}.union(*map(names_in, inner))
 
 
 def is_sampled(test: str, seed: object) -> bool:
-    """Return whether this run has a test marked sampled: a third of them on SQLite, another third on PostgreSQL.
+    """Return whether this run has a sampled test: a third of them on SQLite, another third on PostgreSQL.
 
     The seed of the run decides, so that every test has its turn.
     """

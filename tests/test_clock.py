@@ -16,7 +16,7 @@ from tests.clocks import DAY, SECOND, on_postgresql, wrong_clock
 
 __all__ = ["wrong_clock"]
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from loyalink_khalti import outbox
 from loyalink_khalti.outbox import Message
 from tests.purchases import at_once
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 HERE = __name__
 sent: list[Any] = []

@@ -33,7 +33,7 @@ from tests.purchases import account, fake_shop, khalti, member, no_call_in_a_tra
 
 __all__ = ["account", "fake_shop", "khalti", "member", "no_call_in_a_transaction", "payment", "shop"]
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

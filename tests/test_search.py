@@ -6,7 +6,7 @@ from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.program import Program
 from loyalink_khalti.search import search_text_of
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db]
 
 SITA = search_text_of(["Sita Maharjan", "Sita.Maharjan@Example.com", "+977 9841000001", None])
 FOREIGN = search_text_of(["N-77", "+91 98412 34567"])

@@ -26,6 +26,7 @@ from tests.purchases import Khalti, at_once, flags, points, states_of
 
 pytestmark = [
     pytest.mark.money,
+    pytest.mark.on_both,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer and no isolation to choose"),
 ]

@@ -23,7 +23,7 @@ from loyalink_khalti.ports import Outcome
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, at_once
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer and no server")
 

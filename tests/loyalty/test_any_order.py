@@ -35,7 +35,7 @@ from loyalink_khalti.money import Paisa, Points, Rounding
 
 from .conftest import SITE, adjust, check_ledger, line, nepal, order_of, sweep
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.on_both]
 
 NOW = nepal(2026, 2, 25, 12)
 MEMBERS = ("1", "2", "3", "4")

@@ -24,7 +24,7 @@ from tests.databases import Database
 
 from .conftest import MEMBER, SITE, adjust, award, nepal, refund, set_rules, sweep
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 CHANGED: dict[type[AppendOnlyModel], tuple[str, Any]] = {
     Entry: ("amount", 999),

@@ -21,7 +21,7 @@ from loyalink_khalti.loyalty.rules import TierBasis
 
 from .conftest import MEMBER, adjust, award, check_ledger, nepal, redeem, refund, set_rules, sweep
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db]
 
 REPORTS = [
     (date(2025, 1, 1), date(2026, 12, 31)),

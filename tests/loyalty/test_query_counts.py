@@ -31,7 +31,7 @@ from .conftest import (
     set_rules,
 )
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.on_both]
 
 NOW = nepal(2026, 2, 25, 12)
 LONG = 500

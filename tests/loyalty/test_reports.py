@@ -37,7 +37,7 @@ from .conftest import (
 )  # fmt: skip
 from .test_any_order import Ledger
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db]
 
 JANUARY, APRIL = date(2026, 1, 1), date(2026, 4, 30)
 

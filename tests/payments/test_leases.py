@@ -9,7 +9,7 @@ from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.models import Payment
 from tests.purchases import at_once
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
 

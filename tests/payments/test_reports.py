@@ -11,7 +11,7 @@ from loyalink_khalti.payments import reports
 from loyalink_khalti.payments.models import Credentials, Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import FlagReason, PaymentState, RefundState
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db]
 
 FEBRUARY = {"since": date(2026, 2, 1), "until": date(2026, 2, 28)}
 

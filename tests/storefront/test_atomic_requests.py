@@ -22,7 +22,7 @@ from tests.purchases import Khalti, khalti_simulator, simulator
 
 __all__ = ["clock", "khalti_simulator", "simulator"]
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.money, pytest.mark.on_both]
 
 
 def undecorated(_request: HttpRequest, token: str) -> HttpResponse:

@@ -16,7 +16,7 @@ from loyalink_khalti.session_payments import SESSION_KEY
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, states_of
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 ENOUGH = 60
 """More statements than any page makes."""

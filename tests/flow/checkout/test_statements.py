@@ -16,7 +16,7 @@ from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti
 from tests.statements import sent_statements
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 LOCKS = connection.vendor == "postgresql"
 """PostgreSQL takes one statement more, for an advisory lock."""

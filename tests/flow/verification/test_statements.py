@@ -24,7 +24,7 @@ from loyalink_khalti.ports import Cart, HostOrder, Outcome, Paid, ReleaseReason
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.money, pytest.mark.on_both, pytest.mark.django_db(transaction=True)]
 
 TRANSACTION_CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 

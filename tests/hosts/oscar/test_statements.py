@@ -12,7 +12,7 @@ from tests.statements import own_statements, sent_statements
 
 from .conftest import Customer, Store, payment_of
 
-pytestmark = pytest.mark.money
+pytestmark = [pytest.mark.money, pytest.mark.on_both]
 
 
 def place(customer: Customer, store: Store, *, points: int) -> tuple[Payment, list[str]]:
