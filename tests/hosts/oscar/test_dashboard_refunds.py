@@ -141,7 +141,7 @@ def test_a_broken_product_is_not_restocked(order: Any, store: Store, staff: Clie
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ({"quantity_0": "4"}, "less than or equal to 3"),
+        ({"quantity_0": "4"}, "At most 3"),
         ({"amount": "1535.01"}, "Only Rs 1,535.00 of the products is left"),
         ({"delivery": "150.01", "amount": "1"}, "Only Rs 150.00 of the delivery is left"),
         ({}, "Enter how much to refund"),
