@@ -19,6 +19,9 @@
     ├── CannotRefund                    the refund cannot be made
     │   └── RefundLimitExceeded         more than this member of staff may refund of one order, or in a day
     ├── CannotRecord                    received money cannot be recorded or corrected like this
+    ├── CannotSell                      the counter sale cannot be recorded like this
+    │   ├── RepeatedBill                the number of the bill was used before on that day
+    │   └── CounterLimitExceeded        more points than this member of staff may give or redeem at the counter
     ├── CannotResolve                   the flag cannot be resolved this way
     ├── CannotClaim                     this customer cannot claim the points of the order
     ├── CannotEraseData                 the customer's data cannot be erased yet
@@ -35,8 +38,8 @@
         │   └── AccountMerged           the account was merged into another one, which has its points
         └── LedgerConflict              the idempotency key was used before with other figures
 
-``SelfDealing`` is a ``CannotAdjust``, ``CannotRefund``, ``CannotRecord`` and ``CannotResolve`` in one: staff may do
-nothing for their own account or order, and each page that shows why an action is refused shows this, too.
+``SelfDealing`` is a ``CannotAdjust``, ``CannotRefund``, ``CannotRecord``, ``CannotResolve`` and ``CannotSell`` in one:
+staff may do nothing for their own account or order, and each page that shows why an action is refused shows this, too.
 
 "No answer" and "no" differ: after ``KhaltiUnreachable`` the call may have succeeded, so conclude nothing from it.
 """
@@ -152,6 +155,25 @@ class CannotResolve(LoyalinkError):
     """The flag cannot be resolved this way; ``str()`` is a sentence for staff. Nothing has changed."""
 
 
+class CannotSell(LoyalinkError):
+    """The counter sale cannot be recorded like this; ``str()`` is a sentence for staff. Nothing has changed.
+
+    ``field`` names what was typed wrong; "" for the sale as a whole.
+    """
+
+    def __init__(self, message: str = "", *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RepeatedBill(CannotSell):
+    """A sale with this number of a bill was recorded on that day: staff confirm that it is another one."""
+
+
+class CounterLimitExceeded(CannotSell):
+    """More points than this member of staff may give or redeem at once or in a day. A permission lifts the limits."""
+
+
 class CannotClaim(LoyalinkError):
     """This customer cannot claim the points of the order; ``str()`` is a sentence for them."""
 
@@ -189,7 +211,7 @@ class AdjustmentLimitExceeded(CannotAdjust):
     """More points than this member of staff may adjust or merge at once or in a day. A permission lifts the limits."""
 
 
-class SelfDealing(CannotAdjust, CannotRefund, CannotRecord, CannotResolve, CannotEraseData):
+class SelfDealing(CannotAdjust, CannotRefund, CannotRecord, CannotResolve, CannotEraseData, CannotSell):
     """The action is for the actor's own account or order; ``str()`` is a sentence for staff. Nothing has changed."""
 
 

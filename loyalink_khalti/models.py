@@ -5,6 +5,7 @@ from loyalink_khalti.loyalty.program import CategoryName, FormerTag, Program, Pr
 from .api.models import ApiRequest
 from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings, ShopDetails
 from .conf.sites import SiteKey
+from .loyalty.counter_codes import CounterCode
 from .loyalty.models import (
     Account,
     Allocation,
@@ -21,6 +22,7 @@ from .loyalty.terms import MembershipEvent, TermsText
 from .mail_rows import MailPreference, SentMail
 from .outbox import Message
 from .payments.cancelled_orders import CancelledOrder
+from .payments.counter_sales import CounterRefund, CounterSale
 from .payments.flag_entries import FlagEntry
 from .payments.job_runs import LastRun
 from .payments.missing_orders import MissingOrder
@@ -38,6 +40,9 @@ __all__ = [
     "Campaign",
     "CancelledOrder",
     "CategoryName",
+    "CounterCode",
+    "CounterRefund",
+    "CounterSale",
     "Credentials",
     "Entry",
     "EntryNote",

@@ -87,6 +87,18 @@ class LoyaltySettings(BaseSiteSetting):
         _("adjustment limit per colleague and day"), null=True, blank=True, validators=[MinValueValidator(0)]
     )
     """Points that one colleague may move in a day without a further permission; null for no limit."""
+    counter_limit_per_sale = models.BigIntegerField(
+        _("limit of a counter sale"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    """Points that one counter sale may give and redeem without a further permission; null for no limit."""
+    counter_limit = models.BigIntegerField(
+        _("counter limit per member and day"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    """The same of all sales to one member in a day."""
+    counter_limit_per_actor = models.BigIntegerField(
+        _("counter limit per colleague and day"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    """The same of all sales by one colleague in a day."""
 
     edit_handler = LOYALTY_PANELS
 

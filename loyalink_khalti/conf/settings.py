@@ -335,3 +335,15 @@ def adjust_limits(site_key: str, *, lock: bool = False) -> AdjustLimits:
     return AdjustLimits(
         per_action=saved.adjust_limit_per_action, per_member=saved.adjust_limit, per_actor=saved.adjust_limit_per_actor
     )
+
+
+def counter_limits(site_key: str, *, lock: bool = False) -> AdjustLimits:
+    """Return the limits that editors have set for points at the counter; ``lock`` and deleted sites as above."""
+    saved = _settings_of("LoyaltySettings", site_key, lock=lock)
+    if saved is None:
+        return AdjustLimits(per_action=Points(0)) if sites.is_deleted(site_key) else AdjustLimits()
+    return AdjustLimits(
+        per_action=saved.counter_limit_per_sale,
+        per_member=saved.counter_limit,
+        per_actor=saved.counter_limit_per_actor,
+    )

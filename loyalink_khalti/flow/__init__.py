@@ -13,6 +13,10 @@ The story of a purchase, in the order in which its verbs are called::
     claim_points      a guest who has made an account since gets the points of their order
     create_account    a guest makes one of an order, by a mail to its address, and gets the order with its points
 
+    record_counter_sale    a sale in the shop itself gives points, and takes points that a code of the card frees
+    claim_counter_sale     who had no account then gets its points by the code of the receipt
+    refund_counter_sale    money over the counter, points both ways
+
     refund_order      money by Khalti, stock by the shop, points by the ledger; in full or in part
     refund_payment    the money of a payment that bought nothing
     record_refund     a refund that was made outside, in Khalti's dashboard; order and points follow
@@ -141,6 +145,29 @@ from loyalink_khalti.flow.members.new_account import (
     read_offer,
     request_account_mail,
 )
+from loyalink_khalti.flow.counter.card_codes import NoCode, show_counter_code
+from loyalink_khalti.flow.counter.claims import (
+    claim_by_mail,
+    claim_counter_sale,
+    claim_verified_sales,
+    claimable_sales,
+    renew_claim_code,
+    request_counter_mail,
+)
+from loyalink_khalti.flow.counter.customers import CounterCustomer, find_customer
+from loyalink_khalti.flow.counter.refunds import (
+    CounterRefundQuote,
+    RecordedRefund,
+    quote_counter_refund,
+    refund_counter_sale,
+)
+from loyalink_khalti.flow.counter.sales import (
+    CounterOrder,
+    CounterQuote,
+    RecordedSale,
+    quote_counter_sale,
+    record_counter_sale,
+)
 from loyalink_khalti.flow.members.data_privacy import (
     DataSubject,
     ErasedRows,
@@ -212,36 +239,40 @@ from loyalink_khalti.flow.transactions import is_database_failure, missing_timeo
 
 __all__ = [
     "KEY_ACCEPTED", "KEY_FAILED", "KEY_UNDECIDED", "LOYALTY_MAILS", "MAIL_LABELS", "MAIL_OCCASIONS", "NO_KEY",
-    "RECORDED", "AccountExists", "AccountOffer", "CannotMail", "Charge", "Contact", "DataSubject", "ErasedRows",
-    "Finding", "Health", "HeldPoints", "InvalidClaimLink", "InvalidMailLink", "Item", "JobResult", "KeyChange",
-    "KeyCheck", "Level", "MailKind", "MailSubscription", "MemberAccount", "MemberCard", "OrderFacts", "OrderMail",
+    "RECORDED", "AccountExists", "AccountOffer", "CannotMail", "Charge", "Contact", "CounterCustomer",
+    "CounterOrder", "CounterQuote", "CounterRefundQuote", "DataSubject", "ErasedRows", "Finding", "Health",
+    "HeldPoints", "InvalidClaimLink", "InvalidMailLink", "Item", "JobResult", "KeyChange", "KeyCheck", "Level",
+    "MailKind", "MailSubscription", "MemberAccount", "MemberCard", "NoCode", "OrderFacts", "OrderMail",
     "PassLabel", "PassResult", "PaymentPending", "PointsCard", "PointsDoNotFit", "ProgramTerms", "Quote",
-    "Receipt", "ReceiptState", "ReceivedResult", "ReconcilerPass", "RefreshResult", "RefundQuote", "Report",
-    "ReservedTooMuch", "Resolution", "Severity", "StaffAction", "Standing", "TermsSection", "TierTerms",
-    "TooManyAttempts", "Transfer", "Violation", "accept_terms", "adjust_points", "adjustment_obstacle",
-    "affects_search", "alert_key_change", "alert_outage", "alert_outage_ended", "alert_replaced_key",
-    "apply_received", "apply_refund", "attach_obstacle", "attach_unmatched", "audit", "audit_rows",
-    "audit_violations", "award_signup_bonus", "begin_payment", "cancel_payment", "category_names", "check_key",
-    "check_refund_day", "chunked", "claim_path", "claim_points", "claimable_points", "close_cancelled_order",
-    "close_missing_order", "contacts", "create_account", "diagnose", "dismiss_unmatched", "erase_personal_data",
-    "export_personal_data", "find_members", "find_subject", "follow_cancellation", "forbid_self_dealing",
-    "guest_subject", "health", "held_message", "held_points", "index_members", "is_database_failure", "is_missing",
-    "is_reversible", "keep_return", "khalti_unavailable_reason", "leave_program", "live_payment_of",
-    "look_up_unmatched", "mail_subscription", "mailbox_of", "mails_of", "mark_received", "member_accounts",
-    "member_card", "member_emails", "member_history", "member_subject", "membership", "merge_members",
-    "missing_migrations", "missing_timeouts", "newest_payments", "notice_cancelled_orders",
-    "notice_missing_orders", "notify_expiring", "offer_account", "offer_account_for", "order_points",
-    "order_shipped", "outages", "own_account", "pass_summary", "place_order", "points_after_order", "points_card",
-    "points_for_lines", "points_value_restored", "process_obstacle", "program_terms", "program_tiers",
-    "purchases_named", "purchases_of", "quote", "quote_claim", "quote_leaving", "quote_recorded_refund",
+    "Receipt", "ReceiptState", "ReceivedResult", "ReconcilerPass", "RecordedRefund", "RecordedSale",
+    "RefreshResult", "RefundQuote", "Report", "ReservedTooMuch", "Resolution", "Severity", "StaffAction",
+    "Standing", "TermsSection", "TierTerms", "TooManyAttempts", "Transfer", "Violation", "accept_terms",
+    "adjust_points", "adjustment_obstacle", "affects_search", "alert_key_change", "alert_outage",
+    "alert_outage_ended", "alert_replaced_key", "apply_received", "apply_refund", "attach_obstacle",
+    "attach_unmatched", "audit", "audit_rows", "audit_violations", "award_signup_bonus", "begin_payment",
+    "cancel_payment", "category_names", "check_key", "check_refund_day", "chunked", "claim_by_mail",
+    "claim_counter_sale", "claim_path", "claim_points", "claim_verified_sales", "claimable_points",
+    "claimable_sales", "close_cancelled_order", "close_missing_order", "contacts", "create_account", "diagnose",
+    "dismiss_unmatched", "erase_personal_data", "export_personal_data", "find_customer", "find_members",
+    "find_subject", "follow_cancellation", "forbid_self_dealing", "guest_subject", "health", "held_message",
+    "held_points", "index_members", "is_database_failure", "is_missing", "is_reversible", "keep_return",
+    "khalti_unavailable_reason", "leave_program", "live_payment_of", "look_up_unmatched", "mail_subscription",
+    "mailbox_of", "mails_of", "mark_received", "member_accounts", "member_card", "member_emails",
+    "member_history", "member_subject", "membership", "merge_members", "missing_migrations", "missing_timeouts",
+    "newest_payments", "notice_cancelled_orders", "notice_missing_orders", "notify_expiring", "offer_account",
+    "offer_account_for", "order_points", "order_shipped", "outages", "own_account", "pass_summary",
+    "place_order", "points_after_order", "points_card", "points_for_lines", "points_value_restored",
+    "process_obstacle", "program_terms", "program_tiers", "purchases_named", "purchases_of", "quote",
+    "quote_claim", "quote_counter_refund", "quote_counter_sale", "quote_leaving", "quote_recorded_refund",
     "quote_refund", "quote_reversal", "read_offer", "receipt", "receipt_for", "receipt_json", "receipts",
-    "receipts_for", "recent_report", "reconcile", "reconcile_due", "reconcile_one", "record_received",
-    "record_refund", "recorded_audit", "refresh_payment", "refund_in_question", "refund_limit_obstacle",
-    "refund_order", "refund_payment", "refund_surplus", "refund_unmatched", "reindex_member",
-    "remember_categories", "remember_language", "remind_staff", "reopen_unmatched", "request_account_mail",
-    "request_claim_mail", "resolution_options", "resolve_flag", "reverse_received", "reverse_refund", "run_audit",
-    "run_points", "sample_mail", "schedule_digest", "self_dealing_obstacle", "send_mail_again", "send_sample_mail",
-    "send_test_mail", "set_blocked", "shortage_message", "stale_form_message", "standing", "subscribe_to_mails",
-    "subscription_path", "tell_order_placed", "tell_points_activated", "tell_tier_reached", "unfinished_payments",
-    "unit_points", "unpaid_purchases", "verify_payment", "with_payments",
+    "receipts_for", "recent_report", "reconcile", "reconcile_due", "reconcile_one", "record_counter_sale",
+    "record_received", "record_refund", "recorded_audit", "refresh_payment", "refund_counter_sale",
+    "refund_in_question", "refund_limit_obstacle", "refund_order", "refund_payment", "refund_surplus",
+    "refund_unmatched", "reindex_member", "remember_categories", "remember_language", "remind_staff",
+    "renew_claim_code", "reopen_unmatched", "request_account_mail", "request_claim_mail", "request_counter_mail",
+    "resolution_options", "resolve_flag", "reverse_received", "reverse_refund", "run_audit", "run_points",
+    "sample_mail", "schedule_digest", "self_dealing_obstacle", "send_mail_again", "send_sample_mail",
+    "send_test_mail", "set_blocked", "shortage_message", "show_counter_code", "stale_form_message", "standing",
+    "subscribe_to_mails", "subscription_path", "tell_order_placed", "tell_points_activated", "tell_tier_reached",
+    "unfinished_payments", "unit_points", "unpaid_purchases", "verify_payment", "with_payments",
 ]  # fmt: skip

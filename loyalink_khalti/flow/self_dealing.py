@@ -22,9 +22,10 @@ from loyalink_khalti import conf, outbox
 from loyalink_khalti.errors import SelfDealing
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.nepal import nepali_mobile
 from loyalink_khalti.payments.models import Purchase
 
-from .members.directory import chunked, contacts, login_name
+from .members.directory import chunked, contacts, find_user, login_name
 from .review.alerts import mail_alert
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class StaffAction(StrEnum):
     RECORD_REFUND = "record_refund"
     RECEIVE = "receive"
     RESOLVE = "resolve"
+    COUNTER = "counter"
 
 
 _LABELS: dict[StaffAction, Promise] = {
@@ -58,34 +60,39 @@ _LABELS: dict[StaffAction, Promise] = {
     StaffAction.RECORD_REFUND: gettext_lazy("Record a refund"),
     StaffAction.RECEIVE: gettext_lazy("Record a received payment"),
     StaffAction.RESOLVE: gettext_lazy("Resolve a flag"),
+    StaffAction.COUNTER: gettext_lazy("Points at the counter"),
 }
 
 
 def forbid_self_dealing(
-    actor: str | None, action: StaffAction, *, members: Iterable[str | None] = (), purchase: Purchase | None = None
-) -> None:
+    actor: str | None, action: StaffAction, *, members: Iterable[str | None] = (), purchase: Purchase | None = None,
+    email: str = "", phone: str = "",
+) -> None:  # fmt: skip
     """Refuse an action for the actor's own account or order, also of a superuser.
 
     ``actor`` is the user's pk as text; None is the system, or a customer for themselves, and passes. The action is
-    about the accounts of ``members`` (users' pks as text), or about a purchase. Call it once, in the transaction of
-    the action: with ``ALLOW_SELF_DEALING`` it allows the action, and logs and mails it. Raises ``SelfDealing`` with a
+    about the accounts of ``members`` (users' pks as text), about a purchase, or about a customer without an account,
+    known by ``email`` or ``phone`` (ten digits). Call it once, in the transaction of the action: with ``ALLOW_SELF_DEALING`` it allows the action, and logs and mails it. Raises ``SelfDealing`` with a
     sentence for staff, also where the order is a guest's and the actor's user no longer exists.
     """
     members = list(members)
-    if not _is_own(actor, members, purchase):
+    if not (_is_own(actor, members, purchase) or _is_own_contact(actor, email, phone)):
         return
     if not _is_allowed():
         raise SelfDealing(_refusal())
     about = (purchase.number or str(purchase)) if purchase is not None else ", ".join(filter(None, members))
+    about = about or email or phone
     log.warning("user %s did this for themselves: %s, %s", actor, action, about)
     outbox.post(_MAIL, actor=actor, action=action.value, about=about, at=timezone.now().isoformat())
 
 
 def self_dealing_obstacle(
-    actor: str | None, *, members: Iterable[str | None] = (), purchase: Purchase | None = None
-) -> str:
+    actor: str | None, *, members: Iterable[str | None] = (), purchase: Purchase | None = None, email: str = "",
+    phone: str = "",
+) -> str:  # fmt: skip
     """Return why ``forbid_self_dealing`` would refuse an action, for a page that offers it; "" if it would not."""
-    return "" if _is_allowed() or not _is_own(actor, list(members), purchase) else _refusal()
+    is_own = not _is_allowed() and (_is_own(actor, list(members), purchase) or _is_own_contact(actor, email, phone))
+    return _refusal() if is_own else ""
 
 
 def mail_self_dealing(actor: str, action: str, about: str, at: str, message_id: int) -> None:
@@ -134,6 +141,18 @@ def _is_own(actor: str | None, members: list[str | None], purchase: Purchase | N
         return False
     addresses = [email, *_addresses(named | _merged_with(named))]
     return mailbox in {mailbox_of(address) for address in addresses}
+
+
+def _is_own_contact(actor: str | None, email: str, phone: str) -> bool:
+    """Return whether an address or a mobile number of a customer without an account is the actor's own."""
+    if actor is None or not (email or phone):
+        return False
+    user = find_user(actor)
+    phones = {nepali_mobile(str(getattr(user, name, "") or "")) for name in ("phone", "phone_number")}
+    if phone and phone in phones:
+        return True
+    mailbox = mailbox_of(email)
+    return bool(mailbox) and mailbox == _mailbox_of_actor(actor, needed=True)
 
 
 def _mailbox_of_actor(actor: str, *, needed: bool) -> str:

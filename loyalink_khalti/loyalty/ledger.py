@@ -32,6 +32,7 @@ from .card import (
     points_by_expiry,
     points_card,
 )
+from .counter_codes import IssuedCode, check_counter_code, issue_counter_code, use_counter_code
 from .earning import Earned, OrderSnapshot, award_signup_bonus, needs_history, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
 from .history import HistoryLine, PointsHistory, newest_entries, points_history
@@ -82,6 +83,7 @@ __all__ = [
     "HistoryLine",
     "ImportRow",
     "ImportedRow",
+    "IssuedCode",
     "LeavingPreview",
     "Membership",
     "OrderExample",
@@ -104,6 +106,7 @@ __all__ = [
     "balance_card",
     "capture",
     "card_entry",
+    "check_counter_code",
     "count_due",
     "create_expiry_notice",
     "current_version",
@@ -116,6 +119,7 @@ __all__ = [
     "hold",
     "import_key",
     "import_points",
+    "issue_counter_code",
     "late_capture",
     "leave",
     "lowest_tier",
@@ -159,6 +163,7 @@ __all__ = [
     "surviving_account",
     "sweep",
     "unit_points",
+    "use_counter_code",
     "was_adjusted",
     "withdraw_award",
 ]

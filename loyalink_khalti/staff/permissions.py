@@ -26,6 +26,9 @@ ADJUST_BEYOND_LIMIT = f"{_APP}.adjust_beyond_limit"
 EXPORT_MEMBERS = f"{_APP}.export_account"
 VIEW_ENTRIES = f"{_APP}.view_entry"
 """The reports about points."""
+USE_COUNTER = f"{_APP}.use_counter"
+"""Give and redeem points for sales in the shop."""
+COUNTER_BEYOND_LIMIT = f"{_APP}.counter_beyond_limit"
 KHALTI_SETTINGS = f"{_APP}.change_khaltisettings"
 KHALTI_KEY = f"{_APP}.change_secret_key"
 """Change the secret key and the environment, with ``KHALTI_SETTINGS``. No default group has it."""
@@ -38,6 +41,7 @@ ALL = (
     VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RECORD_RECEIVED, RESOLVE_FLAGS, RECORD_OUTCOME,
     VIEW_MEMBERS,
     CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES, KHALTI_KEY,
+    USE_COUNTER, COUNTER_BEYOND_LIMIT,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""
 
