@@ -10,6 +10,8 @@ from wagtail.contrib.settings.models import register_setting
 
 from loyalink_khalti.backoffice import access, home, log, navigation, urls
 from loyalink_khalti.backoffice.campaigns.editors import LoyaltyMenuItem
+from loyalink_khalti.backoffice.counter import log as counter_log
+from loyalink_khalti.backoffice.counter.views import CounterSaleURLFinder
 from loyalink_khalti.backoffice.links import MemberURLFinder, OrderURLFinder, PaymentURLFinder, UnmatchedURLFinder
 from loyalink_khalti.backoffice.members import log as members_log
 from loyalink_khalti.backoffice.models import KhaltiSettings, LoyaltySettings, ShopDetails
@@ -19,6 +21,7 @@ from loyalink_khalti.backoffice.rules import views as rules_views
 from loyalink_khalti.backoffice.settings import recent_changes
 from loyalink_khalti.backoffice.settings import views as settings_views
 from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
@@ -73,6 +76,12 @@ hooks.register("register_admin_urls", urls.members_urls)
 hooks.register("register_admin_urls", urls.campaigns_urls)
 hooks.register("register_log_actions", members_log.register)
 register_admin_url_finder(Account, MemberURLFinder)
+
+# The counter
+hooks.register(navigation.LOYALTY_MENU_HOOK, navigation.counter_item)
+hooks.register("register_admin_urls", urls.counter_urls)
+hooks.register("register_log_actions", counter_log.register)
+register_admin_url_finder(CounterSale, CounterSaleURLFinder)
 
 # Reports
 hooks.register("register_admin_urls", urls.reports_urls)

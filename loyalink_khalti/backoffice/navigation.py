@@ -47,6 +47,17 @@ def members_item() -> PermissionMenuItem:
     )
 
 
+def counter_item() -> PermissionMenuItem:
+    return PermissionMenuItem(
+        _("Counter"),
+        reverse_lazy("loyalink_khalti_counter"),
+        permission=permissions.USE_COUNTER,
+        name="loyalink-khalti-counter",
+        icon_name="pick",
+        order=5,
+    )
+
+
 class ShopMenuItem(MenuItem):
     """A link to the shop's own back office, for staff; its URL may depend on the user's language."""
 

@@ -8,6 +8,8 @@ from loyalink_khalti import conf
 
 from .campaigns import views as campaigns
 from .campaigns.listing import CampaignsView
+from .counter.listing import CounterSalesView
+from .counter.views import NewSaleView, RefundSaleView, SaleView
 from .mail_preview import MailPreview
 from .members.adjust import AdjustView
 from .members.block import BlockView
@@ -98,6 +100,18 @@ def members_urls() -> list[URLPattern]:
         path(f"{member}export/", ExportView.as_view(), name=f"{name}_export"),
         path(f"{member}erase/", EraseView.as_view(), name=f"{name}_erase"),
         path(f"{member}holds/<int:hold>/check/", CheckNowView.as_view(), name=f"{name}_check_now"),
+    ]
+
+
+def counter_urls() -> list[URLPattern]:
+    counter, sales, sale = "khalti/counter/", "khalti/counter/sales/", "khalti/counter/sales/<int:pk>/"
+    name = "loyalink_khalti_counter"
+    return [
+        path(counter, NewSaleView.as_view(), name=name),
+        path(sales, CounterSalesView.as_view(), name=f"{name}_sales"),
+        path(f"{sales}results/", CounterSalesView.as_view(results_only=True), name=f"{name}_sales_results"),
+        path(sale, SaleView.as_view(), name=f"{name}_sale"),
+        path(f"{sale}refund/", RefundSaleView.as_view(), name=f"{name}_refund"),
     ]
 
 

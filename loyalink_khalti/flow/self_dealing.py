@@ -72,8 +72,9 @@ def forbid_self_dealing(
 
     ``actor`` is the user's pk as text; None is the system, or a customer for themselves, and passes. The action is
     about the accounts of ``members`` (users' pks as text), about a purchase, or about a customer without an account,
-    known by ``email`` or ``phone`` (ten digits). Call it once, in the transaction of the action: with ``ALLOW_SELF_DEALING`` it allows the action, and logs and mails it. Raises ``SelfDealing`` with a
-    sentence for staff, also where the order is a guest's and the actor's user no longer exists.
+    known by ``email`` or ``phone`` (ten digits). Call it once, in the transaction of the action: with
+    ``ALLOW_SELF_DEALING`` it allows the action, and logs and mails it. Raises ``SelfDealing`` with a sentence for
+    staff, also where the order is a guest's and the actor's user no longer exists.
     """
     members = list(members)
     if not (_is_own(actor, members, purchase) or _is_own_contact(actor, email, phone)):

@@ -8,6 +8,7 @@ from loyalink_khalti.token_pages import TOKEN
 
 from . import views
 from .claim import ClaimView
+from .counter import ClaimByMailView, ClaimReceiptView, ShowCodeView
 from .health import HealthView
 from .look import ThemeView
 from .mails import MailsView
@@ -31,6 +32,9 @@ urlpatterns = [
     path("points/", PointsCardView.as_view(), name="points"),
     path("points/accept/", AcceptTermsView.as_view(), name="accept_terms"),
     path("points/leave/", LeaveView.as_view(), name="leave"),
+    path("points/code/", ShowCodeView.as_view(), name="counter_code"),
+    path("points/receipts/", ClaimReceiptView.as_view(), name="counter_claim"),
+    path("points/receipts/<counter_token:token>/", ClaimByMailView.as_view(), name="counter_claim_link"),
     path("receipt/<signed_token:token>.pdf", ReceiptView.as_view(), name="receipt"),
     path("account/<signed_token:token>/", NewAccountView.as_view(), name="new_account"),
     path("mails/<signed_token:token>/", MailsView.as_view(), name="mails"),

@@ -48,6 +48,13 @@ class SignedTokenConverter(PaymentTokenConverter):
     regex = r"[A-Za-z0-9_:=-]{1,200}"
 
 
+class CounterTokenConverter(PaymentTokenConverter):
+    """``<counter_token:token>`` in a URL: a signed value that names a site, which has a longer key."""
+
+    regex = r"[A-Za-z0-9_:=-]{1,400}"
+
+
+register_converter(CounterTokenConverter, "counter_token")
 register_converter(PaymentTokenConverter, "payment_token")
 register_converter(SignedTokenConverter, "signed_token")
 

@@ -17,6 +17,7 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.backoffice.models import Campaign
 from loyalink_khalti.khalti import Secret
 from loyalink_khalti.loyalty.models import Account, Hold
+from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.testing import FakeShop
@@ -70,6 +71,11 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_member_export": STAFF,
     "loyalink_khalti_member_erase": ADMIN,
     "loyalink_khalti_member_check_now": STAFF,
+    "loyalink_khalti_counter": STAFF,
+    "loyalink_khalti_counter_sales": STAFF,
+    "loyalink_khalti_counter_sales_results": STAFF,
+    "loyalink_khalti_counter_sale": STAFF,
+    "loyalink_khalti_counter_refund": STAFF,
     "loyalink_khalti_campaigns": EDITORS,
     "loyalink_khalti_campaigns_results": EDITORS,
     "loyalink_khalti_campaign_add": EDITORS,
@@ -136,6 +142,7 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
         "loyalink_khalti_missing_order": (waiting.purchase_id,),
         "loyalink_khalti_unmatched": (UnmatchedPayment.objects.create(pidx="p" * 22, site_key="default").pk,),
         "loyalink_khalti_refund_reverse": (flagged.pk, 1),
+        **dict.fromkeys(("loyalink_khalti_counter_sale", "loyalink_khalti_counter_refund"), (counter_sale(),)),
         "loyalink_khalti_member_check_now": (held.account_id, held.pk),
     }
     for name in ALLOWED:
@@ -148,6 +155,16 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
         elif name.startswith("loyalink_khalti_campaign_") and not name.endswith(("_add", "_example")):
             ids.setdefault(name, (campaign.pk,))
     return ids
+
+
+def counter_sale() -> int:
+    """Return the pk of a sale at the counter."""
+    return int(
+        CounterSale.objects.create(
+            site_key="default", key="c", bill_number="1", bill_day="2026-12-01", amount=100_000, rules_version=1,
+            actor="1", phone="9841234567",
+        ).pk
+    )  # fmt: skip
 
 
 @pytest.fixture

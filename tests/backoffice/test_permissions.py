@@ -37,7 +37,12 @@ def test_the_permissions_are_offered_for_groups() -> None:
     [
         (
             permissions.EDITORS,
-            {permissions.REFUND_BEYOND_LIMIT, permissions.ADJUST_BEYOND_LIMIT, permissions.ERASE_MEMBERS},
+            {
+                permissions.REFUND_BEYOND_LIMIT,
+                permissions.ADJUST_BEYOND_LIMIT,
+                permissions.COUNTER_BEYOND_LIMIT,
+                permissions.ERASE_MEMBERS,
+            },
         ),
         (
             permissions.ACCOUNTANTS,

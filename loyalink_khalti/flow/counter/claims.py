@@ -22,6 +22,7 @@ from loyalink_khalti.errors import CannotClaim, CannotSell
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty import ledger
+from loyalink_khalti.loyalty.orders import OrderAward
 from loyalink_khalti.money import Points
 from loyalink_khalti.payments.counter_sales import CounterSale
 
@@ -106,7 +107,7 @@ def _checked(name: str, secret: str, *, site_key: str) -> int | None:
 def _claim(pk: int, *, member_id: str) -> Points:
     sale = CounterSale.objects.select_for_update().get(pk=pk)
     if sale.earner == member_id:  # a second click
-        return Points(sale.points_earned)
+        return _left(sale)
     if sale.earner is not None:
         raise CannotClaim(_("These points have already been claimed."))
     if self_dealing_obstacle(sale.actor, members=[member_id]):
@@ -116,7 +117,13 @@ def _claim(pk: int, *, member_id: str) -> Points:
     clear_claim_code(sale)
     sale.save(update_fields=["claimed_by", "claimed_at", "claim_name", "claim_hash"])
     award_sale(sale)
-    return Points(sale.points_earned)
+    return _left(sale)
+
+
+def _left(sale: CounterSale) -> Points:
+    """Return what the sale has earned less what refunds have clawed back."""
+    award = OrderAward.objects.filter(purchase=sale.purchase).first()
+    return Points(award.points - award.points_clawed_back) if award else Points(0)
 
 
 def _check_account(sale: CounterSale, member_id: str) -> None:

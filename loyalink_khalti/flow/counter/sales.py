@@ -120,7 +120,10 @@ def record_counter_sale(order: CounterOrder, *, key: str, actor: str, may_exceed
     forbid_transaction("record_counter_sale")
     if (earlier := CounterSale.objects.filter(key=key).first()) is not None:
         return _repeated(earlier, order)
-    code = _checked_code(order) if order.points else None
+    code = None
+    if order.points:
+        _sale_of(order, actor=actor, key=key)  # what cannot be sold costs no try of the code
+        code = _checked_code(order)
     try:
         return in_one_block(lambda: _record(order, key=key, actor=actor, may_exceed_limit=may_exceed_limit, code=code))
     except LedgerError as exc:

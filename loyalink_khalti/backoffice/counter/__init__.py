@@ -1,0 +1,1 @@
+"""The counter: points for sales in the shop itself, on the desk."""
