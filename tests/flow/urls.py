@@ -13,5 +13,6 @@ ours = [
     path("claim/<str:token>/", come_back, name="claim"),
     path("status/<str:token>/", come_back, name="status"),
     path("mails/<str:token>/", come_back, name="mails"),
+    path("points/receipts/<str:token>/", come_back, name="counter_claim_link"),
 ]
 urlpatterns = [path("khalti/", include((ours, "loyalink_khalti")))]
