@@ -221,7 +221,7 @@ def test_lists_are_exported_with_the_permission_only(
     url_args: dict[str, tuple[Any, ...]], browsers: dict[str, Client], name: str
 ) -> None:
     """P4"""
-    viewer = Desk(staff.staff_user("viewer", "view_payment", "view_account", "view_entry")).client
+    viewer = Desk(staff.staff_user("viewer", "view_payment", "view_account", "view_entry", "use_counter")).client
     url = reverse(name)
 
     assert viewer.get(url).status_code == 200
