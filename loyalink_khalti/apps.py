@@ -30,7 +30,7 @@ class LoyalinkKhaltiConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, flow  # noqa: F401 - checks registers the system checks
-        from .conf import deployment_key_replaced, forget_shop_details, sites
+        from .conf import deployment_key_replaced, forget_invoice_settings, forget_shop_details, sites
         from .loyalty import news
         from .payments import servers
         from .payments.flags import flag_raised
@@ -53,6 +53,10 @@ class LoyalinkKhaltiConfig(AppConfig):
         for sender in ("wagtailcore.Site", "loyalink_khalti.ShopDetails"):
             for signal in (post_save, post_delete):
                 signal.connect(forget_shop_details, sender=sender, dispatch_uid="loyalink_khalti.forget_shop_details")
+        for sender in ("wagtailcore.Site", "loyalink_khalti.InvoiceSettings"):
+            for signal in (post_save, post_delete):
+                uid = "loyalink_khalti.forget_invoice_settings"
+                signal.connect(forget_invoice_settings, sender=sender, dispatch_uid=uid)
         post_migrate.connect(_migrated, sender=self, dispatch_uid="loyalink_khalti.migrated")
         user_logged_in.connect(_logged_in, dispatch_uid="loyalink_khalti.logged_in")
         post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="loyalink_khalti.user_saved")

@@ -151,6 +151,10 @@ class CannotRecord(LoyalinkError):
     """Received money cannot be recorded or corrected like this; ``str()`` is a sentence for staff. Nothing changed."""
 
 
+class CannotInvoice(LoyalinkError):
+    """The invoice cannot be issued; ``str()`` is a sentence for staff. No number was taken."""
+
+
 class CannotResolve(LoyalinkError):
     """The flag cannot be resolved this way; ``str()`` is a sentence for staff. Nothing has changed."""
 
@@ -211,7 +215,9 @@ class AdjustmentLimitExceeded(CannotAdjust):
     """More points than this member of staff may adjust or merge at once or in a day. A permission lifts the limits."""
 
 
-class SelfDealing(CannotAdjust, CannotRefund, CannotRecord, CannotResolve, CannotEraseData, CannotSell):
+class SelfDealing(
+    CannotAdjust, CannotRefund, CannotRecord, CannotInvoice, CannotResolve, CannotEraseData, CannotSell
+):  # fmt: skip
     """The action is for the actor's own account or order; ``str()`` is a sentence for staff. Nothing has changed."""
 
 

@@ -3,7 +3,7 @@
 from loyalink_khalti.loyalty.program import CategoryName, FormerTag, Program, ProgramVersion
 
 from .api.models import ApiRequest
-from .backoffice.models import Campaign, KhaltiSettings, LoyaltySettings, ShopDetails
+from .backoffice.models import Campaign, InvoiceSettings, KhaltiSettings, LoyaltySettings, ShopDetails
 from .conf.sites import SiteKey
 from .loyalty.counter_codes import CounterCode
 from .loyalty.models import (
@@ -24,6 +24,7 @@ from .outbox import Message
 from .payments.cancelled_orders import CancelledOrder
 from .payments.counter_sales import CounterRefund, CounterSale
 from .payments.flag_entries import FlagEntry
+from .payments.invoices import Invoice, InvoicePrint, InvoiceSeries
 from .payments.job_runs import LastRun
 from .payments.missing_orders import MissingOrder
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
@@ -51,6 +52,10 @@ __all__ = [
     "FormerTag",
     "Hold",
     "IdempotencyKey",
+    "Invoice",
+    "InvoicePrint",
+    "InvoiceSeries",
+    "InvoiceSettings",
     "KhaltiServer",
     "KhaltiSettings",
     "LastRun",

@@ -92,6 +92,12 @@ def nepali_mobile(typed: str) -> str:
     return found[1] if found else ""
 
 
+def pan(typed: str) -> str:
+    """Return the nine digits of a permanent account number, however it was typed; "" for any other text."""
+    found = re.sub(r"[\s-]", "", ascii_digits(typed))
+    return found if re.fullmatch(r"[0-9]{9}", found) and int(found) else ""
+
+
 def shorten(text: str, most: int) -> str:
     """Return at most ``most`` characters of ``text``, with "…" where some are left out.
 

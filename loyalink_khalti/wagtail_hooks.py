@@ -14,7 +14,7 @@ from loyalink_khalti.backoffice.counter import log as counter_log
 from loyalink_khalti.backoffice.counter.views import CounterSaleURLFinder
 from loyalink_khalti.backoffice.links import MemberURLFinder, OrderURLFinder, PaymentURLFinder, UnmatchedURLFinder
 from loyalink_khalti.backoffice.members import log as members_log
-from loyalink_khalti.backoffice.models import KhaltiSettings, LoyaltySettings, ShopDetails
+from loyalink_khalti.backoffice.models import InvoiceSettings, KhaltiSettings, LoyaltySettings, ShopDetails
 from loyalink_khalti.backoffice.payments import log as payments_log
 from loyalink_khalti.backoffice.reports import registry as reports
 from loyalink_khalti.backoffice.rules import views as rules_views
@@ -39,6 +39,7 @@ if apps.is_installed("wagtail.contrib.settings"):  # without it, a setting would
     register_setting(KhaltiSettings, icon="key", order=50)
     register_setting(LoyaltySettings, icon="tag", order=51)
     register_setting(ShopDetails, icon="home", order=52)
+    register_setting(InvoiceSettings, icon="doc-full", order=53)
     hooks.register(navigation.LOYALTY_MENU_HOOK, LoyaltyMenuItem.settings)
 
 

@@ -14,6 +14,7 @@ from wagtail.contrib.settings.models import BaseSiteSetting
 
 from loyalink_khalti import conf
 
+from .invoice_settings import INVOICE_PANELS
 from .rules.panels import LOYALTY_PANELS
 from .settings.panels import KHALTI_PANELS
 from .shop_details import SHOP_PANELS
@@ -147,6 +148,62 @@ class ShopDetails(BaseSiteSetting):
 
     class Meta:
         verbose_name = _("Shop details and e-mails")
+
+
+class PointsAs(models.TextChoices):
+    """What points that pay for an order are on its invoice."""
+
+    DISCOUNT = conf.PointsAs.DISCOUNT.value, _("A discount")
+    TENDER = conf.PointsAs.TENDER.value, _("A payment")
+
+
+class IssueWhen(models.TextChoices):
+    """When an invoice is issued."""
+
+    PAID = conf.IssueWhen.PAID.value, _("By itself, when the order is paid")
+    PLACED = conf.IssueWhen.PLACED.value, _("By itself, when the order is placed")
+    STAFF = conf.IssueWhen.STAFF.value, _("By staff, on the page of the order")
+
+
+class DocumentLanguage(models.TextChoices):
+    """The language of invoices."""
+
+    CUSTOMER = "", _("The customer's")
+    ENGLISH = "en", _("English")
+    NEPALI = "ne", _("Nepali")
+
+
+class InvoiceSettings(BaseSiteSetting):
+    """Whether and how a site issues invoices; ``conf.invoice_settings`` reads it."""
+
+    pan = models.CharField(_("PAN"), max_length=20, blank=True, default="")
+    is_vat_registered = models.BooleanField(_("registered for VAT"), default=False)
+    prefix = models.CharField(_("prefix of the numbers"), max_length=12, blank=True, default="")
+    first_number = models.PositiveIntegerField(_("starting number"), default=1)
+    prices_include_vat = models.BooleanField(_("show prices with VAT"), default=True)
+    points_as = models.CharField(
+        _("points used are"), max_length=10, choices=PointsAs, default=PointsAs.DISCOUNT
+    )  # fmt: skip
+    issue_when = models.CharField(_("invoices are issued"), max_length=10, choices=IssueWhen, default=IssueWhen.PAID)
+    language = models.CharField(
+        _("language of invoices"), max_length=5, choices=DocumentLanguage, blank=True, default=""
+    )
+    is_approved = models.BooleanField(
+        _("the tax office has approved this software for our tax invoices"), default=False
+    )
+    approved_by = models.CharField(max_length=64, null=True, blank=True, editable=False, help_text="the user's pk")
+    approved_by_name = models.CharField(max_length=150, blank=True, default="", editable=False)
+    approved_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    edit_handler = INVOICE_PANELS
+
+    class Meta:
+        verbose_name = _("Invoices")
+
+    def shop_details(self) -> "ShopDetails | None":
+        """Return the site's details, None where nothing is set."""
+        found: ShopDetails | None = ShopDetails.objects.filter(site_id=self.site_id).first()
+        return found
 
 
 class Campaign(models.Model):

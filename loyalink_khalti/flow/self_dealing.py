@@ -46,6 +46,7 @@ class StaffAction(StrEnum):
     REFUND = "refund"
     RECORD_REFUND = "record_refund"
     RECEIVE = "receive"
+    INVOICE = "invoice"
     RESOLVE = "resolve"
     COUNTER = "counter"
 
@@ -59,6 +60,7 @@ _LABELS: dict[StaffAction, Promise] = {
     StaffAction.REFUND: gettext_lazy("Refund"),
     StaffAction.RECORD_REFUND: gettext_lazy("Record a refund"),
     StaffAction.RECEIVE: gettext_lazy("Record a received payment"),
+    StaffAction.INVOICE: gettext_lazy("Issue an invoice"),
     StaffAction.RESOLVE: gettext_lazy("Resolve a flag"),
     StaffAction.COUNTER: gettext_lazy("Points at the counter"),
 }

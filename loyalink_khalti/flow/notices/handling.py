@@ -11,6 +11,7 @@ from typing import Any
 from django.dispatch import Signal
 
 from loyalink_khalti import signals
+from loyalink_khalti.flow.invoices.issue import request_documents
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.mail_rows import Result
 from loyalink_khalti.money import Paisa, Points
@@ -35,6 +36,7 @@ def _placed(*, purchase: int, earned: int, **_rest: Any) -> None:
     found = _purchase(purchase)
     if found is None:
         return
+    request_documents(found)
     sent: Signals = [(signals.order_placed, {"purchase": found})]
     if found.method == PaymentMethod.KHALTI:
         sent.append(_received(found, found.amount_due))
@@ -47,6 +49,7 @@ def _placed(*, purchase: int, earned: int, **_rest: Any) -> None:
 def _money(*, purchase: int, cause: str, amount: int, earned: int, **_rest: Any) -> None:
     found = _purchase(purchase)
     if found is not None:
+        request_documents(found)
         sent: Signals = [_received(found, amount)] if amount else []
         data = {"amount": amount}
         _tell_of_order(MailKind.MONEY_RECEIVED, cause, found, sent, earned=earned, data=data)
@@ -124,6 +127,7 @@ def _review(*, payment: int, **_rest: Any) -> None:
 def _cancelled(*, refund: int, **_rest: Any) -> None:
     found = _refund(refund)
     if found is not None:
+        request_documents(found.purchase)
         sent: Signals = [(signals.order_cancelled, {"purchase": found.purchase}), *_points_moved(found)]
         data = {"refund": found.pk, "restored": found.points_restored}
         tell(_order_notice(MailKind.ORDER_CANCELLED, f"{found.pk}", found.purchase, sent, data))
@@ -133,6 +137,7 @@ def _refunded(*, refund: int, **_rest: Any) -> None:
     found = _refund(refund)
     if found is None or not found.purchase.shop:
         return
+    request_documents(found.purchase)
     figures = {"refund": found, "amount": Paisa(found.amount)}
     sent: Signals = [(signals.order_refunded, {"purchase": found.purchase, **figures}), *_points_moved(found)]
     tell(_order_notice(MailKind.ORDER_REFUNDED, f"{found.pk}", found.purchase, sent, {"refund": found.pk}))

@@ -16,6 +16,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from loyalink_khalti import conf
 from loyalink_khalti.append_only import unguarded_tables
 from loyalink_khalti.flow.counter import audit as counter_audit
+from loyalink_khalti.flow.invoices import audit as invoice_audit
 from loyalink_khalti.flow.members.directory import CHUNK, chunked, member_accounts, member_emails
 from loyalink_khalti.flow.review.cancelled_orders import outstanding
 from loyalink_khalti.flow.review.missing_orders import placed_without_order
@@ -79,6 +80,8 @@ def audit_violations() -> Iterator[Violation]:
         yield _violation(*finding)
     for finding in counter_audit.violations():
         yield _violation(*finding)
+    for invariant, subject, detail in invoice_audit.violations():
+        yield _violation(invariant, subject, detail)
     for subject, invariant, detail in ledger_audit.violations():
         yield _violation(invariant, subject, detail)
     for table in unguarded_tables(connection):
