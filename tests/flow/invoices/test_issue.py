@@ -131,7 +131,7 @@ def test_no_number_is_lost_by_a_rollback(shop: FakeShop) -> None:
     """U40"""
     switch_on(issue_when="staff")
     first, second = placed(shop, "a"), placed(shop, "b")
-    with pytest.raises(IntegrityError):  # noqa: PT012 - what is rolled back
+    with pytest.raises(IntegrityError):  # noqa: PT012, SIM117 - what is rolled back
         with transaction.atomic():
             issue._issue_first(Purchase.objects.get(pk=first.pk), [], actor="1", buyer=None)
             raise IntegrityError
