@@ -13,7 +13,7 @@ Finding = tuple[str, str, str]
 
 
 def violations() -> Iterator[Finding]:
-    """Yield what is broken: I22 of the numbers, I23 of the sums. Memory does not grow with the history."""
+    """Yield what is broken: I24 of the numbers, I25 of the sums. Memory does not grow with the history."""
     yield from _numbers()
     yield from _documents()
     yield from _credited()
@@ -26,7 +26,7 @@ def _numbers() -> Iterator[Finding]:
         expected = range(series.first_number, series.first_number + series.issued)
         if (series.lowest, series.highest) != (expected[0], expected[-1]):
             detail = f"{series.issued} documents have the numbers {series.lowest} to {series.highest}"
-            yield "I22", str(series), f"{detail} instead of {expected[0]} to {expected[-1]}"
+            yield "I24", str(series), f"{detail} instead of {expected[0]} to {expected[-1]}"
         yield from _days(series.pk, str(series))
 
 
@@ -35,7 +35,7 @@ def _days(series: int, subject: str) -> Iterator[Finding]:
     rows = Invoice.objects.filter(series=series).order_by("number").values_list("code", "issued_on")
     for code, day in rows.iterator(chunk_size=CHUNK):
         if before is not None and day < before:
-            yield "I22", subject, f"{code} is dated {day}, before the number before it"
+            yield "I24", subject, f"{code} is dated {day}, before the number before it"
         before = day
 
 
@@ -46,12 +46,12 @@ def _documents() -> Iterator[Finding]:
         printed = row.document
         columns = (row.code, row.taxable, row.vat, row.total, row.issued_on.isoformat())
         if columns != tuple(printed[name] for name in ("number", "taxable", "vat", "total", "date_ad")):
-            yield "I23", row.code, "the document differs from its columns"
+            yield "I25", row.code, "the document differs from its columns"
         if row.series.code_of(row.number) != row.code or row.series.kind != row.kind:
-            yield "I23", row.code, "the document is not of its series"
+            yield "I25", row.code, "the document is not of its series"
         shows_vat = printed["prices_include_vat"] or not printed["seller"]["is_vat_registered"]
         if sum(each["shown"] for each in printed["rows"]) != (row.total if shows_vat else row.taxable):
-            yield "I23", row.code, "its rows do not add up"
+            yield "I25", row.code, "its rows do not add up"
 
 
 def _credited() -> Iterator[Finding]:
@@ -67,4 +67,4 @@ def _credited() -> Iterator[Finding]:
     wrong = Q(credited__gt=F("total")) | Q(credited__lt=0) | (Q(credited=F("total")) & ~Q(credited_vat=F("vat")))
     for row in found.filter(wrong).order_by("pk").iterator(chunk_size=CHUNK):
         detail = f"{row.credited} paisa of {row.total} are credited, with {row.credited_vat} of {row.vat} VAT"
-        yield "I23", row.code, detail
+        yield "I25", row.code, detail

@@ -195,7 +195,7 @@ def test_a_hole_and_a_wrong_sum_are_found_by_the_audit(shop: FakeShop) -> None:
 
     found = {(each["invariant"], each["subject"]) for each in audit()["violations"]}
 
-    assert found == {("I22", f"invoice S-2083/84 of PAN {PAN}"), ("I23", "S-2083/84-00003")}
+    assert found == {("I24", f"invoice S-2083/84 of PAN {PAN}"), ("I25", "S-2083/84-00003")}
     with lifted(connection):
         Invoice.objects.all()._raw_delete("default")
 
