@@ -3,7 +3,7 @@
 from loyalink_khalti.loyalty.program import CategoryName, FormerTag, Program, ProgramVersion
 
 from .api.models import ApiRequest
-from .backoffice.models import Campaign, InvoiceSettings, KhaltiSettings, LoyaltySettings, ShopDetails
+from .backoffice.models import Campaign, InvoiceSettings, KhaltiSettings, LoyaltySettings, SavedFilter, ShopDetails
 from .conf.sites import SiteKey
 from .loyalty.counter_codes import CounterCode
 from .loyalty.models import (
@@ -28,6 +28,7 @@ from .payments.invoices import Invoice, InvoicePrint, InvoiceSeries
 from .payments.job_runs import LastRun
 from .payments.missing_orders import MissingOrder
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
+from .payments.notes import PurchaseNote
 from .payments.received import ReceivedMoney
 from .payments.servers import KhaltiServer
 from .payments.unmatched import UnmatchedPayment
@@ -73,9 +74,11 @@ __all__ = [
     "Program",
     "ProgramVersion",
     "Purchase",
+    "PurchaseNote",
     "ReceivedMoney",
     "Refund",
     "RefundApplied",
+    "SavedFilter",
     "SentMail",
     "ShopDetails",
     "SiteKey",

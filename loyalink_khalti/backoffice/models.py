@@ -232,3 +232,22 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SavedFilter(models.Model):
+    """The filters of a list under a name, of one member of staff. Searched texts may be names: they are left out."""
+
+    user_id = models.CharField(max_length=64, help_text="the user's pk")
+    page = models.CharField(max_length=40, help_text="the name of the list")
+    name = models.CharField(_("name"), max_length=60)
+    query = models.CharField(max_length=1000, help_text="of the URL")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("saved filter")
+        verbose_name_plural = _("saved filters")
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user_id", "page", "name"], name="loyalink_saved_filter_name")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -23,7 +23,7 @@ loyalty_menu = Menu(register_hook_name=LOYALTY_MENU_HOOK)
 
 def payments_item() -> PermissionMenuItem:
     return PermissionMenuItem(
-        _("Payments"),
+        _("Orders and payments"),
         reverse("loyalink_khalti_payments"),
         permission=permissions.VIEW_PAYMENTS,
         name="loyalink-khalti-payments",

@@ -20,9 +20,10 @@ from .members.page import MemberPage
 from .members.personal_data import EraseView, ExportView
 from .models import KhaltiSettings, LoyaltySettings, ShopDetails
 from .orders import actions as orders
+from .orders.listing import OrdersView
 from .orders.missing_order import MissingOrderView
 from .orders.page import OrderView
-from .payments.listing import PaymentsView
+from .orders.saved_filters import DeleteFilterView, SaveFilterView
 from .payments.page import PaymentView, RefundView
 from .payments.record import RecordRefundView, ReverseRefundView
 from .payments.refresh import MailView, RefreshView
@@ -49,8 +50,8 @@ def payments_urls() -> list[URLPattern]:
     payments, payment, name = "khalti/payments/", "khalti/payments/<int:pk>/", "loyalink_khalti_payment"
     reverse = f"{payment}refunds/<int:refund>/reverse/"
     return [
-        path(payments, PaymentsView.as_view(), name="loyalink_khalti_payments"),
-        path(f"{payments}results/", PaymentsView.as_view(results_only=True), name="loyalink_khalti_payments_results"),
+        path(payments, OrdersView.as_view(), name="loyalink_khalti_payments"),
+        path(f"{payments}results/", OrdersView.as_view(results_only=True), name="loyalink_khalti_payments_results"),
         path(payment, PaymentView.as_view(), name=name),
         path(f"{payment}refresh/", RefreshView.as_view(), name=f"{name}_refresh"),
         path(f"{payment}mail/", MailView.as_view(), name=f"{name}_mail"),
@@ -72,6 +73,12 @@ def orders_urls() -> list[URLPattern]:
         path(f"{order}cancel/", orders.OrderCancelView.as_view(), name=f"{name}_cancel"),
         path(f"{order}received/", orders.OrderReceivedView.as_view(), name=f"{name}_received"),
         path(f"{order}mail/", orders.OrderMailView.as_view(), name=f"{name}_mail"),
+        path("khalti/orders/filters/save/", SaveFilterView.as_view(), name="loyalink_khalti_orders_save_filter"),
+        path(
+            "khalti/orders/filters/<int:pk>/delete/",
+            DeleteFilterView.as_view(),
+            name="loyalink_khalti_orders_delete_filter",
+        ),
         path(f"{order}missing/", MissingOrderView.as_view(), name="loyalink_khalti_missing_order"),
     ]
 

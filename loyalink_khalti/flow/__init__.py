@@ -82,6 +82,7 @@ from loyalink_khalti.flow.checkout.received import (
 
 from loyalink_khalti.flow.receipts.as_json import to_json as receipt_json
 from loyalink_khalti.flow.receipts.facts import Charge, OrderFacts
+from loyalink_khalti.flow.receipts.listed import OrderRow, in_states, order_rows
 from loyalink_khalti.flow.receipts.receipt import Receipt, Transfer, receipt, receipt_for, receipts, receipts_for
 from loyalink_khalti.flow.receipts.states import ReceiptState
 
@@ -108,6 +109,7 @@ from loyalink_khalti.flow.review.cancelled_orders import (
     notice_cancelled_orders,
 )
 from loyalink_khalti.flow.review.missing_orders import close_missing_order, is_missing, notice_missing_orders
+from loyalink_khalti.flow.review.notes import NoteResult, add_note
 from loyalink_khalti.flow.review.options import RECORDED, Resolution, refund_in_question, resolution_options
 from loyalink_khalti.flow.review.resolve import resolve_flag
 from loyalink_khalti.flow.review.unmatched import (
@@ -249,38 +251,39 @@ __all__ = [
     "RECORDED", "AccountExists", "AccountOffer", "Buyer", "CannotMail", "Charge", "Contact", "CounterCustomer",
     "CounterOrder", "CounterQuote", "CounterRefundQuote", "DataSubject", "ErasedRows", "Finding", "Health",
     "HeldPoints", "InvalidClaimLink", "InvalidMailLink", "Item", "JobResult", "KeyChange", "KeyCheck", "Level",
-    "MailKind", "MailSubscription", "MemberAccount", "MemberCard", "NoCode", "OrderFacts", "OrderMail",
-    "PassLabel", "PassResult", "PaymentPending", "PointsCard", "PointsDoNotFit", "ProgramTerms", "Quote",
-    "Receipt", "ReceiptState", "ReceivedResult", "ReconcilerPass", "RecordedRefund", "RecordedSale",
-    "RefreshResult", "RefundQuote", "Report", "ReservedTooMuch", "Resolution", "Severity", "StaffAction",
-    "Standing", "TermsSection", "TierTerms", "TooManyAttempts", "Transfer", "Violation", "accept_terms",
-    "adjust_points", "adjustment_obstacle", "affects_search", "alert_key_change", "alert_outage",
-    "alert_outage_ended", "alert_replaced_key", "apply_received", "apply_refund", "attach_obstacle",
-    "attach_unmatched", "audit", "audit_rows", "audit_violations", "award_signup_bonus", "begin_payment",
-    "bill_number_of", "buyer_of", "cancel_payment", "category_names", "check_key", "check_refund_day", "chunked",
-    "claim_by_mail", "claim_counter_sale", "claim_path", "claim_points", "claim_verified_sales",
-    "claimable_points", "claimable_sales", "close_cancelled_order", "close_missing_order", "contacts",
-    "create_account", "diagnose", "dismiss_unmatched", "erase_personal_data", "export_personal_data",
+    "MailKind", "MailSubscription", "MemberAccount", "MemberCard", "NoCode", "NoteResult", "OrderFacts",
+    "OrderMail", "OrderRow", "PassLabel", "PassResult", "PaymentPending", "PointsCard", "PointsDoNotFit",
+    "ProgramTerms", "Quote", "Receipt", "ReceiptState", "ReceivedResult", "ReconcilerPass", "RecordedRefund",
+    "RecordedSale", "RefreshResult", "RefundQuote", "Report", "ReservedTooMuch", "Resolution", "Severity",
+    "StaffAction", "Standing", "TermsSection", "TierTerms", "TooManyAttempts", "Transfer", "Violation",
+    "accept_terms", "add_note", "adjust_points", "adjustment_obstacle", "affects_search", "alert_key_change",
+    "alert_outage", "alert_outage_ended", "alert_replaced_key", "apply_received", "apply_refund",
+    "attach_obstacle", "attach_unmatched", "audit", "audit_rows", "audit_violations", "award_signup_bonus",
+    "begin_payment", "bill_number_of", "buyer_of", "cancel_payment", "category_names", "check_key",
+    "check_refund_day", "chunked", "claim_by_mail", "claim_counter_sale", "claim_path", "claim_points",
+    "claim_verified_sales", "claimable_points", "claimable_sales", "close_cancelled_order", "close_missing_order",
+    "contacts", "create_account", "diagnose", "dismiss_unmatched", "erase_personal_data", "export_personal_data",
     "find_customer", "find_members", "find_subject", "follow_cancellation", "forbid_self_dealing", "guest_subject",
-    "health", "held_message", "held_points", "index_members", "invoice_obstacle", "is_database_failure",
-    "is_missing", "is_reversible", "issue_invoice", "keep_return", "khalti_unavailable_reason", "leave_program",
-    "live_payment_of", "look_up_unmatched", "mail_subscription", "mailbox_of", "mails_of", "mark_received",
-    "member_accounts", "member_card", "member_emails", "member_history", "member_subject", "membership",
-    "merge_members", "missing_migrations", "missing_timeouts", "newest_payments", "notice_cancelled_orders",
-    "notice_missing_orders", "notify_expiring", "offer_account", "offer_account_for", "order_points",
-    "order_shipped", "outages", "own_account", "pass_summary", "place_order", "points_after_order", "points_card",
-    "points_for_lines", "points_value_restored", "process_obstacle", "program_terms", "program_tiers",
-    "purchases_named", "purchases_of", "quote", "quote_claim", "quote_counter_refund", "quote_counter_sale",
-    "quote_leaving", "quote_recorded_refund", "quote_refund", "quote_reversal", "read_offer", "receipt",
-    "receipt_for", "receipt_json", "receipt_line", "receipt_lines", "receipts", "receipts_for", "recent_report",
-    "reconcile", "reconcile_due", "reconcile_one", "record_counter_sale", "record_print", "record_received",
-    "record_refund", "recorded_audit", "refresh_payment", "refund_counter_sale", "refund_in_question",
-    "refund_limit_obstacle", "refund_order", "refund_payment", "refund_surplus", "refund_unmatched",
-    "reindex_member", "remember_categories", "remember_language", "remind_staff", "renew_claim_code",
-    "reopen_unmatched", "request_account_mail", "request_claim_mail", "request_counter_mail", "resolution_options",
-    "resolve_flag", "reverse_received", "reverse_refund", "run_audit", "run_points", "sales_of", "sample_mail",
-    "schedule_digest", "self_dealing_obstacle", "send_mail_again", "send_sample_mail", "send_test_mail",
-    "set_blocked", "shortage_message", "show_counter_code", "stale_form_message", "standing", "subscribe_to_mails",
-    "subscription_path", "tell_order_placed", "tell_points_activated", "tell_tier_reached", "unfinished_payments",
-    "unit_points", "unpaid_purchases", "verify_payment", "with_payments",
+    "health", "held_message", "held_points", "in_states", "index_members", "invoice_obstacle",
+    "is_database_failure", "is_missing", "is_reversible", "issue_invoice", "keep_return",
+    "khalti_unavailable_reason", "leave_program", "live_payment_of", "look_up_unmatched", "mail_subscription",
+    "mailbox_of", "mails_of", "mark_received", "member_accounts", "member_card", "member_emails", "member_history",
+    "member_subject", "membership", "merge_members", "missing_migrations", "missing_timeouts", "newest_payments",
+    "notice_cancelled_orders", "notice_missing_orders", "notify_expiring", "offer_account", "offer_account_for",
+    "order_points", "order_rows", "order_shipped", "outages", "own_account", "pass_summary", "place_order",
+    "points_after_order", "points_card", "points_for_lines", "points_value_restored", "process_obstacle",
+    "program_terms", "program_tiers", "purchases_named", "purchases_of", "quote", "quote_claim",
+    "quote_counter_refund", "quote_counter_sale", "quote_leaving", "quote_recorded_refund", "quote_refund",
+    "quote_reversal", "read_offer", "receipt", "receipt_for", "receipt_json", "receipt_line", "receipt_lines",
+    "receipts", "receipts_for", "recent_report", "reconcile", "reconcile_due", "reconcile_one",
+    "record_counter_sale", "record_print", "record_received", "record_refund", "recorded_audit", "refresh_payment",
+    "refund_counter_sale", "refund_in_question", "refund_limit_obstacle", "refund_order", "refund_payment",
+    "refund_surplus", "refund_unmatched", "reindex_member", "remember_categories", "remember_language",
+    "remind_staff", "renew_claim_code", "reopen_unmatched", "request_account_mail", "request_claim_mail",
+    "request_counter_mail", "resolution_options", "resolve_flag", "reverse_received", "reverse_refund",
+    "run_audit", "run_points", "sales_of", "sample_mail", "schedule_digest", "self_dealing_obstacle",
+    "send_mail_again", "send_sample_mail", "send_test_mail", "set_blocked", "shortage_message",
+    "show_counter_code", "stale_form_message", "standing", "subscribe_to_mails", "subscription_path",
+    "tell_order_placed", "tell_points_activated", "tell_tier_reached", "unfinished_payments", "unit_points",
+    "unpaid_purchases", "verify_payment", "with_payments",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any, Self, cast
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -96,6 +97,10 @@ class Purchase(Timed, models.Model):
             models.Index(fields=["id"], condition=Q(surplus__gt=0), name="loyalink_purchase_surplus"),
             models.Index(fields=["network", "state"], name="loyalink_purchase_network"),
             models.Index(fields=["browser_session", "-created_at"], name="loyalink_purchase_session"),
+            models.Index(fields=["-created_at", "-id"], name="loyalink_purchase_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="loyalink_purchase_state"),
+            models.Index(fields=["method", "-created_at", "-id"], name="loyalink_purchase_method"),
+            models.Index(fields=["amount_due", "id"], name="loyalink_purchase_due"),
         ]
 
     def __str__(self) -> str:
@@ -218,6 +223,8 @@ class Payment(Timed, models.Model):
             models.Index(fields=["-created_at", "-id"], name="loyalink_payment_newest"),
             models.Index(fields=["state", "-created_at", "-id"], name="loyalink_payment_state"),
             models.Index("paid_at", name="loyalink_payment_paid"),
+            models.Index(Upper("transaction_id"), name="loyalink_payment_transaction"),
+            models.Index(Upper("pidx"), name="loyalink_payment_pidx"),
             models.Index(
                 "paid_at",
                 condition=Q(state__in=sorted(REFUNDABLE), fulfilled_at=None),

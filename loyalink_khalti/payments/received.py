@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from django.db import models, transaction
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models.functions import TruncDate, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -68,7 +68,10 @@ class ReceivedMoney(AppendOnlyModel):
                 name="loyalink_received_sign",
             ),
         ]
-        indexes = [models.Index("received_on", name="loyalink_received_on")]
+        indexes = [
+            models.Index("received_on", name="loyalink_received_on"),
+            models.Index(Upper("reference"), condition=~Q(reference=""), name="loyalink_received_reference"),
+        ]
 
     def __str__(self) -> str:
         return f"{npr(Paisa(self.amount))} for {self.purchase_id} on {self.received_on}"

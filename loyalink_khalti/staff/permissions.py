@@ -13,6 +13,8 @@ REFUND = f"{_APP}.change_refund"
 REFUND_BEYOND_LIMIT = f"{_APP}.refund_beyond_limit"
 RECORD_RECEIVED = f"{_APP}.record_received"
 """Record cash and bank transfers that have arrived, and correct such records."""
+ADD_NOTES = f"{_APP}.add_purchasenote"
+"""Write notes on orders and payments."""
 RESOLVE_FLAGS = f"{_APP}.change_flag"
 """Resolve flags, and refresh the status of a payment."""
 RECORD_OUTCOME = f"{_APP}.record_outcome"
@@ -39,9 +41,8 @@ SHOP_DETAILS = f"{_APP}.change_shopdetails"
 
 ALL = (
     VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RECORD_RECEIVED, RESOLVE_FLAGS, RECORD_OUTCOME,
-    VIEW_MEMBERS,
-    CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES, KHALTI_KEY,
-    USE_COUNTER, COUNTER_BEYOND_LIMIT,
+    VIEW_MEMBERS, CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES,
+    KHALTI_KEY, USE_COUNTER, COUNTER_BEYOND_LIMIT, ADD_NOTES,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""
 

@@ -37,7 +37,7 @@ class PaymentPage(PermissionRequired, WagtailAdminTemplateMixin, TemplateView):
     header_icon = "loyalink-rupee"
     breadcrumbs_items: Any = [
         *WagtailAdminTemplateMixin.breadcrumbs_items,
-        {"url": reverse_lazy("loyalink_khalti_payments"), "label": gettext_lazy("Payments")},
+        {"url": reverse_lazy("loyalink_khalti_payments"), "label": gettext_lazy("Orders and payments")},
     ]
     kwargs: dict[str, Any]
 

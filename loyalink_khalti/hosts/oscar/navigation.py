@@ -52,7 +52,7 @@ WAGTAIL: dict[str, Any] = {
     "access_fn": can_open,
     "children": [
         _entry(_("Pages"), "wagtailadmin_home"),
-        _entry(_("Payments"), "loyalink_khalti_payments"),
+        _entry(_("Orders and payments"), "loyalink_khalti_payments"),
         _entry(_("Members"), "loyalink_khalti_members"),
         _entry(_("Reports"), "loyalink_khalti_report_movement"),
     ],
