@@ -23,6 +23,7 @@ from loyalink_khalti.backoffice.settings import views as settings_views
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.payments.models import Payment, Refund
+from loyalink_khalti.payments.notes import PurchaseNote
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 
@@ -65,6 +66,7 @@ hooks.register("register_admin_urls", urls.orders_urls)
 hooks.register("register_log_actions", payments_log.register)
 hooks.register("register_admin_menu_item", navigation.payments_item)
 register_admin_url_finder(Payment, PaymentURLFinder)
+register_admin_url_finder(PurchaseNote, OrderURLFinder)
 register_admin_url_finder(ReceivedMoney, OrderURLFinder)
 register_admin_url_finder(Refund, OrderURLFinder)
 register_admin_url_finder(UnmatchedPayment, UnmatchedURLFinder)

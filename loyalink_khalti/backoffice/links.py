@@ -73,15 +73,15 @@ class UnmatchedURLFinder:
 
 
 class OrderURLFinder:
-    """For Wagtail's site history: the order of received money or of a refund, if the user may see payments."""
+    """For Wagtail's site history: the order of received money, a refund or a note, if the user may see payments."""
 
     def __init__(self, user: Any = None) -> None:
         self.user = user
 
     def get_edit_url(self, row: Any) -> str | None:
-        """Wagtail's name for it: the order in the shop's own back office."""
+        """Wagtail's name for it: the order's page on the desk."""
         allowed = self.user is None or permissions.has_permission(self.user, permissions.VIEW_PAYMENTS)
-        return order_url(row.purchase) or None if allowed else None
+        return order_page_url(row.purchase_id) or None if allowed else None
 
 
 class MemberURLFinder:

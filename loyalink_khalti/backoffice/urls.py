@@ -26,7 +26,7 @@ from .orders.page import OrderView
 from .orders.saved_filters import DeleteFilterView, SaveFilterView
 from .payments.page import PaymentView, RefundView
 from .payments.record import RecordRefundView, ReverseRefundView
-from .payments.refresh import MailView, RefreshView
+from .payments.refresh import MailView, NoteView, RefreshView
 from .payments.release import ReleaseView
 from .payments.resolution import ResolveFlagView
 from .payments.unmatched import UnmatchedView
@@ -55,6 +55,7 @@ def payments_urls() -> list[URLPattern]:
         path(payment, PaymentView.as_view(), name=name),
         path(f"{payment}refresh/", RefreshView.as_view(), name=f"{name}_refresh"),
         path(f"{payment}mail/", MailView.as_view(), name=f"{name}_mail"),
+        path(f"{payment}note/", NoteView.as_view(), name=f"{name}_note"),
         path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
         path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
         path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),
@@ -72,6 +73,7 @@ def orders_urls() -> list[URLPattern]:
         path(f"{order}apply-refunds/", orders.OrderApplyRefundsView.as_view(), name=f"{name}_apply_refunds"),
         path(f"{order}cancel/", orders.OrderCancelView.as_view(), name=f"{name}_cancel"),
         path(f"{order}received/", orders.OrderReceivedView.as_view(), name=f"{name}_received"),
+        path(f"{order}note/", orders.OrderNoteView.as_view(), name=f"{name}_note"),
         path(f"{order}mail/", orders.OrderMailView.as_view(), name=f"{name}_mail"),
         path("khalti/orders/filters/save/", SaveFilterView.as_view(), name="loyalink_khalti_orders_save_filter"),
         path(

@@ -7,6 +7,9 @@ class Migration(migrations.Migration):
     dependencies = [("loyalink_khalti", "0047_shop_details_permission")]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="purchase", options={"verbose_name": "order", "verbose_name_plural": "orders"}
+        ),
         migrations.AddIndex(
             model_name="purchase",
             index=models.Index(fields=["-created_at", "-id"], name="loyalink_purchase_newest"),

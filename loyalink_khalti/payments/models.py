@@ -73,6 +73,8 @@ class Purchase(Timed, models.Model):
     """The other purchases of the basket, where ``transitions.lock_purchase`` has locked them all."""
 
     class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
         constraints = [
             models.UniqueConstraint(fields=["shop", "ref"], name="loyalink_purchase_shop_ref"),
             models.CheckConstraint(

@@ -10,6 +10,7 @@ from wagtail.log_actions import log
 
 from loyalink_khalti.flow import ReceivedResult
 from loyalink_khalti.payments.models import Purchase, Refund
+from loyalink_khalti.payments.notes import PurchaseNote
 
 REFUNDED = "loyalink_khalti.refund"
 CANCELLED = "loyalink_khalti.cancel_order"
@@ -17,6 +18,7 @@ RECEIVED = "loyalink_khalti.receive"
 RECEIVED_CORRECTED = "loyalink_khalti.correct_received"
 PLACED_AGAIN = "loyalink_khalti.place_again"
 MAIL_SENT = "loyalink_khalti.send_mail"
+NOTED = "loyalink_khalti.write_note"
 
 
 def log_refund(refund: Refund, *, user: Any, action: str = REFUNDED) -> None:
@@ -43,6 +45,11 @@ def log_mail(purchase: Purchase, kind: str, *, user: Any) -> None:
     """Log that a mail about an order was sent again, under its newest payment if it has one."""
     instance = purchase.payments.order_by("-pk").first() or purchase
     log(instance=instance, action=MAIL_SENT, user=user, title=_name(purchase), data={"mail": kind})
+
+
+def log_note(note: PurchaseNote, *, user: Any) -> None:
+    """Log that a note was written; what it says is on the page of its order alone."""
+    log(instance=note, action=NOTED, user=user, title=_name(note.purchase), data={"note": note.pk})
 
 
 def _name(purchase: Purchase) -> str:

@@ -29,7 +29,7 @@ FINDERS: list[Finder] = []
 
 
 def payments_with_id(query: str) -> list[int]:
-    """Return the pks of the payments with this pidx, transaction id (in any letters) or purchase order id; at most 10."""
+    """Return at most 10 pks of payments with this pidx or transaction id, in any letters, or purchase order id."""
     typed = _typed(query)
     found = [pk for pk, _purchase in _payments(typed)]
     return found or [pk for pk, _purchase in _of_order_id(typed)]

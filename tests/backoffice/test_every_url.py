@@ -91,6 +91,10 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_order_cancel": STAFF,
     "loyalink_khalti_order_received": STAFF,
     "loyalink_khalti_order_mail": STAFF,
+    "loyalink_khalti_order_note": STAFF,
+    "loyalink_khalti_payment_note": STAFF,
+    "loyalink_khalti_orders_save_filter": STAFF,
+    "loyalink_khalti_orders_delete_filter": STAFF,
     "loyalink_khalti_unmatched": STAFF,
     "loyalink_khalti_report_unmatched": STAFF,
     "loyalink_khalti_report_unmatched_results": STAFF,
@@ -143,6 +147,7 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
         "loyalink_khalti_unmatched": (UnmatchedPayment.objects.create(pidx="p" * 22, site_key="default").pk,),
         "loyalink_khalti_refund_reverse": (flagged.pk, 1),
         **dict.fromkeys(("loyalink_khalti_counter_sale", "loyalink_khalti_counter_refund"), (counter_sale(),)),
+        "loyalink_khalti_orders_delete_filter": (1,),
         "loyalink_khalti_member_check_now": (held.account_id, held.pk),
     }
     for name in ALLOWED:

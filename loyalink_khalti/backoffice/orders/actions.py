@@ -16,6 +16,7 @@ from loyalink_khalti.staff import mails, permissions
 from loyalink_khalti.staff.access import forbidden
 from loyalink_khalti.staff.cancellation import cancel_unpaid_order
 from loyalink_khalti.staff.labels import refund_message
+from loyalink_khalti.staff.notes import NoteForm, write_note
 from loyalink_khalti.staff.received_actions import ReceivedAction, may_perform, perform, received_money
 from loyalink_khalti.staff.received_form import ReceivedForm, SurplusForm
 from loyalink_khalti.staff.refund_form import RefundRequest
@@ -130,6 +131,24 @@ class OrderReceivedView(OrderAction):
         if isinstance(form, SurplusForm):
             return self.render_to_response(self.get_context_data(surplus_form=form))
         messages.error(self.request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+        return self.back()
+
+
+class OrderNoteView(OrderAction):
+    """Write a note on the order, which colleagues read in its history."""
+
+    post_permission = permissions.ADD_NOTES
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = NoteForm(request.POST)
+        if not form.is_valid():
+            return self.render_to_response(self.get_context_data(note_form=form))
+        try:
+            write_note(form, self.purchase, user=request.user)
+        except LoyalinkError as exc:
+            form.add_error("text", str(exc))
+            return self.render_to_response(self.get_context_data(note_form=form))
+        messages.success(request, _("The note is added."))
         return self.back()
 
 

@@ -2,34 +2,28 @@
 
 from collections.abc import Sequence
 
-from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q
 
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.loyalty.program import ProgramVersion
 from loyalink_khalti.payments import cancelled_orders
 from loyalink_khalti.payments.missing_orders import MissingOrder
-from loyalink_khalti.payments.models import Payment, Purchase
-from loyalink_khalti.payments.without_order import flags_to_review, needs_review
+from loyalink_khalti.payments.models import Payment
+from loyalink_khalti.payments.without_order import flags_to_review
 
 GUEST = "guest"
 """In place of a tier: ordered without an account, or by somebody who has no points account."""
 
 
 def to_review() -> Q:
-    """Return the condition that staff must review a purchase: its payments, a surplus, or what the shop did with it."""
+    """Return the condition that staff must review a purchase: a payment, a surplus, or what the shop did with it.
+
+    Two statements, so that the condition itself is about few rows.
+    """
     of_payments = Q(pk__in=flags_to_review().order_by().values("payment__purchase"))
     deleted = Q(pk__in=MissingOrder.objects.filter(closed_at=None).values("purchase"))
     cancelled = Q(pk__in=[row.purchase_id for row in cancelled_orders.to_close()])
     return of_payments | Q(surplus__gt=0) | deleted | cancelled
-
-
-def with_review(purchases: "QuerySet[Purchase]") -> "QuerySet[Purchase]":
-    """Read ``needs_review``, too: for the rows of a page the same condition follows the purchase."""
-    payments = Payment.objects.filter(needs_review(), purchase=OuterRef("pk"))
-    deleted = MissingOrder.objects.filter(closed_at=None, purchase=OuterRef("pk"))
-    cancelled = Q(pk__in=[row.purchase_id for row in cancelled_orders.to_close()])
-    condition = Q(Exists(payments)) | Q(surplus__gt=0) | Q(Exists(deleted)) | cancelled
-    return purchases.annotate(needs_review=ExpressionWrapper(condition, output_field=BooleanField()))
 
 
 def in_tiers(tiers: Sequence[str], versions: Sequence[ProgramVersion]) -> Q:

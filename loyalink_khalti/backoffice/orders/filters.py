@@ -36,15 +36,16 @@ class RupeesFilter(django_filters.Filter):
 class RupeesFilterAdapter(BaseFilterAdapter):
     """Above the list the amount stands as it was meant, not in paisa."""
 
-    def __init__(self, filter: Any, bound_field: Any, value: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(filter, bound_field, npr(Paisa(value)), *args, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.value = npr(Paisa(self.value))
 
 
 filter_adapter_class_registry.register(RupeesFilter, RupeesFilterAdapter)
 
 
 class OrderFilters(DaysAndSite, WagtailFilterSet):
-    """Period, days, amount, method, state, tier, server and site. A link to the earlier list of payments filters, too."""
+    """Period, days, amount, method, state, tier, server, site; links to the earlier list of payments filter, too."""
 
     period = django_filters.ChoiceFilter(
         label=_("Period"), method="filter_period", widget=RadioSelect, empty_label=_("All")

@@ -58,7 +58,9 @@ class StatusColumn(Column):
 
 
 COLUMNS: list[BaseColumn] = [
-    OrderColumn("name", label=gettext_lazy("Order"), get_url=lambda order: order_page_url(order.pk), sort_key="number"),
+    OrderColumn(
+        "name", label=gettext_lazy("Order"), get_url=lambda order: order_page_url(order.pk), sort_key="number"
+    ),
     Column(
         "created_at", label=gettext_lazy("Created"), accessor=lambda order: order.purchase.created_at,
         sort_key="created_at",
@@ -132,7 +134,7 @@ class OrdersView(Listing):
         return [int(pk) for pk in typed if pk.isascii() and pk.isdigit() and len(pk) < 19]
 
     def get_base_queryset(self) -> "QuerySet[Purchase]":
-        purchases = conditions.with_review(Purchase.objects.all())
+        purchases = Purchase.objects.all()
         return purchases.filter(pk__in=self._selected) if ONLY_SELECTED in self.request.GET else purchases
 
     def get_filterset_kwargs(self) -> dict[str, Any]:

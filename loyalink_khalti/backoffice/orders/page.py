@@ -23,6 +23,7 @@ from loyalink_khalti.staff.access import PermissionRequired
 from loyalink_khalti.staff.labels import refund_rows
 from loyalink_khalti.staff.links import member_url
 from loyalink_khalti.staff.mails import mail_rows
+from loyalink_khalti.staff.notes import NoteForm
 from loyalink_khalti.staff.payment_links import PaymentLink, payment_links
 from loyalink_khalti.staff.received_form import ReceivedForm, SurplusForm, summary
 from loyalink_khalti.staff.refund_view import refund_obstacle
@@ -112,6 +113,8 @@ class OrderView(OrderPage):
             "mails": mail_rows(purchase, user),
             "timeline": timeline(purchase, [each.payment for each in reversed(attempts)]),
             "rules_number": ledger.get_version(purchase.rules_version).number if purchase.rules_version else None,
+            "note_form": NoteForm() if self.has_permission(permissions.ADD_NOTES) else None,
+            "note_url": self._action("note"),
             **self._matter(),
             **self._refunds(attempts),
             **self._received(),

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
@@ -13,6 +14,7 @@ from loyalink_khalti.loyalty.program import ProgramVersion
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.staff.labels import StatusLabel
 
+from . import conditions
 from .labels import ORDER_STATUSES, method_label
 
 
@@ -23,6 +25,7 @@ class ListedOrder:
     row: flow.OrderRow
     tier: str
     """The name of the member's tier, "" for a guest."""
+    needs_review: bool
 
     @property
     def purchase(self) -> Purchase:
@@ -44,10 +47,6 @@ class ListedOrder:
     @property
     def attempts(self) -> int:
         return len(self.row.payments)
-
-    @property
-    def needs_review(self) -> bool:
-        return bool(getattr(self.purchase, "needs_review", False))
 
     @property
     def status(self) -> StatusLabel:
@@ -78,7 +77,7 @@ class ListedOrder:
 
 
 class OrderRows:
-    """Make rows of purchases: four statements for a page, or a part of an export."""
+    """Make rows of purchases: five statements for a page, or a part of an export, and two the first time."""
 
     def __init__(self, versions: Sequence[ProgramVersion]) -> None:
         """``versions``: the current rules of all sites."""
@@ -87,7 +86,18 @@ class OrderRows:
     def of(self, purchases: Iterable[Purchase]) -> list[ListedOrder]:
         rows = flow.order_rows(list(purchases))
         tiers = self._tiers(row.purchase for row in rows)
-        return [ListedOrder(row=row, tier=self._tier(row.purchase, tiers)) for row in rows]
+        to_review = self._to_review([row.purchase.pk for row in rows])
+        return [
+            ListedOrder(row=row, tier=self._tier(row.purchase, tiers), needs_review=row.purchase.pk in to_review)
+            for row in rows
+        ]
+
+    @cached_property
+    def _review(self) -> Q:
+        return conditions.to_review()
+
+    def _to_review(self, pks: list[int]) -> set[int]:
+        return set(Purchase.objects.filter(self._review, pk__in=pks).values_list("pk", flat=True)) if pks else set()
 
     def _tiers(self, purchases: Iterable[Purchase]) -> dict[tuple[int, str], str]:
         """The stored tier of each member, by programme and member."""

@@ -66,6 +66,11 @@ class MailSent(LogFormatter):
         return _("Sent again: %(mail)s") % {"mail": label}
 
 
+class NoteWritten(LogFormatter):
+    label: Any = gettext_lazy("Write a note")
+    message: Any = gettext_lazy("Wrote a note on an order or a payment")
+
+
 class MoneyReceived(LogFormatter):
     label: Any = gettext_lazy("Record received money")
 
@@ -144,6 +149,7 @@ def register(actions: LogActionRegistry) -> None:
         action_log.RECEIVED_CORRECTED: ReceivedCorrected,
         action_log.PLACED_AGAIN: OrderPlacedAgain,
         action_log.MAIL_SENT: MailSent,
+        action_log.NOTED: NoteWritten,
         RECORDED: RefundRecorded,
         REVERSED: RefundReversed,
         RESOLVED: FlagResolved,

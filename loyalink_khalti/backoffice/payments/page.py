@@ -13,7 +13,7 @@ from django.views.generic import TemplateView
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from loyalink_khalti import flow
-from loyalink_khalti.backoffice.links import missing_order_url, order_url
+from loyalink_khalti.backoffice.links import missing_order_url, order_page_url, order_url
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.labels import REASONS
@@ -25,6 +25,7 @@ from loyalink_khalti.staff.access import PermissionRequired
 from loyalink_khalti.staff.labels import RESOLUTIONS, flag_evidence, payment_status, refund_rows
 from loyalink_khalti.staff.links import member_url, payment_url
 from loyalink_khalti.staff.mails import mail_rows
+from loyalink_khalti.staff.notes import NoteForm
 from loyalink_khalti.staff.refund_view import RefundViewMixin
 
 from .timeline import timeline
@@ -115,7 +116,11 @@ class PaymentView(PaymentPage):
             "refund_url": self._refund_url(),
             "record_url": self._record_url(),
             "mails": mail_rows(purchase, self.request.user),
+            "note_form": NoteForm() if self.has_permission(permissions.ADD_NOTES) else None,
+            "note_url": reverse("loyalink_khalti_payment_note", args=[payment.pk]),
+            "order_page": order_page_url(purchase.pk),
             "rules_number": ledger.get_version(purchase.rules_version).number if purchase.rules_version else None,
+            **kwargs,
         }
 
     def _net(self) -> int | None:

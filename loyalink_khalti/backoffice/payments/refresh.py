@@ -1,4 +1,4 @@
-"""Two buttons on the page of a payment: "Refresh status" looks it up at Khalti now, "Send again" repeats a mail."""
+"""On the page of a payment: "Refresh status" looks it up at Khalti now, "Send again" repeats a mail; notes."""
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -8,11 +8,13 @@ from wagtail.admin import messages
 from wagtail.log_actions import log
 
 from loyalink_khalti import flow
+from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.staff import mails, permissions
 from loyalink_khalti.staff.labels import payment_status
+from loyalink_khalti.staff.notes import NoteForm, write_note
 
-from .page import PaymentPage
+from .page import PaymentPage, PaymentView
 
 REFRESHED = "loyalink_khalti.refresh"
 """Log action."""
@@ -46,6 +48,27 @@ def _message(answer: flow.RefreshResult, status: str) -> tuple[str, str]:
     if answer.looked_up:
         return "warning", _("Khalti gave no usable answer. Nothing was changed; try again in a minute.")
     return "warning", _("Khalti was not called: it does not know this payment yet, or another lookup is running.")
+
+
+class NoteView(PaymentView):
+    """Write a note on the payment, which colleagues read in its history and in the order's."""
+
+    post_permission = permissions.ADD_NOTES
+
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        return self.redirect_to_payment()
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        form = NoteForm(request.POST)
+        if not form.is_valid():
+            return self.render_to_response(self.get_context_data(note_form=form))
+        try:
+            write_note(form, self.purchase, user=request.user, payment=self.payment)
+        except LoyalinkError as exc:
+            form.add_error("text", str(exc))
+            return self.render_to_response(self.get_context_data(note_form=form))
+        messages.success(request, _("The note is added."))
+        return self.redirect_to_payment()
 
 
 class MailView(PaymentPage):

@@ -18,6 +18,7 @@ from loyalink_khalti.payments.states import FlagReason, PaymentState
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState
 from loyalink_khalti.ports import ReleaseReason
 from loyalink_khalti.staff.labels import PAYMENT_STATUSES, RELEASE_STATUSES, RESOLUTIONS
+from loyalink_khalti.staff.notes import note_event
 from loyalink_khalti.staff.timeline import Event, refund_events
 
 
@@ -27,7 +28,8 @@ def timeline(payment: Payment) -> list[Event]:
     entries = list(FlagEntry.objects.filter(flag__payment=payment).order_by("pk"))
     actors = [*(flag.actor for flag in flags), *(entry.actor for entry in entries), *(each.actor for each in refunds)]
     unmatched = list(UnmatchedPayment.objects.filter(payment=payment))
-    names = flow.member_emails([*actors, *(row.actor for row in unmatched)])
+    notes = list(payment.notes.order_by("pk"))
+    names = flow.member_emails([*actors, *(row.actor for row in unmatched), *(note.actor for note in notes)])
     events = [
         *_created(payment),
         *_lookups(payment),
@@ -36,6 +38,7 @@ def timeline(payment: Payment) -> list[Event]:
         *(_answer(entry.flag_id, entry.at, entry, names) for entry in entries),
         *(event for refund in refunds for event in refund_events(refund, names)),
         *(event for row in unmatched for event in _unmatched(row, names)),
+        *(note_event(note, names) for note in notes),
     ]
     return sorted(events, key=lambda event: event.at)  # stable: events of one moment keep this order
 

@@ -27,6 +27,7 @@ from loyalink_khalti.payments.cancelled_orders import CancelledOrder
 from loyalink_khalti.payments.flag_entries import FlagEntry
 from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.notes import PurchaseNote
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUNDS, UNSETTLED
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
@@ -96,7 +97,7 @@ def export_personal_data(
         "mails_about_points": mails_of_member(member_id, sites) if member_id else {},
         "mails_about_orders": mails_of_purchases(_purchases_of(subject, site_key)),
     }
-    related = ("payments__flags__entries", "received_money", "refunds")
+    related = ("payments__flags__entries", "received_money", "refunds", "notes")
     with_all = _purchases_of(subject, site_key).prefetch_related(*related)
     return head, map(_purchase_data, with_all.iterator(chunk_size=CHUNK))
 
@@ -110,9 +111,10 @@ def _address(member_id: str | None) -> str | None:
 def erase_personal_data(subject: DataSubject, *, site_key: str | None = None, actor: str | None = None) -> ErasedRows:
     """Erase who a customer was, and return how many rows that changed; amounts, lines, states and points stay.
 
-    Removes name, e-mail address, phone and the options of lines from each purchase's Cart, the notes of staff from its
-    flags, refunds and unmatched payments, the texts of its received money, and the browser session; the points account
-    loses its member and is blocked, and its points are written off, also those that a purchase or a refund adds later.
+    Removes name, e-mail address, phone and the options of lines from each purchase's Cart, the notes of staff on it,
+    its flags, refunds and unmatched payments, the texts of its received money, and the browser session; the points
+    account loses its member and is blocked, and its points are written off, also those that a purchase or a refund
+    adds later.
     ``member_id`` and ``claimed_by`` of purchases stay: they mean nothing once the shop has deleted its user. All of it
     is one transaction. Raises ``CannotEraseData`` while a payment or a refund is unfinished or a surplus is not
     refunded, and ``LedgerError`` while points are held, and then nothing is changed; and ``InsideTransaction``.
@@ -183,6 +185,7 @@ def _purchase_keys(member_id: str, site_key: str) -> list[str]:
 
 def _erase_purchases(pks: list[int]) -> int:
     ReceivedMoney.objects.filter(purchase__in=pks).erase_texts()
+    PurchaseNote.objects.filter(purchase__in=pks).erase_texts()
     Flag.objects.filter(payment__purchase__in=pks).exclude(note="").update(note="")
     with_mobile = Refund.objects.filter(purchase__in=pks).exclude(mobile_hash="")
     with_mobile.update(mobile_masked="", mobile_hash="")
@@ -228,6 +231,7 @@ def _erase_orders(pks: list[int]) -> None:
 
 def _purchase_data(purchase: Purchase) -> dict[str, Any]:
     cart = purchase.frozen_cart
+    attempts = {payment.pk: payment.attempt for payment in purchase.payments.all()}
     return {
         "shop": purchase.shop,
         "reference": purchase.ref,
@@ -252,6 +256,14 @@ def _purchase_data(purchase: Purchase) -> dict[str, Any]:
         "payments": [_payment_data(payment) for payment in purchase.payments.all()],
         "received_money": [_received_data(row) for row in purchase.received_money.all()],
         "refunds": [_refund_data(refund) for refund in purchase.refunds.all()],
+        "notes": [
+            {
+                "text": note.text,
+                "written_at": note.written_at.isoformat(),
+                "attempt": attempts.get(note.payment_id or 0),
+            }
+            for note in purchase.notes.all()
+        ],
         **_order_data(purchase),
     }
 

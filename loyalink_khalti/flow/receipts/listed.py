@@ -1,4 +1,4 @@
-"""Orders as a list shows them, however they are paid: the state of each and its money, from the rows of all of them."""
+"""Orders as a list shows them, however they are paid: state and money of each, read for all of them at once."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -78,6 +78,8 @@ def in_states(states: Collection[ReceiptState]) -> Q:
 
 
 _PLACED = Q(state=PurchaseState.PLACED)
+_UNPLACED = (PurchaseState.OPEN, PurchaseState.RELEASED)
+"""The other states, as an index has them."""
 _AWAITED = _PLACED & Q(method__in=sorted(PAID_LATER), received_at=None)
 _SETTLED = _PLACED & ~Q(method__in=sorted(PAID_LATER), received_at=None)
 
@@ -116,11 +118,11 @@ def _without_attempt() -> Q:
     return ~Q(Exists(Payment.objects.filter(purchase=OuterRef("pk"))))
 
 
-_NOT_PLACED = ~_PLACED
+_NOT_PLACED = Q(state__in=_UNPLACED)
 
 
 def _under_review() -> Q:
-    unplaced = Payment.objects.exclude(purchase__state=PurchaseState.PLACED)
+    unplaced = Payment.objects.filter(purchase__state__in=_UNPLACED)
     states = sorted(UNSETTLED | {PaymentState.PARTIALLY_REFUNDED, PaymentState.FULFILLED})
     return Q(pk__in=unplaced.filter(state__in=states).order_by().values("purchase"))
 
@@ -141,7 +143,7 @@ def _refunded_unplaced() -> Q:
 def _released(*reasons: str) -> Q:
     """Released, and the newest attempt for one of these reasons."""
     newest = Payment.objects.filter(purchase=OuterRef("pk")).order_by("-pk").values("release_reason")[:1]
-    by_reason = Purchase.objects.exclude(state=PurchaseState.PLACED).annotate(reason=Subquery(newest))
+    by_reason = Purchase.objects.filter(state__in=_UNPLACED).annotate(reason=Subquery(newest))
     ended = _ended() & ~_attempts(PaymentState.REFUNDED)
     return ended & Q(pk__in=by_reason.filter(reason__in=reasons).values("pk"))
 
