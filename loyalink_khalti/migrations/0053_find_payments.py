@@ -5,7 +5,7 @@ from django.db.models.functions import Upper
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0048_find_orders")]
+    dependencies = [("loyalink_khalti", "0052_find_orders")]
 
     operations = [
         migrations.AddIndex(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0049_find_payments")]
+    dependencies = [("loyalink_khalti", "0053_find_payments")]
 
     operations = [
         migrations.CreateModel(

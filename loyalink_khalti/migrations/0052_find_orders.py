@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalink_khalti", "0047_shop_details_permission")]
+    dependencies = [("loyalink_khalti", "0051_invoice_permissions")]
 
     operations = [
         migrations.AlterModelOptions(

@@ -20,7 +20,7 @@ def grant(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("loyalink_khalti", "0050_notes_and_saved_filters"),
+        ("loyalink_khalti", "0054_notes_and_saved_filters"),
     ]
 
     operations = [migrations.RunPython(grant, migrations.RunPython.noop)]  # the permission goes with its model
