@@ -108,8 +108,25 @@ class Account(Timed, models.Model):
         return self.member_id is None and self.successor_id is None
 
     def earns_for_order(self, began_at: datetime) -> bool:
-        """Return whether an order that began then earns points: its member has not left, and had not left then."""
-        return self.left_at is None and (self.rejoined_at is None or self.rejoined_at <= began_at)
+        """Return whether an order of its member that began then earns points: they have not left since.
+
+        Also of an account that was merged since: what its member gave up before does not come back by the merge.
+        """
+        return self.left_at is None and self.rejoined_since(began_at) is None
+
+    def rejoined_since(self, moment: datetime) -> datetime | None:
+        """Return when its member last joined again, where they gave up what they had at that moment; else None.
+
+        What was merged into another account is given up when the member of that one leaves after the merge.
+        """
+        account, found = self, None
+        while True:
+            if account.rejoined_at is not None and moment < account.rejoined_at:
+                found = account.rejoined_at
+            if account.successor is None:
+                return found
+            moment = max(moment, account.merged_at or moment)
+            account = account.successor
 
     @property
     def earned_in_all(self) -> int:

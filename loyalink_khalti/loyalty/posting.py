@@ -178,28 +178,51 @@ class Posting:
 
         Return how many; the caller reverses the rest. Points that were earned since are not taken for it.
         """
-        account = self.account
-        earner = account if award.account_id == account.pk or not account.forfeited else award.account
-        if earner.rejoined_at is None or award.awarded_at >= earner.rejoined_at:
+        if not self.account.forfeited or self.gave_up(award.account_id, award.awarded_at) is None:
             return 0
-        lost = min(account.forfeited, points)
-        account.forfeited -= lost
-        self.transfer(EntryKind.CLAW_BACK, Bucket.OWED, Bucket.REVERSED, lost, key=key)
-        self._write_off_debt(lost, LEFT)
-        return lost
+        return self.pay_with_lost(EntryKind.CLAW_BACK, Bucket.REVERSED, points, key=key)
 
-    def _forfeit(self) -> None:
-        """Write off the points of a member who has left, also those that arrive later.
+    def gave_up(self, account_id: int, moment: datetime) -> datetime | None:
+        """Return when the member joined again after giving up what an account had at that moment; else None.
 
-        They repay debts all the same, also after the member has joined again: a refund of an older order reverses
-        points that the member has given up already.
+        The account is the one that is posted to, or one that was merged into it.
         """
         account = self.account
-        if account.left_at is not None:
-            account.forfeited += self._write_off_points(LEFT)
-        repaid = min(account.forfeited, account.owed)
-        account.forfeited -= repaid
-        self._write_off_debt(repaid, LEFT)
+        its_own = account if account_id == account.pk else Account.objects.get(pk=account_id)
+        return its_own.rejoined_since(moment)
+
+    def pay_with_lost(self, kind: EntryKind, dst: Bucket, points: int, *, key: str, hold: Hold | None = None) -> int:
+        """Take points that must be given back from those that the member lost by leaving, as far as they go.
+
+        Return how many. For what happened before the member joined again: they have given these points up already.
+        Debts made since are the member's own to repay.
+        """
+        lost = min(points, self.account.forfeited)
+        self.transfer(kind, Bucket.OWED, dst, lost, key=key, hold=hold)
+        self._repay_with_lost(lost)
+        return lost
+
+    def lose(self, points: int) -> None:
+        """Write off available points, of no lot, that the member gave up by leaving, although they arrive later."""
+        void = Posting(account=self.account, entries=self.entries, reason=LEFT)
+        key = f"write_off:{self.account.pk}:{self.account.seq + 1}"
+        void.transfer(EntryKind.WRITE_OFF, Bucket.AVAILABLE, Bucket.WRITTEN_OFF, points, key=key)
+        self.account.forfeited += points
+
+    def _repay_with_lost(self, points: int) -> None:
+        self.account.forfeited -= points
+        self._write_off_debt(points, LEFT)
+
+    def _forfeit(self) -> None:
+        """Write off the points of a member who has left, also those that arrive later. They repay debts all the same.
+
+        Those of a member who has joined again do not: ``pay_with_lost`` finds what is older.
+        """
+        account = self.account
+        if account.left_at is None:
+            return
+        account.forfeited += self._write_off_points(LEFT)
+        self._repay_with_lost(min(account.forfeited, account.owed))
 
     def post(self) -> None:
         """Write the entries and the balances.

@@ -260,7 +260,7 @@ def award(
         return earlier.points if earlier else Points(0)
     posting = Posting(account=account, purchase=purchase, version_id=version.pk)
     earned = order.earned(rules, tier=account.tier, history=order_history(account, rules, purchase=purchase))
-    if not account.earns_for_order(order.at):
+    if not _earns(account, site_key, member_id, order):
         earned = Earned(basis=earned.basis, proportional=Points(0), fixed=Points(0))
     row = award_row(
         version, earned, program_id=account.program_id, purchase=purchase, account=account, awarded_at=time_of(account)
@@ -298,6 +298,12 @@ def lock_account_of_order(site_key: str, member_id: str, *, began_at: datetime, 
     if own.successor_id is None:
         return own
     return lock(own.pk, purchase=purchase) if own.merged_at is None or began_at <= own.merged_at else None
+
+
+def _earns(account: Account, site_key: str, member_id: str, order: OrderSnapshot) -> bool:
+    """Whether an order earns; its member's own account knows when they left, also where it was merged since."""
+    own = account if account.member_id == member_id else own_account(site_key, member_id)
+    return account.left_at is None and (own or account).rejoined_since(order.at) is None
 
 
 def award_row(version: ProgramVersion, earned: Earned, **more: Any) -> OrderAward:

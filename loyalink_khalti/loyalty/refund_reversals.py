@@ -5,8 +5,9 @@ as refunds are: the caller says how much of each part is refunded *so far* witho
 """
 
 from copy import copy
+from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, Q, Sum
 
 from loyalink_khalti.clock import time_of
 from loyalink_khalti.errors import LedgerConflict
@@ -14,7 +15,7 @@ from loyalink_khalti.money import Points
 
 from .buckets import Bucket, EntryKind, HoldState
 from .closed_months import move_awarded
-from .models import Allocation, Lot
+from .models import Allocation, Entry, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
 from .posting import Posting
 from .refunds import (
@@ -31,6 +32,9 @@ from .refunds import (
     refunded_parts,
     restored_in_all,
 )
+
+_LOST = ":lost"
+"""The end of the keys of entries of points that the member has lost by leaving the programme."""
 
 
 def reverse_refund(*, purchase: str, refund_ref: str, parts: RefundedParts) -> RefundedPoints:
@@ -111,10 +115,34 @@ def _earn_again(posting: Posting, award: OrderAward, parts: RefundedParts) -> in
     move_awarded(award, points, now=time_of(posting.account))
     key, kind = f"earn_again:{award.purchase}:{posting.refund_ref}", EntryKind.EARN_AGAIN
     posting.transfer(kind, Bucket.REVERSED, Bucket.WRITTEN_OFF, forgiven, key=f"{key}:forgiven")
-    pending, available = _refill(posting, award, points - forgiven, source=key)
+    lost = _lost_again(posting, award, points - forgiven)
+    posting.transfer(kind, Bucket.REVERSED, Bucket.AVAILABLE, lost, key=f"{key}{_LOST}")
+    posting.lose(lost)
+    pending, available = _refill(posting, award, points - forgiven - lost, source=key)
     posting.transfer(kind, Bucket.REVERSED, Bucket.PENDING, pending, key=f"{key}:pending")
     posting.transfer(kind, Bucket.REVERSED, Bucket.AVAILABLE, available, key=f"{key}:available")
     return points
+
+
+def _lost_again(posting: Posting, award: OrderAward, points: int) -> int:
+    """How many of the points that are earned again the member has given up, and does not get back.
+
+    Of an award from before they joined again they get what was clawed back of other points since; that comes first.
+    """
+    rejoined_at = posting.gave_up(award.account_id, award.awarded_at)
+    if rejoined_at is None or posting.account.left_at is not None:  # who has left loses all of them, with their lots
+        return 0
+    theirs = _moved_since(award.purchase, rejoined_at, EntryKind.CLAW_BACK, EntryKind.EARN_AGAIN)
+    return points - min(points, theirs)
+
+
+def _moved_since(purchase: str, moment: datetime, kind: EntryKind, back: EntryKind) -> int:
+    """How many points a purchase moved since then, less those moved back; without those lost by leaving."""
+    entries = Entry.objects.filter(purchase=purchase, at__gte=moment).exclude(key__endswith=_LOST)
+    sums = entries.exclude(dst=Bucket.WRITTEN_OFF).aggregate(
+        moved=Sum("amount", filter=Q(kind=kind), default=0), back=Sum("amount", filter=Q(kind=back), default=0)
+    )
+    return max(int(sums["moved"] - sums["back"]), 0)
 
 
 def _refill(posting: Posting, award: OrderAward, points: int, *, source: str) -> tuple[int, int]:
@@ -148,9 +176,22 @@ def _redeem_again(posting: Posting, redemption: OrderRedemption, parts: Refunded
             missing -= part
             changed.append(allocation)
     Allocation.objects.bulk_update(changed, ["points_restored"])
-    available = min(points, posting.account.available)
-    posting.take_from_lots(available, first={allocation.lot_id for allocation in changed})
     key, kind = f"redeem_again:{redemption.purchase}:{posting.refund_ref}", EntryKind.REDEEM_AGAIN
+    given_up = _restored_and_given_up(posting, redemption, points)
+    rest = points - posting.pay_with_lost(kind, Bucket.REDEEMED, given_up, key=f"{key}{_LOST}")
+    available = min(rest, posting.account.available)
+    posting.take_from_lots(available, first={allocation.lot_id for allocation in changed})
     posting.transfer(kind, Bucket.AVAILABLE, Bucket.REDEEMED, available, key=f"{key}:available")
-    posting.transfer(kind, Bucket.OWED, Bucket.REDEEMED, points - available, key=f"{key}:owed")
+    posting.transfer(kind, Bucket.OWED, Bucket.REDEEMED, rest - available, key=f"{key}:owed")
     return points
+
+
+def _restored_and_given_up(posting: Posting, redemption: OrderRedemption, points: int) -> int:
+    """How many of the points that are redeemed again were restored before the member left and joined again."""
+    if not posting.account.forfeited:
+        return 0
+    rejoined_at = posting.gave_up(redemption.account_id, redemption.redeemed_at)
+    if rejoined_at is None:
+        return 0
+    theirs = _moved_since(redemption.purchase, rejoined_at, EntryKind.RESTORE, EntryKind.REDEEM_AGAIN)
+    return points - min(points, theirs)

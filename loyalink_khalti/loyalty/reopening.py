@@ -13,7 +13,7 @@ from loyalink_khalti.money import Paisa, Points
 from .buckets import Bucket, EntryKind, HoldState
 from .closed_months import move_awarded
 from .earning import update_tier
-from .models import Hold, Lot
+from .models import Entry, Hold, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
 from .posting import Posting, lock_account
 from .program import current_version
@@ -27,7 +27,8 @@ def late_capture(
 ) -> Points:
     """Redeem points for a purchase that is fulfilled after its release; return how many.
 
-    Available points come first, and the member owes the rest. They are those of the account that held points for it
+    Available points come first, and the member owes the rest; points that were released and then lost by leaving the
+    programme are taken from those that are lost. They are those of the account that held points for it
     before, also after a merge. ``value`` is what they took off, in paisa. The caller has locked the purchase. Raises
     ``LedgerConflict`` where points are still held, or where another number was redeemed before, and ``AccountMerged``
     for an account that has ended.
@@ -45,7 +46,9 @@ def late_capture(
     if before is not None and before.state == HoldState.ACTIVE:
         raise LedgerConflict(f"points are held for {purchase}: capture them")
     posting.expire_due()
-    from_lots = min(points, posting.account.available)
+    given_up = points if before is not None and _released_and_given_up(posting, before) else 0
+    lost = min(given_up, posting.account.forfeited)
+    from_lots = min(points - lost, posting.account.available)
     # A hold like any other, although the points that are owed never were in a lot.
     new = Hold.objects.create(
         account=posting.account, version_id=version_id, purchase=purchase, points=points, captured=points,
@@ -57,10 +60,19 @@ def late_capture(
         version_id=version_id,
     )  # fmt: skip
     key, kind = f"late:{purchase}", EntryKind.LATE_CAPTURE
+    posting.pay_with_lost(kind, Bucket.REDEEMED, lost, key=f"{key}:lost", hold=new)
     posting.transfer(kind, Bucket.AVAILABLE, Bucket.REDEEMED, from_lots, key=key, hold=new)
-    posting.transfer(kind, Bucket.OWED, Bucket.REDEEMED, points - from_lots, key=f"{key}:owed", hold=new)
+    posting.transfer(kind, Bucket.OWED, Bucket.REDEEMED, points - lost - from_lots, key=f"{key}:owed", hold=new)
     posting.post()
     return points
+
+
+def _released_and_given_up(posting: Posting, hold: Hold) -> bool:
+    """Whether the points of a hold were released before its member left, and has joined again since."""
+    if not posting.account.forfeited:
+        return False
+    released = Entry.objects.filter(hold=hold, kind=EntryKind.RELEASE).order_by("-pk").first()
+    return released is not None and posting.gave_up(hold.account_id, released.at) is not None
 
 
 def set_aside(*, purchase: str, mark: str) -> None:

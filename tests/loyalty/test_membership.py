@@ -206,16 +206,187 @@ def test_a_refund_after_joining_again_claws_back_points_that_were_lost_without_a
     check_ledger()
 
 
+def take_back(of: int, purchase: str, *, leaves: int = 0) -> None:
+    """Take back refunds of a purchase, so that ``leaves`` paisa of it stay refunded."""
+    parts = ledger.RefundedParts(refunded_subtotal=leaves, subtotal=of, refunded_shipping=0, shipping=0)  # type: ignore[arg-type]
+    ledger.reverse_refund(purchase=purchase, refund_ref=f"back to {leaves}", parts=parts)
+
+
+def has() -> tuple[int, int, int]:
+    """What the member has: points available, owed, and lost by leaving. The books are right."""
+    account = account_of()
+    check_ledger()
+    return account.available, account.owed, account.forfeited
+
+
 def test_a_refund_that_was_not_made_gives_back_no_points_to_who_has_left() -> None:
     award(50_000, "shop:1")
     leave()
     refund(50_000, 50_000, "shop:1", ref="r1")
-    parts = ledger.RefundedParts(refunded_subtotal=0, subtotal=50_000, refunded_shipping=0, shipping=0)  # type: ignore[arg-type]
 
-    ledger.reverse_refund(purchase="shop:1", refund_ref="r2", parts=parts)
+    take_back(50_000, "shop:1")
 
-    account = account_of()
-    assert (account.available, account.owed, account.forfeited) == (0, 0, 50)
+    assert has() == (0, 0, 50)
+
+
+def test_points_lost_by_leaving_do_not_repay_debts_made_since() -> None:
+    """T37"""
+    adjust(1_000)
+    leave()
+    accept()
+    award(50_000, "shop:1")
+    redeem(50, "shop:2")
+
+    refund(50_000, 50_000, "shop:1")
+
+    assert has() == (0, 50, 1_000)
+    adjust(20, "2")
+    assert has() == (0, 30, 1_000)
+
+
+def test_points_lost_by_leaving_do_not_repay_the_debts_of_a_member_merged_since() -> None:
+    """T37"""
+    adjust(1_000, member_id="8")
+    leave("8")
+    accept(member_id="8")
+    late_capture(40)  # by MEMBER, who had no points
+
+    ledger.merge(site_key=SITE, member_id="8", into=MEMBER)
+
+    assert has() == (0, 40, 1_000)
+
+
+@pytest.mark.parametrize("refunded_after", ["leaving", "joining again"])
+def test_an_older_order_that_is_earned_again_gives_back_no_points_that_were_lost(refunded_after: str) -> None:
+    """T37"""
+    award(50_000, "shop:1")
+    leave()
+    if refunded_after == "joining again":
+        accept()
+        award(10_000, "shop:2")
+    refund(50_000, 50_000, "shop:1")
+    if refunded_after == "leaving":
+        accept()
+        award(10_000, "shop:2")
+    assert has() == (10, 0, 0)
+
+    take_back(50_000, "shop:1", leaves=20_000)
+    assert has() == (10, 0, 30)
+    take_back(50_000, "shop:1")
+
+    assert has() == (10, 0, 50)
+
+
+def test_points_of_now_that_an_older_order_took_come_back_before_those_that_were_lost() -> None:
+    """T37"""
+    award(50_000, "shop:1")
+    redeem(20, "shop:2")
+    leave()
+    accept()
+    award(15_000, "shop:3")
+    refund(50_000, 50_000, "shop:1")
+    assert has() == (0, 5, 0)  # 30 were lost, 15 are of now, 5 are owed
+
+    take_back(50_000, "shop:1", leaves=40_000)
+    assert has() == (5, 0, 0)
+    take_back(50_000, "shop:1", leaves=20_000)
+    assert has() == (15, 0, 10)
+    take_back(50_000, "shop:1")
+
+    assert has() == (15, 0, 30)
+
+
+def test_points_that_were_restored_and_lost_are_used_again_without_a_debt() -> None:
+    """T37: a refund that was not made is taken back after its member has left and joined again."""
+    adjust(300)
+    redeem(300, "shop:1")
+    leave()
+    refund(30_000, 30_000, "shop:1")
+    accept()
+    award(10_000, "shop:2")
+    assert has() == (10, 0, 300)
+
+    take_back(30_000, "shop:1")
+
+    assert has() == (10, 0, 0)
+
+
+def test_points_that_were_restored_since_are_used_again_by_what_the_member_has() -> None:
+    """T37"""
+    adjust(400)
+    redeem(300, "shop:1")
+    leave()
+    accept()
+    refund(30_000, 30_000, "shop:1")
+    redeem(250, "shop:3")
+    assert has() == (50, 0, 100)
+
+    take_back(30_000, "shop:1")
+
+    assert has() == (0, 250, 100)
+
+
+def test_a_late_payment_of_an_older_order_uses_the_points_that_it_had_held_and_that_were_lost() -> None:
+    """T37"""
+    adjust(300)
+    hold(200, "shop:1")
+    leave()
+    release("shop:1")
+    accept()
+    award(10_000, "shop:2")
+
+    late_capture(200)
+
+    assert has() == (10, 0, 100)
+
+
+def test_what_a_member_gave_up_does_not_come_back_by_a_merge() -> None:
+    """T37: their own account knows when they left, not that which stays."""
+    with time_machine.travel(NOW, tick=False) as clock:
+        adjust(10, member_id="8")
+        leave("8")
+        clock.shift(timedelta(minutes=1))
+        accept(member_id="8")
+        award(20_000, "shop:1", member_id="7")
+        adjust(10, "2", member_id="7")
+        clock.shift(timedelta(minutes=1))
+        before = order_of(100_000)
+        leave("7")
+        clock.shift(timedelta(minutes=1))
+        accept(member_id="7")
+        since = order_of(100_000)
+        ledger.merge(site_key=SITE, member_id="7", into="8")
+        late = [
+            ledger.award(site_key=SITE, member_id="7", purchase=f"shop:{number}", order=order)
+            for number, order in enumerate((before, since), 2)
+        ]
+    assert late == [0, 100]
+    check_ledger()
+
+
+def test_what_was_merged_into_an_account_is_lost_when_that_member_leaves_later() -> None:
+    """T37"""
+    with time_machine.travel(NOW, tick=False) as clock:
+        adjust(10, member_id="8")
+        leave("8")
+        clock.shift(timedelta(minutes=1))
+        accept(member_id="8")
+        award(50_000, "shop:1", member_id="7")
+        clock.shift(timedelta(minutes=1))
+        order = order_of(40_000)
+        ledger.merge(site_key=SITE, member_id="7", into="8")
+        assert ledger.award(site_key=SITE, member_id="7", purchase="shop:2", order=order) == 40
+        clock.shift(timedelta(minutes=1))
+        leave("8")
+        clock.shift(timedelta(minutes=1))
+        accept(member_id="8")
+        award(10_000, "shop:3", member_id="8")
+
+        refund(50_000, 50_000, "shop:1")
+
+        account = account_of("8")
+        assert (account.available, account.owed, account.forfeited) == (10, 0, 50)
+        assert ledger.award(site_key=SITE, member_id="7", purchase="shop:4", order=order) == 0
     check_ledger()
 
 
