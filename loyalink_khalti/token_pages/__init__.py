@@ -43,9 +43,13 @@ class PaymentTokenConverter:
 
 
 class SignedTokenConverter(PaymentTokenConverter):
-    """``<signed_token:token>`` in a URL: a value signed by ``django.core.signing``."""
+    """``<signed_token:token>`` in a URL: a value signed by ``django.core.signing``.
 
-    regex = r"[A-Za-z0-9_:=-]{1,200}"
+    One that is compressed begins with a dot. The longest names a site (255 characters) and a member (64) in letters
+    that JSON writes as six characters each.
+    """
+
+    regex = r"\.?[A-Za-z0-9_:=-]{1,2800}"
 
 
 class CounterTokenConverter(PaymentTokenConverter):

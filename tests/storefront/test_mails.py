@@ -40,6 +40,17 @@ def test_the_page_says_what_is_so_changes_nothing_by_itself_and_leads_back(clien
     assert MailPreference.objects.count() == 1
 
 
+@pytest.mark.parametrize("letter", ["a", "म"], ids=["compressed", "of six characters each"])
+def test_the_longest_names_of_a_site_and_a_member_fit_into_a_link(client: Client, letter: str) -> None:
+    site_key, member_id = letter * 255, "7" * 64
+
+    link = flow.subscription_path(site_key, member_id)
+
+    assert client.get(link).status_code == 200
+    subscription = flow.mail_subscription(link.split("/")[-2])
+    assert (subscription.site_key, subscription.member_id) == (site_key, member_id)
+
+
 def test_a_link_that_this_shop_never_made_is_not_found(client: Client, link: str) -> None:
     assert client.get(link[:-6] + "aaaa/").status_code == 404
     assert client.post(link[:-6] + "aaaa/").status_code == 404
