@@ -136,7 +136,6 @@ from loyalink_khalti.flow.members.adjustments import (
 )
 from loyalink_khalti.flow.members.card import MemberCard, member_card, member_history, points_after_order
 from loyalink_khalti.flow.members.claim import (
-    InvalidClaimLink,
     claim_path,
     claim_points,
     claimable_points,
@@ -177,6 +176,7 @@ from loyalink_khalti.flow.counter.sales import (
     quote_counter_sale,
     record_counter_sale,
 )
+from loyalink_khalti.flow.members.order_links import InvalidClaimLink
 from loyalink_khalti.flow.members.data_privacy import (
     DataSubject,
     ErasedRows,

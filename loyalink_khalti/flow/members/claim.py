@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.core import signing
 from django.urls import reverse
 from django.utils import translation
-from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf, outbox
@@ -28,20 +26,13 @@ from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.ports import PaymentMethod
 
-CLAIM_PERIOD = timedelta(days=30)
-"""How long after the order was placed its points can be claimed, however often its mail is sent."""
+from . import order_links
+from .order_links import CLAIM_PERIOD, InvalidClaimLink, OrderLink
+
 MAIL_INTERVAL = timedelta(minutes=10)
 """The least time between two mails to the buyer of one order."""
 _HERE = "loyalink_khalti.flow.members.claim"
-_SALT, _VERIFIED_SALT = _HERE, f"{_HERE}.verified"
 _TEMPLATE = "loyalink_khalti/mail/claim_points"
-
-
-class InvalidClaimLink(CannotClaim):
-    """The link is not signed by this shop, or its order is gone, or its guest was erased."""
-
-    def __init__(self) -> None:
-        super().__init__(_("This link is not valid."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +48,7 @@ def claim_path(purchase: Purchase) -> str:
     """Return the path at which a guest claims the points of an order; "" where there are none to claim."""
     if conf.get("GUEST_CLAIMS") is not True or purchase.claimed_by or _has_no_buyer(purchase) or _obstacle(purchase):
         return ""
-    return _path(signing.dumps(purchase.pk, salt=_SALT))
+    return _path(order_links.sign(purchase.pk, salt=_HERE))
 
 
 def quote_claim(token: str, *, member_id: str, email: str, is_verified: bool = False) -> ClaimQuote:
@@ -66,12 +57,12 @@ def quote_claim(token: str, *, member_id: str, email: str, is_verified: bool = F
     ``is_verified`` means that the shop has verified ``email``, the account's address. Raises ``CannotClaim`` with a
     message for the customer, and ``InvalidClaimLink``.
     """
-    link = _Link.read(token)
+    link = _read(token)
     purchase = Purchase.objects.get(pk=link.purchase_id)
     _check(purchase, email=email)
     if purchase.claimed_by:
         raise CannotClaim(_("The points of this order have already been claimed."))
-    is_verified = link.verifies(member_id, email) or is_verified
+    is_verified = link.is_for(email, member_id) or is_verified
     return ClaimQuote(purchase=purchase, points=claimable_points(purchase), is_verified=is_verified)
 
 
@@ -102,7 +93,7 @@ def send_claim_mail(*, purchase_id: int, member_id: str) -> None:
     if purchase.claimed_by or _has_no_buyer(purchase):
         return
     address = purchase.frozen_cart.customer.email
-    token = signing.dumps([purchase.pk, member_id, _digest(address)], salt=_VERIFIED_SALT)
+    token = order_links.sign_for_mail(purchase.pk, member_id, email=address, salt=_HERE)
     with translation.override(conf.language(purchase.language)):
         context = {
             "order_number": purchase.number,
@@ -122,8 +113,8 @@ def claim_points(token: str, *, member_id: str, email: str, is_verified: bool = 
     ``InsideTransaction``.
     """
     forbid_transaction("claim_points")
-    link = _Link.read(token)
-    if not (is_verified or link.verifies(member_id, email)):
+    link = _read(token)
+    if not (is_verified or link.is_for(email, member_id)):
         raise CannotClaim(_("Please open the link in the e-mail that we sent to the address of this order."))
     return in_one_block(lambda: _claim(link.purchase_id, member_id=member_id, email=email))
 
@@ -208,40 +199,11 @@ def _obstacle(purchase: Purchase) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Link:
-    """A link as it was signed. That of the second mail also names the account that asked for it, and the address."""
-
-    purchase_id: int
-    member_id: str = ""
-    digest: str = ""
-
-    @classmethod
-    def read(cls, token: str) -> "_Link":
-        link = cls._read(token)
-        if not Purchase.objects.filter(pk=link.purchase_id).exists():  # signed before the database was made anew
-            raise InvalidClaimLink
-        return link
-
-    @classmethod
-    def _read(cls, token: str) -> "_Link":
-        try:
-            return cls(purchase_id=int(signing.loads(token, salt=_SALT)))
-        except (signing.BadSignature, ValueError, TypeError):
-            pass
-        try:
-            purchase_id, member_id, digest = signing.loads(token, salt=_VERIFIED_SALT, max_age=CLAIM_PERIOD)
-        except (signing.BadSignature, ValueError, TypeError) as exc:
-            raise InvalidClaimLink from exc
-        return cls(purchase_id=purchase_id, member_id=member_id, digest=digest)
-
-    def verifies(self, member_id: str, email: str) -> bool:
-        """Return whether it was mailed to this address for this account."""
-        return bool(self.digest) and self.member_id == member_id and constant_time_compare(self.digest, _digest(email))
-
-
-def _digest(email: str) -> str:
-    return salted_hmac(_VERIFIED_SALT, email.casefold(), algorithm="sha256").hexdigest()[:32]
+def _read(token: str) -> OrderLink:
+    link = order_links.read(token, salt=_HERE)
+    if not Purchase.objects.filter(pk=link.purchase_id).exists():  # signed before the database was made anew
+        raise InvalidClaimLink
+    return link
 
 
 def _path(token: str) -> str:

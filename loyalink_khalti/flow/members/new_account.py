@@ -10,12 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import translation
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from limits import RateLimitItemPerDay
 
@@ -28,7 +27,7 @@ from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 
-from . import claim
+from . import claim, order_links
 from .signup_bonus import award_signup_bonus
 
 MAIL_INTERVAL = timedelta(minutes=10)
@@ -36,7 +35,6 @@ MAIL_INTERVAL = timedelta(minutes=10)
 MAILS_PER_DAY = 5
 """How many of them one address gets in a day, for whichever order."""
 _HERE = "loyalink_khalti.flow.members.new_account"
-_SALT, _VERIFIED_SALT = _HERE, f"{_HERE}.verified"
 _TEMPLATE = "loyalink_khalti/mail/new_account"
 
 
@@ -74,7 +72,7 @@ def offer_account(purchase: Purchase) -> AccountOffer | None:
     """Return what the guest of a placed order is offered, None for a member's order and where guests get nothing."""
     if _obstacle(purchase):
         return None
-    return _offer(purchase, token=signing.dumps(purchase.pk, salt=_SALT))
+    return _offer(purchase, token=order_links.sign(purchase.pk, salt=_HERE))
 
 
 def offer_account_for(*, shop: str, ref: str) -> AccountOffer | None:
@@ -87,15 +85,13 @@ def offer_account_for(*, shop: str, ref: str) -> AccountOffer | None:
 
 def read_offer(token: str) -> AccountOffer:
     """Return the offer of a link, with its own token. Raises ``CannotClaim`` and ``InvalidClaimLink``."""
-    purchase_id, is_verified = _read(token)
-    purchase = Purchase.objects.filter(pk=purchase_id).first()
-    if purchase is None:
-        raise claim.InvalidClaimLink
-    if is_verified and not _verifies(token, purchase):
-        raise claim.InvalidClaimLink
+    link = order_links.read(token, salt=_HERE)
+    purchase = Purchase.objects.filter(pk=link.purchase_id).first()
+    if purchase is None or (link.is_mailed and not link.is_for(purchase.frozen_cart.customer.email)):
+        raise order_links.InvalidClaimLink
     if obstacle := _obstacle(purchase):
         raise CannotClaim(obstacle)
-    return _offer(purchase, token=token, is_verified=is_verified)
+    return _offer(purchase, token=token, is_verified=link.is_mailed)
 
 
 def request_account_mail(token: str) -> None:
@@ -104,7 +100,7 @@ def request_account_mail(token: str) -> None:
     It does the same, in the same time, whether there is one or not. Raises ``CannotClaim`` and ``InvalidClaimLink``.
     """
     offer = read_offer(token)
-    digest = _digest(offer.email)
+    digest = salted_hmac(_HERE, offer.email.casefold(), algorithm="sha256").hexdigest()[:32]
     is_early = conf.ask_cache(
         lambda shared: not shared.add(f"{_HERE}.mail:{digest}", 1, MAIL_INTERVAL.total_seconds())
     )
@@ -122,7 +118,7 @@ def send_account_mail(*, purchase_id: int) -> None:
     if offer is None:
         return
     has_account = find_user(offer.email) is not None
-    token = signing.dumps([purchase.pk, _digest(offer.email)], salt=_VERIFIED_SALT)
+    token = order_links.sign_for_mail(purchase.pk, email=offer.email, salt=_HERE)
     path = offer.claim_path if has_account else _path(token)
     with translation.override(conf.language(purchase.language)):
         context = {
@@ -217,31 +213,9 @@ def _obstacle(purchase: Purchase) -> str:
     is_guests = not purchase.member_id and bool(purchase.frozen_cart.customer.email)
     if not is_guests or purchase.state != PurchaseState.PLACED or placed_at is None:
         return _("This link is not valid.")
-    if placed_at + claim.CLAIM_PERIOD <= database_now():
+    if placed_at + order_links.CLAIM_PERIOD <= database_now():
         return _("An account can be made of an order within 30 days. That time is over.")
     return ""
-
-
-def _read(token: str) -> tuple[int, bool]:
-    """Return the purchase of a link, and whether it was mailed to its address. Raises ``InvalidClaimLink``."""
-    try:
-        return int(signing.loads(token, salt=_SALT)), False
-    except (signing.BadSignature, ValueError, TypeError):
-        pass
-    try:
-        purchase_id, _email = signing.loads(token, salt=_VERIFIED_SALT, max_age=claim.CLAIM_PERIOD)
-    except (signing.BadSignature, ValueError, TypeError) as exc:
-        raise claim.InvalidClaimLink from exc
-    return int(purchase_id), True
-
-
-def _verifies(token: str, purchase: Purchase) -> bool:
-    _purchase_id, digest = signing.loads(token, salt=_VERIFIED_SALT, max_age=claim.CLAIM_PERIOD)
-    return constant_time_compare(digest, _digest(purchase.frozen_cart.customer.email))
-
-
-def _digest(email: str) -> str:
-    return salted_hmac(_VERIFIED_SALT, email.casefold(), algorithm="sha256").hexdigest()[:32]
 
 
 def _path(token: str) -> str:

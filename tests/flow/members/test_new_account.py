@@ -17,7 +17,7 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotClaim, InsideTransaction
 from loyalink_khalti.flow import audit
 from loyalink_khalti.flow.members import new_account
-from loyalink_khalti.flow.members.claim import CLAIM_PERIOD
+from loyalink_khalti.flow.members.order_links import CLAIM_PERIOD
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.rules import Rules
 from loyalink_khalti.money import Points
