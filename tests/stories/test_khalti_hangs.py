@@ -1,6 +1,11 @@
-"""Khalti stops answering while many customers return: the rest of the shop stays fast."""
+"""Khalti stops answering while many customers return: the rest of the shop stays fast.
+
+Fast as it is beside: each page is asked of the server whose customers wait, and just after of a second server of the
+same store, where nobody waits. What else this machine does slows both.
+"""
 
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
@@ -17,10 +22,19 @@ pytestmark = [
 
 SERVER = {"workers": 1, "threads": 4}
 RETURNS = 8
-SAMPLES = 20
+SAMPLES = 12
 DEADLINE = 10  # seconds, as the settings have it
 SLACK = 0.3  # seconds
 CATALOGUE = "/shop/catalogue/"
+
+
+@pytest.fixture
+def beside(store: Store) -> Iterator[Store]:
+    """A second server of the store."""
+    second = Store(store.khalti, store.folder)
+    second.start(**SERVER)
+    yield second
+    second.stop()
 
 
 def seconds_for(url: str) -> float:
@@ -29,20 +43,25 @@ def seconds_for(url: str) -> float:
     return time.monotonic() - started
 
 
-def test_while_many_returns_wait_for_khalti_the_catalogue_stays_fast(store: Store) -> None:
+def in_turn(busy: Store, idle: Store, paths: Sequence[str]) -> tuple[list[float], list[float]]:
+    """Return the seconds for each page, of the server where customers wait and of that where none does."""
+    pairs = [(seconds_for(busy.url + path), seconds_for(idle.url + path)) for path in paths]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def test_while_many_returns_wait_for_khalti_the_catalogue_stays_fast(store: Store, beside: Store) -> None:
     """I14"""
     store.restart(**SERVER)
     of_others = {row["pidx"] for row in store.audit()["payments"]}
-    catalogue = store.url + CATALOGUE
     with ThreadPoolExecutor(4) as customers:
         backs = list(customers.map(lambda number: guest_who_paid(store, f"hanging{number}"), range(RETURNS)))
-    usual = [seconds_for(catalogue) for _ in range(SAMPLES)]
+    in_turn(store, beside, [CATALOGUE] * 2)  # both have compiled their templates
     store.khalti.fault("hang", where="lookup", times=None, seconds=2 * DEADLINE)
 
     with ThreadPoolExecutor(RETURNS) as returning:
         visits = [returning.submit(heading_after, back) for back in backs]
         assert store.khalti.wait_for("lookup")
-        meanwhile = [seconds_for(catalogue) for _ in range(SAMPLES)]
+        meanwhile, usual = in_turn(store, beside, [CATALOGUE] * SAMPLES)
         results = [visit.result() for visit in visits]
     store.khalti.clear_faults()
     store.let_time_pass()
@@ -58,7 +77,7 @@ def test_while_many_returns_wait_for_khalti_the_catalogue_stays_fast(store: Stor
 
 
 def test_while_customers_click_cancel_and_place_order_and_khalti_hangs_the_other_pages_stay_fast(
-    store: Store,
+    store: Store, beside: Store
 ) -> None:
     """D2, D3: 1 worker with 4 threads; no thread waits for another request's call."""
     store.restart(workers=1, threads=4)
@@ -67,8 +86,8 @@ def test_while_customers_click_cancel_and_place_order_and_khalti_hangs_the_other
     joiner = store.browser()
     joiner.add(JOURNAL)
     preview = joiner.choose(joiner.check_out(email="joins@example.com"), "khalti")
-    urls = [f"{store.url}/healthz", store.url + CATALOGUE]
-    usual = [seconds_for(url) for url in urls * SAMPLES]
+    paths = ["/healthz", CATALOGUE]
+    in_turn(store, beside, paths)
     store.khalti.fault("hang", where="all", times=None, seconds=2 * DEADLINE)
     until = time.monotonic() + DEADLINE
 
@@ -87,13 +106,13 @@ def test_while_customers_click_cancel_and_place_order_and_khalti_hangs_the_other
         clicks = [clicking.submit(cancel, number) for number in range(len(clickers))]
         clicks += [clicking.submit(place, number) for number in range(2)]
         assert store.khalti.wait_for("initiate")
-        meanwhile = [seconds_for(url) for url in urls * SAMPLES]
+        meanwhile, usual = in_turn(store, beside, paths * SAMPLES)
         for click in clicks:
             click.result()
     store.khalti.clear_faults()
 
     assert median(meanwhile) <= 5 * median(usual) + SLACK  # five customers click without a pause beside it
-    assert max(meanwhile) <= 2
+    assert max(meanwhile) <= 2 + 5 * max(usual)  # and not until Khalti's answer is given up
 
 
 def heading_after(back: str) -> tuple[str, float]:
