@@ -18,6 +18,7 @@
     │   └── InvalidDetails              what the customer has sent cannot be used, by field
     ├── CannotRefund                    the refund cannot be made
     │   └── RefundLimitExceeded         more than this member of staff may refund of one order, or in a day
+    │       └── ApprovalNeeded          more than anybody may refund without a second person
     ├── CannotRecord                    received money cannot be recorded or corrected like this
     ├── CannotSell                      the counter sale cannot be recorded like this
     │   ├── RepeatedBill                the number of the bill was used before on that day
@@ -145,6 +146,10 @@ class CannotRefund(LoyalinkError):
 
 class RefundLimitExceeded(CannotRefund):
     """The refund exceeds a limit of this member of staff, per order or per day. A permission lifts the limits."""
+
+
+class ApprovalNeeded(RefundLimitExceeded):
+    """The refund needs a second person, whatever the permissions of the first: request it instead."""
 
 
 class CannotRecord(LoyalinkError):

@@ -30,6 +30,7 @@ from .payments.missing_orders import MissingOrder
 from .payments.models import Credentials, Flag, Payment, Purchase, Refund
 from .payments.notes import PurchaseNote
 from .payments.received import ReceivedMoney
+from .payments.refund_approvals import RefundApproval
 from .payments.servers import KhaltiServer
 from .payments.unmatched import UnmatchedPayment
 from .points_choices import PointsChoice
@@ -79,6 +80,7 @@ __all__ = [
     "Refund",
     "RefundApplied",
     "SavedFilter",
+    "RefundApproval",
     "SentMail",
     "ShopDetails",
     "SiteKey",

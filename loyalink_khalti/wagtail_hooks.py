@@ -9,6 +9,7 @@ from wagtail.admin.admin_url_finder import register_admin_url_finder
 from wagtail.contrib.settings.models import register_setting
 
 from loyalink_khalti.backoffice import access, home, log, navigation, urls
+from loyalink_khalti.backoffice.approvals import panels as approvals
 from loyalink_khalti.backoffice.campaigns.editors import LoyaltyMenuItem
 from loyalink_khalti.backoffice.counter import log as counter_log
 from loyalink_khalti.backoffice.counter.views import CounterSaleURLFinder
@@ -18,7 +19,7 @@ from loyalink_khalti.backoffice.models import InvoiceSettings, KhaltiSettings, L
 from loyalink_khalti.backoffice.payments import log as payments_log
 from loyalink_khalti.backoffice.reports import registry as reports
 from loyalink_khalti.backoffice.rules import views as rules_views
-from loyalink_khalti.backoffice.settings import recent_changes
+from loyalink_khalti.backoffice.settings import recent_changes, switch
 from loyalink_khalti.backoffice.settings import views as settings_views
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.counter_sales import CounterSale
@@ -51,6 +52,8 @@ hooks.register("register_log_actions", log.register)
 hooks.register("register_permissions", access.assignable_permissions)
 hooks.register("construct_homepage_panels", home.add_review_panel)
 hooks.register("construct_homepage_panels", recent_changes.add_key_changes_panel)
+hooks.register("construct_homepage_panels", approvals.add_approvals_panel)
+hooks.register("construct_homepage_panels", switch.add_switch_panel)
 hooks.register("construct_homepage_summary_items", home.add_summary_items)
 
 # Settings

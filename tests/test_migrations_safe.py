@@ -40,6 +40,7 @@ SAFE = {
     "0029_next_poll_or_never: never_is_null": "it reads null as at once, but polls none that is finished; what it"
     " writes is read by polling.schedule_unscheduled",
     "0033_mark_inferred_refunds: mark": "a new column",
+    "0057_approve_refunds_permission: grant": "a new permission, which the version before does not ask for",
     "0047_shop_details_permission: grant": "a new permission, which the version before does not ask for",
     "0049_counter_permissions: grant": "a new permission, which the version before does not ask for",
     "0051_invoice_permissions: grant": "new permissions, which the version before does not ask for",

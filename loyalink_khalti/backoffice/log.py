@@ -51,10 +51,18 @@ class EnvironmentChanged(DataFormatter):
         return f"{data.get('old') or '–'} → {data.get('new')}"
 
 
+class KhaltiSwitched(LogFormatter):
+    label: Any = gettext_lazy("Switch Khalti off or on")
+
+    def format_message(self, log_entry: Any) -> str:
+        return _("Khalti is switched on") if log_entry.data.get("enabled") else _("Khalti is switched off")
+
+
 class RefundLimitChanged(DataFormatter):
     label: Any = gettext_lazy("Change the refund limit")
     labels: ClassVar[dict[str, Any]] = {
         "refund_limit_per_actor": gettext_lazy("Change the refund limit per colleague and day"),
+        "approval_above": gettext_lazy("Change the amount above which a colleague approves refunds"),
         "adjust_limit_per_action": gettext_lazy("Change the adjustment limit at once"),
         "adjust_limit_per_actor": gettext_lazy("Change the adjustment limit per colleague and day"),
     }
@@ -113,6 +121,7 @@ def register(actions: LogActionRegistry) -> None:
         settings.KEY_SAVED: KeySaved,
         settings.KEY_REMOVED: KeyRemoved,
         settings.ENVIRONMENT_CHANGED: EnvironmentChanged,
+        settings.SWITCHED: KhaltiSwitched,
         rules.RULES_CHANGED: RulesChangeFormatter,
         limits.REFUND_LIMIT_CHANGED: RefundLimitChanged,
         limits.ADJUST_LIMIT_CHANGED: AdjustLimitChanged,

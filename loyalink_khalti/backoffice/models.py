@@ -64,6 +64,12 @@ class KhaltiSettings(BaseSiteSetting):
         _("refund limit per colleague and day"), null=True, blank=True, validators=[MinValueValidator(0)]
     )
     """What one colleague may refund in a day without a further permission; null for no limit."""
+    approval_above = models.BigIntegerField(
+        _("refunds need a colleague above"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    """Above this, all refunds of an order together, a second person approves a refund; null: nobody has to."""
+    refund_reasons = models.TextField(_("more reasons for refunds"), blank=True, default="", db_default="")
+    """One a line, after those of ``payments.refund_reasons``."""
 
     edit_handler = KHALTI_PANELS
 

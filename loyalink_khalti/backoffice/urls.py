@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 
 from loyalink_khalti import conf
 
+from .approvals.page import RefundApprovalView
 from .campaigns import views as campaigns
 from .campaigns.listing import CampaignsView
 from .counter.listing import CounterSalesView
@@ -32,6 +33,7 @@ from .payments.resolution import ResolveFlagView
 from .payments.unmatched import UnmatchedView
 from .reports.registry import REPORTS
 from .rules.views import RulesExampleView
+from .settings.switch import SwitchView
 from .settings.views import TestKeyView
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ def payments_urls() -> list[URLPattern]:
         path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),
         path(reverse, ReverseRefundView.as_view(), name="loyalink_khalti_refund_reverse"),
         path("khalti/unmatched/<int:pk>/", UnmatchedView.as_view(), name="loyalink_khalti_unmatched"),
+        path("khalti/refund-requests/<int:pk>/", RefundApprovalView.as_view(), name="loyalink_khalti_refund_approval"),
         path("khalti/flags/<int:pk>/resolve/", ResolveFlagView.as_view(), name="loyalink_khalti_flag_resolve"),
     ]
 
@@ -146,6 +149,7 @@ def settings_urls() -> list[URLPattern]:
         for m in (KhaltiSettings, LoyaltySettings, ShopDetails)
     )
     return [
+        path("khalti/switch/<int:pk>/", SwitchView.as_view(), name="loyalink_khalti_switch"),
         path("khalti/<int:pk>/test-key/", TestKeyView.as_view(), khalti, name="loyalink_khalti_test_key"),
         path(
             "khalti/<int:pk>/rules-example/", RulesExampleView.as_view(), loyalty, name="loyalink_khalti_rules_example"

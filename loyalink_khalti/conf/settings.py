@@ -303,6 +303,8 @@ class RefundLimits:
     """Of one order, with what others have refunded of it."""
     per_actor: Paisa | None = None
     """Of all orders of the site together, in a day."""
+    approval_above: Paisa | None = None
+    """What anybody may refund of one order without a second person, whatever their permissions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +326,16 @@ def refund_limits(site_key: str, *, lock: bool = False) -> RefundLimits:
     saved = _settings_of("KhaltiSettings", site_key, lock=lock)
     if saved is None:
         return RefundLimits(per_order=Paisa(0)) if sites.is_deleted(site_key) else RefundLimits()
-    return RefundLimits(per_order=saved.refund_limit, per_actor=saved.refund_limit_per_actor)
+    return RefundLimits(
+        per_order=saved.refund_limit, per_actor=saved.refund_limit_per_actor, approval_above=saved.approval_above
+    )
+
+
+def refund_reasons(site_key: str) -> list[str]:
+    """Return the reasons for refunds that editors have added, in their order."""
+    saved = _settings_of("KhaltiSettings", site_key)
+    lines = saved.refund_reasons.splitlines() if saved is not None else []
+    return list(dict.fromkeys(filter(None, (" ".join(line.split()) for line in lines))))
 
 
 def adjust_limits(site_key: str, *, lock: bool = False) -> AdjustLimits:

@@ -19,6 +19,7 @@ The story of a purchase, in the order in which its verbs are called::
 
     refund_order      money by Khalti, stock by the shop, points by the ledger; in full or in part
     refund_payment    the money of a payment that bought nothing
+    request_order_refund    a second person must approve it: approve_refund refunds it, reject_refund does not
     record_refund     a refund that was made outside, in Khalti's dashboard; order and points follow
     reverse_refund    a refund that was recorded and not made is taken back, by another row
     refresh_payment   staff look up one payment now
@@ -91,7 +92,15 @@ from loyalink_khalti.flow.invoices.issue import invoice_obstacle, issue_invoice
 from loyalink_khalti.flow.invoices.printing import record_print
 
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, mailbox_of, self_dealing_obstacle
-from loyalink_khalti.flow.refunds.limits import refund_limit_obstacle
+from loyalink_khalti.flow.refunds.approvals import (
+    approve_refund,
+    open_request,
+    reject_refund,
+    request_order_refund,
+    request_payment_refund,
+    request_surplus_refund,
+)
+from loyalink_khalti.flow.refunds.limits import approval_obstacle, refund_limit_obstacle
 from loyalink_khalti.flow.refunds.order import (
     RefundQuote,
     apply_refund,
@@ -212,6 +221,7 @@ from loyalink_khalti.flow.notices.posting import order_placed as tell_order_plac
 from loyalink_khalti.flow.notices.posting import order_shipped
 from loyalink_khalti.flow.notices.posting import points_activated as tell_points_activated
 from loyalink_khalti.flow.notices.posting import tier_reached as tell_tier_reached
+from loyalink_khalti.flow.notices.preview import RefundMail, preview_refund_mail
 from loyalink_khalti.flow.notices.recipients import remember_language
 from loyalink_khalti.flow.notices.samples import sample_mail
 from loyalink_khalti.flow.notices.unsubscribing import (
@@ -241,6 +251,7 @@ from loyalink_khalti.flow.operations.jobs import (
 )
 from loyalink_khalti.flow.review.alerts import schedule_digest
 from loyalink_khalti.flow.review.key_changes import KeyChange, alert_key_change, alert_replaced_key
+from loyalink_khalti.flow.review.khalti_switch import alert_khalti_switched
 from loyalink_khalti.flow.review.reminders import remind_staff
 from loyalink_khalti.flow.review.outages import alert_outage, alert_outage_ended
 from loyalink_khalti.flow.transactions import is_database_failure, missing_timeouts
@@ -254,36 +265,38 @@ __all__ = [
     "MailKind", "MailSubscription", "MemberAccount", "MemberCard", "NoCode", "NoteResult", "OrderFacts",
     "OrderMail", "OrderRow", "PassLabel", "PassResult", "PaymentPending", "PointsCard", "PointsDoNotFit",
     "ProgramTerms", "Quote", "Receipt", "ReceiptState", "ReceivedResult", "ReconcilerPass", "RecordedRefund",
-    "RecordedSale", "RefreshResult", "RefundQuote", "Report", "ReservedTooMuch", "Resolution", "Severity",
-    "StaffAction", "Standing", "TermsSection", "TierTerms", "TooManyAttempts", "Transfer", "Violation",
+    "RecordedSale", "RefreshResult", "RefundMail", "RefundQuote", "Report", "ReservedTooMuch", "Resolution",
+    "Severity", "StaffAction", "Standing", "TermsSection", "TierTerms", "TooManyAttempts", "Transfer", "Violation",
     "accept_terms", "add_note", "adjust_points", "adjustment_obstacle", "affects_search", "alert_key_change",
-    "alert_outage", "alert_outage_ended", "alert_replaced_key", "apply_received", "apply_refund",
-    "attach_obstacle", "attach_unmatched", "audit", "audit_rows", "audit_violations", "award_signup_bonus",
-    "begin_payment", "bill_number_of", "buyer_of", "cancel_payment", "category_names", "check_key",
-    "check_refund_day", "chunked", "claim_by_mail", "claim_counter_sale", "claim_path", "claim_points",
-    "claim_verified_sales", "claimable_points", "claimable_sales", "close_cancelled_order", "close_missing_order",
-    "contacts", "create_account", "diagnose", "dismiss_unmatched", "erase_personal_data", "export_personal_data",
-    "find_customer", "find_members", "find_subject", "follow_cancellation", "forbid_self_dealing", "guest_subject",
-    "health", "held_message", "held_points", "in_states", "index_members", "invoice_obstacle",
-    "is_database_failure", "is_missing", "is_reversible", "issue_invoice", "keep_return",
-    "khalti_unavailable_reason", "leave_program", "live_payment_of", "look_up_unmatched", "mail_subscription",
-    "mailbox_of", "mails_of", "mark_received", "member_accounts", "member_card", "member_emails", "member_history",
-    "member_subject", "membership", "merge_members", "missing_migrations", "missing_timeouts", "newest_payments",
-    "notice_cancelled_orders", "notice_missing_orders", "notify_expiring", "offer_account", "offer_account_for",
+    "alert_khalti_switched", "alert_outage", "alert_outage_ended", "alert_replaced_key", "apply_received",
+    "apply_refund", "approval_obstacle", "approve_refund", "attach_obstacle", "attach_unmatched", "audit",
+    "audit_rows", "audit_violations", "award_signup_bonus", "begin_payment", "bill_number_of", "buyer_of",
+    "cancel_payment", "category_names", "check_key", "check_refund_day", "chunked", "claim_by_mail",
+    "claim_counter_sale", "claim_path", "claim_points", "claim_verified_sales", "claimable_points",
+    "claimable_sales", "close_cancelled_order", "close_missing_order", "contacts", "create_account", "diagnose",
+    "dismiss_unmatched", "erase_personal_data", "export_personal_data", "find_customer", "find_members",
+    "find_subject", "follow_cancellation", "forbid_self_dealing", "guest_subject", "health", "held_message",
+    "held_points", "in_states", "index_members", "invoice_obstacle", "is_database_failure", "is_missing",
+    "is_reversible", "issue_invoice", "keep_return", "khalti_unavailable_reason", "leave_program",
+    "live_payment_of", "look_up_unmatched", "mail_subscription", "mailbox_of", "mails_of", "mark_received",
+    "member_accounts", "member_card", "member_emails", "member_history", "member_subject", "membership",
+    "merge_members", "missing_migrations", "missing_timeouts", "newest_payments", "notice_cancelled_orders",
+    "notice_missing_orders", "notify_expiring", "offer_account", "offer_account_for", "open_request",
     "order_points", "order_rows", "order_shipped", "outages", "own_account", "pass_summary", "place_order",
-    "points_after_order", "points_card", "points_for_lines", "points_value_restored", "process_obstacle",
-    "program_terms", "program_tiers", "purchases_named", "purchases_of", "quote", "quote_claim",
+    "points_after_order", "points_card", "points_for_lines", "points_value_restored", "preview_refund_mail",
+    "process_obstacle", "program_terms", "program_tiers", "purchases_named", "purchases_of", "quote", "quote_claim",
     "quote_counter_refund", "quote_counter_sale", "quote_leaving", "quote_recorded_refund", "quote_refund",
     "quote_reversal", "read_offer", "receipt", "receipt_for", "receipt_json", "receipt_line", "receipt_lines",
     "receipts", "receipts_for", "recent_report", "reconcile", "reconcile_due", "reconcile_one",
     "record_counter_sale", "record_print", "record_received", "record_refund", "recorded_audit", "refresh_payment",
     "refund_counter_sale", "refund_in_question", "refund_limit_obstacle", "refund_order", "refund_payment",
-    "refund_surplus", "refund_unmatched", "reindex_member", "remember_categories", "remember_language",
-    "remind_staff", "renew_claim_code", "reopen_unmatched", "request_account_mail", "request_claim_mail",
-    "request_counter_mail", "resolution_options", "resolve_flag", "reverse_received", "reverse_refund",
+    "refund_surplus", "refund_unmatched", "reindex_member", "reject_refund", "remember_categories",
+    "remember_language", "remind_staff", "renew_claim_code", "reopen_unmatched", "request_account_mail",
+    "request_claim_mail", "request_counter_mail", "request_order_refund", "request_payment_refund",
+    "request_surplus_refund", "resolution_options", "resolve_flag", "reverse_received", "reverse_refund",
     "run_audit", "run_points", "sales_of", "sample_mail", "schedule_digest", "self_dealing_obstacle",
-    "send_mail_again", "send_sample_mail", "send_test_mail", "set_blocked", "shortage_message",
-    "show_counter_code", "stale_form_message", "standing", "subscribe_to_mails", "subscription_path",
-    "tell_order_placed", "tell_points_activated", "tell_tier_reached", "unfinished_payments", "unit_points",
-    "unpaid_purchases", "verify_payment", "with_payments",
+    "send_mail_again", "send_sample_mail", "send_test_mail", "set_blocked", "shortage_message", "show_counter_code",
+    "stale_form_message", "standing", "subscribe_to_mails", "subscription_path", "tell_order_placed",
+    "tell_points_activated", "tell_tier_reached", "unfinished_payments", "unit_points", "unpaid_purchases",
+    "verify_payment", "with_payments",
 ]  # fmt: skip

@@ -33,6 +33,9 @@ class Refund(models.Model):
     points_clawed_back = models.BigIntegerField(default=0)
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk")
     khalti_message = models.CharField(max_length=500, blank=True, default="", help_text="Khalti's own words")
+    reason = models.CharField(
+        max_length=60, blank=True, default="", db_default="", help_text="a code of REASONS, or the shop's own text"
+    )
     note = models.TextField(blank=True, default="", db_default="", help_text="why staff recorded it")
     mobile_masked = models.CharField(max_length=20, blank=True, default="", db_default="", help_text="98XXXXX904")
     mobile_hash = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="with SECRET_KEY")

@@ -1,6 +1,6 @@
 """What staff do with money, in Wagtail's site history, whatever the back office: one entry for each action.
 
-An entry has figures and codes alone: no name, no reference of a bank, no reason. ``backoffice.payments.log`` has the
+An entry has figures and codes alone: no name, no reference of a bank, no note. ``backoffice.payments.log`` has the
 texts.
 """
 
@@ -11,6 +11,7 @@ from wagtail.log_actions import log
 from loyalink_khalti.flow import ReceivedResult
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.payments.notes import PurchaseNote
+from loyalink_khalti.payments.refund_approvals import ApprovalState, RefundApproval
 
 REFUNDED = "loyalink_khalti.refund"
 CANCELLED = "loyalink_khalti.cancel_order"
@@ -19,14 +20,25 @@ RECEIVED_CORRECTED = "loyalink_khalti.correct_received"
 PLACED_AGAIN = "loyalink_khalti.place_again"
 MAIL_SENT = "loyalink_khalti.send_mail"
 NOTED = "loyalink_khalti.write_note"
+REFUND_REQUESTED = "loyalink_khalti.request_refund"
+REFUND_APPROVED = "loyalink_khalti.approve_refund"
+REFUND_REJECTED = "loyalink_khalti.reject_refund"
+EVIDENCE_EXPORTED = "loyalink_khalti.export_evidence"
 
 
 def log_refund(refund: Refund, *, user: Any, action: str = REFUNDED) -> None:
     """Log a refund, or with ``CANCELLED`` the cancellation of an unpaid order, under its payment if it has one."""
-    data = {"refund": refund.key, "amount": refund.amount, "state": refund.state}
+    data = {"refund": refund.key, "amount": refund.amount, "state": refund.state, "reason": refund.reason}
     instance = refund.payment or refund
     title = refund.payment.purchase_order_id if refund.payment else _name(refund.purchase)
     log(instance=instance, action=action, user=user, title=title, data=data)
+
+
+def log_request(row: RefundApproval, *, user: Any) -> None:
+    """Log that a colleague's approval was requested, or that a request was rejected or withdrawn."""
+    action = REFUND_REQUESTED if row.state == ApprovalState.REQUESTED else REFUND_REJECTED
+    data = {"request": row.pk, "amount": row.amount, "state": row.state, "reason": row.reason}
+    log(instance=row.payment or row.purchase, action=action, user=user, title=_name(row.purchase), data=data)
 
 
 def log_received(result: ReceivedResult, *, user: Any) -> None:

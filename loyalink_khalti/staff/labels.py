@@ -15,6 +15,7 @@ from loyalink_khalti.flow import Resolution
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import KATHMANDU
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
+from loyalink_khalti.payments.refund_reasons import reason_label
 from loyalink_khalti.payments.states import PaymentState, RefundState
 from loyalink_khalti.ports import ReleaseReason
 
@@ -177,6 +178,8 @@ class RefundRow:
     channel: str
     remark: str
     """What else staff must know: why it was refused, and that its result was inferred."""
+    reason: str
+    """Why it was made, with the note of staff; "" where neither is known."""
 
 
 def refund_rows(source: Purchase | Payment) -> list[RefundRow]:
@@ -197,7 +200,13 @@ def _refund_row(refund: Refund, *, is_reversed: bool) -> RefundRow:
         colour=colour,
         channel=gettext("at Khalti") if refund.payment_id else gettext("outside Khalti"),
         remark=_remark(refund),
+        reason=refund_reason(refund),
     )
+
+
+def refund_reason(refund: Refund) -> str:
+    """Return why a refund was made, as staff chose and noted it; "" where neither is known."""
+    return " · ".join(filter(None, (reason_label(refund.reason), refund.note)))
 
 
 def _remark(refund: Refund) -> str:

@@ -11,6 +11,8 @@ VIEW_PAYMENTS = f"{_APP}.view_payment"
 EXPORT_PAYMENTS = f"{_APP}.export_payment"
 REFUND = f"{_APP}.change_refund"
 REFUND_BEYOND_LIMIT = f"{_APP}.refund_beyond_limit"
+APPROVE_REFUNDS = f"{_APP}.approve_refund"
+"""Approve or reject a refund that a colleague has requested."""
 RECORD_RECEIVED = f"{_APP}.record_received"
 """Record cash and bank transfers that have arrived, and correct such records."""
 ADD_NOTES = f"{_APP}.add_purchasenote"
@@ -40,9 +42,9 @@ SHOP_DETAILS = f"{_APP}.change_shopdetails"
 """The shop's name, logo and bank account, and its e-mails to customers."""
 
 ALL = (
-    VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, RECORD_RECEIVED, RESOLVE_FLAGS, RECORD_OUTCOME,
-    VIEW_MEMBERS, CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS, VIEW_ENTRIES,
-    KHALTI_KEY, USE_COUNTER, COUNTER_BEYOND_LIMIT, ADD_NOTES,
+    VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, APPROVE_REFUNDS, RECORD_RECEIVED, RESOLVE_FLAGS,
+    RECORD_OUTCOME, VIEW_MEMBERS, CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS,
+    VIEW_ENTRIES, KHALTI_KEY, USE_COUNTER, COUNTER_BEYOND_LIMIT, ADD_NOTES,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""
 

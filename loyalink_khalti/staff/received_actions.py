@@ -10,12 +10,14 @@ from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
 from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.errors import RefundLimitExceeded
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import PAID_LATER
 
 from . import action_log, permissions
 from .received_form import CorrectionForm, ReceivedForm, ReceivedSummary, SurplusForm, summary
+from .refund_steps import log_new_request, requested_message
 
 
 class ReceivedAction(StrEnum):
@@ -85,7 +87,14 @@ def _refund(form: SurplusForm, user: Any) -> Performed:
     purchase, amount = form.purchase, form.cleaned_data["amount"]
     may_exceed = permissions.has_permission(user, permissions.REFUND_BEYOND_LIMIT)
     key = f"{purchase.ref}:surplus:{form.cleaned_data['key']}"
-    refund = flow.refund_surplus(purchase, amount=amount, key=key, actor=str(user.pk), enforce_limit=not may_exceed)
+    try:
+        refund = flow.refund_surplus(
+            purchase, amount=amount, key=key, actor=str(user.pk), enforce_limit=not may_exceed
+        )
+    except RefundLimitExceeded as exc:
+        row = flow.request_surplus_refund(purchase, amount=amount, key=key, actor=str(user.pk))
+        log_new_request(row, user=user)
+        return Performed(level="warning", text=f"{exc} {requested_message(row)}")
     values = {"amount": npr(amount)}
     text = _("Recorded. Hand %(amount)s to the customer.") % values
     if refund.is_repeated:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalink_khalti import flow
+from loyalink_khalti import conf, flow
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refund_mobile, refunds
 from loyalink_khalti.payments.models import Purchase, Refund
+from loyalink_khalti.payments.refund_approvals import RefundApproval
+from loyalink_khalti.payments.refund_reasons import OTHER, REASONS, reason_label
 from loyalink_khalti.ports import PaymentMethod, PrivateText
 
 from . import permissions
@@ -28,6 +30,45 @@ def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
     if permissions.has_permission(user, permissions.REFUND_BEYOND_LIMIT):
         return ""
     return flow.refund_limit_obstacle(purchase, amount, actor=str(user.pk))
+
+
+def approval_reason(user: Any, purchase: Purchase, amount: Paisa) -> str:
+    """Return why a colleague has to approve a refund of ``amount`` (paisa) of ``user``; "" if nobody has to."""
+    return flow.approval_obstacle(purchase, amount) or refund_limit_error(user, purchase, amount)
+
+
+class RefundReasonField(forms.ChoiceField):
+    """A reason from the list: ours, then those that editors have added for the site."""
+
+    def __init__(self, *, site_key: str) -> None:
+        own = [(text, text) for text in conf.refund_reasons(site_key) if text not in REASONS]
+        ours = [(code, label) for code, label in REASONS.items() if code != OTHER]
+        super().__init__(
+            label=_("Reason"),
+            choices=[("", _("Choose one")), *ours, *own, (OTHER, REASONS[OTHER])],
+            required=False,
+            help_text=_("For the reports, and for colleagues who read this later."),
+        )
+
+
+class RefundNoteField(forms.CharField):
+    """What staff add to the reason: it is not sent to the customer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Note"),
+            max_length=1000,
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 2}),
+            help_text=_("For colleagues, with your name. The customer does not see it."),
+        )
+
+
+def reason_errors(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a reason still needs: "other" says nothing by itself."""
+    if data.get("reason") == OTHER and not (data.get("note") or "").strip():
+        return {"note": _("Say in the note which reason it is.")}
+    return {}
 
 
 def cancel_key(purchase: Purchase) -> str:
@@ -44,9 +85,12 @@ class RefundRequest:
     shipping: Paisa
     lines: tuple[tuple[str, int], ...]
     """``Line.key`` and quantity of each line that is returned."""
-    restock: bool
+    restock: bool | frozenset[str]
+    """Whether the lines go back into stock, or the keys of those that do."""
     mobile: PrivateText
     """The customer's Khalti account, for what was paid from a bank."""
+    reason: str = ""
+    note: str = ""
 
     @classmethod
     def all_of(cls, purchase: Purchase) -> "RefundRequest":
@@ -81,6 +125,8 @@ class RefundRequest:
             shipping=self.shipping,
             lines=self.lines,
             restock=self.restock,
+            reason=self.reason,
+            note=self.note,
             mobile=self.mobile,
             key=f"{purchase.ref}:{key}",
             actor=actor,
@@ -89,9 +135,27 @@ class RefundRequest:
             cancels=cancels,
         )
 
+    def ask(
+        self, purchase: Purchase, *, key: str, actor: str, seen_refund: int | None = None, cancels: bool = False
+    ) -> RefundApproval:
+        """Request that a colleague approves this, once per ``key``. Raises as ``refund``."""
+        return flow.request_order_refund(
+            purchase,
+            subtotal=self.subtotal,
+            shipping=self.shipping,
+            lines=self.lines,
+            restock=self.restock,
+            reason=self.reason,
+            note=self.note,
+            key=f"{purchase.ref}:{key}",
+            actor=actor,
+            seen_refund=seen_refund,
+            cancels=cancels,
+        )
+
 
 class RefundForm(forms.Form):
-    """Quantities of the products, or an amount instead; delivery; and whether to restock.
+    """Quantities of the products, each with whether to restock it, or an amount instead; delivery; and why.
 
     ``seen_refund`` is the latest refund when the form was shown. The form is refused when a colleague has made
     another one since.
@@ -103,7 +167,6 @@ class RefundForm(forms.Form):
         required=False,
     )
     delivery = RupeesField(label=gettext_lazy("Delivery, in rupees"), required=False)
-    restock = forms.BooleanField(label=gettext_lazy("Restock items"), required=False, initial=True)
     mobile = MobileField(
         label=gettext_lazy("Khalti number of the customer"),
         help_text=gettext_lazy("Khalti asked for it: they paid from a bank, and Khalti refunds to this account."),
@@ -118,6 +181,8 @@ class RefundForm(forms.Form):
         self.quote: flow.RefundQuote | None = None
         self.left = refunds.refundable(purchase)
         self.latest_refund = refunds.newest_pk(purchase)
+        self.fields["reason"] = RefundReasonField(site_key=purchase.site_key)
+        self.fields["note"] = RefundNoteField()
         self._rows = list(self._add_quantities())
         if not refund_mobile.is_asked_for_order(purchase):
             del self.fields["mobile"]
@@ -139,8 +204,10 @@ class RefundForm(forms.Form):
             self.fields[name] = WholeNumberField(required=False, maximum=left)
             attrs = {"aria-label": line.name, "class": "form-control", "placeholder": "0"}
             self.fields[name].widget.attrs |= attrs
+            restock, label = f"restock_{index}", _("Restock %(product)s") % {"product": line.name}
+            self.fields[restock] = forms.BooleanField(label=label, required=False, initial=True)
             row = {"key": key, "sku": line.sku, "title": line.name, "unit": npr(line.unit)}
-            yield row | {"name": name, "ordered": quantity, "left": left}
+            yield row | {"name": name, "ordered": quantity, "left": left, "restock_name": restock}
 
     def clean_mobile(self) -> PrivateText:
         return PrivateText(self.cleaned_data["mobile"])
@@ -148,13 +215,18 @@ class RefundForm(forms.Form):
     @property
     def lines(self) -> list[dict[str, Any]]:
         """The products as the page lists them, each with its quantity field."""
-        return [row | {"field": self[row["name"]]} for row in self._rows]
+        return [row | {"field": self[row["name"]], "restock": self[row["restock_name"]]} for row in self._rows]
 
     @property
     def returned(self) -> list[dict[str, Any]]:
         """The lines of which a valid form returns some, each with that ``quantity``, for the preview."""
-        quantities = [(row, self.cleaned_data.get(row["name"])) for row in self._rows]
-        return [row | {"quantity": quantity} for row, quantity in quantities if quantity]
+        data = self.cleaned_data
+        quantities = [(row, data.get(row["name"])) for row in self._rows]
+        return [
+            row | {"quantity": quantity, "is_restocked": bool(data.get(row["restock_name"]))}
+            for row, quantity in quantities
+            if quantity
+        ]
 
     @property
     def refund_request(self) -> RefundRequest:
@@ -165,8 +237,10 @@ class RefundForm(forms.Form):
             subtotal=refunds.subtotal_of(self.purchase, lines) if amount is None else amount,
             shipping=Paisa(0) if delivery is None else delivery,
             lines=tuple(lines.items()),
-            restock=bool(data.get("restock")),
+            restock=frozenset(row["key"] for row in self.returned if row["is_restocked"]),
             mobile=PrivateText(data.get("mobile") or ""),
+            reason=data.get("reason") or "",
+            note=PrivateText(data.get("note") or ""),
         )
 
     def clean(self) -> dict[str, Any]:
@@ -176,6 +250,8 @@ class RefundForm(forms.Form):
             return data
         if "seen_refund" in self.errors or (data.get("key") and data.get("seen_refund") is None):
             raise ValidationError(_("This form is incomplete. Please open the page again."))
+        for name, error in reason_errors(data).items():
+            self.add_error(name, error)
         if self.errors:
             return data
         if data.get("seen_refund") is not None and data["seen_refund"] != self.latest_refund:
@@ -185,6 +261,42 @@ class RefundForm(forms.Form):
         except CannotRefund as exc:
             raise ValidationError(str(exc)) from exc
         return data
+
+    @property
+    def warnings(self) -> list[str]:
+        """What does not fit in a valid form: the products that come back, and the money for them."""
+        request, left = self.refund_request, self.left
+        chosen = Counter(dict(request.lines))
+        price, rest = refunds.subtotal_of(self.purchase, chosen), left.lines - chosen
+        values = {"price": npr(price), "amount": npr(request.subtotal), "kept": npr(Paisa(price - request.subtotal))}
+        found = []
+        if chosen and request.subtotal < price:
+            text = _("The chosen products cost %(price)s before points; %(amount)s is refunded, %(kept)s is kept.")
+            found.append(text % values)
+        if chosen and request.subtotal > price:
+            found.append(
+                _("The chosen products cost %(price)s before points, and %(amount)s is refunded: more.") % values
+            )
+        if request.subtotal and not chosen and left.lines:
+            found.append(_("No product is chosen, so nothing comes back: only money is refunded."))
+        elif request.subtotal == left.subtotal and rest.total():
+            found.append(_("All the money goes back, and not all products: the others stay with the customer."))
+        return found
+
+    @property
+    def reason_text(self) -> str:
+        """The chosen reason for people; "" where none was chosen."""
+        return reason_label(self.cleaned_data.get("reason") or "")
+
+    @property
+    def mail(self) -> flow.RefundMail:
+        """The e-mail that the customer will get."""
+        quote = self.quote
+        assert quote is not None, "a form that is valid and was not sent before has a quote"
+        return flow.preview_refund_mail(
+            self.purchase, amount=quote.amount, lines=self.refund_request.lines, restored=quote.points_restored,
+            clawed_back=quote.points_clawed_back, is_at_khalti=quote.via_khalti,
+        )  # fmt: skip
 
     @property
     def khalti_hint(self) -> str:
@@ -202,7 +314,9 @@ class RefundForm(forms.Form):
         return self.quote.amount if self.quote else Paisa(0)
 
     def _was_submitted(self, key: str | None) -> bool:
-        return bool(key) and Refund.objects.filter(key=f"{self.purchase.ref}:{key}").exists()
+        kept = f"{self.purchase.ref}:{key}"
+        requests = RefundApproval.objects.filter(key=kept)
+        return bool(key) and (Refund.objects.filter(key=kept).exists() or requests.exists())
 
 
 def new_key() -> str:

@@ -12,15 +12,12 @@ from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
 from wagtail.admin import messages
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import LoyalinkError, RefundLimitExceeded
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase
 
 from . import permissions
-from .access import forbidden
-from .action_log import log_refund
-from .labels import refund_message
-from .refund_form import RefundForm, full_refund_initial, new_key, refund_limit_error
+from .refund_form import RefundForm, full_refund_initial, new_key
+from .refund_steps import Step, StepDone, take_step
 
 
 class RefundViewMixin(TemplateResponseMixin, ContextMixin, View):
@@ -38,7 +35,7 @@ class RefundViewMixin(TemplateResponseMixin, ContextMixin, View):
         """Return why no refund can be begun, as a sentence for staff; "" where one can."""
         return refund_obstacle(self.purchase)
 
-    @method_decorator([transaction.non_atomic_requests, sensitive_post_parameters("mobile")])
+    @method_decorator([transaction.non_atomic_requests, sensitive_post_parameters("mobile", "note")])
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return super().dispatch(request, *args, **kwargs)
 
@@ -46,36 +43,14 @@ class RefundViewMixin(TemplateResponseMixin, ContextMixin, View):
         if error := self.obstacle():
             messages.warning(request, error)
             return self._leave()
-        return self._page(RefundForm(purchase=self.purchase, initial=self._initial))
+        return self._page(StepDone(form=RefundForm(purchase=self.purchase, initial=self._initial)))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form = RefundForm(request.POST, purchase=self.purchase)
-        if not form.is_valid():
-            return self._page(form)
-        if error := refund_limit_error(request.user, self.purchase, form.refund_amount):
-            return forbidden(request, error)
-        if "confirm" not in request.POST or not form.cleaned_data["key"]:
-            return self._page(form, quote=form.quote)
-        return self._refund(request, form)
-
-    def _refund(self, request: HttpRequest, form: RefundForm) -> HttpResponse:
-        try:
-            refund = form.refund_request.refund(
-                self.purchase,
-                key=form.cleaned_data["key"],
-                actor=str(request.user.pk),
-                seen_refund=form.cleaned_data["seen_refund"],
-                enforce_limit=not permissions.has_permission(request.user, permissions.REFUND_BEYOND_LIMIT),
-            )
-        except RefundLimitExceeded as exc:
-            return forbidden(request, str(exc))
-        except LoyalinkError as exc:
-            messages.error(request, str(exc))
-            return self._leave()
-        if not refund.is_repeated:
-            log_refund(refund, user=request.user)
-        level, text = refund_message(refund)
-        getattr(messages, level)(request, text)
+        step = next((step for step in Step if step.value in request.POST), Step.PREVIEW)
+        done = take_step(step, self.purchase, request.POST, user=request.user)
+        if not done.level:
+            return self._page(done)
+        getattr(messages, done.level)(request, done.text)
         return self._leave()
 
     def _leave(self) -> HttpResponse:
@@ -86,22 +61,33 @@ class RefundViewMixin(TemplateResponseMixin, ContextMixin, View):
         """What the link "Refund in full" fills in."""
         return full_refund_initial(self.purchase) if "all" in self.request.GET else {}
 
-    def _page(self, form: RefundForm, *, quote: flow.RefundQuote | None = None) -> HttpResponse:
-        context = self.get_context_data(
-            form=form,
-            quote=quote,
-            refund_request=form.refund_request if quote else None,
-            key=new_key(),
-            left=form.left,
-            back_url=self.back_url,
-        )
-        return self.render_to_response(context)
+    def _page(self, done: StepDone) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(**refund_context(self.purchase, done, self.back_url)))
 
     def get_page_title(self) -> str:
         return _("Refund order %(order)s") % {"order": self.order_name}
 
     def last_breadcrumbs(self) -> list[dict[str, Any]]:
         return [{"url": "", "label": _("Refund")}]
+
+
+def refund_context(purchase: Purchase, done: StepDone, back_url: str) -> dict[str, Any]:
+    """Return what the templates of a refund form and its preview need, in any back office."""
+    form, quote = done.form, done.form.quote if done.is_preview else None
+    return {
+        "form": form,
+        "quote": quote,
+        "needs_approval": done.needs_approval,
+        "awaits_approval": flow.open_request(purchase),
+        "refund_request": form.refund_request if quote else None,
+        "key": new_key(),
+        "left": form.left,
+        "back_url": back_url,
+        "purchase": purchase,
+        "cart": purchase.frozen_cart,
+        "refunded": refunds.totals(purchase).amount,
+        "paid": refunds.amount_paid(purchase),
+    }
 
 
 def refund_obstacle(purchase: Purchase) -> str:

@@ -12,6 +12,7 @@ from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Refund
 from loyalink_khalti.payments.received import ReceivedMoney
+from loyalink_khalti.payments.refund_reasons import reason_label
 from loyalink_khalti.payments.states import RefundState
 
 
@@ -40,7 +41,10 @@ def refund_events(refund: Refund, names: dict[str, str]) -> Iterator[Event]:
         )
         return
     amount, actor = {"amount": npr(Paisa(refund.amount))}, names.get(refund.actor or "", refund.actor or "")
-    yield Event(at=refund.requested_at, icon="rotate", title=_("Refund of %(amount)s requested") % amount, actor=actor)
+    title = _("Refund of %(amount)s requested") % amount
+    yield Event(
+        at=refund.requested_at, icon="rotate", title=title, detail=reason_label(refund.reason), actor=actor
+    )  # fmt: skip
     if refund.state == RefundState.REFUSED:
         at = refund.sent_at or refund.requested_at
         title = _("Refund of %(amount)s refused") % amount  # by Khalti, or by staff who do not find it there

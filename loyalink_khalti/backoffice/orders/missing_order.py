@@ -26,11 +26,12 @@ from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PAID_LATER, PaymentMethod
 from loyalink_khalti.staff import action_log, permissions
-from loyalink_khalti.staff.access import PermissionRequired, forbidden
+from loyalink_khalti.staff.access import PermissionRequired
 from loyalink_khalti.staff.fields import ReasonField
 from loyalink_khalti.staff.labels import refund_message, refund_rows
 from loyalink_khalti.staff.links import payment_url
 from loyalink_khalti.staff.refund_form import RefundRequest
+from loyalink_khalti.staff.refund_steps import log_new_request, requested_message
 
 CLOSED = "loyalink_khalti.close_missing_order"
 """Log action."""
@@ -124,7 +125,7 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
                 return self._close(request)
             refund = self._refund_surplus() if "surplus" in request.POST else self._refund()
         except RefundLimitExceeded as exc:
-            return forbidden(request, str(exc))
+            return self._ask(request, why=str(exc))
         except LoyalinkError as exc:
             messages.error(request, str(exc))
             return self._reload()
@@ -132,6 +133,24 @@ class MissingOrderView(PermissionRequired, WagtailAdminTemplateMixin, TemplateVi
             action_log.log_refund(refund, user=request.user)
         level, text = refund_message(refund)
         getattr(messages, level)(request, text)
+        return self._reload()
+
+    def _ask(self, request: HttpRequest, *, why: str) -> HttpResponse:
+        """Request that a colleague approves what this user may not refund alone."""
+        purchase, actor = self.purchase, str(request.user.pk)
+        key = f"missing:{purchase.pk}:{purchase.refund_approvals.count()}"
+        try:
+            if "surplus" in request.POST:
+                amount = Paisa(purchase.surplus)
+                row = flow.request_surplus_refund(purchase, amount=amount, key=key, actor=actor)
+            else:
+                cancels = purchase.method in PAID_LATER and refunds.is_awaiting_money(purchase)
+                row = RefundRequest.all_of(purchase).ask(purchase, key=key, actor=actor, cancels=cancels)
+        except LoyalinkError as exc:
+            messages.error(request, f"{why} {exc}")
+            return self._reload()
+        log_new_request(row, user=request.user)
+        messages.warning(request, f"{why} {requested_message(row)}")
         return self._reload()
 
     def _refund(self) -> Refund:

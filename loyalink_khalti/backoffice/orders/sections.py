@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from wagtail.admin.ui.components import Component
 
+from loyalink_khalti.backoffice.approvals.panels import approvals_section
 from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.staff.record_links import record_refund_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +28,17 @@ class OrderButton:
     """What the button sends as ``name=1``, where it posts."""
 
 
+def record_refund_button(request: HttpRequest, purchase: Purchase) -> Iterable[OrderButton]:
+    """The button for a refund that was made outside: in Khalti's dashboard, in cash or by bank."""
+    if url := record_refund_url(purchase, request.user):
+        yield OrderButton(label=_("Record a refund made outside"), url=url)
+
+
 Section = Callable[[HttpRequest, Purchase], Component | None]
 Buttons = Callable[[HttpRequest, Purchase], Iterable[OrderButton]]
 
-SECTIONS: list[Section] = []
-BUTTONS: list[Buttons] = []
+SECTIONS: list[Section] = [approvals_section]
+BUTTONS: list[Buttons] = [record_refund_button]
 
 
 def sections(request: HttpRequest, purchase: Purchase) -> list[Component]:

@@ -12,6 +12,8 @@ from loyalink_khalti.backoffice.orders.missing_order import CLOSED
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.labels import REASONS
+from loyalink_khalti.payments.refund_approvals import ApprovalState
+from loyalink_khalti.payments.refund_reasons import reason_label
 from loyalink_khalti.ports import Outcome
 from loyalink_khalti.staff import action_log
 from loyalink_khalti.staff.labels import REFUND_STATUSES, RESOLUTIONS
@@ -45,7 +47,37 @@ class PaymentRefunded(LogFormatter):
     def format_message(self, log_entry: Any) -> str:
         status = _label({state: label for state, (label, _colour) in REFUND_STATUSES.items()}, log_entry.data["state"])
         amount = npr(Paisa(log_entry.data["amount"]))
-        return _("Refund of %(amount)s: %(status)s") % {"amount": amount, "status": status}
+        text = _("Refund of %(amount)s: %(status)s") % {"amount": amount, "status": status}
+        reason = reason_label(log_entry.data.get("reason") or "")
+        return f"{text} ({reason})" if reason else text
+
+
+class RefundRequested(PaymentRefunded):
+    label: Any = gettext_lazy("Request a refund")
+
+    def format_message(self, log_entry: Any) -> str:
+        amount = npr(Paisa(log_entry.data["amount"]))
+        return _("Refund of %(amount)s requested, for a colleague to approve") % {"amount": amount}
+
+
+class RefundApproved(PaymentRefunded):
+    label: Any = gettext_lazy("Approve a refund")
+
+
+class RefundRejected(RefundRequested):
+    label: Any = gettext_lazy("Reject or withdraw a requested refund")
+
+    def format_message(self, log_entry: Any) -> str:
+        data = log_entry.data
+        state = _label(dict(ApprovalState.choices), data["state"])
+        return _("Requested refund of %(amount)s: %(state)s") % {"amount": npr(Paisa(data["amount"])), "state": state}
+
+
+class EvidenceExported(LogFormatter):
+    label: Any = gettext_lazy("Export the evidence of a payment")
+
+    def format_message(self, log_entry: Any) -> str:
+        return _("Exported the evidence as %(format)s") % {"format": log_entry.data["format"].upper()}
 
 
 class OrderCancelled(LogFormatter):
@@ -145,6 +177,10 @@ def register(actions: LogActionRegistry) -> None:
         REFRESHED: StatusRefreshed,
         action_log.REFUNDED: PaymentRefunded,
         action_log.CANCELLED: OrderCancelled,
+        action_log.REFUND_REQUESTED: RefundRequested,
+        action_log.REFUND_APPROVED: RefundApproved,
+        action_log.REFUND_REJECTED: RefundRejected,
+        action_log.EVIDENCE_EXPORTED: EvidenceExported,
         action_log.RECEIVED: MoneyReceived,
         action_log.RECEIVED_CORRECTED: ReceivedCorrected,
         action_log.PLACED_AGAIN: OrderPlacedAgain,

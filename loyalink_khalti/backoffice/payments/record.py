@@ -22,11 +22,11 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Payment, Refund
+from loyalink_khalti.payments.refund_reasons import reason_label
 from loyalink_khalti.staff import permissions
-from loyalink_khalti.staff.access import forbidden
 from loyalink_khalti.staff.consequences import recorded_refund, reversed_refund
 from loyalink_khalti.staff.fields import ReasonField, RupeesField
-from loyalink_khalti.staff.refund_form import new_key, refund_limit_error
+from loyalink_khalti.staff.refund_form import RefundReasonField, new_key, refund_limit_error
 
 from .page import PaymentPage
 
@@ -55,6 +55,9 @@ class RecordRefundForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.payment = payment
         self.consequences: list[str] = []
+        self.fields["kind"] = RefundReasonField(site_key=payment.purchase.site_key)
+        self.order_fields(["amount", "shipping", "made_on", "kind", "reason"])
+        self.fields["reason"].label = _("Note")
         if payment.fulfilled_at is None or not _shipping_left(payment):
             del self.fields["shipping"]
 
@@ -100,12 +103,19 @@ class RecordRefundView(PaymentPage):
         if not form.is_valid():
             return self._page(form)
         if "confirm" in request.POST and form.cleaned_data["key"]:
-            return self._record(request, form.cleaned_data)
+            return self._record(request, form)
         if error := refund_limit_error(request.user, self.purchase, form.cleaned_data["amount"]):
-            return forbidden(request, error)
-        return self._page(form, is_preview=True)
+            return self._beyond_limit(form, error)
+        return self._page(form, is_preview="change" not in request.POST)
 
-    def _record(self, request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+    def _beyond_limit(self, form: RecordRefundForm, error: str) -> HttpResponse:
+        """Show the form again, as it was typed: what was refunded outside is a fact, which nobody can approve now."""
+        way_out = _("Ask a colleague with permission for larger refunds to do it.")
+        form.add_error("amount", f"{error} {way_out}")
+        return self._page(form)
+
+    def _record(self, request: HttpRequest, form: RecordRefundForm) -> HttpResponse:
+        data = form.cleaned_data
         try:
             refund = flow.record_refund(
                 self.payment,
@@ -113,18 +123,21 @@ class RecordRefundView(PaymentPage):
                 shipping=data.get("shipping") or Paisa(0),
                 made_on=data["made_on"],
                 reason=data["reason"],
+                listed_reason=data["kind"],
                 actor=str(request.user.pk),
                 key=f"record:{self.payment.pk}:{data['key']}",
                 seen_refund=data["seen_refund"],
                 enforce_limit=not self.has_permission(permissions.REFUND_BEYOND_LIMIT),
             )
         except RefundLimitExceeded as exc:
-            return forbidden(request, str(exc))
+            return self._beyond_limit(form, str(exc))
         except LoyalinkError as exc:
             messages.error(request, str(exc))
             return self.redirect_to_payment()
         if not refund.is_repeated:
-            logged = {"refund": refund.key, "amount": data["amount"], "state": refund.state}
+            logged = {
+                "refund": refund.key, "amount": data["amount"], "state": refund.state, "reason": data["kind"]
+            }  # fmt: skip
             log(instance=self.payment, action=RECORDED, title=self.payment.purchase_order_id, data=logged)
         messages.success(request, _("The refund of %(amount)s is recorded.") % {"amount": npr(data["amount"])})
         return self.redirect_to_payment()
@@ -133,8 +146,10 @@ class RecordRefundView(PaymentPage):
         payment = self.payment
         left = Paisa((payment.captured or 0) - payment.refunded)
         context = self.get_context_data(
-            form=form, is_preview=is_preview, key=new_key(), payment=payment, purchase=self.purchase, left=left
-        )
+            form=form, is_preview=is_preview, key=new_key(), payment=payment, purchase=self.purchase, left=left,
+            cart=self.purchase.frozen_cart,
+            reason_text=reason_label(form.cleaned_data["kind"]) if is_preview else "",
+        )  # fmt: skip
         return self.render_to_response(context)
 
     def get_page_title(self) -> str:
@@ -194,6 +209,7 @@ class ReverseRefundView(PaymentPage):
     def _page(self, form: ReverseRefundForm) -> HttpResponse:
         context = self.get_context_data(
             form=form, payment=self.payment, purchase=self.purchase, refund=self.refund,
+            cart=self.purchase.frozen_cart,
             consequences=reversed_refund(self.refund),
         )  # fmt: skip
         return self.render_to_response(context)

@@ -35,7 +35,8 @@ from loyalink_khalti.staff.labels import (
     refund_message,
     resolution_label,
 )
-from loyalink_khalti.staff.refund_form import refund_limit_error
+from loyalink_khalti.staff.refund_form import approval_reason
+from loyalink_khalti.staff.refund_steps import log_new_request, requested_message
 
 from .page import PaymentPage
 
@@ -158,19 +159,36 @@ class ResolveFlagView(PaymentPage):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.POST.get("seen", "") != _seen(self.flag):
             return self._already_resolved(request)
+        needs_approval = ""
         if request.POST.get("resolution") == Resolution.REFUND:
             left = Paisa((self.payment.captured or 0) - self.payment.refunded)
             if not self.has_permission(permissions.REFUND):
                 return forbidden(request)
-            if error := refund_limit_error(request.user, self.purchase, left):
-                return forbidden(request, error)
+            needs_approval = approval_reason(request.user, self.purchase, left)
         form = ResolutionForm(request.POST, flag=self.flag, options=self.resolution_options)
         if not form.is_valid():
             return self._page(form)
         is_uncertain = form.cleaned_data["resolution"] in flow.RECORDED and "certain" not in request.POST
-        if "confirm" not in request.POST or is_uncertain:
-            return self._page(form, is_preview=True)
+        if "change" in request.POST:
+            return self._page(form)
+        if needs_approval and "ask" in request.POST:
+            return self._ask(request, form)
+        if "confirm" not in request.POST or is_uncertain or needs_approval:
+            return self._page(form, is_preview=True, needs_approval=needs_approval)
         return self._resolve(request, form)
+
+    def _ask(self, request: HttpRequest, form: ResolutionForm) -> HttpResponse:
+        """Request that a colleague approves the refund; the flag stays open until the money has gone back."""
+        key = f"flag:{self.flag.pk}:{self.purchase.refund_approvals.count()}"
+        reason = form.cleaned_data["reason"]
+        try:
+            row = flow.request_payment_refund(self.payment, key=key, actor=str(request.user.pk), note=reason)
+        except CannotRefund as exc:
+            form.add_error(None, str(exc))
+            return self._page(form)
+        log_new_request(row, user=request.user)
+        messages.success(request, requested_message(row))
+        return self.redirect_to_payment()
 
     @method_decorator(sensitive_variables("data", "form"))
     def _resolve(self, request: HttpRequest, form: ResolutionForm) -> HttpResponse:
@@ -188,7 +206,7 @@ class ResolveFlagView(PaymentPage):
                 enforce_limit=not self.has_permission(permissions.REFUND_BEYOND_LIMIT),
             )
         except RefundLimitExceeded as exc:
-            return forbidden(request, str(exc))
+            return self._page(form, is_preview=True, needs_approval=str(exc))
         except (CannotResolve, CannotRefund) as exc:
             form.add_error(None, str(exc))
             return self._page(form)
@@ -212,11 +230,14 @@ class ResolveFlagView(PaymentPage):
         values = {"pk": flag.pk, "status": payment_status(payment).label}
         messages.success(request, _("Flag %(pk)s is resolved. The payment is now: %(status)s.") % values)
 
-    def _page(self, form: ResolutionForm, *, is_preview: bool = False) -> HttpResponse:
+    def _page(self, form: ResolutionForm, *, is_preview: bool = False, needs_approval: str = "") -> HttpResponse:
         context = self.get_context_data(
             form=form,
             action=resolution_label(Resolution(form.cleaned_data["resolution"]), self.payment) if is_preview else "",
             is_preview=is_preview,
+            needs_approval=needs_approval,
+            action_is_refund=is_preview and form.cleaned_data["resolution"] == Resolution.REFUND,
+            cart=self.purchase.frozen_cart,
             is_recorded=is_preview and form.cleaned_data["resolution"] in flow.RECORDED,
             answer=RESOLUTIONS.get(self.flag.resolution) if self.flag.resolved_at else None,  # type: ignore[call-overload]  # a StrEnum's value is a key
             payment=self.payment,

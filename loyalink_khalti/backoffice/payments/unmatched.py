@@ -20,7 +20,7 @@ from wagtail.log_actions import log
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.links import unmatched_url
-from loyalink_khalti.errors import CannotRefund, CannotResolve, RefundLimitExceeded
+from loyalink_khalti.errors import ApprovalNeeded, CannotRefund, CannotResolve, RefundLimitExceeded
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.unmatched import UnmatchedPayment, UnmatchedState, has_payment
 from loyalink_khalti.staff import permissions
@@ -138,8 +138,17 @@ class UnmatchedView(PermissionRequired, WagtailAdminTemplateMixin, TemplateView)
             return self._page(form, is_preview=True)
         try:
             self._act(request, form)
+        except ApprovalNeeded as exc:
+            # It is a payment with a flag by now, on whose page a colleague's approval is asked for.
+            messages.warning(
+                request,
+                f"{exc} "
+                + _("The money is recorded as a payment, and its flag asks what to do: request the refund there."),
+            )
+            return self._back()
         except RefundLimitExceeded as exc:
-            return forbidden(request, str(exc))
+            form.add_error(None, f"{exc} {_('Ask a colleague with permission for larger refunds to do it.')}")
+            return self._page(form)
         except (CannotResolve, CannotRefund) as exc:
             form.add_error(None, str(exc))
             return self._page(form)
@@ -151,7 +160,8 @@ class UnmatchedView(PermissionRequired, WagtailAdminTemplateMixin, TemplateView)
         if action == REFUND:
             enforce_limit = not self.has_permission(permissions.REFUND_BEYOND_LIMIT)
             refund = flow.refund_unmatched(row, enforce_limit=enforce_limit, **why)
-            log_refund(refund, user=request.user)
+            if not refund.is_repeated:
+                log_refund(refund, user=request.user)
             level, text = refund_message(refund)
             getattr(messages, level)(request, text)
             return

@@ -18,9 +18,10 @@ from loyalink_khalti.staff.fields import RupeesField
 MIN_KEY_LENGTH, MAX_KEY_LENGTH = 16, 200
 """Khalti's keys have 32 or 48 characters; the bounds leave room for other lengths."""
 
-REFUND_LIMITS = ("refund_limit", "refund_limit_per_actor")
+REFUND_LIMITS = ("refund_limit", "refund_limit_per_actor", "approval_above")
+MOST_REASONS, LONGEST_REASON = 20, 60
 KEY_SAVED, KEY_REMOVED = "loyalink_khalti.save_key", "loyalink_khalti.remove_key"
-ENVIRONMENT_CHANGED = "loyalink_khalti.change_environment"
+ENVIRONMENT_CHANGED, SWITCHED = "loyalink_khalti.change_environment", "loyalink_khalti.switch_khalti"
 """Log actions."""
 
 
@@ -98,6 +99,16 @@ class KhaltiSettingsForm(GuardedForm):
         label=_("Refund limit per colleague and day"), required=False, placeholder=_("no limit")
     )
 
+    approval_above = RupeesField(label=_("Refunds need a colleague above"), required=False, placeholder=_("no limit"))
+    refund_reasons = forms.CharField(
+        label=_("More reasons for refunds"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_(
+            "One a line. Staff choose from them, after the reasons that every shop has. What was chosen before stays."
+        ),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.may_change_key = self.has_permission(permissions.KHALTI_KEY)
@@ -129,6 +140,16 @@ class KhaltiSettingsForm(GuardedForm):
             return None
         assert isinstance(field, SecretKeyField)
         return field.clean(self["secret_key"].data)
+
+    def clean_refund_reasons(self) -> str:
+        lines = [" ".join(line.split()) for line in self.cleaned_data["refund_reasons"].splitlines()]
+        reasons = list(dict.fromkeys(filter(None, lines)))
+        if len(reasons) > MOST_REASONS:
+            raise ValidationError(_("At most %(number)s reasons.") % {"number": MOST_REASONS})
+        if too_long := next((reason for reason in reasons if len(reason) > LONGEST_REASON), ""):
+            values = {"reason": too_long, "number": LONGEST_REASON}
+            raise ValidationError(_("“%(reason)s” is longer than %(number)s characters.") % values)
+        return "\n".join(reasons)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -164,7 +185,11 @@ class KhaltiSettingsForm(GuardedForm):
 
     def save(self, commit: bool = True) -> Any:
         with transaction.atomic():
+            was_enabled = type(self.instance).objects.filter(pk=self.instance.pk).values_list("enabled", flat=True)
+            before = was_enabled.first()
             instance = super().save(commit)
+            if commit and instance.enabled != (True if before is None else before):
+                report_switch(instance, user=self.for_user)
             if commit and self.may_change_key:
                 self._save_key()
         return instance
@@ -199,3 +224,11 @@ class KhaltiSettingsForm(GuardedForm):
     def _log(self, action: str, environment: str, fingerprint: str) -> None:
         data = {"environment": environment, "fingerprint": fingerprint}
         log(instance=self.instance, action=action, data=data)
+
+
+def report_switch(settings: Any, *, user: Any) -> None:
+    """Log that Khalti was switched, and let the outbox mail it, in the caller's transaction."""
+    log(instance=settings, action=SWITCHED, user=user, data={"enabled": settings.enabled})
+    flow.alert_khalti_switched(
+        site_key=conf.site_key_of(settings.site), enabled=settings.enabled, actor=str(user.pk) if user else None
+    )

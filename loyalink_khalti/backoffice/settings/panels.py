@@ -138,6 +138,20 @@ KHALTI_PANELS = ObjectList(
                         " limit …”."
                     ),
                 ),
+                LimitSentence(
+                    _("A refund above Rs {approval_above} needs a second person, who approves or rejects it."),
+                    read_only=_(
+                        "A refund above %(limit)s needs a second person, who approves or rejects it. Only staff who"
+                        " may exceed the limit can change it."
+                    ),
+                    format_limit=rupees_label,
+                    help_text=_(
+                        "Empty: nobody has to approve. All refunds of an order count together, except those that were"
+                        " approved. It holds for everybody; the permission to decide is “Can approve or reject a"
+                        " colleague's refund”."
+                    ),
+                ),
+                FieldPanel("refund_reasons"),
             ],
             heading=_("Refunds"),
             icon="rotate",

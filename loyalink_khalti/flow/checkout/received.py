@@ -17,7 +17,8 @@ from loyalink_khalti.clock import database_now
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRecord, CannotRefund, LedgerError, ShopCannot, safe_trace
 from loyalink_khalti.flow.notices import posting
-from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
+from loyalink_khalti.flow.refunds.grants import Grant
+from loyalink_khalti.flow.refunds.limits import enforce_approval, enforce_refund_limit
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block, is_database_failure
 from loyalink_khalti.flow.verification.apply import award_points
@@ -155,7 +156,15 @@ def apply_received(purchase: Purchase, *, actor: str) -> ReceivedResult:
     return in_one_block(work)
 
 
-def refund_surplus(purchase: Purchase, *, amount: Paisa, key: str, actor: str, enforce_limit: bool = False) -> Refund:
+def refund_surplus(
+    purchase: Purchase,
+    *,
+    amount: Paisa,
+    key: str,
+    actor: str,
+    enforce_limit: bool = False,
+    grant: Grant | None = None,
+) -> Refund:
     """Record that ``amount`` paisa of a surplus were refunded by hand, once per ``key``; the order does not change.
 
     Returns the Refund, which ``is_repeated`` where the key was used before. ``enforce_limit`` applies the site's limit
@@ -177,11 +186,17 @@ def refund_surplus(purchase: Purchase, *, amount: Paisa, key: str, actor: str, e
         forbid_self_dealing(actor, StaffAction.REFUND, purchase=locked)
         if enforce_limit:
             enforce_refund_limit(locked, amount, actor=actor)
+        if grant is not None:
+            grant.check(locked, amount)
+        else:
+            enforce_approval(locked, amount)
         now = database_now()
         refund = refunds.create(
             purchase=locked, kind=RefundKind.RECEIVED, key=key, subtotal=0, shipping=0, amount=amount, actor=actor,
-            state=RefundState.DONE, done_at=now, applied_at=now,
+            state=RefundState.DONE, done_at=now, applied_at=now, **(grant.words if grant is not None else {}),
         )  # fmt: skip
+        if grant is not None:
+            grant.use(refund)
         _save_surplus(locked)
         posting.order_refunded(refund)
         return refund

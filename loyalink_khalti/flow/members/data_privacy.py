@@ -29,6 +29,7 @@ from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.notes import PurchaseNote
 from loyalink_khalti.payments.received import ReceivedMoney
+from loyalink_khalti.payments.refund_approvals import RefundApproval
 from loyalink_khalti.payments.states import HOLDING, LIVE, PENDING_REFUNDS, UNSETTLED
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.ports import Customer
@@ -191,6 +192,7 @@ def _erase_purchases(pks: list[int]) -> int:
     with_mobile.update(mobile_masked="", mobile_hash="")
     FlagEntry.objects.filter(flag__payment__purchase__in=pks).exclude(note="").update(note="")
     Refund.objects.filter(purchase__in=pks).exclude(note="").update(note="")
+    RefundApproval.objects.filter(purchase__in=pks).update(note="", decision_note="")
     for matters in (MissingOrder, CancelledOrder):
         matters._default_manager.filter(purchase__in=pks).exclude(note="").update(note="")
     of_customer = Q(payment__purchase__in=pks) | Q(returned_to__purchase__in=pks)
@@ -326,6 +328,7 @@ def _refund_data(refund: Refund) -> dict[str, Any]:
         "points_clawed_back": refund.points_clawed_back,
         "khalti_message": refund.khalti_message,
         "khalti_number": refund.mobile_masked,
+        "reason": refund.reason,
         "note": refund.note,
         "requested_at": _iso(refund.requested_at),
         "done_at": _iso(refund.done_at),

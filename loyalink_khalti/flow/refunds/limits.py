@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf
 from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.conf.formats import npr
-from loyalink_khalti.errors import CannotRefund, RefundLimitExceeded
+from loyalink_khalti.errors import ApprovalNeeded, CannotRefund, RefundLimitExceeded
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments import refund_mobile, refunds
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
@@ -72,6 +72,30 @@ def refund_limit_obstacle(purchase: Purchase, amount: Paisa, *, actor: str) -> s
     return _obstacle(conf.refund_limits(purchase.site_key), purchase, amount, actor)
 
 
+def enforce_approval(purchase: Purchase, amount: Paisa) -> None:
+    """Raise ``ApprovalNeeded``, with a message for staff, where a second person must approve ``amount`` paisa more.
+
+    Call it under the lock of the purchase, also for staff who may exceed the limits.
+    """
+    if obstacle := _approval_obstacle(conf.refund_limits(purchase.site_key, lock=True), purchase, amount):
+        raise ApprovalNeeded(obstacle)
+
+
+def approval_obstacle(purchase: Purchase, amount: Paisa) -> str:
+    """Return why a second person must approve another refund of ``amount`` paisa, as a message; "" if nobody must."""
+    return _approval_obstacle(conf.refund_limits(purchase.site_key), purchase, amount)
+
+
+def _approval_obstacle(limits: conf.RefundLimits, purchase: Purchase, amount: Paisa) -> str:
+    if limits.approval_above is None or not amount:
+        return ""
+    used = _sum(purchase.refunds.filter(approval=None, actor__isnull=False))
+    if used + amount <= limits.approval_above:
+        return ""
+    text = _("More than %(limit)s of one order needs a second person")
+    return _message(text, limits.approval_above, used, amount)
+
+
 def _obstacle(limits: conf.RefundLimits, purchase: Purchase, amount: Paisa, actor: str) -> str:
     if not amount:
         return ""
@@ -88,10 +112,8 @@ def _obstacle(limits: conf.RefundLimits, purchase: Purchase, amount: Paisa, acto
 
 
 def _message(text: str, limit: Paisa, used: Paisa, amount: Paisa) -> str:
-    values = {"limit": npr(limit), "left": npr(Paisa(max(limit - used, 0))), "amount": npr(amount)}
-    rest = _(
-        "%(left)s of it is left, and this refund is %(amount)s. Ask a colleague with permission for larger refunds."
-    )
+    values = {"limit": npr(limit), "used": npr(used), "left": npr(Paisa(max(limit - used, 0))), "amount": npr(amount)}
+    rest = _("%(used)s of it is used, %(left)s is left, and this refund is %(amount)s.")
     return f"{text}: {rest}" % values
 
 

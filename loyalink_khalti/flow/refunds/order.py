@@ -4,7 +4,7 @@ A Refund row is committed first, then Khalti is called once; a refund is never s
 written in one transaction with the shop's order and the points. A refund without Khalti is one transaction as a whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
@@ -25,7 +25,8 @@ from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.ports import PaymentMethod, PrivateText
 
 from .execution import apply_or_flag, close_abandoned_refunds
-from .limits import Lines, check_mobile, check_refundable, enforce_refund_limit
+from .grants import Grant
+from .limits import Lines, check_mobile, check_refundable, enforce_approval, enforce_refund_limit
 from .sending import send_refund
 
 RefundLines = list[list[str | int]]
@@ -151,34 +152,40 @@ def refund_order(
     key: str,
     actor: str,
     lines: Lines = (),
-    restock: bool = True,
+    restock: bool | Collection[str] = True,
+    reason: str = "",
+    note: str = "",
     mobile: str = "",
     seen_refund: int | None = None,
     enforce_limit: bool = False,
     cancels: bool = False,
+    grant: Grant | None = None,
 ) -> Refund:
     """Refund products for ``subtotal`` and delivery for ``shipping``, in paisa before points; once per ``key``.
 
-    ``lines`` (``Line.key``, quantity) are returned, and restocked if ``restock``. ``mobile`` is the customer's Khalti
-    number, which Khalti needs where a bank account paid; it is refused before Khalti has asked for one
+    ``lines`` (``Line.key``, quantity) are returned, and restocked if ``restock``, which may also be the keys of those
+    that are. ``reason`` is a code of ``payments.refund_reasons`` or a text of the shop. ``mobile`` is the customer's
+    Khalti number, which Khalti needs where a bank account paid; it is refused before Khalti has asked for one
     (``payments.refund_mobile``). ``actor`` is the user's pk. ``seen_refund`` is the newest refund that they saw
     (``payments.refunds.newest_pk``), ``enforce_limit`` applies the site's limit, and ``cancels`` refuses an order that
-    is paid by now; all are checked under the lock.
+    is paid by now; all are checked under the lock. ``grant`` is a colleague's approval (``approvals.py``).
 
     Returns the Refund, whose state is ``done``, ``refused`` (Khalti's message says why) or ``unknown``; it
-    ``is_repeated`` where the key was used before. Raises ``CannotRefund``, ``RefundLimitExceeded`` or ``SelfDealing``
-    with a message for staff (nothing was sent then), and ``InsideTransaction``.
+    ``is_repeated`` where the key was used before. Raises ``CannotRefund``, ``RefundLimitExceeded`` (``ApprovalNeeded``
+    where a colleague must approve it) or ``SelfDealing`` with a message for staff (nothing was sent then), and
+    ``InsideTransaction``.
     https://docs.khalti.com/khalti-epayment/#refund
     """
     forbid_transaction("refund_order")
     mobile = PrivateText(mobile)
-    kept_lines: RefundLines = [[line, quantity, restock] for line, quantity in lines]
+    kept_lines = lines_to_keep(lines, restock)
     close_abandoned_refunds(purchase.pk)
 
     def work() -> Refund:
         return _request(
             purchase.pk, subtotal=subtotal, shipping=shipping, key=key, actor=actor, lines=kept_lines,
-            mobile=mobile, seen_refund=seen_refund, enforce_limit=enforce_limit, cancels=cancels,
+            reason=reason, note=PrivateText(note.strip()), mobile=mobile, seen_refund=seen_refund,
+            enforce_limit=enforce_limit, cancels=cancels, grant=grant,
         )  # fmt: skip
 
     with telemetry.Span("refund_order") as span:
@@ -188,14 +195,19 @@ def refund_order(
         except IntegrityError as exc:  # another process was first, and its row was not visible here
             raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
         except ShopCannot as exc:
-            reason = {"reason": exc.detail or exc.reason}
-            raise CannotRefund(_("The shop cannot record this refund: %(reason)s") % reason) from exc
+            why = {"reason": exc.detail or exc.reason}
+            raise CannotRefund(_("The shop cannot record this refund: %(reason)s") % why) from exc
         if refund.state == RefundState.REQUESTED:  # not a second click, and there is money for Khalti to refund
             is_repeated = refund.is_repeated
             refund = send_refund(refund, mobile=mobile)
             refund.is_repeated = is_repeated
         span.outcome = str(refund.state)
         return refund
+
+
+def lines_to_keep(lines: Lines, restock: bool | Collection[str]) -> RefundLines:
+    """Return lines as a Refund keeps them."""
+    return [[key, number, restock if isinstance(restock, bool) else key in restock] for key, number in lines]
 
 
 def cancel_order(purchase: Purchase) -> Refund:
@@ -253,6 +265,9 @@ def _request(
     seen_refund: int | None,
     enforce_limit: bool,
     cancels: bool,
+    reason: str = "",
+    note: str = "",
+    grant: Grant | None = None,
 ) -> Refund:
     purchase, payments = transitions.lock_purchase(purchase_id)
     earlier = Refund.objects.filter(key=key).first()
@@ -266,16 +281,20 @@ def _request(
     forbid_self_dealing(actor, StaffAction.REFUND, purchase=purchase)
     if cancels and not refunds.is_awaiting_money(purchase):
         raise CannotRefund(_("This order is paid. Refund it instead."))
-    _check_no_other(purchase, seen_refund)
-    _check_shop(purchase)
+    check_no_other(purchase, seen_refund)
+    check_shop(purchase)
     chosen = [(str(line), int(quantity)) for line, quantity, _restock in lines]
     quoted = quote_refund(purchase, subtotal=subtotal, shipping=shipping, lines=chosen)
     if enforce_limit:
         enforce_refund_limit(purchase, quoted.amount, actor=str(actor))
     is_awaited = refunds.is_awaiting_money(purchase)
-    payment = _payment_to_refund(payments, quoted) if quoted.via_khalti else None
+    payment = payment_to_refund(payments, quoted) if quoted.via_khalti else None
     check_mobile(payment, mobile)
-    amount = quoted.amount if payment is None else min(quoted.amount, (payment.captured or 0) - payment.refunded)
+    amount = money_to_refund(payment, quoted)
+    if grant is not None:
+        grant.check(purchase, amount, restored=quoted.points_restored, clawed_back=quoted.points_clawed_back)
+    elif actor is not None:
+        enforce_approval(purchase, amount)
     refund = refunds.create(
         purchase=purchase,
         payment=payment,
@@ -286,8 +305,12 @@ def _request(
         amount=amount,
         lines=lines,
         actor=actor,
+        reason=reason,
+        note=note,
         mobile=mobile,
     )
+    if grant is not None:
+        grant.use(refund)
     if payment is None:
         refunds.set_state(refund, RefundState.DONE)
         apply_or_flag(purchase, refund)
@@ -295,7 +318,13 @@ def _request(
     return refund
 
 
-def _check_no_other(purchase: Purchase, seen_refund: int | None) -> None:
+def money_to_refund(payment: Payment | None, quoted: RefundQuote) -> Paisa:
+    """Return the money of a refund, in paisa: Khalti has less left where staff accepted less than the amount due."""
+    left = quoted.amount if payment is None else (payment.captured or 0) - payment.refunded
+    return Paisa(min(quoted.amount, left))
+
+
+def check_no_other(purchase: Purchase, seen_refund: int | None) -> None:
     """Refuse while another refund is unfinished, or was made after the member of staff looked."""
     if refunds.pending(purchase):
         raise CannotRefund(_("Another refund of this order is not finished yet."))
@@ -305,7 +334,7 @@ def _check_no_other(purchase: Purchase, seen_refund: int | None) -> None:
         raise CannotRefund(stale_form_message())
 
 
-def _check_shop(purchase: Purchase) -> None:
+def check_shop(purchase: Purchase) -> None:
     """Refuse to send money back that the shop's own order cannot record."""
     try:
         conf.shop(purchase.shop)
@@ -315,7 +344,7 @@ def _check_shop(purchase: Purchase) -> None:
         ) from exc
 
 
-def _payment_to_refund(payments: Sequence[Payment], quoted: RefundQuote) -> Payment:
+def payment_to_refund(payments: Sequence[Payment], quoted: RefundQuote) -> Payment:
     """Return the payment that Khalti refunds; it may have less left, where staff accepted less than the amount due."""
     payment = refunds.settling_payment(payments)
     if payment is None:

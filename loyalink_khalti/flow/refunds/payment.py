@@ -14,11 +14,14 @@ from loyalink_khalti.payments.states import REFUNDABLE, PaymentState, RefundKind
 from loyalink_khalti.ports import PrivateText
 
 from .execution import close_abandoned_refunds
-from .limits import check_mobile, enforce_refund_limit
+from .grants import Grant
+from .limits import check_mobile, enforce_approval, enforce_refund_limit
 from .sending import send_refund
 
 
-def refund_payment(payment: Payment, *, actor: str, mobile: str = "", enforce_limit: bool = False) -> Refund:
+def refund_payment(
+    payment: Payment, *, actor: str, mobile: str = "", enforce_limit: bool = False, grant: Grant | None = None
+) -> Refund:
     """Refund all that is left of a payment without an order, and return its Refund; once, however often it is called.
 
     When the last payment of a purchase is refunded, the stock and points that the purchase holds are released.
@@ -30,18 +33,23 @@ def refund_payment(payment: Payment, *, actor: str, mobile: str = "", enforce_li
     with telemetry.Span("refund_payment") as span:
         close_abandoned_refunds(payment.purchase_id)
         try:
-            refund = in_one_block(lambda: _request(payment, actor=actor, mobile=mobile, enforce_limit=enforce_limit))
+            refund = in_one_block(
+                lambda: _request(payment, actor=actor, mobile=mobile, enforce_limit=enforce_limit, grant=grant)
+            )
         except IntegrityError as exc:  # another process was first, and its row was not visible here
             raise CannotRefund(_("Another refund of this order is not finished yet.")) from exc
+        is_repeated = refund.is_repeated
         refund = send_refund(refund, mobile=mobile) if refund.state == RefundState.REQUESTED else refund
+        refund.is_repeated = is_repeated
         span.outcome = str(refund.state)
         return refund
 
 
-def _request(payment: Payment, *, actor: str, mobile: str, enforce_limit: bool) -> Refund:
+def _request(payment: Payment, *, actor: str, mobile: str, enforce_limit: bool, grant: Grant | None) -> Refund:
     purchase, _payments, locked = transitions.lock(payment)
     made = refunds.of_payment(locked)
     if made and (made[0].state != RefundState.DONE or locked.state == PaymentState.REFUNDED):  # a second click
+        made[0].is_repeated = True
         return made[0]
     forbid_self_dealing(actor, StaffAction.REFUND, purchase=purchase)
     if locked.state not in REFUNDABLE or locked.fulfilled_at is not None:
@@ -56,7 +64,11 @@ def _request(payment: Payment, *, actor: str, mobile: str, enforce_limit: bool) 
     amount = Paisa((locked.captured or 0) - locked.refunded)
     if enforce_limit:
         enforce_refund_limit(purchase, amount, actor=actor)
-    return refunds.create(
+    if grant is not None:
+        grant.check(purchase, amount)
+    else:
+        enforce_approval(purchase, amount)
+    refund = refunds.create(
         purchase=purchase,
         payment=locked,
         kind=RefundKind.PAYMENT,
@@ -66,4 +78,8 @@ def _request(payment: Payment, *, actor: str, mobile: str, enforce_limit: bool) 
         amount=amount,
         actor=actor,
         mobile=mobile,
+        **(grant.words if grant is not None else {}),
     )
+    if grant is not None:
+        grant.use(refund)
+    return refund

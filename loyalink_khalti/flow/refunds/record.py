@@ -41,13 +41,15 @@ def record_refund(
     reason: str,
     actor: str,
     key: str,
+    listed_reason: str = "",
     seen_refund: int | None = None,
     enforce_limit: bool = False,
 ) -> Refund:
     """Record that ``amount`` paisa of a captured payment were refunded outside on a day of Nepal, once per ``key``.
 
     ``shipping`` of the amount is for delivery, where the payment paid for an order; order and points then follow as
-    for any refund. ``actor`` is the user's pk; ``seen_refund`` and ``enforce_limit`` are those of ``refund_order``.
+    for any refund. ``reason`` is a sentence for colleagues, ``actor`` is the user's pk;
+    ``listed_reason``, ``seen_refund`` and ``enforce_limit`` are those of ``refund_order`` (there ``reason``).
 
     Returns the Refund, which ``is_repeated`` where the key was used before. Raises ``CannotRefund``
     (``RefundLimitExceeded`` above the limit, ``SelfDealing`` for the actor's own order) with a sentence for staff;
@@ -78,6 +80,7 @@ def record_refund(
             shipping=shipping,
             made_on=made_on,
             note=note,
+            listed_reason=listed_reason,
             actor=actor,
             key=key,
         )
@@ -97,6 +100,7 @@ def record_locked(
     shipping: Paisa,
     made_on: date | None = None,
     note: str,
+    listed_reason: str = "",
     actor: str,
     key: str,
 ) -> Refund:
@@ -108,6 +112,7 @@ def record_locked(
     order_left = Paisa(refunds.amount_paid(purchase) - refunds.totals(purchase).amount)
     of_order = Paisa(min(amount, order_left) if payment.fulfilled_at is not None else 0)
     fields = {"purchase": purchase, "payment": payment, "state": RefundState.DONE, "actor": actor, "note": note}
+    fields["reason"] = listed_reason
     rows = []
     if amount > of_order:  # it bought nothing, or staff accepted more than was due
         over = f"{key}:over" if of_order else key

@@ -17,7 +17,7 @@ from loyalink_khalti.clock import database_now
 from loyalink_khalti.conf import Caller
 from loyalink_khalti.errors import CannotResolve, LedgerError, LoyalinkError, SelfDealing, ShopCannot, safe_trace
 from loyalink_khalti.flow.refunds.execution import record_done
-from loyalink_khalti.flow.refunds.limits import enforce_refund_limit
+from loyalink_khalti.flow.refunds.limits import enforce_approval, enforce_refund_limit
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import record_locked, record_made
 from loyalink_khalti.flow.refunds.reversal import refuse_if_khalti_shows_it, reverse_locked
@@ -321,6 +321,7 @@ def _refuse_refund(review: Review, *, enforce_limit: bool) -> None:
         raise SelfDealing(obstacle)
     if enforce_limit:
         enforce_refund_limit(review.purchase, Paisa((payment.captured or 0) - payment.refunded), actor=actor)
+    enforce_approval(review.purchase, Paisa((payment.captured or 0) - payment.refunded))
 
 
 def _refund(request: Request, *, mobile: str, enforce_limit: bool) -> Flag:

@@ -101,8 +101,9 @@ def refund_unmatched(
     """Refund an unmatched payment in full at Khalti, and return its Refund.
 
     It is recorded first, as the payment that its return address names, else as one that bought nothing; then it is
-    refunded like any other, once. Where Khalti refuses or does not answer, that payment has an open Flag. The
-    arguments are those of ``refund_payment``. Raises ``CannotResolve`` and ``CannotRefund``; then no money has moved.
+    refunded like any other, once. Where Khalti refuses or does not answer, or a colleague must approve it
+    (``ApprovalNeeded``), that payment has an open Flag. The arguments are those of ``refund_payment``. Raises
+    ``CannotResolve`` and ``CannotRefund``; then no money has moved.
     """
     forbid_transaction("refund_unmatched")
     note = _note(reason)

@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import flow
-from loyalink_khalti.errors import LoyalinkError
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase, Refund
-from loyalink_khalti.staff import action_log, labels, permissions, refund_form
+from loyalink_khalti.staff import labels, permissions, refund_form, refund_steps, refund_view
 from loyalink_khalti.staff.cancellation import cancel_unpaid_order
+from loyalink_khalti.staff.record_links import record_refund_url
 
 from . import orders
 
@@ -61,43 +61,22 @@ class RefundMixin:
             for refund in refunds.unapplied(purchase):
                 self._add_message(flow.apply_refund(refund))
             return self._reload(fragment="refund")
-        form = refund_form.RefundForm(request.POST, purchase=purchase)
-        if step == "confirm" and form.is_valid() and form.cleaned_data["key"]:
-            return self._confirm(request, purchase, form)
-        return self._refund_page(form, is_preview=form.is_valid())
-
-    def _confirm(self, request: HttpRequest, purchase: Purchase, form: refund_form.RefundForm) -> HttpResponse:
-        if error := refund_form.refund_limit_error(request.user, purchase, form.refund_amount):
-            messages.error(request, error)
-            return self._reload(fragment="refund")
-        try:
-            refund = form.refund_request.refund(
-                purchase,
-                key=form.cleaned_data["key"],
-                actor=str(request.user.pk),
-                seen_refund=form.cleaned_data["seen_refund"],
-                enforce_limit=not permissions.has_permission(request.user, permissions.REFUND_BEYOND_LIMIT),
-            )
-        except LoyalinkError as exc:
-            messages.error(request, str(exc))
-        else:
-            if not refund.is_repeated:
-                action_log.log_refund(refund, user=request.user)
-            self._add_message(refund)
+        known = refund_steps.Step(step) if step in set(refund_steps.Step) else refund_steps.Step.PREVIEW
+        done = refund_steps.take_step(known, purchase, request.POST, user=request.user)
+        if not done.level:
+            return self._refund_page(purchase, done)
+        messages.add_message(request, getattr(messages, done.level.upper()), done.text)
         return self._reload(fragment="refund")
 
     def _add_message(self, refund: Refund) -> None:
         level, text = labels.refund_message(refund)
         messages.add_message(self.request, getattr(messages, level.upper()), text)
 
-    def _refund_page(self, form: refund_form.RefundForm, *, is_preview: bool) -> HttpResponse:
+    def _refund_page(self, purchase: Purchase, done: refund_steps.StepDone) -> HttpResponse:
         context = self.get_context_data(active_tab="refund")  # type: ignore[attr-defined]  # Oscar's
-        context |= {
-            "refund_form": form,
-            "refund_quote": form.quote if is_preview else None,
-            "refund_request": form.refund_request if is_preview else None,
-            "refund_key": refund_form.new_key(),
-        }
+        shown = refund_view.refund_context(purchase, done, "")
+        names = {"form": "refund_form", "quote": "refund_quote", "key": "refund_key"}
+        context |= {names.get(name, name): value for name, value in shown.items()}
         return cast(HttpResponse, self.render_to_response(context))  # type: ignore[attr-defined]  # Oscar's
 
     def _reload(self, **kwargs: Any) -> HttpResponse:
@@ -120,4 +99,6 @@ class RefundMixin:
             "fully_refunded": not is_refundable,
             "cancel_quote": everything.quote(purchase) if is_awaited and is_refundable else None,
             "refund_form": refund_form.RefundForm(purchase=purchase),
+            "awaits_approval": flow.open_request(purchase),
+            "record_url": record_refund_url(purchase, self.request.user),
         }

@@ -35,6 +35,7 @@ from loyalink_khalti.staff.labels import refund_rows
 from loyalink_khalti.staff.listing import Listing
 from loyalink_khalti.staff.payment_links import payment_links
 from loyalink_khalti.staff.received_form import ReceivedForm, SurplusForm, summary
+from loyalink_khalti.staff.record_links import record_refund_url
 from loyalink_khalti.staff.refund_view import RefundViewMixin, refund_obstacle
 
 from . import orders
@@ -258,6 +259,7 @@ class OrderPage(PermissionRequired, OrderMixin, WagtailAdminTemplateMixin, View)
             "refund_url": reverse(REFUND, args=[order.ref])
             if purchase and may_refund and not is_awaited and not refund_obstacle(purchase)
             else "",
+            "record_url": record_refund_url(purchase, user),
             "statuses": next_statuses(order) if self.has_permission(permissions.RECORD_RECEIVED) else [],
             "received": self._received_context(awaited, kwargs.get("invalid")) if awaited else None,
         }

@@ -84,7 +84,7 @@ def test_an_order_of_any_method_is_cancelled_and_refunded_from_its_page(desk: De
 
     question = desk.open("loyalink_khalti_order_cancel", unpaid.pk)
     cancelled = desk.post("loyalink_khalti_order_cancel", unpaid.pk)
-    preview = desk.post("loyalink_khalti_order_refund", paid.pk, quantity_0="1", restock="on")
+    preview = desk.post("loyalink_khalti_order_refund", paid.pk, quantity_0="1", restock_0="on")
 
     assert "Cancel this order?" in page_text(question)
     assert "The order is cancelled." in page_text(cancelled)

@@ -31,7 +31,7 @@ def limit(paisa: int) -> None:
 
 
 def test_the_preview_shows_money_and_points_and_moves_nothing(desk: Desk, paid: Payment, khalti: Khalti) -> None:
-    preview = desk.post(REFUND, paid.pk, amount="1000", restock="on")
+    preview = desk.post(REFUND, paid.pk, amount="1000", restock_0="on")
 
     text = page_text(preview)
     assert "Refund Rs 980.00" in text  # Rs 50 of the Rs 2,500 were paid with points
@@ -44,8 +44,8 @@ def test_the_preview_shows_money_and_points_and_moves_nothing(desk: Desk, paid: 
 def test_a_partial_refund_is_made_once_even_if_the_form_is_submitted_twice(
     desk: Desk, paid: Payment, khalti: Khalti, account: Account
 ) -> None:
-    data = {"amount": "1000", "restock": "on", "confirm": "1", "seen_refund": "0"}
-    key = key_of(desk.post(REFUND, paid.pk, amount="1000", restock="on"))
+    data = {"amount": "1000", "restock_0": "on", "confirm": "1", "seen_refund": "0"}
+    key = key_of(desk.post(REFUND, paid.pk, amount="1000", restock_0="on"))
 
     page = desk.post(REFUND, paid.pk, key=key, **data)
     desk.post(REFUND, paid.pk, key=key, **data)
@@ -64,8 +64,8 @@ def test_the_link_for_a_full_refund_fills_in_the_form(
     form = desk.open(REFUND, paid.pk, all="")
     data = {field["name"]: field.get("value", "") for field in form.select("main form input[name^=quantity]")}
 
-    key = key_of(desk.post(REFUND, paid.pk, restock="on", **data))
-    desk.post(REFUND, paid.pk, key=key, seen_refund="0", restock="on", confirm="1", **data)
+    key = key_of(desk.post(REFUND, paid.pk, restock_0="on", **data))
+    desk.post(REFUND, paid.pk, key=key, seen_refund="0", restock_0="on", confirm="1", **data)
 
     assert states_of(paid) == ("refunded", "placed")
     account.refresh_from_db()
@@ -127,14 +127,20 @@ def test_a_form_whose_latest_refund_cannot_be_read_is_refused_with_a_message(
     assert khalti.refunded == []
 
 
-def test_partial_refunds_above_the_limit_together_are_refused(desk: Desk, paid: Payment, khalti: Khalti) -> None:
+def test_partial_refunds_above_the_limit_together_are_refused_and_the_form_is_kept(
+    desk: Desk, paid: Payment, khalti: Khalti
+) -> None:
+    """U13"""
     limit(150_000)
     desk.post(REFUND, paid.pk, amount="1000", key="first", seen_refund="0", confirm="1")
 
     seen_refund = str(Refund.objects.get().pk)
-    page = desk.post(REFUND, paid.pk, amount="1000", key="second", seen_refund=seen_refund, confirm="1", status=403)
+    page = desk.post(REFUND, paid.pk, amount="1000", key="second", seen_refund=seen_refund, confirm="1")
 
-    assert "Rs 1,500.00" in page_text(page)
+    used = "Staff may refund up to Rs 1,500.00 of one order: Rs 980.00 of it is used, Rs 520.00 is left, and this"
+    assert f"{used} refund is Rs 980.00." in page_text(page)
+    assert page.select_one("[name=amount]")["value"] == "1000"  # type: ignore[index]
+    assert [bool(page.select_one(f"[name={name}]")) for name in ("ask", "confirm")] == [True, False]
     assert len(khalti.refunded) == 1
 
 
@@ -221,7 +227,7 @@ def test_staff_read_that_khalti_did_not_answer_and_that_nothing_was_sent(
 
 def test_the_form_says_that_khalti_is_asked_first_and_what_it_does_not_report(desk: Desk, paid: Payment) -> None:
     """R4"""
-    for page in (desk.open(REFUND, paid.pk), desk.post(REFUND, paid.pk, amount="1000", restock="on")):
+    for page in (desk.open(REFUND, paid.pk), desk.post(REFUND, paid.pk, amount="1000", restock_0="on")):
         assert "It does not report a second partial refund made in its dashboard" in page_text(page)
 
 

@@ -129,7 +129,7 @@ def test_an_amount_is_refunded_without_restocking(order: Any, store: Store, staf
 
 def test_a_broken_product_is_not_restocked(order: Any, store: Store, staff: Client) -> None:
     sent = form_of(staff.get(where(order)), "preview") | {"quantity_0": "2"}
-    del sent["restock"]
+    del sent["restock_0"]
     confirm = form_of(staff.post(where(order), sent), "confirm")
 
     staff.post(where(order), confirm)

@@ -61,7 +61,7 @@ def test_staff_refund_a_part_and_then_the_rest(staff: Client, store: Store, maya
     order = paid_order(maya, store, khalti, points=500)
     url = f"/admin/khalti/salesman/{order.ref}/refund/"
 
-    for form in ({"quantity_0": "1", "restock": "on"}, {"quantity_0": "1", "delivery": "100", "restock": "on"}):
+    for form in ({"quantity_0": "1", "restock_0": "on"}, {"quantity_0": "1", "delivery": "100", "restock_0": "on"}):
         preview = staff.post(url, {**form, "seen_refund": str(_newest())})
         key = preview.context["key"]
         done = staff.post(url, {**form, "seen_refund": str(_newest()), "key": key, "confirm": "1"})

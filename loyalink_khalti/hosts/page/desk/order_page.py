@@ -25,6 +25,7 @@ from loyalink_khalti.staff.links import member_url, page_url
 from loyalink_khalti.staff.mails import mail_rows
 from loyalink_khalti.staff.payment_links import payment_links
 from loyalink_khalti.staff.received_form import ReceivedForm, SurplusForm, summary
+from loyalink_khalti.staff.record_links import record_refund_url
 from loyalink_khalti.staff.refund_view import refund_obstacle
 
 from .order_forms import NoteForm, StatusForm
@@ -137,6 +138,7 @@ class OrderView(OrderPage):
             "refund_pending": bool(refunds.pending(purchase)),
             "refund_unapplied": may_refund and bool(refunds.unapplied(purchase)),
             "refund_url": self._action("refund") if may_refund and is_refundable else "",
+            "record_url": record_refund_url(purchase, self.request.user),
             "cancel_url": self._action("cancel") if may_refund and is_awaited else "",
             "release_url": self._release_url(purchase),
         }
