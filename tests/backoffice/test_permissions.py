@@ -39,6 +39,7 @@ def test_the_permissions_are_offered_for_groups() -> None:
             permissions.EDITORS,
             {
                 permissions.REFUND_BEYOND_LIMIT,
+                permissions.APPROVE_REFUNDS,
                 permissions.ADJUST_BEYOND_LIMIT,
                 permissions.COUNTER_BEYOND_LIMIT,
                 permissions.ERASE_MEMBERS,
