@@ -83,6 +83,7 @@ def _logged_in(user: Any, request: Any = None, **_signal: Any) -> None:
     """Remember the language in which a customer uses the shop, for mails about points; after the response."""
     from loyalink_khalti import conf, flow
 
+    _claim_counter_sales(user, request)
     if (
         "SERVER_NAME" not in getattr(request, "META", ())
         or len(settings.LANGUAGES) < 2
@@ -95,6 +96,20 @@ def _logged_in(user: Any, request: Any = None, **_signal: Any) -> None:
         after_response.after_response(lambda: flow.remember_language(**member))
     except Exception as exc:  # noqa: BLE001 - no log-in may fail by it
         log.error("the language of user %s could not be kept: %s", user.pk, safe_trace(exc))
+
+
+def _claim_counter_sales(user: Any, request: Any) -> None:
+    """Give a customer, whose address the shop has verified, the points of sales at the counter to it."""
+    from loyalink_khalti import conf, flow
+
+    try:
+        if "SERVER_NAME" not in getattr(request, "META", ()) or not conf.email_is_verified(user):
+            return
+        email = str(getattr(user, user.get_email_field_name(), "") or "")
+        member = {"site_key": conf.site_key(request), "member_id": str(user.pk), "email": email}
+        after_response.after_response(lambda: flow.claim_after_verification(**member))
+    except Exception as exc:  # noqa: BLE001 - no log-in may fail by it
+        log.error("the counter sales of user %s could not be claimed: %s", user.pk, safe_trace(exc))
 
 
 def _user_saved(instance: Any, *, created: bool, update_fields: Any = None, **_signal: Any) -> None:

@@ -65,6 +65,9 @@ class RefundLimitChanged(DataFormatter):
         "approval_above": gettext_lazy("Change the amount above which a colleague approves refunds"),
         "adjust_limit_per_action": gettext_lazy("Change the adjustment limit at once"),
         "adjust_limit_per_actor": gettext_lazy("Change the adjustment limit per colleague and day"),
+        "counter_limit_per_sale": gettext_lazy("Change the limit of a counter sale"),
+        "counter_limit": gettext_lazy("Change the counter limit per customer and day"),
+        "counter_limit_per_actor": gettext_lazy("Change the counter limit per colleague and day"),
     }
     """The labels of the limits that have one of their own, by field."""
 

@@ -13,6 +13,11 @@ def member_url(pk: int) -> str:
     return page_url("loyalink_khalti_member", pk)
 
 
+def counter_sale_url(pk: int) -> str:
+    """Return the URL of a counter sale's page."""
+    return page_url("loyalink_khalti_counter_sale", pk)
+
+
 def page_url(name: str, *args: int) -> str:
     """Return the URL of a page by its name, "" where the site does not have it."""
     try:

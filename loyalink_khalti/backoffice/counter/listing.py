@@ -21,10 +21,9 @@ from loyalink_khalti.money import Paisa, rupees
 from loyalink_khalti.nepal import midnight, midnight_after, nepali_mobile
 from loyalink_khalti.payments.counter_sales import CounterMethod, CounterSale
 from loyalink_khalti.staff import permissions
+from loyalink_khalti.staff.links import counter_sale_url as sale_url
 from loyalink_khalti.staff.listing import Listing, clamp_day
 from loyalink_khalti.staff.sites import has_several_sites, site_choices
-
-from .views import sale_url
 
 
 class CounterSalesFilterSet(WagtailFilterSet):

@@ -31,17 +31,13 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.access import PermissionRequired
-from loyalink_khalti.staff.links import member_url, page_url
+from loyalink_khalti.staff.links import counter_sale_url as sale_url
+from loyalink_khalti.staff.links import member_url
 
 from . import log
 from .forms import CounterRefundForm, SaleForm
 
 _NEEDS_PERMISSION = (CounterLimitExceeded, RefundLimitExceeded, SelfDealing)
-
-
-def sale_url(pk: int) -> str:
-    """Return the URL of a counter sale's page."""
-    return page_url("loyalink_khalti_counter_sale", pk)
 
 
 @method_decorator([transaction.non_atomic_requests, never_cache, sensitive_post_parameters("code")], name="dispatch")

@@ -14,16 +14,17 @@ from wagtail.admin.widgets.button import Button, HeaderButton
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.links import order_url
-from loyalink_khalti.flow import Contact, HeldPoints, held_points, newest_payments, purchases_of
+from loyalink_khalti.flow import Contact, HeldPoints, held_points, newest_payments, purchases_of, sales_of
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import CardEntry, available_lots, balance_card, card_entry, newest_entries
 from loyalink_khalti.loyalty.models import Account, Entry, Lot
+from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.choices import reason_label, reason_of_block
 from loyalink_khalti.staff.labels import payment_status
-from loyalink_khalti.staff.links import member_url, payment_url
+from loyalink_khalti.staff.links import counter_sale_url, member_url, payment_url
 
 from .base import MemberView
 
@@ -162,21 +163,25 @@ class EntryRow:
 
 
 def entry_rows(entries: Iterable[Entry]) -> list[EntryRow]:
-    """Make rows of entries: one query for the actors, one for the purchases."""
+    """Make rows of entries: one query for the actors, one for the purchases, one for counter sales where there are."""
     entries = list(entries)
     actors = flow.contacts({entry.actor for entry in entries})
-    purchases = purchases_of(entry.purchase for entry in entries)
-    return [_entry_row(entry, actors, purchases.get(entry.purchase)) for entry in entries]
+    purchases, sales = purchases_of(entry.purchase for entry in entries), sales_of(e.purchase for e in entries)
+    rows = [(entry, purchases.get(entry.purchase), sales.get(entry.purchase)) for entry in entries]
+    return [_entry_row(entry, actors, purchase, sale) for entry, purchase, sale in rows]
 
 
-def _entry_row(entry: Entry, actors: dict[str, Contact], purchase: Purchase | None) -> EntryRow:
+def _entry_row(
+    entry: Entry, actors: dict[str, Contact], purchase: Purchase | None, sale: CounterSale | None
+) -> EntryRow:
+    order = purchase.number or purchase.ref if purchase else entry.purchase.partition(":")[2]
     return EntryRow(
         card_entry=card_entry(entry),
         reason=reason_label(entry.reason_code),
         note=entry.note.text if hasattr(entry, "note") else "",
         actor=str(actors.get(entry.actor, entry.actor)) if entry.actor else "",
-        order=purchase.number or purchase.ref if purchase else entry.purchase.partition(":")[2],
-        order_url=order_url(purchase) if purchase else "",
+        order=str(_("Bill %(number)s") % {"number": sale.bill_number}) if sale else order,
+        order_url=order_url(purchase) if purchase else counter_sale_url(sale.pk) if sale else "",
     )
 
 

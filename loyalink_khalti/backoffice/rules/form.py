@@ -28,6 +28,7 @@ from .fields import CategoryMultiplierFormSet, RuleFields, TierFormSet, keep_unc
 RULES_CHANGED = "loyalink_khalti.change_rules"
 """Log action."""
 ADJUST_LIMITS = ("adjust_limit_per_action", "adjust_limit", "adjust_limit_per_actor")
+COUNTER_LIMITS = ("counter_limit_per_sale", "counter_limit", "counter_limit_per_actor")
 RULE_NAMES = tuple(RuleFields.base_fields)
 RELATED = {"excluded_tags": ("multipliers",)}
 """An error of a rule may also come from these rules."""
@@ -49,8 +50,10 @@ class RulesChanged(Exception):
 class LoyaltySettingsForm(GuardedForm, RuleFields):
     """Everything that editors choose about the points of a site."""
 
-    guarded = dict.fromkeys(ADJUST_LIMITS, permissions.ADJUST_BEYOND_LIMIT)
-    log_actions = dict.fromkeys(ADJUST_LIMITS, ADJUST_LIMIT_CHANGED)
+    guarded = dict.fromkeys(ADJUST_LIMITS, permissions.ADJUST_BEYOND_LIMIT) | dict.fromkeys(
+        COUNTER_LIMITS, permissions.COUNTER_BEYOND_LIMIT
+    )
+    log_actions = dict.fromkeys((*ADJUST_LIMITS, *COUNTER_LIMITS), ADJUST_LIMIT_CHANGED)
     adjust_limit_per_action = WholeNumberField(
         label=gettext_lazy("Adjustment limit at once"), required=False, placeholder=gettext_lazy("any number of")
     )
@@ -61,6 +64,19 @@ class LoyaltySettingsForm(GuardedForm, RuleFields):
     )
     adjust_limit_per_actor = WholeNumberField(
         label=gettext_lazy("Adjustment limit per colleague and day"),
+        required=False,
+        placeholder=gettext_lazy("any number of"),
+    )
+    counter_limit_per_sale = WholeNumberField(
+        label=gettext_lazy("Limit of a counter sale"), required=False, placeholder=gettext_lazy("any number of")
+    )
+    counter_limit = WholeNumberField(
+        label=gettext_lazy("Counter limit per customer and day"),
+        required=False,
+        placeholder=gettext_lazy("any number of"),
+    )
+    counter_limit_per_actor = WholeNumberField(
+        label=gettext_lazy("Counter limit per colleague and day"),
         required=False,
         placeholder=gettext_lazy("any number of"),
     )

@@ -160,6 +160,43 @@ STAFF = MultiFieldPanel(
     heading=_("Staff"),
     icon="group",
 )
+COUNTER = MultiFieldPanel(
+    [
+        LimitSentence(
+            _("One counter sale may give and redeem {counter_limit_per_sale} points. More needs a permission."),
+            read_only=_(
+                "One counter sale may give and redeem up to %(limit)s points. Only staff who may exceed the limit can "
+                "change it."
+            ),
+        ),
+        LimitSentence(
+            _(
+                "A colleague may give and redeem {counter_limit} points of one customer in a day at the counter. More "
+                "needs a permission."
+            ),
+            read_only=_(
+                "A colleague may give and redeem up to %(limit)s points of one customer in a day at the counter. Only "
+                "staff who may exceed the limit can change it."
+            ),
+        ),
+        LimitSentence(
+            _(
+                "A colleague may give and redeem {counter_limit_per_actor} points of all customers together in a day "
+                "at the counter. More needs a permission."
+            ),
+            read_only=_(
+                "A colleague may give and redeem up to %(limit)s points of all customers together in a day at the "
+                "counter. Only staff who may exceed the limit can change it."
+            ),
+            help_text=_(
+                "Empty: no limit; 0: nothing without the permission. A day is the last 24 hours. The permission is "
+                "“Can give and redeem more points at the counter …”."
+            ),
+        ),
+    ],
+    heading=_("Counter"),
+    icon="pick",
+)
 PAUSE = MultiFieldPanel(
     [
         Sentence(_("{earn_paused} Earning is paused: new orders earn no points.")),
@@ -174,5 +211,6 @@ PAUSE = MultiFieldPanel(
 )
 
 LOYALTY_PANELS = PanelsWithExample(
-    [EARNING, REDEEMING, EXPIRY, TIERS, CATEGORIES, REFUNDS, TEXTS, STAFF, PAUSE], base_form_class=LoyaltySettingsForm
+    [EARNING, REDEEMING, EXPIRY, TIERS, CATEGORIES, REFUNDS, TEXTS, STAFF, COUNTER, PAUSE],
+    base_form_class=LoyaltySettingsForm,
 )

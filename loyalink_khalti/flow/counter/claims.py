@@ -5,7 +5,7 @@ the sale is the account's own once it is verified, as in ``flow.members.claim``:
 or by a mail to it whose link names the account. All within ``CLAIM_PERIOD`` of the sale.
 """
 
-from collections.abc import Iterable
+import logging
 from typing import Any
 
 from django.core import signing
@@ -18,7 +18,7 @@ from limits import RateLimitItemPerHour
 
 from loyalink_khalti import conf, outbox
 from loyalink_khalti.clock import DatabaseTime, database_now
-from loyalink_khalti.errors import CannotClaim, CannotSell
+from loyalink_khalti.errors import CannotClaim, CannotSell, safe_trace
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, self_dealing_obstacle
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty import ledger
@@ -28,6 +28,8 @@ from loyalink_khalti.payments.counter_sales import CounterSale
 
 from .codes import MAX_TRIES, clear_claim_code, is_secret, set_claim_code, split_code
 from .sales import award_sale
+
+log = logging.getLogger(__name__)
 
 TRIES_PER_HOUR = RateLimitItemPerHour(20)
 """Codes that one member may type within an hour."""
@@ -188,10 +190,12 @@ def claim_by_mail(token: str, *, member_id: str, email: str) -> Points:
     return claim_verified_sales(site_key=site_key, member_id=member_id, email=email)
 
 
-def claim_after_verification(*, site_keys: Iterable[str], member_id: str, email: str) -> None:
-    """Claim the sales to an address that has just been verified on some sites."""
-    for site_key in site_keys:
+def claim_after_verification(*, site_key: str, member_id: str, email: str) -> None:
+    """Claim the sales to an address that is verified, beside something else, which must not fail by it."""
+    try:
         claim_verified_sales(site_key=site_key, member_id=member_id, email=email)
+    except Exception as exc:  # noqa: BLE001 - the customer can still claim them on the points card
+        log.error("counter sales of member %s were not claimed: %s", member_id, safe_trace(exc))
 
 
 def _digest(email: Any) -> str:

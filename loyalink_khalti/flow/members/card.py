@@ -7,6 +7,7 @@ from datetime import date, datetime
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
+from loyalink_khalti.flow.counter.receipt_text import sales_of
 from loyalink_khalti.flow.program.terms import ProgramTerms, TierTerms, program_terms
 from loyalink_khalti.flow.verification.apply import order_snapshot
 from loyalink_khalti.loyalty import ledger
@@ -14,11 +15,12 @@ from loyalink_khalti.loyalty.ledger import HistoryLine, Membership, PointsByDay,
 from loyalink_khalti.loyalty.models import Account, Lot
 from loyalink_khalti.money import Points
 from loyalink_khalti.nepal import day_of
+from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
 from loyalink_khalti.ports import PAID_LATER
 
-from .history_texts import block_text, history_text
+from .history_texts import block_text, counter_text, history_text
 
 OrderPages = Mapping[str, Callable[[Collection[str]], Mapping[str, str]]]
 
@@ -92,7 +94,7 @@ def member_card(
 
     ``before`` is such a place as an address has it; what is none means the newest page. ``order_pages`` has, by the
     name of a shop, a function that returns the addresses of the member's own orders by their refs. At most 14 queries
-    and its own, however long the history is.
+    and its own, however long the history is; one more where a line is of a counter sale.
     """
     account = ledger.own_account(site_key, member_id)
     rules, terms = ledger.current_version(site_key).rules, program_terms(site_key)
@@ -125,16 +127,21 @@ def member_history(
     """Return a page of an account's history with its texts in the reader's language."""
     page = ledger.points_history(account, before=before, size=size)
     urls = _order_urls(page, order_pages or {})
+    sales = sales_of(line.purchase for line in page.lines)
     return MemberHistory(
-        lines=tuple(_history_line(line, urls) for line in page.lines), opening=page.opening, closing=page.closing,
+        lines=tuple(_history_line(line, urls, sales.get(line.purchase)) for line in page.lines),
+        opening=page.opening, closing=page.closing,
         older=page.older, is_newest=page.is_newest,
     )  # fmt: skip
 
 
-def _history_line(line: HistoryLine, urls: Mapping[str, str]) -> MemberHistoryLine:
+def _history_line(line: HistoryLine, urls: Mapping[str, str], sale: CounterSale | None) -> MemberHistoryLine:
     shop, _colon, ref = line.purchase.partition(":")
+    text = history_text(line)
+    if sale is not None:
+        text, ref = counter_text(text, sale.bill_number), sale.bill_number
     return MemberHistoryLine(
-        at=line.at, kind=line.kind, text=history_text(line), points=line.points, balance=line.balance, shop=shop,
+        at=line.at, kind=line.kind, text=text, points=line.points, balance=line.balance, shop=shop,
         ref=ref, order_url=urls.get(line.purchase, ""),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from loyalink_khalti import conf, outbox
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import CannotClaim
+from loyalink_khalti.flow.counter.claims import claim_after_verification
 from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.flow.verification.apply import award_points, order_snapshot
@@ -109,14 +110,18 @@ def claim_points(token: str, *, member_id: str, email: str, is_verified: bool = 
 
     ``is_verified`` means that the shop has verified ``email``, the account's address; otherwise the link must be that
     of ``request_claim_mail`` for this account. 0 where cash or a bank transfer is still to come; ``mark_received``
-    awards the points then. Raises ``CannotClaim`` with a message for the customer, ``InvalidClaimLink`` and
+    awards the points then. The address is verified by now, so that sales at the counter to it are claimed, too. Raises
+    ``CannotClaim`` with a message for the customer, ``InvalidClaimLink`` and
     ``InsideTransaction``.
     """
     forbid_transaction("claim_points")
     link = _read(token)
     if not (is_verified or link.is_for(email, member_id)):
         raise CannotClaim(_("Please open the link in the e-mail that we sent to the address of this order."))
-    return in_one_block(lambda: _claim(link.purchase_id, member_id=member_id, email=email))
+    points = in_one_block(lambda: _claim(link.purchase_id, member_id=member_id, email=email))
+    site_key = Purchase.objects.values_list("site_key", flat=True).get(pk=link.purchase_id)
+    claim_after_verification(site_key=site_key, member_id=member_id, email=email)
+    return points
 
 
 def claimable_points(purchase: Purchase) -> Points:

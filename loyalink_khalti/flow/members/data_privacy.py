@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from loyalink_khalti import conf
 from loyalink_khalti.errors import CannotEraseData
+from loyalink_khalti.flow.counter import privacy as counter_privacy
 from loyalink_khalti.flow.notices.privacy import (
     erase_mails,
     erase_mails_of_member,
@@ -24,6 +25,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments import transitions
 from loyalink_khalti.payments.cancelled_orders import CancelledOrder
+from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.payments.flag_entries import FlagEntry
 from loyalink_khalti.payments.missing_orders import MissingOrder
 from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
@@ -74,7 +76,9 @@ def member_subject(member_id: str) -> DataSubject:
 def guest_subject(email: str) -> DataSubject | None:
     """Return the guest who has bought with this address, even if an account has it too; None if there is none."""
     guest = DataSubject(email=email)
-    return guest if "@" in email and _purchases_of(guest).exists() else None
+    if "@" not in email:
+        return None
+    return guest if _purchases_of(guest).exists() or _counter_sales_of(guest).exists() else None
 
 
 def find_subject(name: str) -> DataSubject | None:
@@ -97,6 +101,7 @@ def export_personal_data(
         "points": {key: ledger.personal_data(site_key=key, member_id=member_id) for key in sites if member_id},
         "mails_about_points": mails_of_member(member_id, sites) if member_id else {},
         "mails_about_orders": mails_of_purchases(_purchases_of(subject, site_key)),
+        "counter_sales": counter_privacy.export_sales(_counter_sales_of(subject, site_key)),
     }
     related = ("payments__flags__entries", "received_money", "refunds", "notes")
     with_all = _purchases_of(subject, site_key).prefetch_related(*related)
@@ -134,6 +139,7 @@ def _erase(subject: DataSubject, site_key: str | None, actor: str | None) -> Era
     pks = list(purchases.select_for_update().values_list("pk", flat=True))
     _refuse_unfinished(purchases)
     erased = sum(_erase_purchases(pks[start : start + CHUNK]) for start in range(0, len(pks), CHUNK))
+    erased += counter_privacy.erase_sales(_counter_sales_of(subject, site_key))
     return ErasedRows(accounts=_erase_accounts(subject, site_key), purchases=erased)
 
 
@@ -145,6 +151,10 @@ def _purchases_of(subject: DataSubject, site_key: str | None = None) -> QuerySet
         theirs |= Q(member_id=None, claimed_by=None, cart__customer__email__iexact=subject.email)
     purchases = Purchase.objects.filter(theirs).order_by("pk")
     return purchases if site_key is None else purchases.filter(site_key=site_key)
+
+
+def _counter_sales_of(subject: DataSubject, site_key: str | None = None) -> "QuerySet[CounterSale]":
+    return counter_privacy.sales_of_customer(member_id=subject.member_id, email=subject.email, site_key=site_key)
 
 
 def _refuse_unfinished(purchases: QuerySet[Purchase]) -> None:
@@ -173,6 +183,7 @@ def _erase_accounts(subject: DataSubject, site_key: str | None) -> int:
     sites = member_sites(member_id, site_key)
     for key in sites:
         erase_mails_of_member(member_id, key)
+        counter_privacy.erase_codes(member_id, key)
     return sum(
         ledger.erase(site_key=key, member_id=member_id, purchases=_purchase_keys(member_id, key)) for key in sites
     )

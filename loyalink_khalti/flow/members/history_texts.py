@@ -48,6 +48,11 @@ def history_text(line: HistoryLine) -> str:
     return silent[line.kind](line.amount) if line.kind in silent else str(OF_ORDERS.get(line.kind, line.kind.label))
 
 
+def counter_text(text: str, bill_number: str) -> str:
+    """Return the text of a line that is about a sale at the counter, with the number of its bill."""
+    return _("%(text)s: in our shop, bill %(number)s") % {"text": text, "number": bill_number}
+
+
 def _adjustment(line: HistoryLine) -> str:
     if line.points > 0:
         return str(ADDED.get(line.reason) or _("Added by the shop"))

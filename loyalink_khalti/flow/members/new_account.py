@@ -21,6 +21,7 @@ from limits import RateLimitItemPerDay
 from loyalink_khalti import conf, outbox
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import CannotClaim
+from loyalink_khalti.flow.counter.claims import claim_after_verification
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.money import Points
 from loyalink_khalti.payments import transitions
@@ -141,7 +142,10 @@ def create_account(token: str, *, password_hash: str) -> NewAccount:
     offer = read_offer(token)
     if not offer.is_verified:
         raise CannotClaim(_("Please open the link in the e-mail that we sent to the address of this order."))
-    return in_one_block(lambda: _create(offer, password_hash))
+    made = in_one_block(lambda: _create(offer, password_hash))
+    member = {"site_key": offer.purchase.site_key, "member_id": str(made.user.pk), "email": offer.email}
+    claim_after_verification(**member)  # the link has verified the address
+    return made
 
 
 def find_user(email: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from loyalink_khalti.clock import database_now
 from loyalink_khalti.errors import JobFailed
+from loyalink_khalti.flow.counter.privacy import forget_contacts
 from loyalink_khalti.flow.members.directory import index_members
 from loyalink_khalti.flow.members.expiry import notify_expiring
 from loyalink_khalti.flow.review.cancelled_orders import notice_cancelled_orders
@@ -78,6 +79,7 @@ def run_points(*, show: Show = lambda rows, _name: rows) -> JobResult:
         accounts[NOTIFIED] += 1
         points[NOTIFIED] += notice.points
     index_members()
+    forget_contacts()
     figures = job_runs.counted(
         accounts, started_at=started_at, seconds=time.monotonic() - begun_at, failed=ledger.FAILED
     )
