@@ -19,6 +19,7 @@ from .members.listing import MembersView
 from .members.merge import MergeView
 from .members.page import MemberPage
 from .members.personal_data import EraseView, ExportView
+from .members.upload import UploadPointsView
 from .models import KhaltiSettings, LoyaltySettings, ShopDetails
 from .orders import actions as orders
 from .orders.listing import OrdersView
@@ -105,6 +106,7 @@ def members_urls() -> list[URLPattern]:
     return [
         path(members, MembersView.as_view(), name="loyalink_khalti_members"),
         path(f"{members}results/", MembersView.as_view(results_only=True), name="loyalink_khalti_members_results"),
+        path(f"{members}upload/", UploadPointsView.as_view(), name="loyalink_khalti_points_upload"),
         path(member, MemberPage.as_view(), name=name),
         path(f"{member}adjust/", AdjustView.as_view(), name=f"{name}_adjust"),
         path(f"{member}block/", BlockView.as_view(), name=f"{name}_block"),

@@ -99,13 +99,18 @@ _BY_FILE = "import:{digest}:{number}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRow:
-    """One row of a file of balances; with ``expires_at`` None the points expire as the rules say."""
+    """One row of a file of balances, or of adjustments (below 0: deducted).
+
+    With ``expires_at`` None the points expire as the rules say.
+    """
 
     number: int
     member_id: str
     points: Points
     expires_at: datetime | None = None
     note: str = ""
+    reason: str = IMPORT
+    """The reason code of its entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +132,14 @@ def import_key(row: ImportRow, *, batch: str = DEFAULT_BATCH) -> str:
     """
     note = " ".join(unicodedata.normalize("NFKC", row.note).split())
     expires = row.expires_at.astimezone(UTC).isoformat() if row.expires_at else ""
-    contents = json.dumps([row.member_id, int(row.points), expires, note])
+    contents = json.dumps([row.member_id, int(row.points), expires, note, *_more(row)])
     member = sha256(row.member_id.encode()).hexdigest()[:16]
     return f"import:{batch}:{member}:{sha256(contents.encode()).hexdigest()[:32]}"
+
+
+def _more(row: ImportRow) -> list[str]:
+    """What else a row contains that is no balance: earlier versions knew nothing else."""
+    return [] if row.reason == IMPORT else [row.reason]
 
 
 def import_points(
@@ -162,7 +172,7 @@ def import_points(
                 member_id=row.member_id,
                 points=row.points,
                 key=key,
-                reason=IMPORT,
+                reason=row.reason,
                 note=row.note,
                 actor=actor,
                 expires_at=row.expires_at,
@@ -170,9 +180,19 @@ def import_points(
         yield ImportedRow(row=row, is_new=not is_repeated, has_others=has_others)
 
 
+def lock_imports(site_key: str) -> None:
+    """Let other imports of a site wait until the end of the transaction."""
+    Program.objects.select_for_update().get(pk=current_version(site_key).program_id)
+
+
 def _lock_imported(site_key: str, *, batch: str, digest: str) -> set[str]:
-    """Return the keys of the rows imported so far, each also without its ``again``; other imports wait."""
-    program = Program.objects.select_for_update().get(pk=current_version(site_key).program_id)
+    lock_imports(site_key)
+    return imported_keys(site_key, batch=batch, digest=digest)
+
+
+def imported_keys(site_key: str, *, batch: str, digest: str = "") -> set[str]:
+    """Return the keys of a batch's rows imported so far, each also without its ``again``."""
+    program = current_version(site_key).program
     ours = Q(key__startswith=f"import:{batch}:") | Q(key__startswith=f"import:{digest}:")
     keys = IdempotencyKey.objects.filter(ours, scope=f"{program.pk}:adjust").values_list("key", flat=True)
     return {name for key in keys.iterator() for name in (key, key.partition(_AGAIN)[0])}

@@ -13,11 +13,14 @@ commands ``loyalty_import`` and ``loyalty_run``. ``docs/architecture.md`` has th
 from .accounts import find_account, open_account, own_account, surviving_account
 from .adjustments import (
     DEFAULT_BATCH,
+    IMPORT,
     ImportedRow,
     ImportRow,
     adjust,
     import_key,
     import_points,
+    imported_keys,
+    lock_imports,
     set_blocked,
     was_adjusted,
 )
@@ -39,7 +42,7 @@ from .history import HistoryLine, PointsHistory, newest_entries, points_history
 from .lots import available_lots
 from .members import erase, merge, personal_data
 from .membership import LeavingPreview, Membership, accept_terms, leave, membership, preview_leaving
-from .posting import overdue_points
+from .posting import overdue_points, with_overdue
 from .preview import (
     AccountPreview,
     ErasurePreview,
@@ -74,6 +77,7 @@ from .unit_points import unit_points
 __all__ = [
     "DEFAULT_BATCH",
     "FAILED",
+    "IMPORT",
     "AccountPreview",
     "CardEntry",
     "Earned",
@@ -119,9 +123,11 @@ __all__ = [
     "hold",
     "import_key",
     "import_points",
+    "imported_keys",
     "issue_counter_code",
     "late_capture",
     "leave",
+    "lock_imports",
     "lowest_tier",
     "max_redeemable",
     "membership",
@@ -165,5 +171,6 @@ __all__ = [
     "unit_points",
     "use_counter_code",
     "was_adjusted",
+    "with_overdue",
     "withdraw_award",
 ]

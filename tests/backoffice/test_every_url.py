@@ -64,6 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_flag_resolve": STAFF,
     "loyalink_khalti_members": STAFF,
     "loyalink_khalti_members_results": STAFF,
+    "loyalink_khalti_points_upload": STAFF,
     "loyalink_khalti_member": STAFF,
     "loyalink_khalti_member_adjust": STAFF,
     "loyalink_khalti_member_block": EDITORS,

@@ -7,11 +7,13 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import BooleanField, F, Func, QuerySet, Subquery, TextChoices
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, TitleColumn
+from wagtail.admin.widgets.button import HeaderButton
 
 from loyalink_khalti.conf import formats
 from loyalink_khalti.flow import chunked
@@ -169,6 +171,13 @@ class MembersView(Listing):
     def columns(self) -> list[Any]:  # type: ignore[override]  # Wagtail's is an attribute
         has_sites = self.filters is not None and "site" in self.filters.filters
         return [*COLUMNS[:2], SITE_COLUMN, *COLUMNS[2:]] if has_sites else COLUMNS
+
+    def get_header_buttons(self) -> list[Any]:
+        buttons: list[Any] = super().get_header_buttons()
+        if not self.has_permission(permissions.ADJUST_POINTS):
+            return buttons
+        upload = HeaderButton(_("Upload points"), url=reverse("loyalink_khalti_points_upload"), icon_name="upload")
+        return [*buttons, upload]
 
     def get_base_queryset(self) -> QuerySet[Account]:
         # A subquery, because a join may lead the database away from the index.

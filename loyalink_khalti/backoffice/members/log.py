@@ -17,6 +17,7 @@ MERGED = "loyalink_khalti.merge"
 MEMBER_EXPORTED = "loyalink_khalti.export_member"
 ERASED = "loyalink_khalti.erase_member"
 CHECKED = "loyalink_khalti.check_hold"
+UPLOADED = "loyalink_khalti.upload_points"
 
 
 def record(account: Account, action: str, **data: Any) -> None:
@@ -91,6 +92,19 @@ class _Checked(LogFormatter):
         return _("Checked order %(order)s at Khalti: its points (%(points)s) are no longer reserved") % data
 
 
+class _Uploaded(LogFormatter):
+    label: Any = gettext_lazy("Upload points")
+
+    def format_message(self, log_entry: Any) -> str:
+        data = log_entry.data
+        values = {
+            "rows": formats.number(data["rows"]), "added": formats.number(data["added"]),
+            "deducted": formats.number(data["deducted"]), "reason": reason_label(data["reason"]),
+        }  # fmt: skip
+        text = _("Points of a file, %(rows)s rows (%(reason)s): %(added)s added, %(deducted)s deducted")
+        return text % values
+
+
 def _block_reason(log_entry: Any) -> str:
     return reason_of_block(log_entry.data["reason"])
 
@@ -105,5 +119,6 @@ def register(actions: LogActionRegistry) -> None:
         MEMBER_EXPORTED: _Exported,
         ERASED: _Erased,
         CHECKED: _Checked,
+        UPLOADED: _Uploaded,
     }.items():
         actions.register_action(action)(formatter)

@@ -127,20 +127,31 @@ def held_message() -> str:
     return _("Some points of this member are reserved for a pending payment. Merge the members when it is finished.")
 
 
-def _active_member_id(account: Account) -> str:
+def account_obstacle(account: Account) -> str:
+    """Return why the points of an account cannot be adjusted, a sentence for staff; "" where they can."""
+    return left_message() if account.left_at is not None else _closed_message(account)
+
+
+def _closed_message(account: Account) -> str:
     if account.member_id is None:
-        raise CannotAdjust(_("This member was erased. Their points were written off."))
+        return _("This member was erased. Their points were written off.")
     if account.successor_id is not None:
-        raise CannotAdjust(_("This member was merged into another member. Open that member instead."))
+        return _("This member was merged into another member. Open that member instead.")
     if not account.program.active:
-        raise CannotAdjust(_("This loyalty programme has ended. Its points cannot be changed."))
-    return account.member_id
+        return _("This loyalty programme has ended. Its points cannot be changed.")
+    return ""
+
+
+def _active_member_id(account: Account) -> str:
+    if obstacle := _closed_message(account):
+        raise CannotAdjust(obstacle)
+    return str(account.member_id)
 
 
 def _present_member_id(account: Account) -> str:
-    if account.left_at is not None:
-        raise CannotAdjust(left_message())
-    return _active_member_id(account)
+    if obstacle := account_obstacle(account):
+        raise CannotAdjust(obstacle)
+    return str(account.member_id)
 
 
 def left_message() -> str:

@@ -56,6 +56,54 @@ def adjust_limit_obstacle(
     return ""
 
 
+def bulk_limit_obstacles(
+    limits: conf.AdjustLimits, changes: Sequence[tuple[Account | None, int]], actor: str | None, program_id: int
+) -> tuple[list[str], str]:
+    """Return which limit each of several adjustments exceeds, and which one all of them together; "" for none.
+
+    An account that is None is yet to be opened. The same statements for any number of changes.
+    """
+    text = _("You may adjust up to %(limit)s points at once. Ask a colleague with permission for more.")
+    most = limits.per_action
+    over = "" if most is None else text % {"limit": formats.number(most)}
+    by_change = [over if most is not None and abs(points) > most else "" for _account, points in changes]
+    accounts = [account for account, _points in changes if account is not None]
+    if limits.per_member is not None:
+        used = _moved_by_account(actor, accounts)
+        for index, (account, points) in enumerate(changes):
+            before = used.get(account.pk, 0) if account else 0
+            if not by_change[index] and before + abs(points) > limits.per_member:
+                by_change[index] = _day_message(
+                    _("You may adjust up to %(limit)s points of one member per day."), limits.per_member, before
+                )
+    if limits.per_actor is not None and changes:
+        used_in_all = _moved_by(actor, Entry.objects.filter(account__program=program_id))
+        if used_in_all + sum(abs(points) for _account, points in changes) > limits.per_actor:
+            whole = _("You may adjust up to %(limit)s points of all members together per day.")
+            return by_change, _day_message(whole, limits.per_actor, used_in_all)
+    return by_change, ""
+
+
+def _moved_by_account(actor: str | None, accounts: Sequence[Account]) -> dict[int, int]:
+    """Return the points that an actor has moved within ``LIMIT_PERIOD``, by account and all merged into it."""
+    joined: set[int | None] = set(
+        Account.objects.filter(successor__in=accounts).values_list("successor_id", flat=True)
+    )
+    roots = {pk: account.pk for account in accounts for pk in _own_and_merged(account, joined)}
+    moved = Entry.objects.filter(kind__in=[EntryKind.ADJUST, EntryKind.MERGE_IN], actor=actor, account__in=roots)
+    first = moved.filter(at__gt=DatabaseTime(-LIMIT_PERIOD)).aggregate(pk=Min("pk"))["pk"]
+    used: dict[int, int] = {}
+    if first is not None:
+        sums = moved.filter(pk__gte=first).values_list("account").annotate(points=Sum("amount"))
+        for pk, points in sums:
+            used[roots[pk]] = used.get(roots[pk], 0) + points
+    return used
+
+
+def _own_and_merged(account: Account, joined: set[int | None]) -> Sequence[int]:
+    return account.with_merged() if account.pk in joined else (account.pk,)
+
+
 def _day_message(text: str, limit: Points, used: int) -> str:
     left = _("Left now: %(left)s. Ask a colleague with permission for more.")
     return f"{text} {left}" % {"limit": formats.number(limit), "left": formats.number(max(limit - used, 0))}

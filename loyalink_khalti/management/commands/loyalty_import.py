@@ -16,8 +16,9 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.management import balance_file, naming
 from loyalink_khalti.management.progress import count, with_progress
 from loyalink_khalti.nepal import day_of
+from loyalink_khalti.staff import points_table
 
-MOST_POINTS = 1_000_000
+MOST_POINTS = points_table.MOST_POINTS
 TODAY = "today"
 """``--again`` without a name: once more for the rows of this day in Nepal."""
 _NAME = re.compile(r"[^\s:]{1,40}")
