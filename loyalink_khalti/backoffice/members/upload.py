@@ -69,7 +69,7 @@ class UploadForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Only for adjustments."),
     )
-    name = forms.CharField(
+    batch = forms.CharField(
         label=gettext_lazy("Name of this upload"),
         max_length=40,
         required=False,
@@ -80,8 +80,8 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File (CSV or XLSX)"),
         help_text=gettext_lazy(
-            "Columns with these headings: member (e-mail address or number), points, and if you wish expires (the last "
-            "valid day, 2027-03-31) and note. At most 2,000 rows."
+            "Columns with these headings: member (e-mail address or number), points, and if you wish expires (the "
+            "last valid day, 2027-03-31) and note. At most 2,000 rows."
         ),
         error_messages={"required": gettext_lazy("Choose a file."), "empty": gettext_lazy("The file is empty.")},
     )
@@ -94,8 +94,8 @@ class UploadForm(forms.Form):
         if not site.choices:
             del self.fields["site"]
 
-    def clean_name(self) -> str:
-        name = unicodedata.normalize("NFKC", self.cleaned_data["name"]).strip().casefold()
+    def clean_batch(self) -> str:
+        name = unicodedata.normalize("NFKC", self.cleaned_data["batch"]).strip().casefold()
         if name and not _NAME.fullmatch(name):
             raise ValidationError(_("Use up to 40 characters without spaces and colons."))
         return name
@@ -122,7 +122,7 @@ class Upload:
         # By what is in it, not by its bytes: the same table saved again, or as another kind of file, is the same.
         digest = sha256(contents.encode()).hexdigest()[:24]
         usual = ledger.DEFAULT_BATCH if data["kind"] == OPENING else f"file-{digest}"
-        return cls(site_key=data.get("site") or form.site_key, batch=data["name"] or usual, rows=rows)
+        return cls(site_key=data.get("site") or form.site_key, batch=data["batch"] or usual, rows=rows)
 
     def signed(self, actor: str) -> str:
         stored = [self.site_key, self.batch, [_plain(row) for row in self.rows], actor]

@@ -147,7 +147,6 @@ def test_a_new_claim_code_voids_the_one_before_and_is_logged(desk: Desk) -> None
 
 
 def test_the_list_needs_the_same_statements_for_one_sale_and_for_many(desk: Desk, sita: Any) -> None:
-    """U57"""
 
     def statements() -> int:
         with CaptureQueriesContext(connection) as queries:

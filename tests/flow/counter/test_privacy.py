@@ -26,7 +26,7 @@ def always_verified(user: Any) -> bool:
 
 
 def test_the_sales_of_a_member_and_of_a_verified_address_are_exported(account: Account) -> None:
-    """U59"""
+    """U57"""
     refund(sell(redeeming("7", 500, bill_number="A-1")), 250)
     sell(bill(phone="", email="sita@example.com", bill_number="A-2"))
     sell(bill(bill_number="A-3"))
@@ -40,7 +40,7 @@ def test_the_sales_of_a_member_and_of_a_verified_address_are_exported(account: A
 
 
 def test_erasing_a_customer_takes_address_number_claim_and_codes_away(account: Account) -> None:
-    """U59: amounts and points stay, and nobody can claim the sale any more."""
+    """U57: amounts and points stay, and nobody can claim the sale any more."""
     flow.show_counter_code(site_key="default", member_id="7")
     recorded = sell(bill(phone="", email="sita@example.com"))
     sell(to_member("7"))
@@ -61,7 +61,7 @@ def test_a_guest_of_the_counter_is_known_by_the_address(shop: Any) -> None:
 
 
 def test_addresses_and_numbers_are_forgotten_when_the_time_to_claim_is_over(shop: Any) -> None:
-    """U59"""
+    """U57"""
     recorded = sell(bill())
     with time_machine.travel(timezone.now() + CLAIM_PERIOD):
         flow.run_points()

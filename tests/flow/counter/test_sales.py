@@ -299,7 +299,7 @@ def test_the_limits_count_sales_of_one_address_before_it_has_an_account(shop: An
 
 
 def test_the_movements_of_a_day_sum_to_the_till(account: Account) -> None:
-    """U57: sales and refunds with what was paid, and what points paid, to the paisa."""
+    """U56: sales and refunds with what was paid, and what points paid, to the paisa."""
     with time_machine.travel(datetime(2026, 12, 1, 6, tzinfo=UTC)):
         sold = sell(redeeming("7", 500))
         sell(bill(method="card"))
