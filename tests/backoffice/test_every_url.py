@@ -99,6 +99,8 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_unmatched": STAFF,
     "loyalink_khalti_report_unmatched": STAFF,
     "loyalink_khalti_report_unmatched_results": STAFF,
+    "loyalink_khalti_report_uncollected": STAFF,
+    "loyalink_khalti_report_uncollected_results": STAFF,
     "loyalink_khalti_report_unpaid": STAFF,
     "loyalink_khalti_report_unpaid_results": STAFF,
     "loyalink_khalti_report_review": STAFF,

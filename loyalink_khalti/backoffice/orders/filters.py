@@ -59,7 +59,7 @@ class OrderFilters(DaysAndSite, WagtailFilterSet):
     amount_from = RupeesFilter(label=_("At least, in rupees"), field_name="amount_due", lookup_expr="gte")
     amount_to = RupeesFilter(label=_("At most, in rupees"), field_name="amount_due", lookup_expr="lte")
     method = django_filters.MultipleChoiceFilter(
-        label=_("Payment method"), choices=list(METHODS.items()), widget=CheckboxSelectMultiple
+        label=_("Payment method"), choices=list(METHODS.items()), distinct=False, widget=CheckboxSelectMultiple
     )
     state = django_filters.MultipleChoiceFilter(
         label=_("Status"),

@@ -17,7 +17,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.payments import cancelled_orders, refunds
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.payments.states import PurchaseState
-from loyalink_khalti.ports import PAID_LATER
+from loyalink_khalti.ports import PAID_LATER, PaymentMethod
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.access import PermissionRequired
 from loyalink_khalti.staff.labels import refund_rows
@@ -113,6 +113,7 @@ class OrderView(OrderPage):
             "mails": mail_rows(purchase, user),
             "timeline": timeline(purchase, [each.payment for each in reversed(attempts)]),
             "rules_number": ledger.get_version(purchase.rules_version).number if purchase.rules_version else None,
+            "uncollected": flow.uncollected_before(purchase) if purchase.method == PaymentMethod.COD else [],
             "note_form": NoteForm() if self.has_permission(permissions.ADD_NOTES) else None,
             "note_url": self._action("note"),
             **self._matter(),

@@ -12,6 +12,7 @@ from .base import Report
 from .movement import MovementReport
 from .review import ReviewReport
 from .settlement import SettlementReport
+from .uncollected import UncollectedReport
 from .unmatched import UnmatchedReport
 from .unpaid import UnpaidReport
 
@@ -19,6 +20,7 @@ REPORTS: dict[str, type[Report]] = {
     "review": ReviewReport,
     "unmatched": UnmatchedReport,
     "unpaid": UnpaidReport,
+    "uncollected": UncollectedReport,
     "settlement": SettlementReport,
     "movement": MovementReport,
     "ageing": AgeingReport,
