@@ -190,6 +190,17 @@ def of_key(key: str) -> ReceivedMoney | None:
     return ReceivedMoney.objects.filter(key=key).select_related("purchase").first()
 
 
+def of_reference(reference: str, *, besides: Purchase) -> Purchase | None:
+    """Return the newest other order with money under this reference, in any letters, that was not reversed."""
+    rows = ReceivedMoney.objects.alias(upper=Upper("reference")).exclude(reference="").exclude(purchase=besides)
+    row = (
+        rows.filter(upper=reference.upper(), reversed_by=None).select_related("purchase").order_by("-pk").first()
+        if reference
+        else None
+    )
+    return row.purchase if row is not None else None
+
+
 def is_future(day: date) -> bool:
     """Return whether a day has not begun in Nepal."""
     return day > day_of(database_now())

@@ -24,8 +24,8 @@ from .refund_form import new_key
 class ReceivedForm(forms.Form):
     """How much has arrived, when, and the bank's reference.
 
-    ``seen`` is the newest row when the form was shown: it is refused when a colleague has recorded another since. More
-    than is left to receive needs the box ``more`` to be ticked.
+    A reference that another order has, and more than is left to receive, need a box to be ticked.
+    ``seen`` is the newest row when the form was shown: it is refused when a colleague has recorded another since.
     """
 
     amount = RupeesField(
@@ -47,6 +47,7 @@ class ReceivedForm(forms.Form):
         max_length=128,
         required=False,
     )
+    shared = forms.BooleanField(label=gettext_lazy("Yes, one payment was for both orders"), required=False)
     more = forms.BooleanField(label=gettext_lazy("Yes, more than is left to pay has arrived"), required=False)
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
     seen = forms.IntegerField(widget=forms.HiddenInput, localize=False)
@@ -59,6 +60,8 @@ class ReceivedForm(forms.Form):
         }  # fmt: skip
         super().__init__(data, initial=shown, prefix="received")
         self.fields["received_on"].widget.attrs["max"] = today.isoformat()
+        self.is_shared = False
+        """Whether another order has the reference that was entered, and the box is to be shown."""
         self.exceeds = False
         """Whether more was entered than is left to receive, and the box is to be shown."""
 
@@ -73,7 +76,10 @@ class ReceivedForm(forms.Form):
         if "key" in self.errors or "seen" in self.errors:
             raise ValidationError(_("This form is incomplete. Please open the page again."))
         amount = data.get("amount")
-        if amount is None or received.of_key(self._key(data)) is not None:
+        if received.of_key(self._key(data)) is not None:
+            return data
+        self._check_reference(data)
+        if amount is None:
             return data
         self.exceeds = amount > self.left
         if self.exceeds and not data.get("more"):
@@ -83,6 +89,14 @@ class ReceivedForm(forms.Form):
                 _("%(left)s is left to pay, and this is %(more)s more. Correct it, or tick the box below.") % values,
             )
         return data
+
+    def _check_reference(self, data: dict[str, Any]) -> None:
+        """Ask before one reference of a bank pays a second order: most often it was entered at the wrong one."""
+        other = received.of_reference(data.get("reference") or "", besides=self.purchase)
+        self.is_shared = other is not None
+        if other is not None and not data.get("shared"):
+            text = _("Order %(order)s was paid with this reference. Correct it, or tick the box below.")
+            self.add_error("reference", text % {"order": other.number or other.ref})
 
     def record(self, *, actor: str) -> flow.ReceivedResult:
         """Record what a valid form says, once. Raises what ``flow.record_received`` raises."""

@@ -102,6 +102,7 @@ def test_a_payment_is_found_by_the_pidx_that_khalti_shows(desk: Desk, several: l
 def test_filters_select_payments(
     desk: Desk, several: list[Payment], filters: dict[str, Any], found: list[str]
 ) -> None:
+    """U8: the states are those of links to the earlier list."""
     assert orders(desk.open(LIST, **filters)) == found
 
 
@@ -238,6 +239,8 @@ def test_staff_who_may_not_export_have_no_button_and_are_refused(urls: None, sev
 
 
 def test_a_long_list_takes_no_more_queries_than_a_short_one(desk: Desk, several: list[Payment]) -> None:
+    """U9"""
+
     def statements() -> int:
         with CaptureQueriesContext(connection) as sent:
             desk.open(LIST)
@@ -292,6 +295,7 @@ def _copy(model: Any, row: Any, number: int, changed: dict[str, str]) -> int:
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="its planner is PostgreSQL's")
 @pytest.mark.timeout(120)
 def test_search_and_filters_use_an_index_among_a_hundred_thousand_orders(desk: Desk, several: list[Payment]) -> None:
+    """U9"""
     copies(several[0], 100_000)
     with connection.cursor() as cursor:
         for model in (Payment, Purchase):

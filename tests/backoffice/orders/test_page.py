@@ -6,9 +6,11 @@ import pytest
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.orders import sections
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.ports import PaymentMethod
+from loyalink_khalti.staff.received_form import ReceivedForm
 from tests.backoffice.pages import page_text
 from tests.backoffice.payments.test_page import logged
 from tests.backoffice.staff import Desk, staff_user
@@ -115,3 +117,31 @@ def test_a_part_of_the_desk_adds_its_section_and_its_buttons_by_one_line(
     page = desk.open(PAGE, place().pk)
 
     assert page.find("a", string="Issue the invoice")["href"] == "/somewhere/"
+
+
+@pytest.mark.money
+def test_a_reference_that_paid_another_order_is_asked_about(place: Place) -> None:
+    """U5"""
+    first, second = place("T-1", PaymentMethod.BANK_TRANSFER), place("T-2", PaymentMethod.BANK_TRANSFER)
+    day = day_of(first.created_at)
+    typed = {
+        "received-amount": "1,000", "received-received_on": day.isoformat(), "received-reference": "nic-77",
+        "received-key": "k", "received-seen": "0",
+    }  # fmt: skip
+    entry = flow.record_received(
+        first, amount=Paisa(100), received_on=day, reference="NIC-77", key="a", actor="1"
+    ).entry
+
+    asked = ReceivedForm(typed, purchase=second)
+    ticked = ReceivedForm(typed | {"received-shared": "on"}, purchase=second)
+    same_order = ReceivedForm(typed | {"received-seen": str(entry and entry.pk)}, purchase=first)
+
+    assert asked.errors == {
+        "reference": ["Order N-T-1 was paid with this reference. Correct it, or tick the box below."]
+    }
+    assert asked.is_shared
+    assert ticked.is_valid()
+    assert same_order.is_valid()
+    assert entry is not None
+    flow.reverse_received(entry, reason="wrong order", key="b", actor="1")
+    assert ReceivedForm(typed, purchase=second).is_valid()
