@@ -70,7 +70,7 @@ def test_staff_find_content_payments_members_and_reports_in_oscars_menu() -> Non
         ([], []),
         (["view_payment", "view_account", "view_entry"], []),
         (["access_admin"], ["Pages"]),
-        (["access_admin", "view_payment"], ["Pages", "Payments"]),
+        (["access_admin", "view_payment"], ["Pages", "Orders and payments"]),
         (["access_admin", "view_account", "view_entry"], ["Pages", "Members", "Reports"]),
     ],
 )
