@@ -13,6 +13,7 @@ from wagtail.admin import messages
 from wagtail.admin.ui.tables import BaseColumn, Column, TitleColumn
 
 from loyalink_khalti.backoffice.links import order_page_url
+from loyalink_khalti.conf import formats
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.program import ProgramVersion
@@ -62,7 +63,7 @@ COLUMNS: list[BaseColumn] = [
         "name", label=gettext_lazy("Order"), get_url=lambda order: order_page_url(order.pk), sort_key="number"
     ),
     Column(
-        "created_at", label=gettext_lazy("Created"), accessor=lambda order: order.purchase.created_at,
+        "created_at", label=gettext_lazy("Created"), accessor=lambda order: formats.moment(order.purchase.created_at),
         sort_key="created_at",
     ),
     CustomerColumn("customer", label=gettext_lazy("Customer")),
