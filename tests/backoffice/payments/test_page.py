@@ -137,7 +137,9 @@ def test_staff_without_the_permission_see_no_payments(urls: None, paid: Payment,
     assert "Sita" not in page_text(page)
     desk.open("loyalink_khalti_payments", status=403)
     desk.open("loyalink_khalti_flag_resolve", Flag.objects.get().pk, status=403)
-    assert "Orders and payments" not in [item.get_text(strip=True) for item in desk.open("wagtailadmin_home").select("nav a")]
+    assert "Orders and payments" not in [
+        item.get_text(strip=True) for item in desk.open("wagtailadmin_home").select("nav a")
+    ]
 
 
 def test_a_script_in_a_name_or_in_khaltis_answer_is_shown_as_text(
