@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.conf import settings
+from django.test import override_settings
+
 from loyalink_khalti import conf, flow
 from tests.browser.conftest import LANGUAGES, PICTURES
 from tests.browser.keyboard import Customer, take_picture
@@ -15,13 +18,15 @@ TITLES = {
     "page": "Pages that sell, of a site with a look of its own",
     "mail": "Mails",
 }
+ADDRESS = "https://saraswati.example"
+"""What the foot of the mails names, instead of the address of the server that runs for the test."""
 INTRODUCTION = """\
 # Gallery
 
 Every page and every mail that a customer sees, in a state that a purchase may be in: English left, Nepali right, on a
 phone 390 pixels wide. The colours and fonts are those of the [sandbox](sandbox.md) and of `examples/page`;
-[yours](configuration.md#look) take their place. `python3 -m tests --pictures -k gallery` makes this page and its
-pictures.
+[yours](configuration.md#look) take their place. What the editors of `examples/page` have written is English, as on a
+site that does not translate its pages. `python3 -m tests --pictures -k gallery` makes this page and its pictures.
 """
 
 
@@ -33,7 +38,7 @@ def file_of(group: str, name: str, language: str) -> Path:
 
 def take_mails(customer: Customer, store: Store, language: str) -> None:
     """Take a picture of an example of each kind of mail."""
-    with store.in_this_process():
+    with store.in_this_process(), override_settings(LOYALINK_KHALTI=settings.LOYALINK_KHALTI | {"SITE_URL": ADDRESS}):
         mails = {kind: flow.sample_mail(kind, site_key=conf.site_key(), language=language) for kind in flow.MailKind}
     for kind, mail in mails.items():
         page = store.folder / f"{kind}.html"
