@@ -13,9 +13,18 @@ from loyalink_khalti.backoffice.approvals import panels as approvals
 from loyalink_khalti.backoffice.campaigns.editors import LoyaltyMenuItem
 from loyalink_khalti.backoffice.counter import log as counter_log
 from loyalink_khalti.backoffice.counter.views import CounterSaleURLFinder
-from loyalink_khalti.backoffice.links import MemberURLFinder, OrderURLFinder, PaymentURLFinder, UnmatchedURLFinder
+from loyalink_khalti.backoffice.invoices import log as invoices_log
+from loyalink_khalti.backoffice.invoices import order as order_invoices
+from loyalink_khalti.backoffice.links import (
+    InvoiceURLFinder,
+    MemberURLFinder,
+    OrderURLFinder,
+    PaymentURLFinder,
+    UnmatchedURLFinder,
+)
 from loyalink_khalti.backoffice.members import log as members_log
 from loyalink_khalti.backoffice.models import InvoiceSettings, KhaltiSettings, LoyaltySettings, ShopDetails
+from loyalink_khalti.backoffice.orders import sections as order_sections
 from loyalink_khalti.backoffice.payments import log as payments_log
 from loyalink_khalti.backoffice.reports import registry as reports
 from loyalink_khalti.backoffice.rules import views as rules_views
@@ -23,6 +32,7 @@ from loyalink_khalti.backoffice.settings import recent_changes, switch
 from loyalink_khalti.backoffice.settings import views as settings_views
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.counter_sales import CounterSale
+from loyalink_khalti.payments.invoices import Invoice
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.notes import PurchaseNote
 from loyalink_khalti.payments.received import ReceivedMoney
@@ -73,6 +83,14 @@ register_admin_url_finder(PurchaseNote, OrderURLFinder)
 register_admin_url_finder(ReceivedMoney, OrderURLFinder)
 register_admin_url_finder(Refund, OrderURLFinder)
 register_admin_url_finder(UnmatchedPayment, UnmatchedURLFinder)
+
+# Invoices
+hooks.register("register_admin_urls", urls.invoices_urls)
+hooks.register("register_log_actions", invoices_log.register)
+hooks.register("register_admin_menu_item", navigation.invoices_item)
+register_admin_url_finder(Invoice, InvoiceURLFinder)
+order_sections.SECTIONS.append(order_invoices.invoices_section)
+order_sections.BUTTONS.append(order_invoices.packing_slip_button)
 
 # Members and campaigns
 hooks.register("register_admin_menu_item", navigation.loyalty_item)

@@ -84,6 +84,18 @@ class OrderURLFinder:
         return order_page_url(row.purchase_id) or None if allowed else None
 
 
+class InvoiceURLFinder:
+    """For Wagtail's site history: the page of an invoice, if the user may see it."""
+
+    def __init__(self, user: Any = None) -> None:
+        self.user = user
+
+    def get_edit_url(self, invoice: Any) -> str | None:
+        """Wagtail's name for it; the page has nothing to edit."""
+        allowed = self.user is None or permissions.has_permission(self.user, permissions.VIEW_INVOICES)
+        return page_url("loyalink_khalti_invoice", invoice.pk) if allowed else None
+
+
 class MemberURLFinder:
     """For Wagtail's site history: the page of a member, if the user may see it."""
 

@@ -32,6 +32,17 @@ def payments_item() -> PermissionMenuItem:
     )
 
 
+def invoices_item() -> PermissionMenuItem:
+    return PermissionMenuItem(
+        _("Invoices"),
+        reverse_lazy("loyalink_khalti_invoices"),
+        permission=permissions.VIEW_INVOICES,
+        name="loyalink-khalti-invoices",
+        icon_name="doc-full",
+        order=803,
+    )
+
+
 def loyalty_item() -> SubmenuMenuItem:
     return SubmenuMenuItem(_("Loyalty"), loyalty_menu, name="loyalink-khalti-loyalty", icon_name="pick", order=810)
 

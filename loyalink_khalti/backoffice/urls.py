@@ -11,6 +11,9 @@ from .campaigns import views as campaigns
 from .campaigns.listing import CampaignsView
 from .counter.listing import CounterSalesView
 from .counter.views import NewSaleView, RefundSaleView, SaleView
+from .invoices import order as order_invoices
+from .invoices import views as invoices
+from .invoices.listing import InvoicesView
 from .mail_preview import MailPreview
 from .members.adjust import AdjustView
 from .members.block import BlockView
@@ -86,6 +89,28 @@ def orders_urls() -> list[URLPattern]:
             name="loyalink_khalti_orders_delete_filter",
         ),
         path(f"{order}missing/", MissingOrderView.as_view(), name="loyalink_khalti_missing_order"),
+    ]
+
+
+def invoices_urls() -> list[URLPattern]:
+    """The sales register, the page of a document, its printings, and what the page of an order links to."""
+    all_, one, order, name = (
+        "khalti/invoices/",
+        "khalti/invoices/<int:pk>/",
+        "khalti/orders/<int:pk>/",
+        "loyalink_khalti",
+    )
+    printed, slip, name = f"{one}prints/<int:number>/", order_invoices.PackingSlipView, "loyalink_khalti"
+    return [
+        path(all_, InvoicesView.as_view(), name=f"{name}_invoices"),
+        path(f"{all_}results/", InvoicesView.as_view(results_only=True), name=f"{name}_invoices_results"),
+        path(one, invoices.InvoicePage.as_view(), name=f"{name}_invoice"),
+        path(f"{one}print/", invoices.InvoicePrintView.as_view(), name=f"{name}_invoice_print"),
+        path(printed, invoices.PrintedView.as_view(), name=f"{name}_invoice_printed"),
+        path(f"{printed}pdf/", invoices.PrintedView.as_view(is_pdf=True), name=f"{name}_invoice_pdf"),
+        path(f"{order}invoice/", order_invoices.IssueView.as_view(), name=f"{name}_order_invoice"),
+        path(f"{order}packing-slip/", slip.as_view(), name=f"{name}_packing_slip"),
+        path(f"{order}packing-slip/pdf/", slip.as_view(is_pdf=True), name=f"{name}_packing_slip_pdf"),
     ]
 
 

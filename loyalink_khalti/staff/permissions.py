@@ -40,11 +40,19 @@ LOYALTY_SETTINGS = f"{_APP}.change_loyaltysettings"
 """The loyalty rules and the campaigns."""
 SHOP_DETAILS = f"{_APP}.change_shopdetails"
 """The shop's name, logo and bank account, and its e-mails to customers."""
+VIEW_INVOICES = f"{_APP}.view_invoice"
+"""See and print invoices and credit notes."""
+ISSUE_INVOICES = f"{_APP}.issue_invoice"
+EXPORT_INVOICES = f"{_APP}.export_invoice"
+"""Export the sales register."""
+INVOICE_SETTINGS = f"{_APP}.change_invoicesettings"
+"""The PAN of the shop and how invoices are issued."""
 
 ALL = (
     VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, APPROVE_REFUNDS, RECORD_RECEIVED, RESOLVE_FLAGS,
     RECORD_OUTCOME, VIEW_MEMBERS, CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS,
     VIEW_ENTRIES, KHALTI_KEY, USE_COUNTER, COUNTER_BEYOND_LIMIT, ADD_NOTES,
+    VIEW_INVOICES, ISSUE_INVOICES, EXPORT_INVOICES,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""
 

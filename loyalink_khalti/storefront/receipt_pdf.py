@@ -1,75 +1,40 @@
-"""A receipt on paper: one order as a PDF file, in Latin script and in Devanagari.
-
-fpdf2 shapes Devanagari with HarfBuzz (uharfbuzz). The font is beside this file, under the SIL Open Font License: one
-for both scripts, because fpdf2 (2.8) loses the font after a text that falls back to another one.
-"""
+"""A receipt on paper: one order as a PDF file, in Latin script and in Devanagari."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from fpdf import FPDF
-from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
 
 from loyalink_khalti import flow
 from loyalink_khalti.conf import formats
+from loyalink_khalti.paper.sheet import BOLD, QUIET, new_sheet, write_head, write_line, write_table, write_title
 
-FONTS = Path(__file__).parent / "fonts"
-FONT = "Noto Sans Latin Devanagari"
-_LINE_HEIGHT = 1.45
-_BOLD = FontFace(emphasis="BOLD")
-_QUIET = FontFace(color=(90, 90, 90))
 Row = tuple[str, str, FontFace | None]
 """What, how much, and how it is set."""
 
 
 def receipt_pdf(receipt: flow.Receipt) -> bytes:
     """Return the receipt of a placed order as a PDF file (A4), in the active language."""
-    pdf = _new(receipt)
-    _head(pdf, receipt)
-    _title(pdf, receipt)
-    _table(pdf, list(_items(receipt)))
-    _table(pdf, list(_charges(receipt)))
-    _table(pdf, list(_money(receipt)))
+    title = _("Receipt %(number)s") % {"number": receipt.number}
+    pdf = new_sheet(title=title, author=receipt.shop.shop_name)
+    write_head(pdf, receipt.shop.shop_name, _about_shop(receipt))
+    write_title(pdf, title)
+    _facts(pdf, receipt)
+    for rows in (_items(receipt), _charges(receipt), _money(receipt)):
+        write_table(pdf, [((what, amount), style) for what, amount, style in rows])
     for sentence in _sentences(receipt):
-        _line(pdf, sentence)
+        write_line(pdf, sentence)
     return bytes(pdf.output())
 
 
-def _new(receipt: flow.Receipt) -> FPDF:
-    pdf = FPDF(format="A4")
-    pdf.set_margin(18)
-    for style, weight in (("", "Regular"), ("B", "Bold")):
-        pdf.add_font(FONT, style, FONTS / f"{FONT.replace(' ', '')}-{weight}.ttf")
-    pdf.set_text_shaping(use_shaping_engine=True, script="deva")  # of the first letter alone, where it is not named
-    pdf.set_title(_("Receipt %(number)s") % {"number": receipt.number})
-    pdf.set_author(receipt.shop.shop_name)
-    pdf.set_lang(get_language() or "en")
-    pdf.add_page()
-    return pdf
-
-
-def _head(pdf: FPDF, receipt: flow.Receipt) -> None:
+def _about_shop(receipt: flow.Receipt) -> list[str]:
     shop = receipt.shop
-    pdf.set_font(FONT, "B", 16)
-    _line(pdf, shop.shop_name)
-    pdf.set_font(FONT, "", 10)
     registration = f"{shop.registration_label} {shop.registration_number}".strip() if shop.registration_label else ""
-    for text in (*shop.address.splitlines(), ", ".join(filter(None, (shop.phone, shop.email))), registration):
-        if text.strip():
-            _line(pdf, text.strip())
-    pdf.ln(2)
-    pdf.set_draw_color(120, 120, 120)
-    pdf.line(pdf.l_margin, pdf.y, pdf.w - pdf.r_margin, pdf.y)
-    pdf.ln(4)
+    return [*shop.address.splitlines(), ", ".join(filter(None, (shop.phone, shop.email))), registration]
 
 
-def _title(pdf: FPDF, receipt: flow.Receipt) -> None:
-    pdf.set_font(FONT, "B", 13)
-    _line(pdf, _("Receipt %(number)s") % {"number": receipt.number})
-    pdf.set_font(FONT, "", 10)
+def _facts(pdf: FPDF, receipt: flow.Receipt) -> None:
     facts = [
         (_("Placed"), formats.moment(receipt.placed_at) if receipt.placed_at else ""),
         (_("Name"), receipt.customer.name),
@@ -78,29 +43,8 @@ def _title(pdf: FPDF, receipt: flow.Receipt) -> None:
     ]
     for label, value in facts:
         if value:
-            _line(pdf, f"{label}: {value}")
+            write_line(pdf, f"{label}: {value}")
     pdf.ln(3)
-
-
-def _line(pdf: FPDF, text: str) -> None:
-    pdf.multi_cell(0, pdf.font_size * _LINE_HEIGHT, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-
-
-def _table(pdf: FPDF, rows: list[Row]) -> None:
-    """Draw rows with their amounts at the right, and a rule below them."""
-    if not rows:
-        return
-    with pdf.table(
-        borders_layout=TableBordersLayout.NONE, col_widths=(70, 30), first_row_as_headings=False,
-        line_height=pdf.font_size * _LINE_HEIGHT, text_align=("LEFT", "RIGHT"), width=pdf.epw,
-    ) as table:  # fmt: skip
-        for what, amount, style in rows:
-            row = table.row(style=style)
-            row.cell(what)
-            row.cell(amount)
-    pdf.ln(1)
-    pdf.line(pdf.l_margin, pdf.y, pdf.w - pdf.r_margin, pdf.y)
-    pdf.ln(2)
 
 
 def _items(receipt: flow.Receipt) -> Iterator[Row]:
@@ -124,9 +68,9 @@ def _charges(receipt: flow.Receipt) -> Iterator[Row]:
         yield each.title or _("Other charges"), formats.npr(each.amount), None
     if sums.points_used:
         yield f"{_('Points used')} ({formats.number(sums.points_used)})", f"−{formats.npr(sums.points_value)}", None
-    yield _("Total"), formats.npr(sums.due), _BOLD
+    yield _("Total"), formats.npr(sums.due), BOLD
     if sums.discount_included:
-        yield _("Discount, in these prices already"), formats.npr(sums.discount_included), _QUIET
+        yield _("Discount, in these prices already"), formats.npr(sums.discount_included), QUIET
 
 
 def _money(receipt: flow.Receipt) -> Iterator[Row]:
@@ -136,14 +80,14 @@ def _money(receipt: flow.Receipt) -> Iterator[Row]:
         yield (_("Paid, %(day)s") % {"day": formats.day(each.day)}) + method, formats.npr(each.amount), None
     for refund in sums.refunds:
         if refund.amount and refund.is_pending:
-            yield _("Refund on its way"), formats.npr(refund.amount), _QUIET
+            yield _("Refund on its way"), formats.npr(refund.amount), QUIET
         elif refund.amount:
             day = {"day": formats.day(refund.at)}
             yield _("Refunded, %(day)s") % day, f"−{formats.npr(refund.amount)}", None
     if sums.refunded_total:
-        yield _("Paid, less refunds"), formats.npr(sums.kept), _BOLD
+        yield _("Paid, less refunds"), formats.npr(sums.kept), BOLD
     if sums.left_to_pay:
-        yield _("Left to pay") if sums.received else _("To pay"), formats.npr(sums.left_to_pay), _BOLD
+        yield _("Left to pay") if sums.received else _("To pay"), formats.npr(sums.left_to_pay), BOLD
     elif sums.not_charged:
         yield _("Not charged"), formats.npr(sums.not_charged), None
 

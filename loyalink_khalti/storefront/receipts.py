@@ -4,7 +4,6 @@ A page that shows the lines of an order has a signed link, which opens the file 
 each time. After that it opens for the order's own member or browser session alone, as the lines on the status page do.
 """
 
-import importlib.util
 from datetime import timedelta
 
 from django.core import signing
@@ -13,17 +12,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 
 from loyalink_khalti import conf, flow
+from loyalink_khalti.paper import can_make_pdf
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.session_payments import is_own_payment
 from loyalink_khalti.token_pages import TokenView, UnknownToken
 
 LINK_LIFETIME = timedelta(days=1)
 _SALT = "loyalink_khalti.receipt"
-
-
-def can_make_pdf() -> bool:
-    """Return whether the libraries of the extra ``pdf`` are installed."""
-    return all(importlib.util.find_spec(name) is not None for name in ("fpdf", "uharfbuzz"))
 
 
 def pdf_path(receipt: flow.Receipt) -> str:
@@ -72,12 +67,13 @@ def _read(request: HttpRequest, token: str) -> tuple[Purchase, str]:
         is_fresh = True
     except signing.SignatureExpired:
         is_fresh = False
-    if purchase.placed_at is None or not (is_fresh or _is_own(request, purchase)):
+    if purchase.placed_at is None or not (is_fresh or is_own_order(request, purchase)):
         raise UnknownToken
     return purchase, str(language)
 
 
-def _is_own(request: HttpRequest, purchase: Purchase) -> bool:
+def is_own_order(request: HttpRequest, purchase: Purchase) -> bool:
+    """Return whether a request comes from the order's member, or from the browser session that has paid it."""
     user = request.user
     if user.is_authenticated and purchase.member_id == str(user.pk):
         return True

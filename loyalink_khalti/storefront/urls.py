@@ -10,6 +10,7 @@ from . import views
 from .claim import ClaimView
 from .counter import ClaimByMailView, ClaimReceiptView, ShowCodeView
 from .health import HealthView
+from .invoices import InvoiceView
 from .look import ThemeView
 from .mails import MailsView
 from .membership import AcceptTermsView, LeaveView, PointsCardView
@@ -36,6 +37,7 @@ urlpatterns = [
     path("points/receipts/", ClaimReceiptView.as_view(), name="counter_claim"),
     path("points/receipts/<counter_token:token>/", ClaimByMailView.as_view(), name="counter_claim_link"),
     path("receipt/<signed_token:token>.pdf", ReceiptView.as_view(), name="receipt"),
+    path("invoice/<signed_token:token>/", InvoiceView.as_view(), name="invoice"),
     path("account/<signed_token:token>/", NewAccountView.as_view(), name="new_account"),
     path("mails/<signed_token:token>/", MailsView.as_view(), name="mails"),
     path("health/", HealthView.as_view(), name="health"),

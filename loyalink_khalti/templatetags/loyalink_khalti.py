@@ -20,6 +20,7 @@ from loyalink_khalti import flow, nepal, shown_points
 from loyalink_khalti.conf import formats
 from loyalink_khalti.money import Paisa, paisa
 from loyalink_khalti.shown_points import PointsToEarn
+from loyalink_khalti.storefront.invoices import invoice_links
 from loyalink_khalti.storefront.look import stylesheets
 from loyalink_khalti.storefront.middleware import pending_payment_bar
 from loyalink_khalti.storefront.receipts import pdf_path
@@ -137,6 +138,12 @@ def loyalink_receipt(shop: str, ref: str) -> flow.Receipt | None:
 def loyalink_receipt_pdf(receipt: flow.Receipt) -> str:
     """Return the path of a receipt as a PDF file, "" where there is none. Only on a page of its customer alone."""
     return pdf_path(receipt)
+
+
+@register.simple_tag
+def loyalink_invoices(receipt: flow.Receipt) -> list[tuple[str, str]]:
+    """Return the titles and paths of an order's invoice and credit notes. Only on a page of its customer alone."""
+    return invoice_links(receipt)
 
 
 # Points on pages of a shop. Each tag renders an element (templates/loyalink_khalti/elements/) that a site overrides.

@@ -22,6 +22,7 @@ from loyalink_khalti.payments.states import CAPTURED, FlagReason
 from loyalink_khalti.payments.without_order import has_money_without_order
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.access import PermissionRequired
+from loyalink_khalti.staff.invoice_links import invoice_links
 from loyalink_khalti.staff.labels import RESOLUTIONS, flag_evidence, payment_status, refund_rows
 from loyalink_khalti.staff.links import member_url, payment_url
 from loyalink_khalti.staff.mails import mail_rows
@@ -115,6 +116,7 @@ class PaymentView(PaymentPage):
             "can_refresh": self.has_permission(permissions.RESOLVE_FLAGS) and payment.pidx is not None,
             "refund_url": self._refund_url(),
             "record_url": self._record_url(),
+            "invoices": invoice_links(purchase, self.request.user),
             "mails": mail_rows(purchase, self.request.user),
             "note_form": NoteForm() if self.has_permission(permissions.ADD_NOTES) else None,
             "note_url": reverse("loyalink_khalti_payment_note", args=[payment.pk]),

@@ -18,6 +18,7 @@ from oscar.apps.dashboard.orders.views import OrderListView as OscarOrderListVie
 
 from loyalink_khalti.payments import cancelled_orders
 from loyalink_khalti.staff import mails
+from loyalink_khalti.staff.invoice_links import invoice_links
 from loyalink_khalti.staff.payment_links import payment_links
 from loyalink_khalti.staff.spreadsheet import safe_cell
 
@@ -129,5 +130,6 @@ class OrderDetailView(ReceivedMixin, RefundMixin, MailsMixin, OscarOrderDetailVi
             "is_placed": orders.is_placed(order),
             "cancelled_order": cancelled_orders.open_of(purchase) if purchase else None,
             "payment_links": payment_links(purchase, user) if user.is_staff else [],  # not a partner's own staff
+            "invoices": invoice_links(purchase, user) if user.is_staff else None,
         }
         return context | self.refund_context() | self.received_context() | self.mails_context()

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from oscar.core.loading import get_class, get_model
 
 from loyalink_khalti import flow
+from loyalink_khalti.nepal import pan
 from loyalink_khalti.payments.models import Purchase
 from loyalink_khalti.ports import Cart, PaymentMethod
 
@@ -106,3 +107,18 @@ def _delivery_titles() -> dict[str, str]:
     """Return the names of the shop's delivery methods by code, in the active language; old ones may be gone."""
     methods = getattr(get_class("shipping.repository", "Repository"), "methods", ())
     return {method.code: str(method.name) for method in methods if getattr(method, "code", "")}
+
+
+def invoice_buyer(ref: str) -> dict[str, str]:
+    """Return whom the invoice of an order names: the billing address, else the shipping address; {} for neither.
+
+    A shop whose checkout asks for a PAN keeps it as ``pan`` or ``vat_number`` of its own address model.
+    """
+    rows = get_model("order", "Order")._default_manager.select_related("billing_address", "shipping_address")
+    order = rows.filter(number=ref).first()
+    address = (order.billing_address or order.shipping_address) if order is not None else None
+    if address is None:
+        return {}
+    typed = getattr(address, "pan", "") or getattr(address, "vat_number", "")
+    lines = [line for line in address.active_address_fields() if line not in {address.name, address.salutation}]
+    return {"name": address.name, "address": "\n".join(str(line) for line in lines), "pan": pan(str(typed or ""))}

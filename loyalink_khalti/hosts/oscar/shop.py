@@ -173,6 +173,9 @@ class OscarShop:
     def order_facts(self, purchases: Collection[Purchase]) -> Mapping[str, flow.OrderFacts]:
         return order_facts.order_facts(purchases)
 
+    def invoice_buyer(self, ref: str) -> dict[str, str]:
+        return order_facts.invoice_buyer(ref)
+
     def order_for_mail(self, ref: str) -> OrderForMail | None:
         return mails.order_for_mail(ref)
 

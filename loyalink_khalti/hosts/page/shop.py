@@ -108,6 +108,11 @@ class PageShop:
         texts = {key: payment_methods(settings_of_key(key)).texts for key in keys}
         return {order.number: _facts(order, texts.get(order.site_key, {})) for order in found}
 
+    def invoice_buyer(self, ref: str) -> dict[str, str]:
+        """Return the address of an order for its invoice; the checkout asks for no PAN."""
+        order = Order.objects.filter(number=ref).only("address").first()
+        return {"address": order.address} if order is not None else {}
+
     def order_for_mail(self, ref: str) -> OrderForMail | None:
         return order_access.order_for_mail(ref)
 
