@@ -195,6 +195,7 @@ def demo_store(
 def forget_cached_rows() -> None:
     cache.clear()
     conf.forget_shop_details()
+    conf.forget_invoice_settings()
     Site.objects.clear_cache()
 
 
@@ -222,6 +223,7 @@ def _nothing_counted() -> None:
     for alias in settings.CACHES:
         caches[alias].clear()
     conf.forget_shop_details()
+    conf.forget_invoice_settings()
 
 
 @pytest.fixture(autouse=True)

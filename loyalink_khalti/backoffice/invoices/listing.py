@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.db.models import Case, CharField, F, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models import BigIntegerField, Case, CharField, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -138,7 +138,7 @@ class InvoicesView(Report):
                 default=F("purchase__number"),
                 output_field=CharField(),
             ),
-            credited=Coalesce(Subquery(credited), 0),
+            credited=Coalesce(Subquery(credited), 0, output_field=BigIntegerField()),
         )
 
     def _filtered(self) -> "QuerySet[Invoice]":
@@ -165,11 +165,12 @@ class InvoicesView(Report):
 
     @cached_property
     def totals(self) -> RegisterSums:
+        names = ("taxable", "vat", "total")
         found = self._filtered().aggregate(
-            **{name: Sum(_sign(F(name), -F(name))) for name in ("taxable", "vat", "total")},
-            credited=Sum(_sign(0, F("total"))),
+            **{f"sum_{name}": Sum(_sign(F(name), -F(name))) for name in names},
+            sum_credited=Sum(_sign(Value(0), F("total"))),
         )
-        return RegisterSums(**{name: Paisa(value or 0) for name, value in found.items()})
+        return RegisterSums(**{name: Paisa(found[f"sum_{name}"] or 0) for name in (*names, "credited")})
 
     @property
     def figures(self) -> list[Figure]:
@@ -191,7 +192,8 @@ class InvoicesView(Report):
 
 
 def _sign(of_invoice: Any, of_note: Any) -> Case:
-    return Case(When(kind=DocumentKind.CREDIT_NOTE, then=of_note), default=of_invoice)
+    is_note = When(kind=DocumentKind.CREDIT_NOTE, then=of_note)
+    return Case(is_note, default=of_invoice, output_field=BigIntegerField())
 
 
 def _signed(row: Any, name: str) -> int:

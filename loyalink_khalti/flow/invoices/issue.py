@@ -85,7 +85,7 @@ def follow_purchase(purchase: int) -> None:
 
 def _is_due(purchase: Purchase) -> bool:
     """Return whether the invoice of a locked purchase is issued by itself now."""
-    settings = conf.invoice_settings(purchase.site_key)
+    settings = conf.read_invoice_settings(purchase.site_key)
     if not settings.is_on or settings.issue_when == conf.IssueWhen.STAFF or purchase.state != PurchaseState.PLACED:
         return False
     if settings.issue_when == conf.IssueWhen.PAID and refunds.is_awaiting_money(purchase):
