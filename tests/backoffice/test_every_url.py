@@ -47,6 +47,7 @@ CANARY = "live_secret_key_0000000000004000800000000ca4a41e5"
 
 STAFF = {"editor", "accountant", "admin"}
 EDITORS = {"editor", "admin"}
+ACCOUNTANTS = {"accountant", "admin"}
 ADMIN = {"admin"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -96,6 +97,15 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_payment_note": STAFF,
     "loyalink_khalti_orders_save_filter": STAFF,
     "loyalink_khalti_orders_delete_filter": STAFF,
+    "loyalink_khalti_invoices": ACCOUNTANTS,
+    "loyalink_khalti_invoices_results": ACCOUNTANTS,
+    "loyalink_khalti_invoice": ACCOUNTANTS,
+    "loyalink_khalti_invoice_print": ACCOUNTANTS,
+    "loyalink_khalti_invoice_printed": ACCOUNTANTS,
+    "loyalink_khalti_invoice_pdf": ACCOUNTANTS,
+    "loyalink_khalti_order_invoice": ACCOUNTANTS,
+    "loyalink_khalti_packing_slip": STAFF,
+    "loyalink_khalti_packing_slip_pdf": STAFF,
     "loyalink_khalti_unmatched": STAFF,
     "loyalink_khalti_report_unmatched": STAFF,
     "loyalink_khalti_report_unmatched_results": STAFF,
@@ -151,6 +161,16 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
         "loyalink_khalti_refund_reverse": (flagged.pk, 1),
         **dict.fromkeys(("loyalink_khalti_counter_sale", "loyalink_khalti_counter_refund"), (counter_sale(),)),
         "loyalink_khalti_orders_delete_filter": (1,),
+        **{
+            f"loyalink_khalti_{name}": (1, *more)
+            for name, *more in (
+                ("invoice",),
+                ("invoice_print",),
+                ("invoice_printed", 0),
+                ("invoice_pdf", 0),
+            )
+        },
+        **dict.fromkeys(("loyalink_khalti_packing_slip", "loyalink_khalti_packing_slip_pdf"), (flagged.purchase_id,)),
         "loyalink_khalti_member_check_now": (held.account_id, held.pk),
     }
     for name in ALLOWED:
@@ -229,15 +249,18 @@ def test_lists_are_exported_with_the_permission_only(
     url_args: dict[str, tuple[Any, ...]], browsers: dict[str, Client], name: str
 ) -> None:
     """P4"""
-    viewer = Desk(staff.staff_user("viewer", "view_payment", "view_account", "view_entry", "use_counter")).client
+    permitted = ("view_payment", "view_account", "view_entry", "use_counter", "view_invoice")
+    viewer = Desk(staff.staff_user("viewer", *permitted)).client
     url = reverse(name)
 
     assert viewer.get(url).status_code == 200
     for kind in ("csv", "xlsx"):
         assert viewer.get(url, {"export": kind}).status_code == 403
-        for role in ("editor", "accountant", "admin"):
+        for role in ALLOWED[name]:
             assert browsers[role].get(url, {"export": kind}).status_code == 200
-    assert ModelLogEntry.objects.filter(action="loyalink_khalti.export").count() == 6  # P4: who exported what
+    assert ModelLogEntry.objects.filter(action="loyalink_khalti.export").count() == 2 * len(
+        ALLOWED[name]
+    )  # P4: who exported what
 
 
 def contents(answer: Any) -> str:

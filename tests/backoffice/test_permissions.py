@@ -10,10 +10,16 @@ from tests.backoffice.staff import Desk, staff_user
 
 pytestmark = pytest.mark.django_db
 
+INVOICES = (
+    permissions.VIEW_INVOICES,
+    permissions.ISSUE_INVOICES,
+    permissions.EXPORT_INVOICES,
+    permissions.INVOICE_SETTINGS,
+)
 SETTINGS = (permissions.KHALTI_SETTINGS, permissions.LOYALTY_SETTINGS, permissions.SHOP_DETAILS)
 
 
-@pytest.mark.parametrize("name", [*permissions.ALL, *SETTINGS])
+@pytest.mark.parametrize("name", [*permissions.ALL, *SETTINGS, permissions.INVOICE_SETTINGS])
 def test_every_permission_that_a_page_checks_exists(name: str) -> None:
     app, _dot, codename = name.partition(".")
 
@@ -43,6 +49,7 @@ def test_the_permissions_are_offered_for_groups() -> None:
                 permissions.ADJUST_BEYOND_LIMIT,
                 permissions.COUNTER_BEYOND_LIMIT,
                 permissions.ERASE_MEMBERS,
+                *INVOICES,
             },
         ),
         (
@@ -60,7 +67,7 @@ def test_the_default_groups_have_all_permissions_but_a_few(group: str, missing: 
 
     granted = {f"{app}.{codename}" for app, codename in rows}
 
-    assert {*permissions.ALL, *SETTINGS} - granted == missing | {
+    assert {*permissions.ALL, *SETTINGS, *INVOICES} - granted == missing | {
         permissions.KHALTI_KEY,
         permissions.RECORD_OUTCOME,
     }
