@@ -121,7 +121,8 @@ def erase_personal_data(subject: DataSubject, *, site_key: str | None = None, ac
     its flags, refunds and unmatched payments, the texts of its received money, and the browser session; the points
     account loses its member and is blocked, and its points are written off, also those that a purchase or a refund
     adds later.
-    Invoices stay as they were issued. ``member_id`` and ``claimed_by`` of purchases stay: they mean nothing once the shop has deleted its user. All of it
+    Invoices stay as they were issued. ``member_id`` and ``claimed_by`` of purchases stay: they mean nothing once the
+    shop has deleted its user. All of it
     is one transaction. Raises ``CannotEraseData`` while a payment or a refund is unfinished or a surplus is not
     refunded, and ``LedgerError`` while points are held, and then nothing is changed; and ``InsideTransaction``.
     ``actor`` is the pk of the member of staff who does it: ``SelfDealing`` for their own account.
