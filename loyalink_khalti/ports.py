@@ -299,6 +299,8 @@ class Shop(Protocol):
     ) -> None:
         """Record a refund of products and shipping, in paisa, and restock ``lines``: (``Line.key``, quantity).
 
+        Staff choose for each line whether it goes back into stock: a line that is not named stays as it is.
+
         Of an order that was deleted there is nothing to record: the money goes back all the same.
         """
 

@@ -29,6 +29,7 @@ from .orders.listing import OrdersView
 from .orders.missing_order import MissingOrderView
 from .orders.page import OrderView
 from .orders.saved_filters import DeleteFilterView, SaveFilterView
+from .payments.evidence_view import EvidenceView
 from .payments.page import PaymentView, RefundView
 from .payments.record import RecordRefundView, ReverseRefundView
 from .payments.refresh import MailView, NoteView, RefreshView
@@ -63,6 +64,7 @@ def payments_urls() -> list[URLPattern]:
         path(f"{payment}mail/", MailView.as_view(), name=f"{name}_mail"),
         path(f"{payment}note/", NoteView.as_view(), name=f"{name}_note"),
         path(f"{payment}refund/", RefundView.as_view(), name=f"{name}_refund"),
+        path(f"{payment}evidence/", EvidenceView.as_view(), name=f"{name}_evidence"),
         path(f"{payment}record-refund/", RecordRefundView.as_view(), name=f"{name}_record_refund"),
         path("khalti/unpaid/<int:pk>/release/", ReleaseView.as_view(), name="loyalink_khalti_release"),
         path(reverse, ReverseRefundView.as_view(), name="loyalink_khalti_refund_reverse"),

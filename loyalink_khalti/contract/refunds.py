@@ -82,6 +82,23 @@ class RefundContract:
             f"the refund restocks {expected}, and the stock has changed by {changes(before, stock())}"
         )
 
+    def test_a_refund_restocks_the_lines_that_it_names_and_no_other(
+        self, shop: Shop, cart: Cart, stock: Stock
+    ) -> None:
+        """U11"""
+        if len({line.sku for line in cart.lines}) < 2:
+            pytest.skip("the fixture `cart` has one product alone")
+        confirm(shop, cart)
+        before, last = stock(), cart.lines[-1]
+
+        refund(shop, cart, subtotal=1, lines=((last.key, last.quantity),))
+
+        expected = {last.sku: last.quantity}
+        assert changes(before, stock()) == expected, (
+            f"staff choose for each line whether it is restocked: the refund names {expected} alone, and the stock has"
+            f" changed by {changes(before, stock())}"
+        )
+
     def test_a_refund_that_was_not_made_is_taken_back_once(self, shop: Shop, cart: Cart, stock: Stock) -> None:
         """M3"""
         confirm(shop, cart)

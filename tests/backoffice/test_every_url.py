@@ -52,6 +52,9 @@ ADMIN = {"admin"}
 
 ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_test_key": EDITORS,
+    "loyalink_khalti_switch": EDITORS,
+    "loyalink_khalti_refund_approval": STAFF,
+    "loyalink_khalti_payment_evidence": STAFF,
     "loyalink_khalti_rules_example": EDITORS,
     "loyalink_khalti_payments": STAFF,
     "loyalink_khalti_payments_results": STAFF,
@@ -152,6 +155,8 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
     site = Site.objects.get(is_default_site=True).pk
     ids: dict[str, tuple[Any, ...]] = {
         "loyalink_khalti_test_key": (site,),
+        "loyalink_khalti_switch": (site,),
+        "loyalink_khalti_refund_approval": (refund_request(flagged),),
         "loyalink_khalti_rules_example": (site,),
         "loyalink_khalti_mail_preview": (site, "order_refunded"),
         "loyalink_khalti_flag_resolve": (Flag.objects.get().pk,),
@@ -183,6 +188,11 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
         elif name.startswith("loyalink_khalti_campaign_") and not name.endswith(("_add", "_example")):
             ids.setdefault(name, (campaign.pk,))
     return ids
+
+
+def refund_request(payment: Payment) -> int:
+    """Return the pk of a refund that awaits a colleague's approval."""
+    return flow.request_payment_refund(payment, key="r", actor="1").pk
 
 
 def counter_sale() -> int:

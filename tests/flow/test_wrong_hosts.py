@@ -52,6 +52,7 @@ WRONG = [
     (wrong.RestocksBeforeTheKey, "a_refund_restocks_its_lines_once", "Look for the key first"),
     (wrong.NeverRestocks, "a_refund_restocks_its_lines_once", "the refund restocks .*changed by {}"),
     (wrong.RestocksEverything, "a_refund_restocks_as_many_as_it_names", "names no lines restocked some"),
+    (wrong.RestocksEverything, "a_refund_restocks_the_lines_that_it_names_and_no_other", "staff choose for each line"),
     (wrong.RestocksOneOfEach, "a_refund_restocks_its_lines_once", "the refund restocks"),
     (wrong.KeepsTheLastRefundAlone, "refunds_with_other_keys_add_up", "are 3 in all, and the order says 1"),
     (wrong.KeepsTheFirstRefundAlone, "refunds_with_other_keys_add_up", "are 3 in all, and the order says 1"),

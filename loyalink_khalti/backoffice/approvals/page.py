@@ -84,6 +84,8 @@ class RefundApprovalView(PermissionRequired, WagtailAdminTemplateMixin, Template
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if "reject" in request.POST:
             return self._reject(request)
+        if "approve" not in request.POST:
+            return self._leave()
         if self.is_own:
             return forbidden(request, _("You have requested this refund yourself. A colleague has to approve it."))
         if not self.may_decide():

@@ -117,6 +117,9 @@ class PaymentView(PaymentPage):
             "refund_url": self._refund_url(),
             "record_url": self._record_url(),
             "invoices": invoice_links(purchase, self.request.user),
+            "evidence_url": reverse("loyalink_khalti_payment_evidence", args=[payment.pk])
+            if self.has_permission(permissions.EXPORT_PAYMENTS)
+            else "",
             "mails": mail_rows(purchase, self.request.user),
             "note_form": NoteForm() if self.has_permission(permissions.ADD_NOTES) else None,
             "note_url": reverse("loyalink_khalti_payment_note", args=[payment.pk]),

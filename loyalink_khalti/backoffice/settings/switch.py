@@ -86,13 +86,15 @@ class SwitchView(WagtailAdminTemplateMixin, TemplateView):
         return response
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        enabled = request.POST.get("enabled") == "1"
+        if request.POST.get("enabled") not in {"0", "1"}:
+            return HttpResponseRedirect(switch_url(self.site.pk))
+        enabled = request.POST["enabled"] == "1"
         switch_khalti(self.site, enabled=enabled, user=request.user)
         if enabled:
             messages.success(request, _("The checkout offers Khalti again."))
         else:
             messages.success(request, _("Khalti is off: no new payments start."))
-        return HttpResponseRedirect(reverse("wagtailadmin_home"))
+        return HttpResponseRedirect(f"{reverse('wagtailadmin_home')}#loyalink-khalti-switch")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {**super().get_context_data(**kwargs), "site": self.site, "is_enabled": self.is_enabled}

@@ -3,14 +3,17 @@
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.urls import reverse
 from wagtail.models import ModelLogEntry, Site
 
+from loyalink_khalti import outbox
 from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.refund_approvals import RefundApproval
 from loyalink_khalti.staff.refund_form import RefundForm
 from tests.backoffice.pages import page_text
-from tests.backoffice.staff import Desk, accountant
+from tests.backoffice.staff import Desk, accountant, staff_user
 from tests.purchases import Khalti
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,3 +140,47 @@ def test_a_colleague_approves_what_was_asked_for_on_the_form_and_each_deed_is_on
     assert (len(khalti.refunded), Refund.objects.get().amount) == (1, 196_000)
     assert actions() == ["loyalink_khalti.request_refund", "loyalink_khalti.approve_refund"]
     assert "Refunds to approve" not in page_text(other.open("wagtailadmin_home"))
+
+
+def test_khalti_is_switched_off_and_on_with_one_entry_and_one_mail_for_each_change(
+    desk: Desk, paid: Payment, settings: Any
+) -> None:
+    """U18: an accountant may not edit the settings."""
+    settings.LOYALINK_KHALTI = {**settings.LOYALINK_KHALTI, "ALERTS_TO": ["owner@shop.example"]}
+    site = Site.objects.get(is_default_site=True)
+    home = desk.open("wagtailadmin_home")
+    assert home.find("a", string=lambda text: text and "Khalti off now" in text) is not None
+    assert "Khalti off now" not in page_text(Desk(accountant()).open("wagtailadmin_home"))
+    assert desk.open("loyalink_khalti_switch", site.pk).select_one("button[name=enabled]")["value"] == "0"  # type: ignore[index]
+    mail.outbox.clear()
+
+    for enabled in ("0", "0", "1"):
+        desk.post("loyalink_khalti_switch", site.pk, enabled=enabled)
+    outbox.deliver()
+
+    assert KhaltiSettings.objects.get().enabled
+    assert [entry.data["enabled"] for entry in ModelLogEntry.objects.order_by("pk")] == [False, True]
+    told = [each.subject for each in mail.outbox if each.to == ["owner@shop.example"]]
+    assert told == ["Khalti is switched off", "Khalti is switched on"]
+
+
+def test_the_evidence_of_a_payment_has_all_that_is_on_record_and_no_key(
+    desk: Desk, paid: Payment, khalti: Khalti
+) -> None:
+    """U19"""
+    desk.post(REFUND, paid.pk, amount="10", reason="goodwill", key="k", seen_refund="0", confirm="1")
+    paid.refresh_from_db()
+    url = reverse("loyalink_khalti_payment_evidence", args=[paid.pk])
+
+    pdf, data = desk.client.get(url), desk.client.get(url, {"format": "json"}).json()
+
+    titles = {section["title"] for section in data["sections"]}
+    assert {"Payment", "Order", "Products", "Delivery", "Khalti's answers", "History", "Refunds"} <= titles
+    assert (data["figures"]["captured"], data["figures"]["refunded"]) == (paid.captured, paid.refunded)
+    assert [answer["status"] for answer in data["lookups"]] == [each["status"] for each in paid.lookup_history]
+    assert "Goodwill" in str(data["sections"])
+    assert paid.token not in str(data)
+    assert pdf.content.startswith(b"%PDF")
+    assert actions()[-2:] == ["loyalink_khalti.export_evidence"] * 2
+    viewer = Desk(staff_user("viewer", "view_payment"))
+    assert viewer.client.get(url).status_code == 403
