@@ -180,7 +180,8 @@ def _refunds(purchase: Purchase) -> Iterator[Row]:
 
 def _flags(payment: Payment) -> Iterator[Row]:
     for flag in payment.flags.order_by("pk"):
-        answer = RESOLUTIONS.get(flag.resolution, "") if flag.resolved_at else _("open")
+        label = RESOLUTIONS.get(flag.resolution)  # type: ignore[call-overload]  # a StrEnum's value is a key
+        answer = (label or _("resolved automatically")) if flag.resolved_at else _("open")
         yield formats.moment(flag.raised_at), str(REASONS[FlagReason(flag.reason)]), str(answer)
 
 
