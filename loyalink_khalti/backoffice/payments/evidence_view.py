@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from wagtail.log_actions import log
 
+from loyalink_khalti.conf import formats
+from loyalink_khalti.paper import can_make_pdf
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.access import forbidden
 from loyalink_khalti.staff.action_log import EVIDENCE_EXPORTED
@@ -24,8 +26,6 @@ class EvidenceView(PaymentPage):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.has_permission(permissions.VIEW_PAYMENTS):
             return forbidden(request)
-        from loyalink_khalti.paper import can_make_pdf
-
         kind = "json" if request.GET.get("format") == "json" else "pdf" if can_make_pdf() else "html"
         response = self._file(request, kind)
         name = re.sub(r"[^\w.-]+", "-", self.payment.purchase_order_id)
@@ -48,7 +48,6 @@ class EvidenceView(PaymentPage):
 
 def evidence_pdf(found: Evidence) -> bytes:
     """Return the evidence as a PDF file (A4), in the active language."""
-    from loyalink_khalti.conf import formats
     from loyalink_khalti.paper.sheet import BOLD, new_sheet, write_head, write_line, write_table, write_title
 
     pdf = new_sheet(title=found.title, author=found.shop.shop_name)
