@@ -21,7 +21,6 @@ from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.models import Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason
 from loyalink_khalti.staff.labels import RESOLUTIONS, payment_status, refund_reason, refund_status
-from loyalink_khalti.staff.mails import mail_rows
 
 from .timeline import timeline
 
@@ -186,6 +185,6 @@ def _flags(payment: Payment) -> Iterator[Row]:
 
 
 def _mails(purchase: Purchase) -> Iterator[Row]:
-    for each in mail_rows(purchase, None):
-        if each.mail.sent_at:
-            yield formats.moment(each.mail.sent_at), each.mail.label, each.mail.sent_to
+    for mail in flow.mails_of(purchase):
+        if mail.sent_at:
+            yield formats.moment(mail.sent_at), mail.label, mail.sent_to

@@ -175,7 +175,7 @@ def test_the_evidence_of_a_payment_has_all_that_is_on_record_and_no_key(
     pdf, data = desk.client.get(url), desk.client.get(url, {"format": "json"}).json()
 
     titles = {section["title"] for section in data["sections"]}
-    assert {"Payment", "Order", "Products", "Delivery", "Khalti's answers", "History", "Refunds"} <= titles
+    assert {"Payment", "Order", "Products", "Khalti's answers", "History", "Refunds"} <= titles
     assert (data["figures"]["captured"], data["figures"]["refunded"]) == (paid.captured, paid.refunded)
     assert [answer["status"] for answer in data["lookups"]] == [each["status"] for each in paid.lookup_history]
     assert "Goodwill" in str(data["sections"])
