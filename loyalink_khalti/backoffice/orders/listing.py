@@ -64,6 +64,7 @@ COLUMNS: list[BaseColumn] = [
     ),
     Column(
         "created_at", label=gettext_lazy("Created"), accessor=lambda order: formats.moment(order.purchase.created_at),
+        classname="desk-nowrap",
         sort_key="created_at",
     ),
     CustomerColumn("customer", label=gettext_lazy("Customer")),
