@@ -48,7 +48,10 @@ EXPORT_COLUMNS = {
 
 
 class PointsColumn(Column):
-    """Points, grouped as in Nepal; empty for 0."""
+    """Points, grouped as in Nepal and aligned; empty for 0."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, classname="w-text-right", **kwargs)
 
     def get_value(self, instance: Any) -> str:
         number = super().get_value(instance)
