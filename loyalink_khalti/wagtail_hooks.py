@@ -31,12 +31,14 @@ from loyalink_khalti.backoffice.rules import views as rules_views
 from loyalink_khalti.backoffice.settings import recent_changes, switch
 from loyalink_khalti.backoffice.settings import views as settings_views
 from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.payments import invoices
 from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.payments.invoices import Invoice
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.notes import PurchaseNote
 from loyalink_khalti.payments.received import ReceivedMoney
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
+from loyalink_khalti.staff import payment_search
 
 
 def add_icons(icons: list[str]) -> list[str]:
@@ -91,6 +93,7 @@ hooks.register("register_admin_menu_item", navigation.invoices_item)
 register_admin_url_finder(Invoice, InvoiceURLFinder)
 order_sections.SECTIONS.append(order_invoices.invoices_section)
 order_sections.BUTTONS.append(order_invoices.packing_slip_button)
+payment_search.FINDERS.append(invoices.purchases_of)
 
 # Members and campaigns
 hooks.register("register_admin_menu_item", navigation.loyalty_item)

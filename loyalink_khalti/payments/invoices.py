@@ -4,11 +4,13 @@ Rows are never changed or deleted, by triggers (``append_only.py``). A number is
 under the lock of its series: it is the highest one plus 1, so that a rollback or a crash leaves no hole.
 """
 
+import re
 from datetime import date
 from typing import Any
 
 from django.db import models
 from django.db.models import Count, F, Max, Min, Q, Sum
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +19,7 @@ from loyalink_khalti.money import Paisa, npr
 
 from .models import Purchase, Refund
 
+_CODE = re.compile(r"\S{0,30}\d{4}/\d{2}-\d{1,10}")
 DIGITS = 5
 """Of a number, at least: 00001."""
 
@@ -114,6 +117,7 @@ class Invoice(AppendOnlyModel):
         indexes = [
             models.Index(fields=["-issued_on", "-id"], name="loyalink_invoice_newest"),
             models.Index(fields=["site_key", "-issued_on", "-id"], name="loyalink_invoice_of_site"),
+            models.Index(Upper("code"), name="loyalink_invoice_code"),
         ]
 
     def __str__(self) -> str:
@@ -151,6 +155,17 @@ class InvoicePrint(AppendOnlyModel):
 def of_purchase(purchase: Purchase) -> list[Invoice]:
     """Return the invoice of a purchase and what came after it, the oldest first."""
     return list(Invoice.objects.filter(purchase=purchase).order_by("pk"))
+
+
+def purchases_of(typed: str) -> list[int]:
+    """Return the pks of the purchases of a document's number, in any letters; of two PANs there may be two.
+
+    A text that cannot be a number is not looked for: no statement then.
+    """
+    if not _CODE.fullmatch(typed):
+        return []
+    found = Invoice.objects.annotate(capitals=Upper("code")).filter(capitals=typed.upper())
+    return list(found.order_by("purchase").values_list("purchase", flat=True).distinct())
 
 
 def first_of(purchase: Purchase) -> Invoice | None:

@@ -13,6 +13,7 @@ from loyalink_khalti.backoffice.models import InvoiceSettings
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.invoices import Invoice
 from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.staff.payment_search import search_purchases
 from tests.backoffice.orders.conftest import Place
 from tests.backoffice.pages import page_text
 from tests.backoffice.staff import Desk, editor
@@ -52,6 +53,15 @@ def test_staff_issue_an_invoice_and_nothing_typed_is_lost(desk: Desk, invoicing:
     order = page_text(desk.open("loyalink_khalti_order", purchase.pk))
     assert invoice.code in order
     assert "Packing slip" in order
+
+
+def test_an_order_is_found_by_its_invoice(desk: Desk, invoicing: Any, place: Place) -> None:
+    """U48"""
+    invoice = issued(place, "a")
+
+    found = search_purchases(Purchase.objects.all(), invoice.code.lower())
+
+    assert [each.pk for each in found] == [invoice.purchase_id]
 
 
 def test_only_with_the_confirmed_approval_is_it_a_tax_invoice(desk: Desk, invoicing: Any, place: Place) -> None:
