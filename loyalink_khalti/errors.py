@@ -156,6 +156,10 @@ class CannotRecord(LoyalinkError):
     """Received money cannot be recorded or corrected like this; ``str()`` is a sentence for staff. Nothing changed."""
 
 
+class CannotClose(LoyalinkError):
+    """The day cannot be closed like this; ``str()`` is a sentence for staff. Nothing has changed."""
+
+
 class CannotInvoice(LoyalinkError):
     """The invoice cannot be issued; ``str()`` is a sentence for staff. No number was taken."""
 

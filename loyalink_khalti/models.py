@@ -23,6 +23,7 @@ from .mail_rows import MailPreference, SentMail
 from .outbox import Message
 from .payments.cancelled_orders import CancelledOrder
 from .payments.counter_sales import CounterRefund, CounterSale
+from .payments.daily_close import DailyClose
 from .payments.flag_entries import FlagEntry
 from .payments.invoices import Invoice, InvoicePrint, InvoiceSeries
 from .payments.job_runs import LastRun
@@ -47,6 +48,7 @@ __all__ = [
     "CounterRefund",
     "CounterSale",
     "Credentials",
+    "DailyClose",
     "Entry",
     "EntryNote",
     "Flag",

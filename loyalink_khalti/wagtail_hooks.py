@@ -30,6 +30,8 @@ from loyalink_khalti.backoffice.reports import registry as reports
 from loyalink_khalti.backoffice.rules import views as rules_views
 from loyalink_khalti.backoffice.settings import recent_changes, switch
 from loyalink_khalti.backoffice.settings import views as settings_views
+from loyalink_khalti.backoffice.takings import log as takings_log
+from loyalink_khalti.backoffice.takings import week
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments import invoices
 from loyalink_khalti.payments.counter_sales import CounterSale
@@ -63,6 +65,7 @@ hooks.register("insert_global_admin_css", add_stylesheet)
 hooks.register("register_log_actions", log.register)
 hooks.register("register_permissions", access.assignable_permissions)
 hooks.register("construct_homepage_panels", home.add_review_panel)
+hooks.register("construct_homepage_panels", week.add_week_panel)
 hooks.register("construct_homepage_panels", recent_changes.add_key_changes_panel)
 hooks.register("construct_homepage_panels", approvals.add_approvals_panel)
 hooks.register("construct_homepage_panels", switch.add_switch_panel)
@@ -112,6 +115,8 @@ register_admin_url_finder(CounterSale, CounterSaleURLFinder)
 
 # Reports
 hooks.register("register_admin_urls", urls.reports_urls)
+hooks.register("register_reports_menu_item", navigation.daily_close_item)
+hooks.register("register_log_actions", takings_log.register)
 for item in reports.menu_items():
     hooks.register("register_reports_menu_item", item)
 

@@ -43,6 +43,17 @@ def invoices_item() -> PermissionMenuItem:
     )
 
 
+def daily_close_item() -> PermissionMenuItem:
+    return PermissionMenuItem(
+        _("Daily close"),
+        reverse("loyalink_khalti_daily_close"),
+        permission=permissions.VIEW_PAYMENTS,
+        name="loyalink-khalti-daily-close",
+        icon_name="calendar",
+        order=99,
+    )
+
+
 def loyalty_item() -> SubmenuMenuItem:
     return SubmenuMenuItem(_("Loyalty"), loyalty_menu, name="loyalink-khalti-loyalty", icon_name="pick", order=810)
 

@@ -40,6 +40,8 @@ from .reports.registry import REPORTS
 from .rules.views import RulesExampleView
 from .settings.switch import SwitchView
 from .settings.views import TestKeyView
+from .takings.close import NAME as DAILY_CLOSE
+from .takings.close import DailyCloseView
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +127,7 @@ def reports_urls() -> list[URLPattern]:
         path(f"khalti/reports/{name}/results/", view.as_view(results_only=True), name=view.index_results_url_name)
         for name, view in REPORTS.items()
     ]
-    return pages + results
+    return [*pages, *results, path("khalti/daily-close/", DailyCloseView.as_view(), name=DAILY_CLOSE)]
 
 
 def members_urls() -> list[URLPattern]:

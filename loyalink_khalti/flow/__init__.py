@@ -28,6 +28,8 @@ The story of a purchase, in the order in which its verbs are called::
     keep_return       a return with a pidx that no payment here has is kept; the reconciler looks it up
     attach_unmatched  staff make such money a payment of an order (or refund_unmatched, or dismiss_unmatched)
 
+    close_day         the cash of a day is counted, beside what the takings expect
+
     reconcile         look up every payment whose customer did not return
     program_terms     the rules of the points as sentences for customers, with a version
     notify_expiring   notify members whose points expire soon
@@ -240,6 +242,7 @@ from loyalink_khalti.flow.notices.unsubscribing import (
     subscription_path,
 )
 
+from loyalink_khalti.flow.takings.close import Closed, close_day, counted_environment, day_takings
 from loyalink_khalti.flow.operations.audit import Violation, audit, audit_rows, audit_violations
 from loyalink_khalti.flow.operations.health import Health, health, missing_migrations, outages
 from loyalink_khalti.flow.operations.doctor import diagnose, send_test_mail
@@ -268,45 +271,46 @@ from loyalink_khalti.flow.transactions import is_database_failure, missing_timeo
 __all__ = [
     "KEY_ACCEPTED", "KEY_FAILED", "KEY_UNDECIDED", "LOYALTY_MAILS", "MAIL_LABELS", "MAIL_OCCASIONS", "NO_KEY",
     "RECORDED", "AccountExists", "AccountOffer", "BulkChange", "BulkRow", "Buyer", "CannotMail", "Charge",
-    "Contact", "CounterCustomer", "CounterOrder", "CounterQuote", "CounterRefundQuote", "DataSubject",
+    "Closed", "Contact", "CounterCustomer", "CounterOrder", "CounterQuote", "CounterRefundQuote", "DataSubject",
     "ErasedRows", "Finding", "Health", "HeldPoints", "InvalidClaimLink", "InvalidMailLink", "Item", "JobResult",
     "KeyChange", "KeyCheck", "Level", "MailKind", "MailSubscription", "MemberAccount", "MemberCard", "NoCode",
-    "NoteResult", "OrderFacts", "OrderMail", "OrderRow", "PassLabel", "PassResult", "PaymentPending", "PointsCard",
-    "PointsDoNotFit", "ProgramTerms", "Quote", "Receipt", "ReceiptState", "ReceivedResult", "ReconcilerPass",
-    "RecordedRefund", "RecordedSale", "RefreshResult", "RefundMail", "RefundQuote", "Report", "ReservedTooMuch",
-    "Resolution", "Severity", "StaffAction", "Standing", "TermsSection", "TierTerms", "TooManyAttempts",
-    "Transfer", "UncollectedCustomer", "Violation", "accept_terms", "add_note", "adjust_points",
-    "adjustment_obstacle", "affects_search", "alert_key_change", "alert_khalti_switched", "alert_outage",
-    "alert_outage_ended", "alert_replaced_key", "apply_received", "apply_refund", "approval_obstacle",
-    "approve_refund", "attach_obstacle", "attach_unmatched", "audit", "audit_rows", "audit_violations",
-    "award_signup_bonus", "begin_payment", "bill_number_of", "buyer_of", "cancel_payment", "category_names",
-    "check_key", "check_refund_day", "chunked", "claim_after_verification", "claim_by_mail", "claim_counter_sale",
-    "claim_path", "claim_points", "claim_verified_sales", "claimable_points", "claimable_sales",
-    "close_cancelled_order", "close_missing_order", "collected_of", "contacts", "create_account", "diagnose",
-    "dismiss_unmatched", "erase_personal_data", "export_personal_data", "find_customer", "find_members",
-    "find_subject", "follow_cancellation", "forbid_self_dealing", "guest_subject", "health", "held_message",
-    "held_points", "in_states", "index_members", "invoice_obstacle", "is_database_failure", "is_missing",
-    "is_reversible", "issue_invoice", "keep_return", "khalti_unavailable_reason", "leave_program",
-    "live_payment_of", "look_up_unmatched", "mail_subscription", "mailbox_of", "mails_of", "mark_received",
-    "member_accounts", "member_card", "member_emails", "member_history", "member_subject", "membership",
-    "merge_members", "missing_migrations", "missing_timeouts", "newest_payments", "notice_cancelled_orders",
+    "NoteResult", "OrderFacts", "OrderMail", "OrderRow", "PassLabel", "PassResult", "PaymentPending",
+    "PointsCard", "PointsDoNotFit", "ProgramTerms", "Quote", "Receipt", "ReceiptState", "ReceivedResult",
+    "ReconcilerPass", "RecordedRefund", "RecordedSale", "RefreshResult", "RefundMail", "RefundQuote", "Report",
+    "ReservedTooMuch", "Resolution", "Severity", "StaffAction", "Standing", "TermsSection", "TierTerms",
+    "TooManyAttempts", "Transfer", "UncollectedCustomer", "Violation", "accept_terms", "add_note",
+    "adjust_points", "adjustment_obstacle", "affects_search", "alert_key_change", "alert_khalti_switched",
+    "alert_outage", "alert_outage_ended", "alert_replaced_key", "apply_received", "apply_refund",
+    "approval_obstacle", "approve_refund", "attach_obstacle", "attach_unmatched", "audit", "audit_rows",
+    "audit_violations", "award_signup_bonus", "begin_payment", "bill_number_of", "buyer_of", "cancel_payment",
+    "category_names", "check_key", "check_refund_day", "chunked", "claim_after_verification", "claim_by_mail",
+    "claim_counter_sale", "claim_path", "claim_points", "claim_verified_sales", "claimable_points",
+    "claimable_sales", "close_cancelled_order", "close_day", "close_missing_order", "collected_of", "contacts",
+    "counted_environment", "create_account", "day_takings", "diagnose", "dismiss_unmatched",
+    "erase_personal_data", "export_personal_data", "find_customer", "find_members", "find_subject",
+    "follow_cancellation", "forbid_self_dealing", "guest_subject", "health", "held_message", "held_points",
+    "in_states", "index_members", "invoice_obstacle", "is_database_failure", "is_missing", "is_reversible",
+    "issue_invoice", "keep_return", "khalti_unavailable_reason", "leave_program", "live_payment_of",
+    "look_up_unmatched", "mail_subscription", "mailbox_of", "mails_of", "mark_received", "member_accounts",
+    "member_card", "member_emails", "member_history", "member_subject", "membership", "merge_members",
+    "missing_migrations", "missing_timeouts", "newest_payments", "notice_cancelled_orders",
     "notice_missing_orders", "notify_expiring", "offer_account", "offer_account_for", "open_request",
     "order_points", "order_rows", "order_shipped", "outages", "own_account", "pass_summary", "place_order",
     "points_after_order", "points_card", "points_for_lines", "points_value_restored", "preview_points",
-    "preview_refund_mail", "process_obstacle", "program_terms", "program_tiers", "purchases_named", "purchases_of",
-    "quote", "quote_claim", "quote_counter_refund", "quote_counter_sale", "quote_leaving", "quote_recorded_refund",
-    "quote_refund", "quote_reversal", "read_offer", "receipt", "receipt_for", "receipt_json", "receipt_line",
-    "receipt_lines", "receipts", "receipts_for", "recent_report", "reconcile", "reconcile_due", "reconcile_one",
-    "record_counter_sale", "record_print", "record_received", "record_refund", "recorded_audit", "refresh_payment",
-    "refund_counter_sale", "refund_in_question", "refund_limit_obstacle", "refund_order", "refund_payment",
-    "refund_surplus", "refund_unmatched", "reindex_member", "reject_refund", "remember_categories",
-    "remember_language", "remind_staff", "renew_claim_code", "reopen_unmatched", "request_account_mail",
-    "request_claim_mail", "request_counter_mail", "request_order_refund", "request_payment_refund",
-    "request_surplus_refund", "resolution_options", "resolve_flag", "reverse_received", "reverse_refund",
-    "run_audit", "run_points", "sales_of", "sample_mail", "schedule_digest", "self_dealing_obstacle",
-    "send_mail_again", "send_sample_mail", "send_test_mail", "set_blocked", "shortage_message",
-    "show_counter_code", "stale_form_message", "standing", "subscribe_to_mails", "subscription_path",
-    "tell_order_placed", "tell_points_activated", "tell_tier_reached", "uncollected_before",
+    "preview_refund_mail", "process_obstacle", "program_terms", "program_tiers", "purchases_named",
+    "purchases_of", "quote", "quote_claim", "quote_counter_refund", "quote_counter_sale", "quote_leaving",
+    "quote_recorded_refund", "quote_refund", "quote_reversal", "read_offer", "receipt", "receipt_for",
+    "receipt_json", "receipt_line", "receipt_lines", "receipts", "receipts_for", "recent_report", "reconcile",
+    "reconcile_due", "reconcile_one", "record_counter_sale", "record_print", "record_received", "record_refund",
+    "recorded_audit", "refresh_payment", "refund_counter_sale", "refund_in_question", "refund_limit_obstacle",
+    "refund_order", "refund_payment", "refund_surplus", "refund_unmatched", "reindex_member", "reject_refund",
+    "remember_categories", "remember_language", "remind_staff", "renew_claim_code", "reopen_unmatched",
+    "request_account_mail", "request_claim_mail", "request_counter_mail", "request_order_refund",
+    "request_payment_refund", "request_surplus_refund", "resolution_options", "resolve_flag", "reverse_received",
+    "reverse_refund", "run_audit", "run_points", "sales_of", "sample_mail", "schedule_digest",
+    "self_dealing_obstacle", "send_mail_again", "send_sample_mail", "send_test_mail", "set_blocked",
+    "shortage_message", "show_counter_code", "stale_form_message", "standing", "subscribe_to_mails",
+    "subscription_path", "tell_order_placed", "tell_points_activated", "tell_tier_reached", "uncollected_before",
     "uncollected_customers", "unfinished_payments", "unit_points", "unpaid_purchases", "upload_points",
     "verify_payment", "with_payments",
 ]  # fmt: skip

@@ -76,13 +76,18 @@ class MonthlyMovement:
 
     @property
     def redemption(self) -> int | None:
-        """Redeemed by earned, per mille; None where nothing was earned."""
-        return _per_mille(-self.redeemed, self.earned)
+        """Points used, less those returned, of ``usable``, per mille; None where there was nothing to use."""
+        return _share(-self.redeemed - self.restored, self.usable)
+
+    @property
+    def usable(self) -> int:
+        """The points that could be used in this time: the opening ones, and those that were earned or added."""
+        return self.opening + self.earned + max(self.adjusted, 0)
 
     @property
     def breakage(self) -> int | None:
-        """Expired by earned, per mille; None where nothing was earned."""
-        return _per_mille(-self.expired, self.earned)
+        """Points expired, of ``usable``, per mille; None where there was nothing to use."""
+        return _share(-self.expired, self.usable)
 
     def net(self, expected_breakage: int) -> Paisa:
         """Return the liability less an expected breakage in per cent."""
@@ -193,5 +198,6 @@ def _months(since: date, until: date) -> Iterator[tuple[date, date]]:
         first = next_first
 
 
-def _per_mille(part: int, whole: int) -> int | None:
-    return (part * 1000 + whole // 2) // whole if whole > 0 else None
+def _share(part: int, whole: int) -> int | None:
+    """Return per mille, from 0 to 1000: debts that were used or forgiven are in no opening balance."""
+    return min(max((part * 1000 + whole // 2) // whole, 0), 1000) if whole > 0 else None

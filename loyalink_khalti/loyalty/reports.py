@@ -97,8 +97,11 @@ def ageing(*, site_key: str | None = None) -> list[Ageing]:
 def adjustments(
     *, since: date | None = None, until: date | None = None, site_key: str | None = None, reason: str = ""
 ) -> "QuerySet[Entry]":
-    """Return what staff added and deducted, the newest first, each with its note and its account."""
-    entries = Entry.objects.filter(kind=EntryKind.ADJUST, actor__isnull=False)
+    """Return what was added and deducted by hand, by an import or as a bonus, the newest first, with note and account.
+
+    Their sum is the column "adjusted" of the movements: those without an actor are among them.
+    """
+    entries = Entry.objects.filter(kind=EntryKind.ADJUST)
     entries = entries.select_related("account__program", "note")
     if since:
         entries = entries.filter(at__gte=midnight(since))
@@ -110,7 +113,7 @@ def adjustments(
 
 
 def reasons() -> list[str]:
-    """Return the reason codes with which staff have adjusted points."""
+    """Return the reason codes with which points were adjusted."""
     return sorted(adjustments().order_by().values_list("reason_code", flat=True).distinct())
 
 

@@ -30,6 +30,8 @@ ADJUST_BEYOND_LIMIT = f"{_APP}.adjust_beyond_limit"
 EXPORT_MEMBERS = f"{_APP}.export_account"
 VIEW_ENTRIES = f"{_APP}.view_entry"
 """The reports about points."""
+CLOSE_DAY = f"{_APP}.close_day"
+"""Count the cash at the end of a day."""
 USE_COUNTER = f"{_APP}.use_counter"
 """Give and redeem points for sales in the shop."""
 COUNTER_BEYOND_LIMIT = f"{_APP}.counter_beyond_limit"
@@ -51,7 +53,7 @@ INVOICE_SETTINGS = f"{_APP}.change_invoicesettings"
 ALL = (
     VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, APPROVE_REFUNDS, RECORD_RECEIVED, RESOLVE_FLAGS,
     RECORD_OUTCOME, VIEW_MEMBERS, CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS,
-    VIEW_ENTRIES, KHALTI_KEY, USE_COUNTER, COUNTER_BEYOND_LIMIT, ADD_NOTES,
+    VIEW_ENTRIES, KHALTI_KEY, USE_COUNTER, COUNTER_BEYOND_LIMIT, ADD_NOTES, CLOSE_DAY,
     VIEW_INVOICES, ISSUE_INVOICES, EXPORT_INVOICES,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""

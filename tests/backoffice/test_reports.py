@@ -36,7 +36,7 @@ from loyalink_khalti.staff.choices import AdjustReason
 pytestmark = [pytest.mark.django_db, pytest.mark.sampled]
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
-POINTS, MONEY = ("movement", "ageing", "adjustments"), ("settlement", "review", "unpaid", "unmatched")
+POINTS, MONEY = ("movement", "ageing", "adjustments"), ("takings", "settlement", "review", "unpaid", "unmatched")
 EVIL = '=HYPERLINK("http://evil.example")'
 SCRIPT = "<script>alert(1)</script>"
 
@@ -177,7 +177,7 @@ def test_the_movement_report_shows_points_and_liability_by_month(
     assert "Liability Rs 35.00" in page
     assert "February 2026 300 0 0 50 0 0 0 0 0 350 Rs 35.00 Rs 35.00" in page
     assert "January 2026 0 400 0 0 −100 0 0 0 0 300 Rs 30.00 Rs 30.00 25.0 % 0.0 %" in page
-    assert "Total 0 400 0 50 −100 0 0 0 0 350 Rs 35.00 Rs 35.00 25.0 % 0.0 %" in page
+    assert "Total 0 400 0 50 −100 0 0 0 0 350 Rs 35.00 Rs 35.00 22.2 % 0.0 %" in page
 
 
 def test_the_expected_breakage_is_deducted_from_the_liability(browser: Client, reader: None, activity: None) -> None:
@@ -405,7 +405,7 @@ def test_the_last_row_of_an_export_is_the_total_of_the_page(browser: Client, rea
     points = ("Opening", "Earned", "Used", "Adjusted", "Closing")
     assert [moved[name] for name in points] == ["0", "400", "-100", "50", "350"]
     assert (moved["Liability (Rs)"], moved["Net of breakage (Rs)"]) == ("35.00", "28.00")
-    assert moved["Redemption rate (%)"] == "25.0"
+    assert moved["Redemption rate (%)"] == "22.2"
     assert list(settled.values()) == ["Total", "2", "2000.00", "30.00", "1", "200.00", "1770.00", "0.00", "0.00", "1"]
     assert sum(float(day["Captured (Rs)"]) for day in days) == 2000
     assert (expiring["Expires in"], expiring["Points"]) == ("Total", "350")

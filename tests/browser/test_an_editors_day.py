@@ -175,7 +175,8 @@ REPORTS = {
     "movement": "Points and liability",
     "ageing": "Points ageing",
     "settlement": "Settlement by day",
-    "adjustments": "Staff adjustments",
+    "takings": "Takings",
+    "adjustments": "Adjustments",
     "review": "Payments to review",
 }
 

@@ -128,7 +128,7 @@ def test_the_total_is_the_sum_of_its_months(history: None) -> None:
 
     (once,) = reports.movements(since=date(2026, 4, 1), until=APRIL)
     assert (whole.opening, whole.earned, whole.redeemed, whole.closing) == (0, 500, -240, once.closing)
-    assert (whole.redemption, whole.breakage) == (480, 520)
+    assert (whole.redemption, whole.breakage) == (321, 464)  # 240 - 60 and 260, of 0 + 500 + 60
 
 
 def test_every_bucket_is_outstanding_or_a_column() -> None:
@@ -216,13 +216,34 @@ def test_a_month_is_valued_by_the_rules_of_its_last_day(account: Account) -> Non
     assert (january.net(0), january.net(10), january.net(100)) == (2050, 1845, 0)
 
 
-def test_a_month_without_earned_points_has_no_rates(account: Account) -> None:
+def test_a_month_without_points_to_use_has_no_rates(account: Account) -> None:
+    """U20"""
     with at(2026, 1, 10, 12):
         adjust(100)
+    with at(2026, 2, 10, 12):
+        adjust(-100, "2")
 
-    (month,) = reports.movements(since=JANUARY, until=date(2026, 1, 31))
+    january, february, march = reports.movements(since=JANUARY, until=date(2026, 3, 31))
 
-    assert (month.redemption, month.breakage) == (None, None)
+    assert (january.redemption, january.breakage) == (february.redemption, february.breakage) == (0, 0)
+    assert (march.redemption, march.breakage) == (None, None)
+
+
+def test_a_redemption_rate_is_never_above_all_points_that_could_be_used(history: None) -> None:
+    """U20: points that were returned and used again count once; March uses what was earned before it."""
+    months = reports.movements(since=JANUARY, until=APRIL)
+
+    assert [month.redemption for month in months] == [133, 0, 282, 667]
+    assert all(month.redemption is None or month.redemption <= 1000 for month in months)
+
+
+def test_the_adjustments_sum_to_the_column_of_the_movements(history: None) -> None:
+    """U21: those that a command or a bonus made, without an actor, are among them."""
+    whole = reports.total(reports.movements(since=JANUARY, until=APRIL))
+
+    sums = reports.by_reason(reports.adjustments(since=JANUARY, until=APRIL))
+
+    assert sum(row.net for row in sums) == whole.adjusted
 
 
 def test_points_are_grouped_by_the_month_of_their_last_day(lot: Callable[..., Any], account: Account) -> None:
@@ -254,7 +275,7 @@ def test_pending_points_have_a_column_of_their_own(account: Account) -> None:
     assert (row.available, row.pending, row.points) == (0, 40, 40)
 
 
-def test_adjustments_of_staff_are_listed_with_actor_and_note_and_those_of_the_system_are_not(account: Account) -> None:
+def test_adjustments_are_listed_with_actor_and_note_also_those_of_the_system(account: Account) -> None:
     def adjust_by(actor: str | None, points: int, reason: str, day: int) -> None:
         with at(2026, 3, day, 12):
             ledger.adjust(
@@ -267,11 +288,14 @@ def test_adjustments_of_staff_are_listed_with_actor_and_note_and_those_of_the_sy
     adjust_by("1", -20, "goodwill", 4)
 
     found = [(entry.actor, entry.dst, entry.amount, entry.note.text) for entry in reports.adjustments()]
-    assert found == [("1", "adjusted", 20, "why"), ("2", "adjusted", 30, "why"), ("1", "available", 100, "why")]
+    assert found == [
+        ("1", "adjusted", 20, "why"), ("2", "adjusted", 30, "why"), (None, "available", 500, "why"),
+        ("1", "available", 100, "why"),
+    ]  # fmt: skip
     sums = [
         (row.reason, row.number, row.added, row.deducted, row.net) for row in reports.by_reason(reports.adjustments())
     ]
-    assert sums == [("goodwill", 2, 100, -20, 80), ("mistake", 1, 0, -30, -30)]
+    assert sums == [("import", 1, 500, 0, 500), ("goodwill", 2, 100, -20, 80), ("mistake", 1, 0, -30, -30)]
     some = reports.adjustments(since=date(2026, 3, 2), until=date(2026, 3, 4), reason="goodwill")
     assert [entry.amount for entry in some] == [20]
 
@@ -297,7 +321,7 @@ def test_each_site_has_its_own_figures_and_point_value(two_sites: None) -> None:
     assert (all_months.closing, all_months.gross, branch.closing, branch.gross) == (130, 4000, 30, 3000)
     assert [row.points for row in ages] == [30]
     assert [entry.amount for entry in reports.adjustments(site_key="branch")] == [30]
-    assert not reports.adjustments(site_key="default")
+    assert [entry.amount for entry in reports.adjustments(site_key="default")] == [100]
     assert reports.sites() == ["branch", "default"]
 
 

@@ -1,4 +1,4 @@
-"""Points that staff have added or deducted, and why."""
+"""Points that were added or deducted, by whom and why."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,15 +61,18 @@ class AdjustmentFilters(DayFilters):
 
 class AdjustmentsReport(Report):
     reads_replica = True
-    page_title = _("Staff adjustments")
+    page_title = _("Adjustments")
     header_icon = "edit"
     permission, export_permission = permissions.VIEW_ENTRIES, permissions.EXPORT_MEMBERS
     index_url_name = "loyalink_khalti_report_adjustments"
     index_results_url_name = "loyalink_khalti_report_adjustments_results"
     export_filename = "staff-adjustments"
     filterset_class = AdjustmentFilters
-    description = _("Points that staff have added or deducted: who, for which member, and why. Newest first.")
-    empty_message = _("When staff add or deduct points, the adjustment is listed here with their name and reason.")
+    description = _(
+        "Points that were added or deducted by staff, by an import or as a bonus: who, for which member, and why."
+        " Newest first. Their sum is the column Adjusted of the report Points and liability."
+    )
+    empty_message = _("When points are added or deducted, the adjustment is listed here with name and reason.")
     columns = (
         TimeColumn("at", _("Time"), read=lambda row: row.entry.at),
         MemberColumn("member", _("Member")),
@@ -97,7 +100,7 @@ class AdjustmentsReport(Report):
         return Adjustment(
             entry=entry,
             member=names.get(account.member_id or "", account.member_id or gettext("Erased member")),
-            actor=names.get(entry.actor or "", entry.actor or ""),
+            actor=names.get(entry.actor, entry.actor) if entry.actor else gettext("the system, or a command"),
             site=self.site_names.get(site, site),
         )
 

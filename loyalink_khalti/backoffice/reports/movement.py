@@ -60,7 +60,9 @@ class MovementReport(Report):
     description = _(
         "Points added and removed in each month, in Nepal time, and the liability for the outstanding points by the"
         " rules of its last day. Opening plus all movements equals closing. Debts are points that members newly owe,"
-        " less those that they repaid; they never lower the points of others. Choose days to see another year."
+        " less those that they repaid; they never lower the points of others. Redemption rate: points used, less those"
+        " returned, of the opening points and those earned or added. Breakage: points expired, of the same. Choose"
+        " days to see another year."
     )
     empty_message = _("When the first points are earned, each month is listed here with its movements and liability.")
 
@@ -127,7 +129,7 @@ class MovementReport(Report):
             return []
         newest, totals = self.rows[0], reports.total(self.rows[::-1])
         rates = [
-            Figure(label=label, value=format_percent(rate), note=_("of the points earned in this period"))
+            Figure(label=label, value=format_percent(rate), note=_("of the points that could be used in this period"))
             for label, rate in ((_("Redemption rate"), totals.redemption), (_("Breakage"), totals.breakage))
             if rate is not None
         ]

@@ -13,6 +13,7 @@ from .movement import MovementReport
 from .review import ReviewReport
 from .settlement import SettlementReport
 from .uncollected import UncollectedReport
+from .takings import TakingsReport
 from .unmatched import UnmatchedReport
 from .unpaid import UnpaidReport
 
@@ -21,6 +22,7 @@ REPORTS: dict[str, type[Report]] = {
     "unmatched": UnmatchedReport,
     "unpaid": UnpaidReport,
     "uncollected": UncollectedReport,
+    "takings": TakingsReport,
     "settlement": SettlementReport,
     "movement": MovementReport,
     "ageing": AgeingReport,

@@ -10,6 +10,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
+from tests.backoffice.payments.test_list import LIST, export_rows
 from wagtail.users.models import UserProfile
 
 import loyalink_khalti
@@ -17,7 +18,6 @@ from loyalink_khalti.flow.review import alerts
 from loyalink_khalti.payments.models import Flag, Payment
 from loyalink_khalti.payments.states import FlagReason
 from tests.backoffice.pages import page_text
-from tests.backoffice.payments.test_list import LIST, export_rows
 from tests.backoffice.staff import Desk
 
 pytestmark = pytest.mark.django_db(transaction=True)

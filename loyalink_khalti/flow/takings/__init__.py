@@ -1,0 +1,1 @@
+"""The shop's own count of its money: daily closes."""
