@@ -12,8 +12,8 @@ from .base import Report
 from .movement import MovementReport
 from .review import ReviewReport
 from .settlement import SettlementReport
-from .uncollected import UncollectedReport
 from .takings import TakingsReport
+from .uncollected import UncollectedReport
 from .unmatched import UnmatchedReport
 from .unpaid import UnpaidReport
 
