@@ -36,7 +36,10 @@ from loyalink_khalti.staff.choices import AdjustReason
 pytestmark = [pytest.mark.django_db, pytest.mark.sampled]
 
 NOW = datetime(2026, 2, 25, 6, 0, tzinfo=UTC)
-POINTS, MONEY = ("movement", "ageing", "adjustments"), ("takings", "settlement", "review", "unpaid", "unmatched", "uncollected")
+POINTS, MONEY = (
+    ("movement", "ageing", "adjustments"),
+    ("takings", "settlement", "review", "unpaid", "unmatched", "uncollected"),
+)
 EVIL = '=HYPERLINK("http://evil.example")'
 SCRIPT = "<script>alert(1)</script>"
 
