@@ -45,7 +45,7 @@ SAFE = {
     "0049_counter_permissions: grant": "a new permission, which the version before does not ask for",
     "0051_invoice_permissions: grant": "new permissions, which the version before does not ask for",
     "0055_note_permission: grant": "a new permission, which the version before does not ask for",
-    "0059_close_permission: grant": "a new permission, which the version before does not ask for",
+    "0060_close_permission: grant": "a new permission, which the version before does not ask for",
 }
 """Every operation that is not safe by itself, and why the version before works all the same."""
 

@@ -19,7 +19,7 @@ def grant(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("loyalink_khalti", "0058_daily_closes"),
+        ("loyalink_khalti", "0059_daily_closes"),
     ]
 
     operations = [migrations.RunPython(grant, migrations.RunPython.noop)]  # the permission goes with its model

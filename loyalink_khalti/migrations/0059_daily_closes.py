@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("loyalink_khalti", "0057_approve_refunds_permission"),
+        ("loyalink_khalti", "0058_invoice_codes"),
     ]
 
     operations = [
