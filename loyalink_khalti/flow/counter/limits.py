@@ -38,7 +38,8 @@ def counter_limit_obstacle(limits: conf.AdjustLimits, sale: CounterSale) -> str:
 
 
 def _ask(text: str) -> str:
-    return f"{text} {_('Ask a colleague with permission for more.')}"
+    ask = _("Ask a colleague with permission for more.")
+    return f"{text} {ask}"
 
 
 def _figures(limit: int, used: int) -> dict[str, str]:

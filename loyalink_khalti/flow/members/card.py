@@ -70,6 +70,8 @@ class MemberCard:
     """Why the points are blocked, "" where they are not."""
     history: MemberHistory
     shop: conf.ShopDetails
+    has_counter: bool
+    """Whether the shop gives points at a counter: the first sale there is recorded."""
 
     @property
     def is_active(self) -> bool:
@@ -93,7 +95,7 @@ def member_card(
     """Return a member's card with the newest page of their history, or that before a place in it.
 
     ``before`` is such a place as an address has it; what is none means the newest page. ``order_pages`` has, by the
-    name of a shop, a function that returns the addresses of the member's own orders by their refs. At most 14 queries
+    name of a shop, a function that returns the addresses of the member's own orders by their refs. At most 15 queries
     and its own, however long the history is; one more where a line is of a counter sale.
     """
     account = ledger.own_account(site_key, member_id)
@@ -110,6 +112,7 @@ def member_card(
         block_text=block_text(card.block_reason) if card.is_blocked else "",
         history=member_history(account, before=_place(before), order_pages=order_pages),
         shop=conf.shop_details(site_key),
+        has_counter=CounterSale.objects.filter(site_key=site_key).exists(),
     )
 
 
