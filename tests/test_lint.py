@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {}
 TEXT_VALUES = {
     "option.method", "method.code", "search_query", "query|default:''", "request.get_full_path", "next",
     "row.kind", "offer.email", "shown_email|default:offer.email",
-    "member_card.terms.version", "terms.version", "request.path", "back",
+    "member_card.terms.version", "terms.version", "request.path", "back", "token", "code",
 }  # fmt: skip
 """Values of form fields that are texts, never numbers."""
 WORD_START = re.compile(r"_|(?<=[a-z])(?=[A-Z])")

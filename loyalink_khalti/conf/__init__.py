@@ -58,19 +58,17 @@ from .people import (
     health_token,
     review_reminder_after,
 )
+from .point_limits import AdjustLimits, adjust_limits, counter_limits
 from .rate_limits import ask_cache, client_network, is_cache_failing, is_remembered, remember, seconds_to_wait
 from .settings import (
     DEFAULTS,
     LIVE,
     SERVERS,
     TEST,
-    AdjustLimits,
     ProgramTexts,
     RefundLimits,
     absolute_url,
-    adjust_limits,
     base_url,
-    counter_limits,
     deadline,
     environment_of,
     get,

@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import get_supported_language_variant
 
 from loyalink_khalti.khalti.credentials import is_khalti_url
-from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.ports import Shop
 from loyalink_khalti.returning import Given, Select
 
@@ -233,10 +233,11 @@ def _script_name() -> str:
 
 def khalti_settings(site_key: str) -> Any:
     """Return the editors' Khalti settings of a site, or None when they have saved none."""
-    return _settings_of("KhaltiSettings", site_key)
+    return settings_of("KhaltiSettings", site_key)
 
 
-def _settings_of(model: str, site_key: str, *, lock: bool = False) -> Any:
+def settings_of(model: str, site_key: str, *, lock: bool = False) -> Any:
+    """Return what editors have saved for a site in a model of settings; None where there is nothing."""
     return _settings(model, lock).first(site_key=site_key)
 
 
@@ -291,7 +292,7 @@ class ProgramTexts:
 
 def program_texts(site_key: str) -> ProgramTexts:
     """Return the name of a site's programme and the text on its points card."""
-    saved = _settings_of("LoyaltySettings", site_key)
+    saved = settings_of("LoyaltySettings", site_key)
     return ProgramTexts(name=saved.name, text=saved.text) if saved else ProgramTexts()
 
 
@@ -307,23 +308,12 @@ class RefundLimits:
     """What anybody may refund of one order without a second person, whatever their permissions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdjustLimits:
-    """What one member of staff may adjust or merge without a further permission, in points; None: no limit."""
-
-    per_action: Points | None = None
-    per_member: Points | None = None
-    """Of one member, in a day."""
-    per_actor: Points | None = None
-    """Of all members of the site together, in a day."""
-
-
 def refund_limits(site_key: str, *, lock: bool = False) -> RefundLimits:
     """Return the limits that editors have set for refunds. ``lock`` keeps others from counting until the commit.
 
     The settings of a deleted site are gone: nothing may be refunded without the permission to exceed the limits.
     """
-    saved = _settings_of("KhaltiSettings", site_key, lock=lock)
+    saved = settings_of("KhaltiSettings", site_key, lock=lock)
     if saved is None:
         return RefundLimits(per_order=Paisa(0)) if sites.is_deleted(site_key) else RefundLimits()
     return RefundLimits(
@@ -333,28 +323,6 @@ def refund_limits(site_key: str, *, lock: bool = False) -> RefundLimits:
 
 def refund_reasons(site_key: str) -> list[str]:
     """Return the reasons for refunds that editors have added, in their order."""
-    saved = _settings_of("KhaltiSettings", site_key)
+    saved = settings_of("KhaltiSettings", site_key)
     lines = saved.refund_reasons.splitlines() if saved is not None else []
     return list(dict.fromkeys(filter(None, (" ".join(line.split()) for line in lines))))
-
-
-def adjust_limits(site_key: str, *, lock: bool = False) -> AdjustLimits:
-    """Return the limits that editors have set for adjustments and merges; ``lock`` and deleted sites as above."""
-    saved = _settings_of("LoyaltySettings", site_key, lock=lock)
-    if saved is None:
-        return AdjustLimits(per_action=Points(0)) if sites.is_deleted(site_key) else AdjustLimits()
-    return AdjustLimits(
-        per_action=saved.adjust_limit_per_action, per_member=saved.adjust_limit, per_actor=saved.adjust_limit_per_actor
-    )
-
-
-def counter_limits(site_key: str, *, lock: bool = False) -> AdjustLimits:
-    """Return the limits that editors have set for points at the counter; ``lock`` and deleted sites as above."""
-    saved = _settings_of("LoyaltySettings", site_key, lock=lock)
-    if saved is None:
-        return AdjustLimits(per_action=Points(0)) if sites.is_deleted(site_key) else AdjustLimits()
-    return AdjustLimits(
-        per_action=saved.counter_limit_per_sale,
-        per_member=saved.counter_limit,
-        per_actor=saved.counter_limit_per_actor,
-    )

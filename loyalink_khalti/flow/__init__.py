@@ -169,7 +169,6 @@ from loyalink_khalti.flow.members.new_account import (
     read_offer,
     request_account_mail,
 )
-from loyalink_khalti.flow.counter.card_codes import NoCode, show_counter_code
 from loyalink_khalti.flow.counter.claims import (
     claim_after_verification,
     claim_by_mail,
@@ -179,6 +178,7 @@ from loyalink_khalti.flow.counter.claims import (
     renew_claim_code,
     request_counter_mail,
 )
+from loyalink_khalti.flow.counter.codes import NoCode, show_counter_code
 from loyalink_khalti.flow.counter.customers import CounterCustomer, find_customer
 from loyalink_khalti.flow.counter.receipt_text import receipt_line, receipt_lines, sales_of
 from loyalink_khalti.flow.counter.refunds import (

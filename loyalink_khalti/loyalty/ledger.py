@@ -39,10 +39,10 @@ from .counter_codes import IssuedCode, check_counter_code, issue_counter_code, u
 from .earning import Earned, OrderSnapshot, award_signup_bonus, needs_history, order_history
 from .expiry_notices import ExpiryNotice, accounts_to_notify, create_expiry_notice
 from .history import HistoryLine, PointsHistory, newest_entries, points_history
-from .lots import available_lots
+from .lots import available_lots, with_overdue
 from .members import erase, merge, personal_data
 from .membership import LeavingPreview, Membership, accept_terms, leave, membership, preview_leaving
-from .posting import overdue_points, with_overdue
+from .posting import overdue_points
 from .preview import (
     AccountPreview,
     ErasurePreview,

@@ -5,7 +5,10 @@ They are read in pieces, so that a purchase reads those that it needs, however m
 
 from collections.abc import Collection, Iterator
 
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from loyalink_khalti.clock import DatabaseTime
 
 from .models import Account, Lot
 
@@ -56,3 +59,10 @@ def available_lots(account: Account) -> QuerySet[Lot]:
     """Return the lots with available points, in the order in which they are redeemed: never-expiring ones last."""
     lots = Lot.objects.filter(account=account, remaining__gt=0)
     return lots.order_by(F("expires_at").asc(nulls_last=True), "available_at", "pk")
+
+
+def with_overdue(accounts: "QuerySet[Account]") -> "QuerySet[Account]":
+    """Return accounts with ``overdue``: the available points of each that have expired; no statement more."""
+    lots = Lot.objects.filter(account=OuterRef("pk"), remaining__gt=0, expires_at__lte=DatabaseTime()).order_by()
+    sums = lots.values("account").annotate(points=Sum("remaining")).values("points")
+    return accounts.annotate(overdue=Coalesce(Subquery(sums), 0))

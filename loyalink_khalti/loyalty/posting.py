@@ -12,8 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, OuterRef, Q, QuerySet, Sum
 
 from loyalink_khalti.clock import DatabaseTime, database_now, now_in_sql, time_of
 from loyalink_khalti.errors import AccountMerged, LedgerConflict
@@ -263,13 +262,6 @@ def overdue_points(account: Account) -> Points:
     """Return the available points that have expired and that the next sweep removes."""
     lots = overdue_lots(account.pk, DatabaseTime())
     return Points(lots.aggregate(points=Sum("remaining"))["points"] or 0)
-
-
-def with_overdue(accounts: "QuerySet[Account]") -> "QuerySet[Account]":
-    """Return accounts with ``overdue``: the available points of each that have expired; no statement more."""
-    lots = Lot.objects.filter(account=OuterRef("pk"), remaining__gt=0, expires_at__lte=DatabaseTime()).order_by()
-    sums = lots.values("account").annotate(points=Sum("remaining")).values("points")
-    return accounts.annotate(overdue=Coalesce(Subquery(sums), 0))
 
 
 def is_first_time(scope: str, key: str, figures: str) -> bool:

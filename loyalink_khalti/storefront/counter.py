@@ -31,7 +31,7 @@ class ShowCodeView(MemberView):
         except flow.NoCode as exc:
             return render(request, "loyalink_khalti/counter_code.html", {**context, "refusal": str(exc)}, status=400)
         minutes = max(round((issued.expires_at - timezone.now()).total_seconds() / 60), 1)
-        context |= {"digits": f"{issued.digits[:3]} {issued.digits[3:]}", "minutes": minutes}
+        context |= {"digits": f"{issued.digits[:3]} {issued.digits[3:]}", "lasts": minutes}
         return render(request, "loyalink_khalti/counter_code.html", context)
 
 

@@ -77,7 +77,7 @@ def claimable_sales(*, site_key: str, email: str) -> "QuerySet[CounterSale]":
 
 
 def renew_claim_code(pk: int, *, actor: str) -> str:
-    """Give a sale that nobody has claimed a new code, and return it; the one before is void.
+    """Give a sale that is not claimed a new code, and return it; the one before is void.
 
     Raises ``CannotSell`` where its points were claimed or its time is over, and ``SelfDealing``.
     """

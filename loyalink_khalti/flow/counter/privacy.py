@@ -1,4 +1,4 @@
-"""What is kept of a customer at the counter: exported, erased, and forgotten when nobody can claim it any more."""
+"""What is kept of a customer at the counter: exported, erased, and forgotten when it can be claimed no more."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from loyalink_khalti.payments.counter_sales import CounterSale
 
 
 def sales_of_customer(*, member_id: str | None, email: str, site_key: str | None = None) -> "QuerySet[CounterSale]":
-    """Return the sales to a member, and those to an address that nobody has claimed."""
+    """Return the sales to a member, and those to an address that are not claimed."""
     theirs = Q(pk__in=[])
     if member_id:
         theirs |= Q(member_id=member_id) | Q(claimed_by=member_id)
@@ -26,7 +26,7 @@ def export_sales(sales: "QuerySet[CounterSale]") -> list[dict[str, Any]]:
 
 
 def erase_sales(sales: "QuerySet[CounterSale]") -> int:
-    """Erase to whom sales were, in the caller's transaction; return how many had it. Nobody can claim them then."""
+    """Erase to whom sales were, in the caller's transaction; return how many had it. They cannot be claimed then."""
     pks = list(sales.select_for_update().values_list("pk", flat=True))
     rows = CounterSale.objects.filter(pk__in=pks)
     rows.exclude(claim_name=None).update(claim_name=None, claim_hash="", claim_until=None)
