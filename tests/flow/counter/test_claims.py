@@ -64,13 +64,14 @@ def test_a_code_ends_after_wrong_tries_and_staff_print_a_new_one(shop: Any) -> N
 
 
 def test_a_member_types_a_bounded_number_of_codes(shop: Any) -> None:
-    recorded = sell(bill())
-    for _each in range(20):
-        with pytest.raises(CannotClaim):
-            claim("AAAAA-AAAAA")
+    """U58: twice as many, if the shared cache fails meanwhile and the process counts for itself."""
 
-    with pytest.raises(CannotClaim, match="one code too many"):
-        claim(recorded.claim_code)
+    def says() -> str:
+        with pytest.raises(CannotClaim) as caught:
+            claim("AAAAA-AAAAA")
+        return str(caught.value)
+
+    assert "one code too many" in [says() for _each in range(2 * claims.TRIES_PER_HOUR.amount + 1)][-1]
 
 
 def test_a_code_ends_with_its_time(shop: Any) -> None:
