@@ -55,6 +55,16 @@ def nepali_date(day: date) -> NepaliDate:
     return NepaliDate(year=found.year, month=found.month, day=found.day)
 
 
+def gregorian(day: NepaliDate) -> date:
+    """Return a day of the Bikram Sambat as a Gregorian date. Raises as ``nepali_date`` does."""
+    from nepali_datetime import date as library_date
+
+    if day.year > LAST_PUBLISHED_YEAR:
+        raise ValueError(f"the months of {day.year} are not published yet")
+    found: date = library_date(day.year, day.month, day.day).to_datetime_date()
+    return found
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class FiscalYear:
     """Nepal's fiscal year: Shrawan 1 to the last day of Asar."""

@@ -23,6 +23,7 @@
     ├── CannotSell                      the counter sale cannot be recorded like this
     │   ├── RepeatedBill                the number of the bill was used before on that day
     │   └── CounterLimitExceeded        more points than this member of staff may give or redeem at the counter
+    ├── CannotMatch                     a statement cannot be matched, decided or settled like this
     ├── CannotResolve                   the flag cannot be resolved this way
     ├── CannotClaim                     this customer cannot claim the points of the order
     ├── CannotEraseData                 the customer's data cannot be erased yet
@@ -39,8 +40,9 @@
         │   └── AccountMerged           the account was merged into another one, which has its points
         └── LedgerConflict              the idempotency key was used before with other figures
 
-``SelfDealing`` is a ``CannotAdjust``, ``CannotRefund``, ``CannotRecord``, ``CannotResolve`` and ``CannotSell`` in one:
-staff may do nothing for their own account or order, and each page that shows why an action is refused shows this, too.
+``SelfDealing`` is a ``CannotAdjust``, ``CannotRefund``, ``CannotRecord``, ``CannotResolve``, ``CannotMatch`` and
+``CannotSell`` in one: staff may do nothing for their own account or order, and each page that shows why an action is
+refused shows this, too.
 
 "No answer" and "no" differ: after ``KhaltiUnreachable`` the call may have succeeded, so conclude nothing from it.
 """
@@ -164,6 +166,10 @@ class CannotInvoice(LoyalinkError):
     """The invoice cannot be issued; ``str()`` is a sentence for staff. No number was taken."""
 
 
+class CannotMatch(LoyalinkError):
+    """The statement, its difference or its day cannot be handled so; ``str()`` is a sentence for staff."""
+
+
 class CannotResolve(LoyalinkError):
     """The flag cannot be resolved this way; ``str()`` is a sentence for staff. Nothing has changed."""
 
@@ -225,7 +231,7 @@ class AdjustmentLimitExceeded(CannotAdjust):
 
 
 class SelfDealing(
-    CannotAdjust, CannotRefund, CannotRecord, CannotInvoice, CannotResolve, CannotEraseData, CannotSell
+    CannotAdjust, CannotRefund, CannotRecord, CannotInvoice, CannotResolve, CannotEraseData, CannotSell, CannotMatch
 ):  # fmt: skip
     """The action is for the actor's own account or order; ``str()`` is a sentence for staff. Nothing has changed."""
 

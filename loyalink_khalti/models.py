@@ -33,6 +33,14 @@ from .payments.notes import PurchaseNote
 from .payments.received import ReceivedMoney
 from .payments.refund_approvals import RefundApproval
 from .payments.servers import KhaltiServer
+from .payments.statements import (
+    SettledDay,
+    Statement,
+    StatementDecision,
+    StatementDifference,
+    StatementFormat,
+    StatementRow,
+)
 from .payments.unmatched import UnmatchedPayment
 from .points_choices import PointsChoice
 
@@ -84,8 +92,14 @@ __all__ = [
     "RefundApproval",
     "SavedFilter",
     "SentMail",
+    "SettledDay",
     "ShopDetails",
     "SiteKey",
+    "Statement",
+    "StatementDecision",
+    "StatementDifference",
+    "StatementFormat",
+    "StatementRow",
     "TermsText",
     "UnmatchedPayment",
 ]

@@ -30,6 +30,8 @@ from loyalink_khalti.backoffice.reports import registry as reports
 from loyalink_khalti.backoffice.rules import views as rules_views
 from loyalink_khalti.backoffice.settings import recent_changes, switch
 from loyalink_khalti.backoffice.settings import views as settings_views
+from loyalink_khalti.backoffice.statements import log as statements_log
+from loyalink_khalti.backoffice.statements.listing import StatementURLFinder
 from loyalink_khalti.backoffice.takings import log as takings_log
 from loyalink_khalti.backoffice.takings import week
 from loyalink_khalti.loyalty.models import Account
@@ -39,6 +41,7 @@ from loyalink_khalti.payments.invoices import Invoice
 from loyalink_khalti.payments.models import Payment, Refund
 from loyalink_khalti.payments.notes import PurchaseNote
 from loyalink_khalti.payments.received import ReceivedMoney
+from loyalink_khalti.payments.statements import SettledDay, Statement, StatementDifference
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.staff import payment_search
 
@@ -112,6 +115,14 @@ hooks.register(navigation.LOYALTY_MENU_HOOK, navigation.counter_item)
 hooks.register("register_admin_urls", urls.counter_urls)
 hooks.register("register_log_actions", counter_log.register)
 register_admin_url_finder(CounterSale, CounterSaleURLFinder)
+
+# Statements
+hooks.register("register_admin_urls", urls.statements_urls)
+hooks.register("register_log_actions", statements_log.register)
+hooks.register("register_admin_menu_item", navigation.statements_item)
+register_admin_url_finder(Statement, StatementURLFinder)
+register_admin_url_finder(StatementDifference, StatementURLFinder)
+register_admin_url_finder(SettledDay, StatementURLFinder)
 
 # Reports
 hooks.register("register_admin_urls", urls.reports_urls)

@@ -43,6 +43,7 @@ SAFE = {
     "0057_approve_refunds_permission: grant": "a new permission, which the version before does not ask for",
     "0047_shop_details_permission: grant": "a new permission, which the version before does not ask for",
     "0049_counter_permissions: grant": "a new permission, which the version before does not ask for",
+    "0062_statement_permission: grant": "a new permission, which the version before does not ask for",
     "0051_invoice_permissions: grant": "new permissions, which the version before does not ask for",
     "0055_note_permission: grant": "a new permission, which the version before does not ask for",
     "0060_close_permission: grant": "a new permission, which the version before does not ask for",

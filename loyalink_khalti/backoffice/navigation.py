@@ -80,6 +80,17 @@ def counter_item() -> PermissionMenuItem:
     )
 
 
+def statements_item() -> PermissionMenuItem:
+    return PermissionMenuItem(
+        _("Statements"),
+        reverse_lazy("loyalink_khalti_statements"),
+        permission=permissions.VIEW_PAYMENTS,
+        name="loyalink-khalti-statements",
+        icon_name="table",
+        order=805,
+    )
+
+
 class ShopMenuItem(MenuItem):
     """A link to the shop's own back office, for staff; its URL may depend on the user's language."""
 

@@ -40,6 +40,10 @@ from .reports.registry import REPORTS
 from .rules.views import RulesExampleView
 from .settings.switch import SwitchView
 from .settings.views import TestKeyView
+from .statements.days import DaysView
+from .statements.difference import DifferenceView
+from .statements.listing import DifferencesView, StatementsView
+from .statements.views import MapView, StatementView, UploadView
 from .takings.close import NAME as DAILY_CLOSE
 from .takings.close import DailyCloseView
 
@@ -155,6 +159,22 @@ def counter_urls() -> list[URLPattern]:
         path(f"{sales}results/", CounterSalesView.as_view(results_only=True), name=f"{name}_sales_results"),
         path(sale, SaleView.as_view(), name=f"{name}_sale"),
         path(f"{sale}refund/", RefundSaleView.as_view(), name=f"{name}_refund"),
+    ]
+
+
+def statements_urls() -> list[URLPattern]:
+    all_, one, name = "khalti/statements/", "khalti/statements/<int:pk>/", "loyalink_khalti_statement"
+    differences, difference = f"{all_}differences/", "loyalink_khalti_difference"
+    return [
+        path(all_, StatementsView.as_view(), name=f"{name}s"),
+        path(f"{all_}results/", StatementsView.as_view(results_only=True), name=f"{name}s_results"),
+        path(f"{all_}upload/", UploadView.as_view(), name=f"{name}_upload"),
+        path(f"{all_}days/", DaysView.as_view(), name=f"{name}_days"),
+        path(differences, DifferencesView.as_view(), name=f"{difference}s"),
+        path(f"{differences}results/", DifferencesView.as_view(results_only=True), name=f"{difference}s_results"),
+        path(f"{differences}<int:pk>/", DifferenceView.as_view(), name=difference),
+        path(one, StatementView.as_view(), name=name),
+        path(f"{one}map/", MapView.as_view(), name=f"{name}_map"),
     ]
 
 

@@ -29,6 +29,9 @@ The story of a purchase, in the order in which its verbs are called::
     attach_unmatched  staff make such money a payment of an order (or refund_unmatched, or dismiss_unmatched)
 
     close_day         the cash of a day is counted, beside what the takings expect
+    match_statement   the rows of a bank's or Khalti's file are matched with payments; nothing of ours changes
+    explain_difference, attach_row    staff decide what differs
+    settle_day        staff mark a day without differences
 
     reconcile         look up every payment whose customer did not return
     program_terms     the rules of the points as sentences for customers, with a version
@@ -169,6 +172,20 @@ from loyalink_khalti.flow.members.new_account import (
     read_offer,
     request_account_mail,
 )
+from loyalink_khalti.flow.statements.candidates import named_payments, possible_payments
+from loyalink_khalti.flow.statements.compare import check_again, check_differences, count_differences
+from loyalink_khalti.flow.statements.decisions import ATTACHABLE, attach_row, explain_difference, reopen_difference
+from loyalink_khalti.flow.statements.settling import StatementDay, settle_day, statement_days, undo_settled_day
+from loyalink_khalti.flow.statements.upload import (
+    CheckedLines,
+    check_statement,
+    discard_statement,
+    headings_hash,
+    keep_statement,
+    match_statement,
+    take_back_statement,
+)
+from loyalink_khalti.flow.counter.card_codes import NoCode, show_counter_code
 from loyalink_khalti.flow.counter.claims import (
     claim_after_verification,
     claim_by_mail,
@@ -269,48 +286,50 @@ from loyalink_khalti.flow.transactions import is_database_failure, missing_timeo
 # isort: on
 
 __all__ = [
-    "KEY_ACCEPTED", "KEY_FAILED", "KEY_UNDECIDED", "LOYALTY_MAILS", "MAIL_LABELS", "MAIL_OCCASIONS", "NO_KEY",
-    "RECORDED", "AccountExists", "AccountOffer", "BulkChange", "BulkRow", "Buyer", "CannotMail", "Charge",
-    "Closed", "Contact", "CounterCustomer", "CounterOrder", "CounterQuote", "CounterRefundQuote", "DataSubject",
-    "ErasedRows", "Finding", "Health", "HeldPoints", "InvalidClaimLink", "InvalidMailLink", "Item", "JobResult",
-    "KeyChange", "KeyCheck", "Level", "MailKind", "MailSubscription", "MemberAccount", "MemberCard", "NoCode",
-    "NoteResult", "OrderFacts", "OrderMail", "OrderRow", "PassLabel", "PassResult", "PaymentPending",
-    "PointsCard", "PointsDoNotFit", "ProgramTerms", "Quote", "Receipt", "ReceiptState", "ReceivedResult",
-    "ReconcilerPass", "RecordedRefund", "RecordedSale", "RefreshResult", "RefundMail", "RefundQuote", "Report",
-    "ReservedTooMuch", "Resolution", "Severity", "StaffAction", "Standing", "TermsSection", "TierTerms",
-    "TooManyAttempts", "Transfer", "UncollectedCustomer", "Violation", "accept_terms", "add_note",
-    "adjust_points", "adjustment_obstacle", "affects_search", "alert_key_change", "alert_khalti_switched",
-    "alert_outage", "alert_outage_ended", "alert_replaced_key", "apply_received", "apply_refund",
-    "approval_obstacle", "approve_refund", "attach_obstacle", "attach_unmatched", "audit", "audit_rows",
-    "audit_violations", "award_signup_bonus", "begin_payment", "bill_number_of", "buyer_of", "cancel_payment",
-    "category_names", "check_key", "check_refund_day", "chunked", "claim_after_verification", "claim_by_mail",
-    "claim_counter_sale", "claim_path", "claim_points", "claim_verified_sales", "claimable_points",
-    "claimable_sales", "close_cancelled_order", "close_day", "close_missing_order", "collected_of", "contacts",
-    "counted_environment", "create_account", "day_takings", "diagnose", "dismiss_unmatched",
-    "erase_personal_data", "export_personal_data", "find_customer", "find_members", "find_subject",
-    "follow_cancellation", "forbid_self_dealing", "guest_subject", "health", "held_message", "held_points",
-    "in_states", "index_members", "invoice_obstacle", "is_database_failure", "is_missing", "is_reversible",
-    "issue_invoice", "keep_return", "khalti_unavailable_reason", "leave_program", "live_payment_of",
-    "look_up_unmatched", "mail_subscription", "mailbox_of", "mails_of", "mark_received", "member_accounts",
-    "member_card", "member_emails", "member_history", "member_subject", "membership", "merge_members",
-    "missing_migrations", "missing_timeouts", "newest_payments", "notice_cancelled_orders",
-    "notice_missing_orders", "notify_expiring", "offer_account", "offer_account_for", "open_request",
-    "order_points", "order_rows", "order_shipped", "outages", "own_account", "pass_summary", "place_order",
-    "points_after_order", "points_card", "points_for_lines", "points_value_restored", "preview_points",
-    "preview_refund_mail", "process_obstacle", "program_terms", "program_tiers", "purchases_named",
-    "purchases_of", "quote", "quote_claim", "quote_counter_refund", "quote_counter_sale", "quote_leaving",
-    "quote_recorded_refund", "quote_refund", "quote_reversal", "read_offer", "receipt", "receipt_for",
-    "receipt_json", "receipt_line", "receipt_lines", "receipts", "receipts_for", "recent_report", "reconcile",
-    "reconcile_due", "reconcile_one", "record_counter_sale", "record_print", "record_received", "record_refund",
-    "recorded_audit", "refresh_payment", "refund_counter_sale", "refund_in_question", "refund_limit_obstacle",
-    "refund_order", "refund_payment", "refund_surplus", "refund_unmatched", "reindex_member", "reject_refund",
-    "remember_categories", "remember_language", "remind_staff", "renew_claim_code", "reopen_unmatched",
+    "ATTACHABLE", "KEY_ACCEPTED", "KEY_FAILED", "KEY_UNDECIDED", "LOYALTY_MAILS", "MAIL_LABELS", "MAIL_OCCASIONS",
+    "NO_KEY", "RECORDED", "AccountExists", "AccountOffer", "BulkChange", "BulkRow", "Buyer", "CannotMail",
+    "Charge", "CheckedLines", "Closed", "Contact", "CounterCustomer", "CounterOrder", "CounterQuote",
+    "CounterRefundQuote", "DataSubject", "ErasedRows", "Finding", "Health", "HeldPoints", "InvalidClaimLink",
+    "InvalidMailLink", "Item", "JobResult", "KeyChange", "KeyCheck", "Level", "MailKind", "MailSubscription",
+    "MemberAccount", "MemberCard", "NoCode", "NoteResult", "OrderFacts", "OrderMail", "OrderRow", "PassLabel",
+    "PassResult", "PaymentPending", "PointsCard", "PointsDoNotFit", "ProgramTerms", "Quote", "Receipt",
+    "ReceiptState", "ReceivedResult", "ReconcilerPass", "RecordedRefund", "RecordedSale", "RefreshResult",
+    "RefundMail", "RefundQuote", "Report", "ReservedTooMuch", "Resolution", "Severity", "StaffAction", "Standing",
+    "StatementDay", "TermsSection", "TierTerms", "TooManyAttempts", "Transfer", "UncollectedCustomer", "Violation",
+    "accept_terms", "add_note", "adjust_points", "adjustment_obstacle", "affects_search", "alert_key_change",
+    "alert_khalti_switched", "alert_outage", "alert_outage_ended", "alert_replaced_key", "apply_received",
+    "apply_refund", "approval_obstacle", "approve_refund", "attach_obstacle", "attach_row", "attach_unmatched",
+    "audit", "audit_rows", "audit_violations", "award_signup_bonus", "begin_payment", "bill_number_of", "buyer_of",
+    "cancel_payment", "category_names", "check_again", "check_differences", "check_key", "check_refund_day",
+    "check_statement", "chunked", "claim_after_verification", "claim_by_mail", "claim_counter_sale", "claim_path",
+    "claim_points", "claim_verified_sales", "claimable_points", "claimable_sales", "close_cancelled_order",
+    "close_day", "close_missing_order", "collected_of", "contacts", "count_differences", "counted_environment",
+    "create_account", "day_takings", "diagnose", "discard_statement", "dismiss_unmatched", "erase_personal_data",
+    "explain_difference", "export_personal_data", "find_customer", "find_members", "find_subject",
+    "follow_cancellation", "forbid_self_dealing", "guest_subject", "headings_hash", "health", "held_message",
+    "held_points", "in_states", "index_members", "invoice_obstacle", "is_database_failure", "is_missing",
+    "is_reversible", "issue_invoice", "keep_return", "keep_statement", "khalti_unavailable_reason",
+    "leave_program", "live_payment_of", "look_up_unmatched", "mail_subscription", "mailbox_of", "mails_of",
+    "mark_received", "match_statement", "member_accounts", "member_card", "member_emails", "member_history",
+    "member_subject", "membership", "merge_members", "missing_migrations", "missing_timeouts", "named_payments",
+    "newest_payments", "notice_cancelled_orders", "notice_missing_orders", "notify_expiring", "offer_account",
+    "offer_account_for", "open_request", "order_points", "order_rows", "order_shipped", "outages", "own_account",
+    "pass_summary", "place_order", "points_after_order", "points_card", "points_for_lines",
+    "points_value_restored", "possible_payments", "preview_points", "preview_refund_mail", "process_obstacle",
+    "program_terms", "program_tiers", "purchases_named", "purchases_of", "quote", "quote_claim",
+    "quote_counter_refund", "quote_counter_sale", "quote_leaving", "quote_recorded_refund", "quote_refund",
+    "quote_reversal", "read_offer", "receipt", "receipt_for", "receipt_json", "receipt_line", "receipt_lines",
+    "receipts", "receipts_for", "recent_report", "reconcile", "reconcile_due", "reconcile_one",
+    "record_counter_sale", "record_print", "record_received", "record_refund", "recorded_audit", "refresh_payment",
+    "refund_counter_sale", "refund_in_question", "refund_limit_obstacle", "refund_order", "refund_payment",
+    "refund_surplus", "refund_unmatched", "reindex_member", "reject_refund", "remember_categories",
+    "remember_language", "remind_staff", "renew_claim_code", "reopen_difference", "reopen_unmatched",
     "request_account_mail", "request_claim_mail", "request_counter_mail", "request_order_refund",
     "request_payment_refund", "request_surplus_refund", "resolution_options", "resolve_flag", "reverse_received",
     "reverse_refund", "run_audit", "run_points", "sales_of", "sample_mail", "schedule_digest",
-    "self_dealing_obstacle", "send_mail_again", "send_sample_mail", "send_test_mail", "set_blocked",
-    "shortage_message", "show_counter_code", "stale_form_message", "standing", "subscribe_to_mails",
-    "subscription_path", "tell_order_placed", "tell_points_activated", "tell_tier_reached", "uncollected_before",
-    "uncollected_customers", "unfinished_payments", "unit_points", "unpaid_purchases", "upload_points",
-    "verify_payment", "with_payments",
+    "self_dealing_obstacle", "send_mail_again", "send_sample_mail", "send_test_mail", "set_blocked", "settle_day",
+    "shortage_message", "show_counter_code", "stale_form_message", "standing", "statement_days",
+    "subscribe_to_mails", "subscription_path", "take_back_statement", "tell_order_placed", "tell_points_activated",
+    "tell_tier_reached", "uncollected_before", "uncollected_customers", "undo_settled_day", "unfinished_payments",
+    "unit_points", "unpaid_purchases", "upload_points", "verify_payment", "with_payments",
 ]  # fmt: skip

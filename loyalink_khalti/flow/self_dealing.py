@@ -49,6 +49,7 @@ class StaffAction(StrEnum):
     INVOICE = "invoice"
     RESOLVE = "resolve"
     COUNTER = "counter"
+    STATEMENT = "statement"
 
 
 _LABELS: dict[StaffAction, Promise] = {
@@ -63,6 +64,7 @@ _LABELS: dict[StaffAction, Promise] = {
     StaffAction.INVOICE: gettext_lazy("Issue an invoice"),
     StaffAction.RESOLVE: gettext_lazy("Resolve a flag"),
     StaffAction.COUNTER: gettext_lazy("Points at the counter"),
+    StaffAction.STATEMENT: gettext_lazy("Decide a difference of a statement"),
 }
 
 

@@ -35,6 +35,8 @@ CLOSE_DAY = f"{_APP}.close_day"
 USE_COUNTER = f"{_APP}.use_counter"
 """Give and redeem points for sales in the shop."""
 COUNTER_BEYOND_LIMIT = f"{_APP}.counter_beyond_limit"
+MATCH_STATEMENTS = f"{_APP}.match_statement"
+"""Upload statements, decide their differences and settle days; ``VIEW_PAYMENTS`` shows them."""
 KHALTI_SETTINGS = f"{_APP}.change_khaltisettings"
 KHALTI_KEY = f"{_APP}.change_secret_key"
 """Change the secret key and the environment, with ``KHALTI_SETTINGS``. No default group has it."""
@@ -54,7 +56,7 @@ ALL = (
     VIEW_PAYMENTS, EXPORT_PAYMENTS, REFUND, REFUND_BEYOND_LIMIT, APPROVE_REFUNDS, RECORD_RECEIVED, RESOLVE_FLAGS,
     RECORD_OUTCOME, VIEW_MEMBERS, CHANGE_MEMBERS, ERASE_MEMBERS, ADJUST_POINTS, ADJUST_BEYOND_LIMIT, EXPORT_MEMBERS,
     VIEW_ENTRIES, KHALTI_KEY, USE_COUNTER, COUNTER_BEYOND_LIMIT, ADD_NOTES, CLOSE_DAY,
-    VIEW_INVOICES, ISSUE_INVOICES, EXPORT_INVOICES,
+    VIEW_INVOICES, ISSUE_INVOICES, EXPORT_INVOICES, MATCH_STATEMENTS,
 )  # fmt: skip
 """The permissions for the whole shop. Wagtail lists those of the settings itself."""
 

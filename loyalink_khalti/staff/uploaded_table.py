@@ -17,7 +17,7 @@ from typing import IO, Any
 from xml.etree.ElementTree import ParseError
 
 from django.utils.translation import gettext as _
-from openpyxl import load_workbook
+from openpyxl.reader.excel import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from loyalink_khalti.conf import formats
@@ -179,8 +179,8 @@ class UploadedTable:
 
     def _lines(self) -> Iterator[str]:
         self._file.seek(0)
-        text = io.TextIOWrapper(_NotClosed(self._file), encoding=self.encoding, newline="")
-        yield from text
+        raw = io.BufferedReader(_NotClosed(self._file))
+        yield from io.TextIOWrapper(raw, encoding=self.encoding, newline="")
 
     def _delimiter(self) -> str:
         """Return what cuts most of the first lines into the most columns, the same number in each.

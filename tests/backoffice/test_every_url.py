@@ -19,6 +19,7 @@ from loyalink_khalti.khalti import Secret
 from loyalink_khalti.loyalty.models import Account, Hold
 from loyalink_khalti.payments.counter_sales import CounterSale
 from loyalink_khalti.payments.models import Flag, Payment
+from loyalink_khalti.payments.statements import Statement, StatementDifference, StatementRow
 from loyalink_khalti.payments.unmatched import UnmatchedPayment
 from loyalink_khalti.testing import FakeShop
 from tests.backoffice import staff
@@ -76,6 +77,15 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_member_export": STAFF,
     "loyalink_khalti_member_erase": ADMIN,
     "loyalink_khalti_member_check_now": STAFF,
+    "loyalink_khalti_statements": STAFF,
+    "loyalink_khalti_statements_results": STAFF,
+    "loyalink_khalti_statement": STAFF,
+    "loyalink_khalti_statement_upload": ACCOUNTANTS,
+    "loyalink_khalti_statement_map": ACCOUNTANTS,
+    "loyalink_khalti_statement_days": STAFF,
+    "loyalink_khalti_differences": STAFF,
+    "loyalink_khalti_differences_results": STAFF,
+    "loyalink_khalti_difference": STAFF,
     "loyalink_khalti_counter": STAFF,
     "loyalink_khalti_counter_sales": STAFF,
     "loyalink_khalti_counter_sales_results": STAFF,
@@ -131,6 +141,10 @@ ALLOWED: dict[str, set[str]] = {
     "loyalink_khalti_report_adjustments_results": STAFF,
 }
 """The roles that may open a URL and post to it: the default groups and a superuser."""
+POSTED = dict.fromkeys(
+    ("loyalink_khalti_statement", "loyalink_khalti_statement_days", "loyalink_khalti_difference"), ACCOUNTANTS
+)
+"""The roles that may post, where that needs another permission than to look."""
 LISTS = [name for name in ALLOWED if f"{name}_results" in ALLOWED]
 WITHOUT_EXPORT = {"loyalink_khalti_campaigns"}
 
@@ -179,6 +193,8 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
             )
         },
         **dict.fromkeys(("loyalink_khalti_packing_slip", "loyalink_khalti_packing_slip_pdf"), (flagged.purchase_id,)),
+        **dict.fromkeys(("loyalink_khalti_statement", "loyalink_khalti_statement_map"), (statement().pk,)),
+        "loyalink_khalti_difference": (difference().pk,),
         "loyalink_khalti_member_check_now": (held.account_id, held.pk),
     }
     for name in ALLOWED:
@@ -196,6 +212,23 @@ def url_args(flagged: Payment, waiting: Payment, urls: None, settings: Any) -> d
 def refund_request(payment: Payment) -> int:
     """Return the pk of a refund that awaits a colleague's approval."""
     return flow.request_payment_refund(payment, key="r", actor="1").pk
+
+
+def statement() -> Statement:
+    """Return a matched statement; without rows."""
+    day = "2026-12-01"
+    fields = {"name": "bank.csv", "actor": "1", "first_day": day, "last_day": day, "matched_at": f"{day}T00:00Z"}
+    return Statement.objects.get_or_create(site_key="default", digest="0" * 64, defaults=fields)[0]
+
+
+def difference() -> StatementDifference:
+    """Return an open difference of it."""
+    row = StatementRow.objects.create(
+        statement=statement(), site_key="default", identity="1", number=2, kind="payment", amount=1, day="2026-12-01"
+    )
+    return StatementDifference.objects.create(
+        statement=row.statement, site_key="default", key="k", kind="missing_here", day=row.day, row=row
+    )
 
 
 def counter_sale() -> int:
@@ -246,6 +279,7 @@ def test_only_the_allowed_roles_open_a_url(
     """K05"""
     wrong = []
     for name, roles in ALLOWED.items():
+        roles = POSTED.get(name, roles) if post else roles
         url = reverse(name, args=url_args.get(name, ()))
         for role, client in browsers.items():
             outside = role in {"anonymous", "customer"}
