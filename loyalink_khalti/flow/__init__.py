@@ -185,7 +185,6 @@ from loyalink_khalti.flow.statements.upload import (
     match_statement,
     take_back_statement,
 )
-from loyalink_khalti.flow.counter.card_codes import NoCode, show_counter_code
 from loyalink_khalti.flow.counter.claims import (
     claim_after_verification,
     claim_by_mail,
