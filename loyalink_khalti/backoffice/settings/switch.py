@@ -53,7 +53,10 @@ class SwitchPanel(Component):
 
     def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
         saved = dict(KhaltiSettings.objects.values_list("site", "enabled"))
-        rows = [{"site": site, "enabled": saved.get(site.pk, True), "url": switch_url(site.pk)} for site in self.sites]
+        rows = [
+            {"site": site_name(site), "enabled": saved.get(site.pk, True), "url": switch_url(site.pk)}
+            for site in self.sites
+        ]
         return {"rows": rows, "has_several": len(rows) > 1}
 
 
@@ -98,13 +101,18 @@ class SwitchView(WagtailAdminTemplateMixin, TemplateView):
         return HttpResponseRedirect(f"{reverse('wagtailadmin_home')}#loyalink-khalti-switch")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super().get_context_data(**kwargs), "site": self.site, "is_enabled": self.is_enabled}
+        return {**super().get_context_data(**kwargs), "site": site_name(self.site), "is_enabled": self.is_enabled}
 
     def get_page_title(self) -> str:
         return _("Switch Khalti off") if self.is_enabled else _("Switch Khalti on")
 
     def get_breadcrumbs_items(self) -> Any:
         return [*WagtailAdminTemplateMixin.breadcrumbs_items, {"url": "", "label": self.get_page_title()}]
+
+
+def site_name(site: Site) -> str:
+    """Return what editors call a site."""
+    return str(site.site_name or site.hostname)
 
 
 def switch_url(site_pk: int) -> str:

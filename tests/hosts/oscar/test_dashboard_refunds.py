@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
+from wagtail.models import ModelLogEntry
 
 from loyalink_khalti import flow
 from loyalink_khalti.flow import audit
@@ -116,6 +117,7 @@ def test_a_double_click_is_one_refund(order: Any, staff: Client, khalti: Simulat
         assert "Khalti has refunded" in page
 
     assert (Refund.objects.count(), khalti.count("refund")) == (1, 1)
+    assert list(ModelLogEntry.objects.values_list("action", flat=True)) == ["loyalink_khalti.refund"]
     assert audit_passes()
 
 
