@@ -265,7 +265,8 @@ def test_a_list_counts_up_to_its_limit(desk: Desk, several: list[Payment], monke
 
 def copies(payment: Payment, number: int) -> None:
     """Insert copies of a purchase and its payment, in SQL."""
-    made = _copy(Purchase, payment.purchase, number, {"ref": "'R-' || n", "search_text": "'r-' || n || ' buyer' || n"})
+    numbered = {"ref": "'R-' || n", "number": "'M-' || n", "search_text": "'r-' || n || ' buyer' || n"}
+    made = _copy(Purchase, payment.purchase, number, numbered)
     named = {"pidx": "'manymanymany' || n", "token": "'manymanymany' || n", "transaction_id": "'manymanymany' || n"}
     _copy(Payment, payment, number, {**named, "purchase_id": f"{made} + n"})
 
