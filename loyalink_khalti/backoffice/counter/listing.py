@@ -25,6 +25,8 @@ from loyalink_khalti.staff.links import counter_sale_url as sale_url
 from loyalink_khalti.staff.listing import Listing, clamp_day
 from loyalink_khalti.staff.sites import has_several_sites, site_choices
 
+UNCLAIMED = "unclaimed"
+
 
 class CounterSalesFilterSet(WagtailFilterSet):
     """Filter by days, by how a bill was paid and, where there are several sites, by site."""
@@ -34,8 +36,11 @@ class CounterSalesFilterSet(WagtailFilterSet):
     method = django_filters.ChoiceFilter(
         label=_("Paid by"), choices=CounterMethod.choices, widget=forms.RadioSelect, empty_label=_("All")
     )
-    unclaimed = django_filters.BooleanFilter(
-        label=_("Points not claimed yet"), method="filter_unclaimed", widget=forms.CheckboxInput
+    points = django_filters.MultipleChoiceFilter(
+        label=_("Points"),
+        choices=[(UNCLAIMED, _("Points not claimed yet"))],
+        method="filter_unclaimed",
+        widget=forms.CheckboxSelectMultiple,
     )
     site = django_filters.ChoiceFilter(
         label=_("Site"), field_name="site_key", choices=site_choices, widget=forms.RadioSelect, empty_label=_("All")
@@ -56,8 +61,8 @@ class CounterSalesFilterSet(WagtailFilterSet):
     def filter_until(self, sales: "QuerySet[CounterSale]", _name: str, day: Any) -> "QuerySet[CounterSale]":
         return sales.filter(sold_at__lt=midnight_after(clamp_day(day)))
 
-    def filter_unclaimed(self, sales: "QuerySet[CounterSale]", _name: str, only: bool) -> "QuerySet[CounterSale]":
-        return sales.filter(member_id=None, claimed_by=None) if only else sales
+    def filter_unclaimed(self, sales: "QuerySet[CounterSale]", _name: str, chosen: Any) -> "QuerySet[CounterSale]":
+        return sales.filter(member_id=None, claimed_by=None) if UNCLAIMED in chosen else sales
 
 
 class CounterSalesView(Listing):
@@ -76,7 +81,7 @@ class CounterSalesView(Listing):
     is_searchable = True
     filterset_class = CounterSalesFilterSet
     columns = [
-        TitleColumn("bill_number", label=_("Bill"), get_url=lambda sale: sale_url(sale.pk)),
+        TitleColumn("bill_number", label=_("Bill"), width="110", get_url=lambda sale: sale_url(sale.pk)),
         Column("sold_at", label=_("Recorded"), accessor=lambda sale: formats.moment(sale.sold_at)),
         Column("customer", label=_("Customer")),
         Column("amount", label=_("Amount"), accessor=lambda sale: npr(sale.amount), classname="w-text-right"),

@@ -152,7 +152,7 @@ class SaleView(OneSaleView):
         buttons = cast(list[Any], super().get_header_buttons())
         if self.sale.left and self.has_permission(permissions.REFUND):
             url = reverse("loyalink_khalti_counter_refund", args=(self.sale.pk,))
-            buttons = [HeaderButton(_("Refund"), url=url, icon_name="undo"), *buttons]
+            buttons = [HeaderButton(_("Refund"), url=url, icon_name="rotate"), *buttons]
         new = reverse("loyalink_khalti_counter")
         return [HeaderButton(_("New sale"), url=new, icon_name="plus"), *buttons]
 

@@ -179,3 +179,11 @@ def test_the_export_has_real_numbers(desk: Desk) -> None:
 
     assert "A-12" in text
     assert "1250.00" in text
+
+
+def test_the_list_filters_what_was_not_claimed_and_nothing_without_a_choice(desk: Desk, sita: Any) -> None:
+    sell(bill(bill_number="A-1"))
+    sell(bill(bill_number="A-2", member_id=str(sita.pk), phone=""))
+
+    assert len(desk.open(SALES).select("tbody tr")) == 2
+    assert len(desk.open(SALES, points="unclaimed").select("tbody tr")) == 1
