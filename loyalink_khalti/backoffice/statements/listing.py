@@ -92,20 +92,7 @@ class DifferencesFilterSet(StatementsFilterSet):
         fields: list[str] = []
 
 
-class _Colleagues:
-    """The names of colleagues, of which an export reads each once."""
-
-    @cached_property
-    def people(self) -> dict[str, str]:
-        return {}
-
-    def person(self, pk: str) -> str:
-        if pk not in self.people:
-            self.people[pk] = str(flow.contacts({pk}).get(pk, pk))
-        return self.people[pk]
-
-
-class StatementsView(_Colleagues, Listing):
+class StatementsView(Listing):
     """List the statements, the newest first."""
 
     permission = permissions.VIEW_PAYMENTS
@@ -141,6 +128,16 @@ class StatementsView(_Colleagues, Listing):
         "colleague": _("Colleague"),
     }  # fmt: skip
     list_export = list(export_headings)
+
+    @cached_property
+    def people(self) -> dict[str, str]:
+        """The names of colleagues, of which an export reads each once."""
+        return {}
+
+    def person(self, pk: str) -> str:
+        if pk not in self.people:
+            self.people[pk] = str(flow.contacts({pk}).get(pk, pk))
+        return self.people[pk]
 
     def get_base_queryset(self) -> "QuerySet[Statement]":
         of_statement = StatementDifference.objects.filter(statement=OuterRef("pk"), state=DifferenceState.OPEN)
