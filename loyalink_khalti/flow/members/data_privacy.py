@@ -103,7 +103,7 @@ def export_personal_data(
         "mails_about_orders": mails_of_purchases(_purchases_of(subject, site_key)),
         "counter_sales": counter_privacy.export_sales(_counter_sales_of(subject, site_key)),
     }
-    related = ("payments__flags__entries", "received_money", "refunds", "notes")
+    related = ("payments__flags__entries", "received_money", "refunds", "refund_approvals", "notes")
     with_all = _purchases_of(subject, site_key).prefetch_related(*related)
     return head, map(_purchase_data, with_all.iterator(chunk_size=CHUNK))
 
@@ -270,6 +270,7 @@ def _purchase_data(purchase: Purchase) -> dict[str, Any]:
         "payments": [_payment_data(payment) for payment in purchase.payments.all()],
         "received_money": [_received_data(row) for row in purchase.received_money.all()],
         "refunds": [_refund_data(refund) for refund in purchase.refunds.all()],
+        "requested_refunds": [_request_data(row) for row in purchase.refund_approvals.all()],
         "notes": [
             {
                 "text": note.text,
@@ -326,6 +327,18 @@ def _received_data(row: ReceivedMoney) -> dict[str, Any]:
         "reference": row.reference,
         "reason": row.reason,
         "recorded_at": _iso(row.recorded_at),
+    }
+
+
+def _request_data(row: RefundApproval) -> dict[str, Any]:
+    return {
+        "state": row.state,
+        "amount": row.amount,
+        "reason": row.reason,
+        "note": row.note,
+        "requested_at": _iso(row.requested_at),
+        "decided_at": _iso(row.decided_at),
+        "decision_note": row.decision_note,
     }
 
 
