@@ -37,27 +37,27 @@ def filtered(query: str) -> list[str]:
     return [purchase.ref for purchase in filters.qs]
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("method=cod", ["C-1"]),
-        ("method=cod&method=bank_transfer", ["C-1", "T-1"]),
-        ("amount_to=2,499.99", ["N-1001"]),
-        ("amount_from=२,५००&amount_to=Rs 2500/-", ["N-1002", "C-1", "T-1"]),
-        ("tier=Gold", ["N-1001"]),
-        ("tier=guest", ["N-1002", "C-1", "T-1"]),
-        ("tier=Silver", []),
-        ("needs_review=true", ["N-1002", "T-1"]),
-        ("needs_review=false", ["N-1001", "C-1"]),
-        ("environment=test", ["N-1001", "N-1002"]),
-        ("state=to_pay&state=paid", ["N-1001", "C-1", "T-1"]),
-        ("period=today", ["N-1001", "N-1002", "C-1", "T-1"]),
-        ("period=yesterday", []),
-    ],
-)
-def test_a_filter_finds_its_orders(orders: None, query: str, found: list[str]) -> None:
+FOUND = {
+    "method=cod": ["C-1"],
+    "method=cod&method=bank_transfer": ["C-1", "T-1"],
+    "amount_to=2,499.99": ["N-1001"],
+    "amount_from=२,५००&amount_to=Rs 2500/-": ["N-1002", "C-1", "T-1"],
+    "tier=Gold": ["N-1001"],
+    "tier=guest": ["N-1002", "C-1", "T-1"],
+    "tier=Silver": [],
+    "needs_review=true": ["N-1002", "T-1"],
+    "needs_review=false": ["N-1001", "C-1"],
+    "environment=test": ["N-1001", "N-1002"],
+    "state=to_pay&state=paid": ["N-1001", "C-1", "T-1"],
+    "period=today": ["N-1001", "N-1002", "C-1", "T-1"],
+    "period=yesterday": [],
+}
+"""The orders by filter."""
+
+
+def test_a_filter_finds_its_orders(orders: None) -> None:
     """U1, U3"""
-    assert filtered(query) == found
+    assert {query: filtered(query) for query in FOUND} == FOUND
 
 
 def test_every_column_that_can_be_sorted_by_has_its_order(orders: None) -> None:
