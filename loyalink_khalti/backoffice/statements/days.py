@@ -93,7 +93,7 @@ class DaysView(StatementPage):
         names = people | flow.contacts(set(history.values_list("actor", flat=True)))
         context = self.get_context_data(
             days=[(day, _name(names, day), uuid4()) for day in days],
-            key=uuid4(), may_match=self.may_match, first=first, previous=self.url(add_months(first, -1)),
+            key=uuid4(), may_match=self.may_match, first=first, last=last, previous=self.url(add_months(first, -1)),
             following=self.url(add_months(first, 1)), here=self.url(first), undo_day=wanted,
             undo=(undo or ReasonForm()) if wanted else None, today=day_of(timezone.now()),
             history=[(row, str(names.get(row.actor, row.actor))) for row in history.order_by("-pk")[:50]],

@@ -98,6 +98,7 @@ class StatementsView(Listing):
     permission = permissions.VIEW_PAYMENTS
     export_permission = permissions.EXPORT_PAYMENTS
     header_icon = "table"
+    results_template_name = "loyalink_khalti/backoffice/statements/results.html"
     model = Statement
     page_title = _("Statements")
     index_url_name = "loyalink_khalti_statements"
@@ -181,6 +182,7 @@ class DifferencesView(Listing):
     permission = permissions.VIEW_PAYMENTS
     export_permission = permissions.EXPORT_PAYMENTS
     header_icon = "table"
+    results_template_name = "loyalink_khalti/backoffice/statements/results.html"
     model = StatementDifference
     page_title = _("Differences")
     index_url_name = "loyalink_khalti_differences"
