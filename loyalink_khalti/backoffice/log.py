@@ -14,6 +14,7 @@ from loyalink_khalti.staff.listing import EXPORTED
 
 from . import limits
 from .campaigns import services as campaigns
+from .models import Environment
 from .rules import form as rules
 from .settings import form as settings
 
@@ -31,9 +32,14 @@ class DataFormatter(LogFormatter, ABC):
         """Return the figures of the entry as text."""
 
 
+def _server(code: str | None) -> str:
+    """Return the label of one of Khalti's servers; a code that is none of them as it is, "–" for none."""
+    return str(dict(Environment.choices).get(code or "", code or "–"))
+
+
 class _Key(DataFormatter):
     def format_data(self, data: dict[str, Any]) -> str:
-        return f"{data.get('environment', '')}, {data.get('fingerprint', '')}"
+        return f"{_server(data.get('environment'))}, {data.get('fingerprint', '')}"
 
 
 class KeySaved(_Key):
@@ -48,7 +54,7 @@ class EnvironmentChanged(DataFormatter):
     label: Any = gettext_lazy("Change Khalti's server")
 
     def format_data(self, data: dict[str, Any]) -> str:
-        return f"{data.get('old') or '–'} → {data.get('new')}"
+        return f"{_server(data.get('old'))} → {_server(data.get('new'))}"
 
 
 class KhaltiSwitched(LogFormatter):

@@ -23,6 +23,7 @@ from .data_export import streamed
 from .replica import ReadsReplica
 from .sites import has_several_sites, site_names
 from .spreadsheet import safe_cell
+from .workbook import write_workbook
 
 COUNT_LIMIT = 10_000
 """Rows that a list counts and pages through. To reach more rows, filter or export."""
@@ -126,7 +127,14 @@ class SpreadsheetExport(SpreadsheetExportMixin):
         yield from super().stream_csv(_streamed(queryset))
 
     def write_xlsx(self, queryset: Any, output: Any) -> None:
-        super().write_xlsx(_streamed(queryset), output)
+        """Write a workbook; its moments are Nepal's, its amounts and days are no texts."""
+        rows = _streamed(queryset)
+        headings = [self.get_heading(queryset, field) for field in self.list_export]
+        write_workbook(headings, (self._xlsx_row(item) for item in rows), output)
+
+    def _xlsx_row(self, item: Any) -> list[Any]:
+        row = self.to_row_dict(item)
+        return [self.preprocess_field_value(field, value, self.FORMAT_XLSX) for field, value in row.items()]
 
     def to_row_dict(self, item: Any) -> "OrderedDict[str, Any]":
         row: OrderedDict[str, Any] = super().to_row_dict(item)

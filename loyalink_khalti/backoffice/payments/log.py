@@ -1,6 +1,7 @@
 """What staff do with payments, in Wagtail's site history: figures and codes alone, no name."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,7 +10,7 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.orders.missing_order import CLOSED
-from loyalink_khalti.conf.formats import npr
+from loyalink_khalti.conf.formats import day, npr
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.labels import REASONS
 from loyalink_khalti.payments.refund_approvals import ApprovalState
@@ -107,7 +108,8 @@ class MoneyReceived(LogFormatter):
     label: Any = gettext_lazy("Record received money")
 
     def format_message(self, log_entry: Any) -> str:
-        data = {"amount": npr(Paisa(log_entry.data["amount"])), "day": log_entry.data["received_on"]}
+        received_on = date.fromisoformat(log_entry.data["received_on"])
+        data = {"amount": npr(Paisa(log_entry.data["amount"])), "day": day(received_on)}
         return _("Received %(amount)s on %(day)s") % data
 
 
