@@ -71,6 +71,7 @@ class CounterSale(models.Model):
     # The code on the receipt: its first half finds the sale, of the second only a hash is stored.
     claim_name = models.CharField(max_length=12, null=True, unique=True)
     claim_hash = models.CharField(max_length=64, blank=True, default="")
+    code_actor = models.CharField(max_length=64, null=True, help_text="who made a newer code; null: the seller")
     claim_tries = models.PositiveSmallIntegerField(default=0)
     claim_until = models.DateTimeField(null=True)
     claimed_by = models.CharField(max_length=64, null=True, blank=True)

@@ -27,6 +27,7 @@ from loyalink_khalti.money import Points
 from loyalink_khalti.payments.counter_sales import CounterSale
 
 from .codes import MAX_TRIES, clear_claim_code, is_secret, set_claim_code, split_code
+from .customers import is_same_address
 from .sales import award_sale
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def claim_counter_sale(code: str, *, site_key: str, member_id: str) -> Points:
     found = in_one_block(lambda: _checked(*halves, site_key=site_key)) if halves else None
     if found is None:
         raise CannotClaim(_("This code is wrong, was used, or its time is over. Please check it, or ask the shop."))
-    return in_one_block(lambda: _claim(found, member_id=member_id))
+    return in_one_block(lambda: _claim(found, member_id=member_id, code=halves))
 
 
 def claim_verified_sales(*, site_key: str, member_id: str, email: str) -> Points:
@@ -64,7 +65,7 @@ def claim_verified_sales(*, site_key: str, member_id: str, email: str) -> Points
     claimed = 0
     for pk in list(claimable_sales(site_key=site_key, email=email).values_list("pk", flat=True)):
         try:
-            claimed += in_one_block(lambda pk=pk: _claim(pk, member_id=member_id))  # type: ignore[misc]
+            claimed += in_one_block(lambda pk=pk: _claim(pk, member_id=member_id, email=email))  # type: ignore[misc]
         except CannotClaim:
             continue
     return Points(claimed)
@@ -89,7 +90,8 @@ def renew_claim_code(pk: int, *, actor: str) -> str:
             raise CannotSell(_("The points of this sale have been claimed, or can be claimed no more."))
         forbid_self_dealing(actor, StaffAction.COUNTER, email=sale.email, phone=sale.phone)
         code = set_claim_code(sale)
-        sale.save(update_fields=["claim_name", "claim_hash", "claim_tries", "claim_until"])
+        sale.code_actor = actor
+        sale.save(update_fields=["code_actor", "claim_name", "claim_hash", "claim_tries", "claim_until"])
         return code
 
     return in_one_block(renew)
@@ -106,13 +108,17 @@ def _checked(name: str, secret: str, *, site_key: str) -> int | None:
     return sale.pk if is_secret(sale, secret) else None
 
 
-def _claim(pk: int, *, member_id: str) -> Points:
+def _claim(pk: int, *, member_id: str, code: tuple[str, str] | None = None, email: str = "") -> Points:
+    """Give the points of a sale by its code, or by its address; both may have changed until the lock was there."""
     sale = CounterSale.objects.select_for_update().get(pk=pk)
     if sale.earner == member_id:  # a second click
         return _left(sale)
     if sale.earner is not None:
         raise CannotClaim(_("These points have already been claimed."))
-    if self_dealing_obstacle(sale.actor, members=[member_id]):
+    proves = code[0] == sale.claim_name and is_secret(sale, code[1]) if code else is_same_address(email, sale.email)
+    if not proves or sale.claim_until is None or sale.claim_until <= database_now():
+        raise CannotClaim(_("This code is wrong, was used, or its time is over. Please check it, or ask the shop."))
+    if any(self_dealing_obstacle(seller, members=[member_id]) for seller in (sale.actor, sale.code_actor) if seller):
         raise CannotClaim(_("You have recorded this sale yourself, so its points cannot be yours."))
     _check_account(sale, member_id)
     sale.claimed_by, sale.claimed_at = member_id, database_now()

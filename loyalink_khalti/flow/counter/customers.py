@@ -1,5 +1,6 @@
 """Who stands at the counter: users by the e-mail address or the mobile number that they say."""
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,18 @@ def find_customer(typed: str, *, site_key: str) -> CounterCustomer:
             _("Enter an e-mail address, or a mobile number of Nepal, for example 9841234567."), field="customer"
         ) from exc
     return CounterCustomer(email=text, members=_named(find_members([text]).get(text, [])))
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Return whether two addresses differ in capital letters alone.
+
+    A database's comparison may take look-alikes of other alphabets for the same ("ı" for "I"), as in CVE-2019-19844.
+    """
+    return bool(one) and _plain(one) == _plain(other)
+
+
+def _plain(address: str) -> str:
+    return unicodedata.normalize("NFKC", address).strip().casefold()
 
 
 def check_member(site_key: str, member_id: str) -> Account | None:

@@ -8,6 +8,8 @@ from loyalink_khalti.clock import DatabaseTime
 from loyalink_khalti.loyalty.counter_codes import CounterCode
 from loyalink_khalti.payments.counter_sales import CounterSale
 
+from .customers import is_same_address
+
 
 def sales_of_customer(*, member_id: str | None, email: str, site_key: str | None = None) -> "QuerySet[CounterSale]":
     """Return the sales to a member, and those to an address that are not claimed."""
@@ -15,7 +17,9 @@ def sales_of_customer(*, member_id: str | None, email: str, site_key: str | None
     if member_id:
         theirs |= Q(member_id=member_id) | Q(claimed_by=member_id)
     if email:
-        theirs |= Q(member_id=None, claimed_by=None, email__iexact=email)
+        like = CounterSale.objects.filter(member_id=None, claimed_by=None, email__iexact=email)
+        rows = like.values_list("pk", "email")
+        theirs |= Q(pk__in=[pk for pk, address in rows if is_same_address(address, email)])
     sales = CounterSale.objects.filter(theirs).order_by("pk")
     return sales if site_key is None else sales.filter(site_key=site_key)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import connection
 from django.utils import timezone
@@ -12,6 +13,7 @@ from loyalink_khalti import flow, outbox
 from loyalink_khalti.errors import CannotClaim, CannotSell
 from loyalink_khalti.flow.counter.claims import TRIES_PER_HOUR
 from loyalink_khalti.flow.counter.codes import CLAIM_PERIOD, MAX_TRIES
+from loyalink_khalti.flow.counter.privacy import sales_of_customer
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.payments.counter_sales import CounterSale
 from tests.purchases import at_once
@@ -144,3 +146,26 @@ def test_two_claims_at_once_give_the_points_to_one(shop: Any) -> None:
 
     assert sorted(at_once(4, take)) == [False, False, False, True]
     assert sum(Account.objects.values_list("available", flat=True)) == 125
+
+
+def test_a_colleague_who_made_a_new_code_cannot_claim_with_it(shop: Any) -> None:
+    """U60: nor can who has recorded the sale."""
+    recorded = sell(bill())
+    colleague = get_user_model().objects.create_user("colleague", email="colleague@example.com")
+    new = flow.renew_claim_code(recorded.sale.pk, actor=str(colleague.pk))
+
+    with pytest.raises(CannotClaim, match="yourself"):
+        claim(new, member_id=str(colleague.pk))
+
+    assert claim(new, member_id="7") == 125
+
+
+def test_a_look_alike_of_an_address_claims_and_sees_nothing(shop: Any) -> None:
+    """U61: for PostgreSQL "ı" in capital letters is "I"."""
+    sell(bill(email="sita@github.example", phone=""))
+
+    claimed = flow.claim_verified_sales(site_key="default", member_id="7", email="sita@gıthub.example")
+
+    assert claimed == 0
+    assert not sales_of_customer(member_id=None, email="sita@gıthub.example").exists()
+    assert flow.claim_verified_sales(site_key="default", member_id="7", email="Sita@GitHub.example") == 125
