@@ -6,8 +6,6 @@ from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
 from django.contrib.auth import get_user_model
-from django.db.models import F
-from oscar.core.loading import get_model
 
 from loyalink_khalti import flow
 from loyalink_khalti.loyalty.models import Account
@@ -18,8 +16,6 @@ from loyalink_khalti.staff.choices import BlockReason
 from tests.stories.browser_session import BrowserSession
 from tests.stories.running_store import Store
 
-Basket, Line = get_model("basket", "Basket"), get_model("basket", "Line")
-StockRecord = get_model("partner", "StockRecord")
 JOURNAL = "Lokta paper journal"
 SITA, RAM, GITA = "sita@example.com", "ram@example.com", "gita@example.com"
 
@@ -43,7 +39,6 @@ class Scenes:
 
     def all(self) -> Iterator[Scene]:
         """Yield every scene; what a later one does may change what an earlier page shows."""
-        self._restock()
         yield from self._before_an_order()
         yield from self._at_khalti()
         yield from self._after_khalti()
@@ -132,21 +127,9 @@ class Scenes:
     def _customer(self, email: str = "", *, basket: str = "") -> BrowserSession:
         customer = self.store.browser(email)
         if basket:
-            self._empty_basket(email)
             customer.add(basket)
         customer.session.cookies.set("django_language", self.language)
         return customer
-
-    @staticmethod
-    def _restock() -> None:
-        """The tests of a module share a store, and each buys all of this."""
-        StockRecord.objects.filter(product__title__startswith=JOURNAL).update(num_in_stock=F("num_allocated") + 50)
-
-    @staticmethod
-    def _empty_basket(email: str) -> None:
-        """A member's basket keeps what an unpaid order gave back: without this the stock would be in baskets soon."""
-        if email:
-            Line.objects.filter(basket__owner__email=email, basket__status=Basket.OPEN).delete()
 
     def _begin(self, email: str, *, points: str | None = None) -> tuple[BrowserSession, Payment]:
         customer = self._customer(email, basket=JOURNAL)
