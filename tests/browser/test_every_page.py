@@ -17,8 +17,7 @@ from tests.stories.running_store import Store
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 IN_A_NEW_STORE = [pytest.param(*way.values, way.id, id=way.id, marks=way.marks) for way in EVERY_WAY]
-"""Every way, each in a store of its own: what a customer may order unpaid is limited, and baskets keep what is left.
-"""
+"""Every way, in a store of its own: what a customer may order unpaid is limited, and baskets keep what is left."""
 
 
 @pytest.mark.slow
