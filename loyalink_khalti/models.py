@@ -9,14 +9,13 @@ from .loyalty.counter_codes import CounterCode
 from .loyalty.models import (
     Account,
     Allocation,
-    AwardedMonth,
     Entry,
     EntryNote,
     Hold,
     IdempotencyKey,
     Lot,
-    MonthlyTotal,
 )
+from .loyalty.months import AwardedMonth, MonthlyTotal
 from .loyalty.orders import OrderAward, OrderRedemption, RefundApplied
 from .loyalty.terms import MembershipEvent, TermsText
 from .mail_rows import MailPreference, SentMail

@@ -32,6 +32,7 @@ TEXT_VALUES = {
     "option.method", "method.code", "search_query", "query|default:''", "request.get_full_path", "next",
     "row.kind", "offer.email", "shown_email|default:offer.email",
     "member_card.terms.version", "terms.version", "request.path", "back", "token", "code",
+    "print_key", "current_query", "form_key", "key", "undo_day|date:'Y-m-d'", "each.day|date:'Y-m-d'",
 }  # fmt: skip
 """Values of form fields that are texts, never numbers."""
 WORD_START = re.compile(r"_|(?<=[a-z])(?=[A-Z])")

@@ -67,7 +67,7 @@ class KhaltiSettings(BaseSiteSetting):
     approval_above = models.BigIntegerField(
         _("refunds need a colleague above"), null=True, blank=True, validators=[MinValueValidator(0)]
     )
-    """Above this, all refunds of an order together, a second person approves a refund; null: nobody has to."""
+    """Above this, all refunds of an order together, a second person approves a refund; null: no one has to."""
     refund_reasons = models.TextField(_("more reasons for refunds"), blank=True, default="", db_default="")
     """One a line, after those of ``payments.refund_reasons``."""
 

@@ -93,8 +93,7 @@ from loyalink_khalti.flow.receipts.receipt import Receipt, Transfer, receipt, re
 from loyalink_khalti.flow.receipts.states import ReceiptState
 
 from loyalink_khalti.flow.invoices.document import Buyer, buyer_of
-from loyalink_khalti.flow.invoices.issue import invoice_obstacle, issue_invoice
-from loyalink_khalti.flow.invoices.printing import record_print
+from loyalink_khalti.flow.invoices.issue import invoice_obstacle, issue_invoice, record_print
 
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing, mailbox_of, self_dealing_obstacle
 from loyalink_khalti.flow.refunds.approvals import (
@@ -105,6 +104,7 @@ from loyalink_khalti.flow.refunds.approvals import (
     request_payment_refund,
     request_surplus_refund,
 )
+from loyalink_khalti.flow.refunds.checks import stale_form_message
 from loyalink_khalti.flow.refunds.limits import approval_obstacle, refund_limit_obstacle
 from loyalink_khalti.flow.refunds.order import (
     RefundQuote,
@@ -112,7 +112,6 @@ from loyalink_khalti.flow.refunds.order import (
     points_value_restored,
     quote_refund,
     refund_order,
-    stale_form_message,
 )
 from loyalink_khalti.flow.refunds.payment import refund_payment
 from loyalink_khalti.flow.refunds.record import check_refund_day, quote_recorded_refund, record_refund
@@ -277,8 +276,12 @@ from loyalink_khalti.flow.operations.jobs import (
     run_points,
 )
 from loyalink_khalti.flow.review.alerts import schedule_digest
-from loyalink_khalti.flow.review.key_changes import KeyChange, alert_key_change, alert_replaced_key
-from loyalink_khalti.flow.review.khalti_switch import alert_khalti_switched
+from loyalink_khalti.flow.review.key_changes import (
+    KeyChange,
+    alert_key_change,
+    alert_khalti_switched,
+    alert_replaced_key,
+)
 from loyalink_khalti.flow.review.reminders import remind_staff
 from loyalink_khalti.flow.review.outages import alert_outage, alert_outage_ended
 from loyalink_khalti.flow.transactions import is_database_failure, missing_timeouts

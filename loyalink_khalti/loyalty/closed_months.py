@@ -22,7 +22,8 @@ from loyalink_khalti.clock import database_now
 from loyalink_khalti.nepal import add_months, day_of, first_of_month, midnight
 from loyalink_khalti.returning import update_returning
 
-from .models import Account, AwardedMonth, Entry, MonthlyTotal
+from .models import Account, Entry
+from .months import AwardedMonth, MonthlyTotal
 from .orders import OrderAward
 from .point_values import month_in_nepal
 from .program import Program

@@ -25,9 +25,10 @@ from loyalink_khalti.ports import Line
 from . import news
 from .buckets import Bucket, EntryKind
 from .closed_months import awarded_since
+from .locks import lock_account
 from .models import Account, IdempotencyKey
 from .orders import OrderAward
-from .posting import Posting, is_first_time, lock_account
+from .posting import Posting, is_first_time
 from .program import current_version, resolve_tags
 from .rules import Rules, Tier, TierBasis
 

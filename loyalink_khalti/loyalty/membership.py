@@ -15,8 +15,9 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.returning import insert_new
 
 from .accounts import own_account
+from .locks import lock_account
 from .models import Account
-from .posting import LEFT, Posting, lock_account, overdue_points
+from .posting import LEFT, Posting, overdue_points
 from .program import current_version
 from .rules import points_value
 from .terms import MembershipEvent, MembershipEventKind, TermsText

@@ -16,7 +16,8 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import add_months, day_of, first_of_month, last_of_month, midnight, midnight_after
 
 from .buckets import Bucket, EntryKind
-from .models import Entry, MonthlyTotal
+from .models import Entry
+from .months import MonthlyTotal
 from .point_values import all_point_values, month_in_nepal, value_at
 from .program import Program
 

@@ -14,10 +14,11 @@ from .accounts import erased_scope, find_account, own_account, surviving_account
 from .buckets import Bucket, EntryKind, HoldState
 from .closed_months import awarded_late
 from .earning import Earned, OrderSnapshot, order_history, update_tier
+from .locks import lock, lock_new, lock_own, lock_where
 from .lots import PIECES
 from .models import Account, Allocation, Hold, IdempotencyKey, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
-from .posting import Posting, lock, lock_new, lock_own, lock_where, run
+from .posting import Posting, run
 from .program import ProgramVersion, current_version, get_version
 from .refunds import claw_back, refunded_parts
 

@@ -13,9 +13,10 @@ from loyalink_khalti.money import Paisa, Points
 from .buckets import Bucket, EntryKind, HoldState
 from .closed_months import move_awarded
 from .earning import update_tier
+from .locks import lock_account
 from .models import Entry, Hold, Lot
 from .orders import OrderAward, OrderRedemption, RefundApplied
-from .posting import Posting, lock_account
+from .posting import Posting
 from .program import current_version
 from .purchases import allocate, newest_hold, same_figures
 from .refunds import reverse_points

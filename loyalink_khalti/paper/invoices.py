@@ -117,7 +117,7 @@ def _facts(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def both_days(ad: str, bs: str) -> str:
-    """Return a day in both calendars, as numbers that nobody can mistake: ``2083-08-15 BS (2026-12-01 AD)``."""
+    """Return a day in both calendars, as numbers that no one can mistake: ``2083-08-15 BS (2026-12-01 AD)``."""
     return _("%(bs)s BS (%(ad)s AD)") % {"bs": formats.digits(bs), "ad": formats.digits(ad)}
 
 

@@ -33,7 +33,7 @@ def refund_limit_error(user: Any, purchase: Purchase, amount: Paisa) -> str:
 
 
 def approval_reason(user: Any, purchase: Purchase, amount: Paisa) -> str:
-    """Return why a colleague has to approve a refund of ``amount`` (paisa) of ``user``; "" if nobody has to."""
+    """Return why a colleague has to approve a refund of ``amount`` (paisa) of ``user``; "" if no one has to."""
     return flow.approval_obstacle(purchase, amount) or refund_limit_error(user, purchase, amount)
 
 

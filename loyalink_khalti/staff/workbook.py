@@ -6,10 +6,10 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
+from openpyxl import Workbook  # type: ignore[attr-defined]  # untyped
+from openpyxl.cell import WriteOnlyCell  # type: ignore[attr-defined]  # untyped
+from openpyxl.styles import Alignment, Font  # type: ignore[attr-defined]  # untyped
+from openpyxl.utils import get_column_letter  # type: ignore[attr-defined]  # untyped
 
 MEASURED_ROWS = 100
 """Rows whose texts decide how wide a column is; the others are written as they are read, and none is kept."""

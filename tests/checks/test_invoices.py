@@ -8,7 +8,7 @@ from wagtail.models import Site
 
 from loyalink_khalti import bikram_sambat
 from loyalink_khalti.backoffice.models import InvoiceSettings
-from loyalink_khalti.checks import invoices as checked
+from loyalink_khalti.checks import sites as checked
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from loyalink_khalti.loyalty import audit, closed_months, ledger, reports
 from loyalink_khalti.loyalty.earning import tier_points
-from loyalink_khalti.loyalty.models import Account, AwardedMonth, MonthlyTotal
+from loyalink_khalti.loyalty.models import Account
+from loyalink_khalti.loyalty.months import AwardedMonth, MonthlyTotal
 from loyalink_khalti.loyalty.orders import OrderAward
 from loyalink_khalti.loyalty.program import Program
 from loyalink_khalti.loyalty.rules import TierBasis

@@ -31,7 +31,7 @@ def sheet_of(headings: list[str], rows: Any) -> Any:
     ],
 )
 def test_numbers_and_days_are_cells_with_a_format(value: Any, number_format: str) -> None:
-    """U25: an amount, points or a day can be summed or sorted, and is shown with the decimals that it has."""
+    """U29: an amount, points or a day can be summed or sorted, and is shown with the decimals that it has."""
     cell = sheet_of(["Value"], [[value]])["A2"]
 
     assert cell.data_type == ("d" if isinstance(value, date) else "n")
@@ -42,14 +42,14 @@ def test_numbers_and_days_are_cells_with_a_format(value: Any, number_format: str
 
 @pytest.mark.parametrize("text", ["=1+1", "#N/A", "007", "2026-03-01", ""])
 def test_a_text_stays_a_text(text: str) -> None:
-    """U25: no text becomes a formula, an error, a number or a day."""
+    """U29: no text becomes a formula, an error, a number or a day."""
     cell = sheet_of(["Text"], [[text]])["A2"]
 
     assert (cell.value or "", cell.data_type if text else "s") == (text, "s")
 
 
 def test_headings_stay_in_sight_and_columns_are_as_wide_as_their_contents() -> None:
-    """U25: nothing is shown as ####, and a long note does not push the others away."""
+    """U29: nothing is shown as ####, and a long note does not push the others away."""
     sheet = sheet_of(["Rs", "Note", "A heading"], [[Decimal("123456789012.00"), "x" * 500, 1]])
 
     assert sheet.freeze_panes == "A2"
@@ -60,7 +60,7 @@ def test_headings_stay_in_sight_and_columns_are_as_wide_as_their_contents() -> N
 
 
 def test_rows_are_written_as_they_are_read() -> None:
-    """U25: an export of any length holds only the rows whose widths are measured."""
+    """U29: an export of any length holds only the rows whose widths are measured."""
     alive, most = 0, 0
 
     class Row(list):  # type: ignore[type-arg]

@@ -1,7 +1,7 @@
 """Everything that is on record of one payment, in sections of rows: what a shop shows in a dispute. Reads only.
 
-It has what the customer bought, got and was told, and every answer of Khalti's. It has no key and no address of a
-secret page.
+It has what the customer bought and got, which mails were sent, and every answer of Khalti's. It has no key and no
+address of a secret page.
 """
 
 from collections.abc import Iterator

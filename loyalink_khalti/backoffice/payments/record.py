@@ -109,7 +109,7 @@ class RecordRefundView(PaymentPage):
         return self._page(form, is_preview="change" not in request.POST)
 
     def _beyond_limit(self, form: RecordRefundForm, error: str) -> HttpResponse:
-        """Show the form again, as it was typed: what was refunded outside is a fact, which nobody can approve now."""
+        """Show the form again, as it was typed: what was refunded outside is a fact, which no one can approve now."""
         way_out = _("Ask a colleague with permission for larger refunds to do it.")
         form.add_error("amount", f"{error} {way_out}")
         return self._page(form)

@@ -146,7 +146,7 @@ KHALTI_PANELS = ObjectList(
                     ),
                     format_limit=rupees_label,
                     help_text=_(
-                        "Empty: nobody has to approve. All refunds of an order count together, except those that were"
+                        "Empty: no one has to approve. All refunds of an order count together, except those that were"
                         " approved. It holds for everybody; the permission to decide is “Can approve or reject a"
                         " colleague's refund”."
                     ),

@@ -31,7 +31,7 @@ class CounterCustomer:
     phone: str = ""
     """Ten digits."""
     members: tuple[tuple[str, Contact], ...] = ()
-    """Users by their pk. Without one the points wait for whoever claims them."""
+    """Users by their pk. Without one the points wait for the customer who claims them."""
 
 
 def find_customer(typed: str, *, site_key: str) -> CounterCustomer:

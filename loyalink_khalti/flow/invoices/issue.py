@@ -2,7 +2,7 @@
 
 A document is issued for a purchase: its invoice, by itself or by staff; then a credit note for each refund that was
 made; and an invoice that takes a credit note back, where that refund turns out not to have been made, or the order is
-placed again. Nothing is changed or deleted.
+placed again. Nothing is changed or deleted. The first printing is the original, each other one a copy.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import day_of
 from loyalink_khalti.payments import invoices, refunds, transitions
 from loyalink_khalti.payments.invoice_sums import Sums, vat_of_part
-from loyalink_khalti.payments.invoices import DocumentKind, Invoice
+from loyalink_khalti.payments.invoices import DocumentKind, Invoice, InvoicePrint
 from loyalink_khalti.payments.models import Payment, Purchase, Refund
 from loyalink_khalti.payments.states import PurchaseState, RefundKind, RefundState
 
@@ -259,3 +259,21 @@ def _fiscal_year(at: datetime) -> str:
         ) from exc
     except ValueError as exc:
         raise CannotInvoice(_("The fiscal year of this day is not known. Upgrade loyalink-khalti.")) from exc
+
+
+def record_print(invoice: Invoice, *, key: str, actor: str | None) -> InvoicePrint:
+    """Record that a document is printed and return which printing it is; once per ``key``, which is a form's.
+
+    ``actor`` is the user's pk, None for the customer. Raises ``InsideTransaction``.
+    """
+    forbid_transaction("record_print")
+
+    def work() -> InvoicePrint:
+        locked = Invoice.objects.select_for_update().get(pk=invoice.pk)
+        known = InvoicePrint.objects.filter(key=key, invoice=locked).first()
+        if known is not None:
+            return known
+        number = InvoicePrint.objects.filter(invoice=locked).count()
+        return InvoicePrint.objects.create(invoice=locked, number=number, key=key, actor=actor)
+
+    return in_one_block(work)

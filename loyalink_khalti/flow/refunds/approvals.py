@@ -28,17 +28,10 @@ from loyalink_khalti.payments.refund_approvals import ApprovalState, RefundAppro
 from loyalink_khalti.payments.states import REFUNDABLE, RefundKind
 from loyalink_khalti.ports import PrivateText
 
+from .checks import check_no_other, check_shop, lines_to_keep, money_to_refund, payment_to_refund
 from .grants import grant_of, locked_request
 from .limits import Lines
-from .order import (
-    check_no_other,
-    check_shop,
-    lines_to_keep,
-    money_to_refund,
-    payment_to_refund,
-    quote_refund,
-    refund_order,
-)
+from .order import quote_refund, refund_order
 from .payment import refund_payment
 
 _MAIL = f"{__name__}.mail_request"
@@ -66,10 +59,11 @@ def request_order_refund(
         if cancels and not refunds.is_awaiting_money(locked):
             raise CannotRefund(_("This order is paid. Refund it instead."))
         quoted = quote_refund(locked, subtotal=subtotal, shipping=shipping, lines=lines)
-        payment = payment_to_refund(payments, quoted) if quoted.via_khalti else None
+        payment = payment_to_refund(payments, quoted.amount) if quoted.via_khalti else None
         return {
             "kind": RefundKind.ORDER, "payment": payment, "subtotal": subtotal, "shipping": quoted.shipping,
-            "amount": money_to_refund(payment, quoted), "lines": lines_to_keep(lines, restock), "cancels": cancels,
+            "amount": money_to_refund(payment, quoted.amount), "cancels": cancels,
+            "lines": lines_to_keep(lines, restock),
             "points_restored": quoted.points_restored, "points_clawed_back": quoted.points_clawed_back,
         }  # fmt: skip
 
@@ -121,7 +115,7 @@ def _request(
             raise CannotRefund(_("A refund of this order awaits a colleague's approval already."))
         fields = figures(locked, payments)
         if not fields["amount"]:
-            raise CannotRefund(_("This returns no money, so nobody has to approve it."))
+            raise CannotRefund(_("This returns no money, so no one has to approve it."))
         row = RefundApproval(
             purchase=locked, key=key, requested_by=actor, reason=reason, note=PrivateText(note.strip()), **fields
         )

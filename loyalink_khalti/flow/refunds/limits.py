@@ -82,7 +82,7 @@ def enforce_approval(purchase: Purchase, amount: Paisa) -> None:
 
 
 def approval_obstacle(purchase: Purchase, amount: Paisa) -> str:
-    """Return why a second person must approve another refund of ``amount`` paisa, as a message; "" if nobody must."""
+    """Return why a second person must approve another refund of ``amount`` paisa, as a message; "" if no one must."""
     return _approval_obstacle(conf.refund_limits(purchase.site_key), purchase, amount)
 
 

@@ -4,33 +4,29 @@ A Refund row is committed first, then Khalti is called once; a refund is never s
 written in one transaction with the shop's order and the points. A refund without Khalti is one transaction as a whole.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
-from loyalink_khalti import conf, telemetry
-from loyalink_khalti.conf.formats import npr
+from loyalink_khalti import telemetry
 from loyalink_khalti.errors import CannotRefund, ShopCannot
 from loyalink_khalti.flow.notices import posting
 from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.flow.transactions import forbid_transaction, in_one_block
 from loyalink_khalti.loyalty.ledger import preview_refund, refund_rounding
 from loyalink_khalti.money import Paisa, Points, Rounding, cumulative
-from loyalink_khalti.payments import flags, refunds, transitions
-from loyalink_khalti.payments.models import Payment, Purchase, Refund
+from loyalink_khalti.payments import refunds, transitions
+from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.ports import PaymentMethod, PrivateText
 
+from .checks import RefundLines, check_no_other, check_shop, lines_to_keep, money_to_refund, payment_to_refund
 from .execution import apply_or_flag, close_abandoned_refunds
 from .grants import Grant
 from .limits import Lines, check_mobile, check_refundable, enforce_approval, enforce_refund_limit
 from .sending import send_refund
-
-RefundLines = list[list[str | int]]
-"""As the row keeps them: ``Line.key``, quantity, whether to restock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,11 +201,6 @@ def refund_order(
         return refund
 
 
-def lines_to_keep(lines: Lines, restock: bool | Collection[str]) -> RefundLines:
-    """Return lines as a Refund keeps them."""
-    return [[key, number, restock if isinstance(restock, bool) else key in restock] for key, number in lines]
-
-
 def cancel_order(purchase: Purchase) -> Refund:
     """Cancel a placed order without any money that its shop has cancelled; its points and reserved stock follow, once.
 
@@ -248,11 +239,6 @@ def apply_refund(refund: Refund) -> Refund:
     return in_one_block(work)
 
 
-def stale_form_message() -> str:
-    """Return what staff read who decided before they saw the newest refund."""
-    return _("Another refund was made in the meantime. Please check what is left to refund.")
-
-
 def _request(
     purchase_id: int,
     *,
@@ -288,9 +274,9 @@ def _request(
     if enforce_limit:
         enforce_refund_limit(purchase, quoted.amount, actor=str(actor))
     is_awaited = refunds.is_awaiting_money(purchase)
-    payment = payment_to_refund(payments, quoted) if quoted.via_khalti else None
+    payment = payment_to_refund(payments, quoted.amount) if quoted.via_khalti else None
     check_mobile(payment, mobile)
-    amount = money_to_refund(payment, quoted)
+    amount = money_to_refund(payment, quoted.amount)
     if grant is not None:
         grant.check(purchase, amount, restored=quoted.points_restored, clawed_back=quoted.points_clawed_back)
     elif actor is not None:
@@ -316,42 +302,3 @@ def _request(
         apply_or_flag(purchase, refund)
         (posting.order_cancelled if is_awaited else posting.order_refunded)(refund)
     return refund
-
-
-def money_to_refund(payment: Payment | None, quoted: RefundQuote) -> Paisa:
-    """Return the money of a refund, in paisa: Khalti has less left where staff accepted less than the amount due."""
-    left = quoted.amount if payment is None else (payment.captured or 0) - payment.refunded
-    return Paisa(min(quoted.amount, left))
-
-
-def check_no_other(purchase: Purchase, seen_refund: int | None) -> None:
-    """Refuse while another refund is unfinished, or was made after the member of staff looked."""
-    if refunds.pending(purchase):
-        raise CannotRefund(_("Another refund of this order is not finished yet."))
-    if refunds.unapplied(purchase):
-        raise CannotRefund(_("An earlier refund of this order is not recorded in the shop yet."))
-    if seen_refund is not None and seen_refund != refunds.newest_pk(purchase):
-        raise CannotRefund(stale_form_message())
-
-
-def check_shop(purchase: Purchase) -> None:
-    """Refuse to send money back that the shop's own order cannot record."""
-    try:
-        conf.shop(purchase.shop)
-    except ImproperlyConfigured as exc:
-        raise CannotRefund(
-            _("The shop of this order is no longer set up here, so it cannot record the refund.")
-        ) from exc
-
-
-def payment_to_refund(payments: Sequence[Payment], quoted: RefundQuote) -> Payment:
-    """Return the payment that Khalti refunds; it may have less left, where staff accepted less than the amount due."""
-    payment = refunds.settling_payment(payments)
-    if payment is None:
-        raise CannotRefund(_("No Khalti payment has paid for this order."))
-    if flags.has_unrecorded_partial_refund(payment):
-        raise CannotRefund(_("Part of this payment was refunded in Khalti's dashboard. Record that amount first."))
-    captured = payment.captured or 0
-    if payment.refunded >= captured or payment.refunded + quoted.amount > max(captured, payment.amount):
-        raise CannotRefund(_("Khalti has already refunded %(refunded)s.") % {"refunded": npr(Paisa(payment.refunded))})
-    return payment

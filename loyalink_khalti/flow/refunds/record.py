@@ -24,9 +24,10 @@ from loyalink_khalti.payments.models import Flag, Payment, Purchase, Refund
 from loyalink_khalti.payments.states import CAPTURED, FlagReason, RefundKind, RefundState
 from loyalink_khalti.ports import PrivateText
 
+from .checks import stale_form_message
 from .execution import close_abandoned_refunds, record_done
 from .limits import check_refundable, enforce_refund_limit
-from .order import RefundParts, RefundQuote, parts_for, quote_refund, stale_form_message
+from .order import RefundParts, RefundQuote, parts_for, quote_refund
 
 RECORDED = "record_refund"
 """The resolution of a Flag that asked for the amount, once it is recorded."""

@@ -77,3 +77,20 @@ def mail_key_change(
         "at": parse_datetime(at),
     }
     mail_alert("key_changed", context, message_id, site_key=site_key)
+
+
+# Khalti off and on
+
+
+_SWITCHED = f"{__name__}.mail_switch"
+
+
+def alert_khalti_switched(*, site_key: str, enabled: bool, actor: str | None) -> None:
+    """Let the outbox send an e-mail about it, in the caller's transaction; ``actor`` is the user's pk as text."""
+    outbox.post(_SWITCHED, site_key=site_key, enabled=enabled, actor=actor, at=timezone.now().isoformat())
+
+
+def mail_switch(site_key: str, enabled: bool, actor: str | None, at: str, message_id: int) -> None:
+    """E-mail ``ALERTS_TO``; the outbox calls this at least once."""
+    context = {"enabled": enabled, "actor": login_name(actor) if actor else "", "at": parse_datetime(at)}
+    mail_alert("khalti_switched", context, message_id, site_key=site_key)

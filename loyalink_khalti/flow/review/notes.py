@@ -1,6 +1,8 @@
-"""Notes of staff on an order or a payment. They move nothing, so nobody's own order is refused."""
+"""Notes of staff on an order or a payment. They move nothing, so one's own order is not refused."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -34,3 +36,9 @@ def add_note(purchase: Purchase, *, text: str, key: str, actor: str, payment: Pa
     if not is_new and (note.purchase_id, note.payment_id, note.text) != (purchase.pk, payment and payment.pk, text):
         raise CannotRecord(_("This form was sent before with another text. Please open the page again."))
     return NoteResult(note=note, is_new=is_new)
+
+
+def note_data(note: PurchaseNote, attempts: Mapping[int, int]) -> dict[str, Any]:
+    """Return a note ready for JSON; ``attempts`` are the numbers of the payments by their pk."""
+    attempt = attempts.get(note.payment_id or 0)
+    return {"text": note.text, "written_at": note.written_at.isoformat(), "attempt": attempt}

@@ -1,4 +1,4 @@
-"""Cash on delivery that nobody took: orders that were cancelled unpaid, by customer. Reads only; amounts are paisa.
+"""Cash on delivery that no one took: orders that were cancelled unpaid, by customer. Reads only; amounts are paisa.
 
 A customer is known by the member, the phone number and the mailbox of an order; two orders with one of them in common
 are one customer's. Such an order says nothing of why it was cancelled: staff judge.
