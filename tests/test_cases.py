@@ -44,11 +44,14 @@ CASES = WORD.findall("""
     N45 N46 N47 N48 N49
     T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T15 T20 T21 T22 T23 T24 T25 T26 T27 T28 T29 T30
     T31 T32 T33 T34 T35 T36
+    T37 U1 U2 U3 U4 U5 U6 U7 U8 U9 U10 U11 U12 U13 U14 U15 U16 U17 U18 U19 U20 U21 U22 U23 U24
+    U25 U26 U27 U29 U30 U31 U32 U33 U34 U35 U36 U37 U38 U39 U40 U41 U42 U43 U44 U45 U46 U47 U48 U49 U50
+    U51 U52 U53 U54 U55 U56 U57 U58 U59 U60 U61
 """)
 
-ROW = re.compile(r"^\| ([A-TW]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([A-UW]\d{1,2}[a-z]?) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
 TEST = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
-ID = re.compile(r"\b(?:[A-GJ-L]\d\d|H\d\d?[a-z]?|[IM-TW]\d{1,2}[a-z]?|D\d[a-z]?)\b")
+ID = re.compile(r"\b(?:[A-GJ-L]\d\d|H\d\d?[a-z]?|[IM-UW]\d{1,2}[a-z]?|D\d[a-z]?)\b")
 
 ROWS = {case: TEST.findall(cell) for case, _, cell in ROW.findall(PAGE)}
 NAMED = [(case, path, name) for case, tests in ROWS.items() for path, name in tests]

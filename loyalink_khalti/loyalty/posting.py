@@ -191,7 +191,7 @@ class Posting:
         return its_own.rejoined_since(moment)
 
     def pay_with_lost(self, kind: EntryKind, dst: Bucket, points: int, *, key: str, hold: Hold | None = None) -> int:
-        """Take points that must be given back from those that the member lost by leaving, as far as they go.
+        """Take points that must be returned from those that the member lost by leaving, as far as they go.
 
         Return how many. For what happened before the member joined again: they have given these points up already.
         Debts made since are the member's own to repay.
