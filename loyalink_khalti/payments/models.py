@@ -100,6 +100,7 @@ class Purchase(Timed, models.Model):
             models.Index(fields=["network", "state"], name="loyalink_purchase_network"),
             models.Index(fields=["browser_session", "-created_at"], name="loyalink_purchase_session"),
             models.Index(fields=["-created_at", "-id"], name="loyalink_purchase_newest"),
+            models.Index("placed_at", condition=Q(placed_at__isnull=False), name="loyalink_purchase_placed"),
             models.Index(fields=["state", "-created_at", "-id"], name="loyalink_purchase_state"),
             models.Index(fields=["method", "-created_at", "-id"], name="loyalink_purchase_method"),
             models.Index(fields=["amount_due", "id"], name="loyalink_purchase_due"),

@@ -49,6 +49,7 @@ def test_the_permissions_are_offered_for_groups() -> None:
                 permissions.ADJUST_BEYOND_LIMIT,
                 permissions.COUNTER_BEYOND_LIMIT,
                 permissions.ERASE_MEMBERS,
+                permissions.MATCH_STATEMENTS,
                 *INVOICES,
             },
         ),

@@ -543,8 +543,8 @@ def test_the_dashboard_shows_members_points_and_liability(
     assert "1 member with points" in body
     assert f'<a href="{report_url("ageing")[:-1]}">350 points outstanding</a>' in body
     assert f'<a href="{report_url("movement")[:-1]}">Rs 35.00 points liability</a>' in body
-    # Two for the figures, two for the panel of changes to the key.
-    assert sum("loyalink" in query["sql"] for query in captured) == 4
+    # Two for the figures, two for the panel of changes to the key, two for whether Khalti is off.
+    assert sum("loyalink" in query["sql"] for query in captured) == 6
 
 
 @pytest.mark.parametrize(

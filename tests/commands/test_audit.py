@@ -142,7 +142,7 @@ def test_the_audit_makes_no_more_queries_for_a_long_history(
     bought: Account, django_assert_max_num_queries: Any, django_assert_num_queries: Any
 ) -> None:
     """The database sums; only accounts, purchases and payments are read, some hundred at a time."""
-    with django_assert_max_num_queries(55) as short:
+    with django_assert_max_num_queries(61) as short:
         audit()
     for number in range(20):
         ledger.adjust(site_key="default", member_id="7", points=10, key=f"more {number}", reason="test")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry, Site
 
 from loyalink_khalti.backoffice.models import KhaltiSettings
+from loyalink_khalti.conf import formats
 from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.flow import audit
 from loyalink_khalti.hosts.oscar.shop import OscarShop
@@ -159,7 +160,7 @@ def test_each_action_is_logged_once_however_often_its_form_is_sent(order: Any, s
     for _click in range(2):
         staff.post(order_page(order), {"received": "reverse", "entry": str(entry.pk), "reason": "wrong order"})
 
-    day = day_of(timezone.now()).isoformat()
+    day = formats.day(day_of(timezone.now()))
     assert logged() == [f"Received Rs 450.00 on {day}", "Reversed an entry of Rs 450.00 received"]
     assert {each.user.email for each in ModelLogEntry.objects.filter(action__startswith="loyalink_khalti.")} == {
         "admin@example.com"
@@ -176,7 +177,7 @@ def test_cancelling_and_refunding_are_logged_too(order: Any, staff: Client) -> N
     for _click in range(2):
         staff.post(order_page(order), confirm)
 
-    day = day_of(timezone.now()).isoformat()
+    day = formats.day(day_of(timezone.now()))
     assert logged() == [
         "Cancelled before it was paid",
         f"Received Rs 450.00 on {day}",
