@@ -5,7 +5,7 @@ from tests.paths import traced
 
 from .conftest import Customer, Store, payment_of
 
-MOST = 58
+MOST = 59
 MOST_OF_THE_PAGE = 45
 THANK_YOU = "/shop/checkout/thank-you/"
 
