@@ -63,7 +63,8 @@ def invoice_obstacle(purchase: Purchase) -> str:
 def request_documents(purchase: Purchase) -> None:
     """After an event of a purchase, let the outbox issue what is missing, where its site issues invoices at all."""
     if purchase.shop and conf.invoice_settings(purchase.site_key).is_on:
-        outbox.post_once(FOLLOW, key=f"invoices:{purchase.pk}", purchase=purchase.pk)
+        # Each event has a message of its own: one for all could be read before this event, and sent after it.
+        outbox.post(FOLLOW, purchase=purchase.pk)
 
 
 def follow_purchase(purchase: int) -> None:

@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf, outbox
-from loyalink_khalti.clock import database_now
+from loyalink_khalti.clock import database_now, time_of
 from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.errors import CannotRefund
 from loyalink_khalti.flow.checkout.received import refund_surplus
@@ -117,8 +117,9 @@ def _request(
         if not fields["amount"]:
             raise CannotRefund(_("This returns no money, so no one has to approve it."))
         row = RefundApproval(
-            purchase=locked, key=key, requested_by=actor, reason=reason, note=PrivateText(note.strip()), **fields
-        )
+            purchase=locked, key=key, requested_by=actor, requested_at=time_of(locked), reason=reason,
+            note=PrivateText(note.strip()), **fields,
+        )  # fmt: skip
         row.save(force_insert=True)
         outbox.post(_MAIL, request=row.pk)
         return row

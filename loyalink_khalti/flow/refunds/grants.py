@@ -11,6 +11,7 @@ from loyalink_khalti.flow.self_dealing import StaffAction, forbid_self_dealing
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.payments.refund_approvals import ApprovalState, RefundApproval
+from loyalink_khalti.payments.states import RefundState
 from loyalink_khalti.ports import PrivateText
 
 
@@ -27,13 +28,17 @@ class Grant:
     def check(self, purchase: Purchase, amount: Paisa, *, restored: int = 0, clawed_back: int = 0) -> None:
         """Raise ``CannotRefund`` or ``SelfDealing`` where the request cannot be approved now; the purchase is locked.
 
-        ``amount``, in paisa, and the points are what the refund does as the order is now.
+        ``amount``, in paisa, and the points are what the refund does as the order is now. Another refund since the
+        request may be this one, made another way, so the request does not hold then, whatever its figures.
         """
         row = locked_request(self.approval, purchase)
         if row.requested_by == self.actor:
             raise CannotRefund(_("You have requested this refund yourself. A colleague has to approve it."))
         forbid_self_dealing(row.requested_by, StaffAction.REFUND, purchase=purchase)
-        if (row.amount, row.points_restored, row.points_clawed_back) != (amount, restored, clawed_back):
+        is_other = (
+            purchase.refunds.exclude(state=RefundState.REFUSED).filter(requested_at__gt=row.requested_at).exists()
+        )
+        if is_other or (row.amount, row.points_restored, row.points_clawed_back) != (amount, restored, clawed_back):
             raise CannotRefund(
                 _(
                     "The figures of this request no longer hold: the order has changed since. Nothing was refunded."

@@ -102,8 +102,9 @@ def _decide(
         earlier = StatementDecision.objects.filter(key=key).first()
         if earlier is not None:
             return earlier
+        site_key = StatementDifference.objects.values_list("site_key", flat=True).get(pk=pk)
+        advisory_lock([f"statements:{site_key}"])  # before the row: who compares again has it before its rows
         found = StatementDifference.objects.select_related("row", "payment").select_for_update(of=("self",)).get(pk=pk)
-        advisory_lock([f"statements:{found.site_key}"])
         about = payment or found.payment
         if about is not None:
             purchase = Purchase.objects.get(pk=about.purchase_id)

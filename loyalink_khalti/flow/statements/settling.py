@@ -24,7 +24,7 @@ from loyalink_khalti.payments.statements import (
 )
 from loyalink_khalti.payments.states import CAPTURED
 
-from .compare import environment_of
+from .compare import environment_of, list_missing_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +100,16 @@ def settle_day(site_key: str, day: date, *, key: str, actor: str, note: str = ""
     """Mark a day as settled, once per ``key`` of the form.
 
     Raises ``CannotMatch`` with an open difference, without a statement of that day, before the day is over, or where
-    it is settled already; and ``InsideTransaction``.
+    it is settled already; and ``InsideTransaction``. Payments that became known since the statements of the day were
+    matched, or that only a statement had which is taken back, are listed as missing there first.
     """
     forbid_transaction("settle_day")
+    covered = Statement.objects.filter(
+        site_key=site_key, first_day__lte=day, last_day__gte=day, matched_at__isnull=False
+    ).order_by("-pk")
+    newest = covered.defer("content").first()
+    if newest is not None and not is_settled(site_key, day):
+        list_missing_there(newest, day, day, with_refunds=covered.filter(has_refunds=True).exists())
 
     def settle() -> SettledDay:
         advisory_lock([f"statements:{site_key}"])
@@ -112,7 +119,6 @@ def settle_day(site_key: str, day: date, *, key: str, actor: str, note: str = ""
             raise CannotMatch(_("This day is settled already."))
         if day >= day_of(timezone.now()):
             raise CannotMatch(_("This day is not over yet."))
-        covered = Statement.objects.filter(site_key=site_key, first_day__lte=day, last_day__gte=day)
         if not covered.exists():
             raise CannotMatch(_("No statement has this day. Upload one first."))
         figures = next(iter(statement_days(site_key, day, day)), StatementDay(day=day))

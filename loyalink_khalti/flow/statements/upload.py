@@ -187,14 +187,17 @@ def discard_statement(pk: int) -> None:
 def take_back_statement(pk: int) -> None:
     """Delete a matched statement with its rows and differences, as if it had never been uploaded.
 
-    Raises ``CannotMatch`` once somebody has decided a difference or settled a day of it, or where a later statement
-    counts on its rows, and ``InsideTransaction``.
+    Raises ``CannotMatch`` once somebody has decided a difference or settled a day of it, where a later statement
+    counts on its rows, or where it is not matched; and ``InsideTransaction``.
     """
     forbid_transaction("take_back_statement")
 
     def take_back() -> None:
-        statement = Statement.objects.select_for_update().get(pk=pk)
-        advisory_lock([f"statements:{statement.site_key}"])
+        known = Statement.objects.filter(pk=pk, matched_at__isnull=False)
+        advisory_lock([f"statements:{site_key}" for site_key in known.values_list("site_key", flat=True)])  # first
+        statement = known.select_for_update().first()
+        if statement is None:
+            raise CannotMatch(_("This statement is not matched, or is taken back already."))
         if StatementDecision.objects.filter(difference__statement=statement).exists():
             raise CannotMatch(_("A difference of this statement was decided, so it cannot be taken back."))
         days = SettledDay.objects.filter(site_key=statement.site_key)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from wagtail.models import Site
 
-from loyalink_khalti import flow
+from loyalink_khalti import flow, outbox
 from loyalink_khalti.append_only import lifted
 from loyalink_khalti.backoffice.models import InvoiceSettings, ShopDetails
 from loyalink_khalti.errors import CannotInvoice, LoyalinkError, SelfDealing
@@ -17,6 +18,7 @@ from loyalink_khalti.flow import audit
 from loyalink_khalti.flow.invoices import issue
 from loyalink_khalti.loyalty.models import Account
 from loyalink_khalti.money import Paisa, Points
+from loyalink_khalti.outbox import CLAIM, Message
 from loyalink_khalti.payments.invoices import Invoice, InvoicePrint
 from loyalink_khalti.payments.models import Purchase, Refund
 from loyalink_khalti.ports import PaymentMethod
@@ -104,6 +106,21 @@ def test_the_setting_says_when_it_is_issued(shop: FakeShop, issue_when: str, aft
 
     invoice = Invoice.objects.get()
     assert invoice.buyer_pan == ("" if after else "609876543")  # what is issued does not change
+
+
+def test_a_refund_gets_its_credit_note_while_the_message_of_an_earlier_event_is_not_marked_as_sent(
+    shop: FakeShop,
+) -> None:
+    """U44: that message has looked before the refund, and looks no more."""
+    switch_on()
+    purchase = paid(shop)
+    Message.objects.filter(function=issue.FOLLOW).update(sent_at=None, attempts=1, due_at=timezone.now() + CLAIM)
+
+    refund_of(purchase, 50_000)
+
+    Message.objects.filter(function=issue.FOLLOW, attempts=1, sent_at=None).update(sent_at=timezone.now())
+    outbox.deliver(ignore_back_off=True)
+    assert [code[:4] for code, *_rest in rows()] == ["S-20", "CN-S"]
 
 
 def test_staff_issue_no_invoice_of_their_own_order(shop: FakeShop) -> None:

@@ -92,6 +92,23 @@ def test_the_requester_never_approves_and_a_request_is_made_once_per_form(paid: 
     assert sent(khalti) == []
 
 
+def test_a_request_does_not_hold_once_another_refund_was_made_since_even_with_the_same_figures(
+    paid: Payment, khalti: Khalti
+) -> None:
+    """U16: the colleague who asked had not seen it, and it may be the same money."""
+    row = request(paid, 1_200)
+    refund(paid, 300, "meanwhile", actor=MAYA)
+
+    with pytest.raises(CannotRefund, match="The figures of this request no longer hold"):
+        flow.approve_refund(row, actor=RAM)
+
+    row.refresh_from_db()
+    assert (row.state, len(sent(khalti))) == ("requested", 1)
+    flow.reject_refund(row, actor=RAM, note="Another one was made.")
+    flow.approve_refund(request(paid, 1_200, "again"), actor=RAM)
+    assert len(sent(khalti)) == 2
+
+
 def test_figures_that_no_longer_hold_refund_nothing_and_the_request_stays(paid: Payment, khalti: Khalti) -> None:
     """U16: another refund was made since, so that less is left."""
     row = request(paid, 2_000)
