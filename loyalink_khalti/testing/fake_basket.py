@@ -16,6 +16,8 @@ from loyalink_khalti.ports import Cart, Costs, Customer, Line, MethodOption, Pay
 PRICES = {"pen": 250_000, "paper": 50_000, "rubber": 500}
 """paisa"""
 MOST = 100
+LONGEST = 200
+"""Characters of a customer's name, e-mail address or phone."""
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "description": "What the customer buys of the fake shop.",
@@ -42,7 +44,7 @@ SCHEMA: Mapping[str, Any] = {
             "description": "Who buys.",
             "required": ["email"],
             "additionalProperties": False,
-            "properties": {name: {"type": "string", "maxLength": 200} for name in ("name", "email", "phone")},
+            "properties": {name: {"type": "string", "maxLength": LONGEST} for name in ("name", "email", "phone")},
         },
     },
 }
@@ -106,6 +108,8 @@ def open_basket(shop: Any, request: HttpRequest, wanted: Mapping[str, Any]) -> F
         raise InvalidDetails({"": ["The basket has something that the shop does not know."]})
     if not isinstance(customer, dict) or not all(isinstance(each, str) for each in customer.values()):
         raise InvalidDetails({"customer": ["Enter the customer's name, e-mail address and phone."]})
+    if any(len(str(value)) > LONGEST for value in customer.values()):
+        raise InvalidDetails({"customer": [f"At most {LONGEST} characters each."]})
     if set(customer) - {"name", "email", "phone"} or not customer.get("email"):
         raise InvalidDetails({"customer": ["Enter an e-mail address."]})
     return FakeBasket(
@@ -114,7 +118,7 @@ def open_basket(shop: Any, request: HttpRequest, wanted: Mapping[str, Any]) -> F
         member_id=str(user.pk) if user.is_authenticated else None,
         origin=wanted.get("id") or uuid4().hex,
         lines=_lines(wanted.get("items")),
-        customer=Customer(**{name: text[:200] for name, text in customer.items()}),
+        customer=Customer(**customer),
     )
 
 

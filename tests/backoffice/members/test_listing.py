@@ -28,7 +28,7 @@ from .conftest import MemberDesk, customer, member
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sampled]
 
 LIST = "/admin/khalti/members/"
-MAX_QUERIES = 12
+MAX_QUERIES = 13
 
 
 def names(browser: MemberDesk, **query: Any) -> list[str]:

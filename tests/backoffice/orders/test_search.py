@@ -1,4 +1,4 @@
-"""An order is found by whatever is printed anywhere, however it is typed: C17."""
+"""An order is found by whatever is printed anywhere, however it is typed."""
 
 from collections.abc import Callable
 
@@ -60,7 +60,7 @@ TYPED: list[tuple[set[str], list[str]]] = [
 
 
 def test_an_order_is_found_however_it_is_typed(orders: None) -> None:
-    """U2, C17"""
+    """U2"""
     expected = {query: found for found, typed in TYPED for query in typed}
 
     assert {query: refs(query) for query in expected} == expected
