@@ -142,6 +142,9 @@ class InvoicePrint(AppendOnlyModel):
     printed_at = models.DateTimeField(default=timezone.now)
     actor = models.CharField(max_length=64, null=True, blank=True, help_text="the user's pk; null: the customer")
 
+    is_repeated: bool = False
+    """Whether the flow has returned a printing that the same form had asked for before."""
+
     class Meta:
         default_permissions = ()
         constraints = [

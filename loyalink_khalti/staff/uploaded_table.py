@@ -29,8 +29,8 @@ _PIECE = 64 * 1024
 _SAMPLE_LINES = 30
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _OLD_EXCEL, _ZIP, _PDF = b"\xd0\xcf\x11\xe0", b"PK", b"%PDF"
-_TEXTS_OF_WORKBOOK = 16 * 1024 * 1024
-"""Bytes of the part with the texts of a workbook: the only part that is held as a whole."""
+_HELD_OF_WORKBOOK = 16 * 1024 * 1024
+"""Bytes of the parts of a workbook that are held as a whole: its texts, styles and relations. Sheets are streamed."""
 
 
 class UnreadableTable(LoyalinkError):
@@ -232,14 +232,18 @@ class UploadedTable:
         with zipfile.ZipFile(self._file) as packed:
             parts = packed.infolist()
             size = sum(part.file_size for part in parts)
-            texts = sum(part.file_size for part in parts if part.filename.endswith("sharedStrings.xml"))
-            if size > self.limits.unpacked or texts > _TEXTS_OF_WORKBOOK or len(parts) > 2_000:
+            held = sum(part.file_size for part in parts if _is_held(part.filename))
+            if size > self.limits.unpacked or held > _HELD_OF_WORKBOOK or len(parts) > 2_000:
                 raise UnreadableTable(_("This Excel file is too large inside. Save only the table, as CSV."))
             for part in parts:
                 if part.filename.endswith((".xml", ".rels")):
                     with packed.open(part) as opened:
                         if b"<!DOCTYPE" in opened.read(_PIECE):
                             raise UnreadableTable(_("Excel does not write such a file. Save it as CSV."))
+
+
+def _is_held(name: str) -> bool:
+    return name.endswith((".xml", ".rels")) and not name.startswith("xl/worksheets/sheet")
 
 
 class _NotClosed(io.RawIOBase):

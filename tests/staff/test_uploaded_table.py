@@ -95,6 +95,16 @@ def test_a_workbook_that_unpacks_to_far_more_is_refused() -> None:
         cells(packed.getvalue(), limits=SMALL)
 
 
+def test_a_workbook_whose_styles_are_a_bomb_is_refused() -> None:
+    """U30: they are held as a whole, unlike sheets."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("xl/styles.xml", b"<a/>" * (5 * 1024 * 1024))
+
+    with pytest.raises(UnreadableTable, match="too large inside"):
+        cells(packed.getvalue(), limits=TableLimits())
+
+
 def test_a_workbook_with_entities_is_refused() -> None:
     """U30"""
     packed = io.BytesIO()

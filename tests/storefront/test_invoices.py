@@ -10,8 +10,10 @@ from wagtail.models import Site
 
 from loyalink_khalti import flow
 from loyalink_khalti.backoffice.models import InvoiceSettings
+from loyalink_khalti.money import Paisa
 from loyalink_khalti.payments.invoices import InvoicePrint
 from loyalink_khalti.payments.models import Purchase
+from loyalink_khalti.payments.refunds import refundable
 from loyalink_khalti.ports import PaymentMethod
 from loyalink_khalti.storefront.invoices import invoice_links
 from loyalink_khalti.testing import FakeShop
@@ -42,6 +44,19 @@ def test_looking_at_it_prints_nothing_and_the_button_gives_the_original_once(lin
         assert client.post(link, {"key": key}).content.startswith(b"%PDF-")
 
     assert list(InvoicePrint.objects.order_by("pk").values_list("number", "actor")) == [(0, None), (1, None)]
+
+
+def test_a_form_with_the_key_of_another_document_or_no_text_still_prints(link: str) -> None:
+    """U47"""
+    purchase = Purchase.objects.get()
+    flow.refund_order(
+        purchase, subtotal=refundable(purchase).subtotal, shipping=Paisa(0), key="r", actor="1", cancels=True
+    )
+    paths = [path for _title, path in invoice_links(flow.receipt(Purchase.objects.get()))]
+
+    answers = [Client().post(path, {"key": key}).status_code for key in ("a", "a\0") for path in paths]
+
+    assert (len(paths), answers) == (2, [200] * 4)
 
 
 def test_an_old_link_and_a_forged_one_open_nothing(link: str) -> None:

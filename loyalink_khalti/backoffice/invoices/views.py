@@ -82,9 +82,8 @@ class InvoicePrintView(PermissionRequired, View):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         invoice = get_object_or_404(Invoice, pk=pk)
         key = request.POST.get("key", "")[:KEY_LENGTH] or KEY()
-        is_new = not InvoicePrint.objects.filter(key=key).exists()
         printing = flow.record_print(invoice, key=key, actor=str(request.user.pk))
-        if is_new:
+        if not printing.is_repeated:
             log_printed(printing, user=request.user)
         name = "loyalink_khalti_invoice_pdf" if "pdf" in request.POST else "loyalink_khalti_invoice_printed"
         return HttpResponseRedirect(reverse(name, args=[invoice.pk, printing.number]))

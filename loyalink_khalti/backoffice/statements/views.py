@@ -142,7 +142,10 @@ class MapView(OneStatementView):
                 "header": header,
                 "format_name": known.name,
             }
-            rows = self.table(str(initial["delimiter"])).first_rows(_ROWS_TO_LOOK_AT)
+            try:
+                rows = self.table(str(initial["delimiter"])).first_rows(_ROWS_TO_LOOK_AT)
+            except UnreadableTable:  # the same headings, separated otherwise: as recognized they were found
+                initial["delimiter"] = ""
         form = MappingForm(initial=initial, headings=headings_of(rows, int(initial["header"])))
         return self._page(form, rows, known=known.name if known else "")
 

@@ -6,6 +6,7 @@ placed again. Nothing is changed or deleted. The first printing is the original,
 """
 
 from datetime import datetime
+from hashlib import sha256
 
 from django.utils.translation import gettext as _
 
@@ -60,9 +61,13 @@ def invoice_obstacle(purchase: Purchase) -> str:
     return ""
 
 
-def request_documents(purchase: Purchase) -> None:
-    """After an event of a purchase, let the outbox issue what is missing, where its site issues invoices at all."""
-    if purchase.shop and conf.invoice_settings(purchase.site_key).is_on:
+def request_documents(purchase: Purchase, *, follows: bool = False) -> None:
+    """After an event of a purchase, let the outbox issue what is missing, where its site issues invoices at all.
+
+    ``follows``: money goes back, so that an invoice needs its credit note also where they are switched off by now.
+    """
+    is_on = conf.invoice_settings(purchase.site_key).is_on
+    if purchase.shop and (is_on or (follows and invoices.first_of(purchase) is not None)):
         # Each event has a message of its own: one for all could be read before this event, and sent after it.
         outbox.post(FOLLOW, purchase=purchase.pk)
 
@@ -271,10 +276,13 @@ def record_print(invoice: Invoice, *, key: str, actor: str | None) -> InvoicePri
 
     def work() -> InvoicePrint:
         locked = Invoice.objects.select_for_update().get(pk=invoice.pk)
-        known = InvoicePrint.objects.filter(key=key, invoice=locked).first()
+        # Hashed with the document: what a browser sends may be the key of another one, or no text for a database.
+        stored = sha256(f"{locked.pk}:{key}".encode(errors="replace")).hexdigest()
+        known = InvoicePrint.objects.filter(key=stored, invoice=locked).first()
         if known is not None:
+            known.is_repeated = True
             return known
         number = InvoicePrint.objects.filter(invoice=locked).count()
-        return InvoicePrint.objects.create(invoice=locked, number=number, key=key, actor=actor)
+        return InvoicePrint.objects.create(invoice=locked, number=number, key=stored, actor=actor)
 
     return in_one_block(work)

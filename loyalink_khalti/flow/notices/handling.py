@@ -127,7 +127,7 @@ def _review(*, payment: int, **_rest: Any) -> None:
 def _cancelled(*, refund: int, **_rest: Any) -> None:
     found = _refund(refund)
     if found is not None:
-        request_documents(found.purchase)
+        request_documents(found.purchase, follows=True)
         sent: Signals = [(signals.order_cancelled, {"purchase": found.purchase}), *_points_moved(found)]
         data = {"refund": found.pk, "restored": found.points_restored}
         tell(_order_notice(MailKind.ORDER_CANCELLED, f"{found.pk}", found.purchase, sent, data))
@@ -137,7 +137,7 @@ def _refunded(*, refund: int, **_rest: Any) -> None:
     found = _refund(refund)
     if found is None or not found.purchase.shop:
         return
-    request_documents(found.purchase)
+    request_documents(found.purchase, follows=True)
     figures = {"refund": found, "amount": Paisa(found.amount)}
     sent: Signals = [(signals.order_refunded, {"purchase": found.purchase, **figures}), *_points_moved(found)]
     tell(_order_notice(MailKind.ORDER_REFUNDED, f"{found.pk}", found.purchase, sent, {"refund": found.pk}))

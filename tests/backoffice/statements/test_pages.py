@@ -48,6 +48,19 @@ def csv(*dates: str, ids: str = "T") -> bytes:
     return "\n".join(["Statement of our bank", "Txn,Amount,Date,Name", *lines]).encode()
 
 
+def test_a_kept_delimiter_that_cannot_read_the_next_file_is_left_out(desk: Desk) -> None:
+    """U36: the headings are those of the kept format, cut in another way."""
+    upload(desk, b"Txn;Amount;Date\nT1;10;2026-11-10")
+    kept = Statement.objects.get()
+    desk.post(MAP, kept.pk, **{**CHOSEN, "header": "1", "delimiter": ";"}, step="match")
+    assert Statement.objects.get().matched_at is not None
+
+    page = upload(desk, b'"Txn","Amount","Date"\n"T2","20","2026-11-10"')
+
+    assert "The first rows of the file" in page_text(page)
+    assert page.select_one("select[name=delimiter] option[selected]")["value"] == ""
+
+
 def test_a_file_is_mapped_once_previewed_matched_and_proposed_for_the_next(desk: Desk) -> None:
     """U36"""
     paid("1")

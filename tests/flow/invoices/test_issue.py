@@ -123,6 +123,18 @@ def test_a_refund_gets_its_credit_note_while_the_message_of_an_earlier_event_is_
     assert [code[:4] for code, *_rest in rows()] == ["S-20", "CN-S"]
 
 
+def test_an_invoice_is_credited_also_after_invoices_are_switched_off(shop: FakeShop) -> None:
+    """U44: and nothing new is invoiced."""
+    switch_on()
+    purchase = paid(shop)
+    switch_on(pan="")
+
+    refund_of(purchase, 50_000)
+    paid(shop, "b")
+
+    assert [code[:4] for code, *_rest in rows()] == ["S-20", "CN-S"]
+
+
 def test_staff_issue_no_invoice_of_their_own_order(shop: FakeShop) -> None:
     """U42"""
     switch_on(issue_when="staff")
