@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db.models import Min, QuerySet, Sum
+from django.db.models import Min, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from loyalink_khalti import conf
@@ -89,7 +89,10 @@ def approval_obstacle(purchase: Purchase, amount: Paisa) -> str:
 def _approval_obstacle(limits: conf.RefundLimits, purchase: Purchase, amount: Paisa) -> str:
     if limits.approval_above is None or not amount:
         return ""
-    used = _sum(purchase.refunds.filter(approval=None, actor__isnull=False))
+    # A reversal counts as little as what it reverses: else one of an approved refund would raise the limit.
+    of_one = Q(approval=None, actor__isnull=False)
+    same = Q(reverses=None) | Q(reverses__approval=None, reverses__actor__isnull=False)
+    used = _sum(purchase.refunds.filter(of_one, same))
     if used + amount <= limits.approval_above:
         return ""
     text = _("More than %(limit)s of one order needs a second person")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import requests
 from django.core import mail
 from wagtail.models import Site
 
@@ -10,7 +11,7 @@ from loyalink_khalti import flow, outbox
 from loyalink_khalti.backoffice.models import KhaltiSettings
 from loyalink_khalti.errors import ApprovalNeeded, CannotRefund
 from loyalink_khalti.money import Paisa
-from loyalink_khalti.payments.models import Payment, Refund
+from loyalink_khalti.payments.models import Flag, Payment, Refund
 from loyalink_khalti.payments.refund_approvals import RefundApproval
 from loyalink_khalti.testing import FakeShop
 from tests.purchases import Khalti, at_once
@@ -107,6 +108,20 @@ def test_a_request_does_not_hold_once_another_refund_was_made_since_even_with_th
     flow.reject_refund(row, actor=RAM, note="Another one was made.")
     flow.approve_refund(request(paid, 1_200, "again"), actor=RAM)
     assert len(sent(khalti)) == 2
+
+
+def test_an_approved_refund_that_was_not_made_after_all_raises_nobodys_limit(paid: Payment, khalti: Khalti) -> None:
+    """U15: its reversal counts as little as itself."""
+    silence = requests.ReadTimeout("silence")
+    khalti.next_refund = [silence]
+    made = flow.approve_refund(request(paid, 2_000), actor=RAM)
+    khalti.next_lookup = [silence]
+    flag = Flag.objects.select_related("payment__purchase").get()
+    flow.resolve_flag(flag, flow.Resolution.CONFIRM_REFUND, actor=RAM, reason="looked")
+    flow.reverse_refund(Refund.objects.select_related("payment").get(pk=made.pk), actor=RAM, reason="not there")
+
+    with pytest.raises(ApprovalNeeded, match=r"Rs 0\.00 of it is used"):
+        refund(paid, 1_100, "alone")
 
 
 def test_figures_that_no_longer_hold_refund_nothing_and_the_request_stays(paid: Payment, khalti: Khalti) -> None:
