@@ -17,7 +17,12 @@ from loyalink_khalti import append_only
 from tests.cutting import Cut, Way, fork, wait_for
 from tests.migrating import Executor
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [
+    pytest.mark.money,
+    pytest.mark.postgresql_first,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.sampled,
+]
 
 OURS = "loyalink_khalti"
 SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -224,6 +224,7 @@ def test_the_bikram_sambat_without_its_library(deploy, messages, monkeypatch):
     assert "'bs_ad'" in messages()["E077"]
 
 
+@pytest.mark.sampled
 @pytest.mark.django_db
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in TYPES for value in TYPES[name]])
 def test_a_setting_of_a_wrong_type_is_one_error_that_says_what_it_must_be(deploy, messages, name, value):

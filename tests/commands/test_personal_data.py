@@ -374,7 +374,7 @@ def test_a_long_history_is_exported_and_erased_in_chunks(
     for number in range(12):
         bought(shop, f"order-{number:02}", customer=SITA, member_id=str(user.pk))
     monkeypatch.setattr(data_privacy, "CHUNK", 5)
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(29):
         sita = exported(run, user.pk)
 
     flow.erase_personal_data(flow.member_subject(str(user.pk)))

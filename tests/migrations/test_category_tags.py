@@ -18,7 +18,7 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.ports import Line
 from tests.migrating import migrate, migrate_to_before
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 SCHEMA = "category_identities"
 START = timezone.now() - timedelta(days=1)

@@ -7,7 +7,7 @@ import pytest
 from loyalink_khalti.payments.models import Flag
 from tests.migrating import migrate, migrate_to_before
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def raised(models: Any, site_key: str, reason: str, *, number: int) -> list[int]:

@@ -13,7 +13,7 @@ from loyalink_khalti.loyalty.models import Account
 from tests.loyalty.conftest import nepal
 from tests.migrating import migrate, migrate_to_before
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)

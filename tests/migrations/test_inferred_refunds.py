@@ -5,7 +5,7 @@ import pytest
 from loyalink_khalti.payments.models import Refund
 from tests.migrating import migrate, migrate_to_before
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 ROWS = {
     "confirmed": ("done", "Transaction refund successful.", 9_000, True),

@@ -10,7 +10,7 @@ from loyalink_khalti.payments import polling
 from loyalink_khalti.payments.models import Payment
 from tests.migrating import migrate, migrate_to_before
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.models import Purchase
 from tests.migrating import migrate, migrate_to_before
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def test_an_order_that_was_refunded_and_rules_that_round_keep_their_meaning() -> None:

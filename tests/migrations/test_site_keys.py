@@ -9,7 +9,7 @@ from loyalink_khalti import conf
 from loyalink_khalti.loyalty import ledger
 from tests.migrating import migrate, migrate_to_before
 
-pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.sampled]
+pytestmark = [pytest.mark.money, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def test_sites_keep_the_points_that_were_stored_under_their_names() -> None:

@@ -9,7 +9,7 @@ from tests.stories.browser_session import BrowserSession, Page
 from tests.stories.endless import ENDLESS, processor_seconds, send_endless_line
 from tests.stories.running_store import Store, open_page
 
-pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.money, pytest.mark.same_on_both, pytest.mark.sampled, pytest.mark.timeout(240)]
 
 JOURNAL = "Lokta paper journal"
 

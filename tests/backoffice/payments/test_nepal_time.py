@@ -10,13 +10,13 @@ from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
-from tests.backoffice.payments.test_list import LIST, export_rows
 from wagtail.users.models import UserProfile
 
 import loyalink_khalti
 from loyalink_khalti.flow.review import alerts
-from loyalink_khalti.payments.models import Flag, Payment
+from loyalink_khalti.payments.models import Flag, Payment, Purchase
 from loyalink_khalti.payments.states import FlagReason
+from tests.backoffice.orders.test_list import LIST, export_rows
 from tests.backoffice.pages import page_text
 from tests.backoffice.staff import Desk
 
@@ -35,6 +35,7 @@ def elsewhere(request: pytest.FixtureRequest, settings: Settings) -> str:
 @pytest.fixture
 def that_evening(paid: Payment) -> Payment:
     """A payment of that evening, with a flag."""
+    Purchase.objects.update(created_at=EVENING)
     Payment.objects.update(created_at=EVENING, paid_at=EVENING, initiated_at=EVENING, expires_at=EVENING)
     Flag.objects.create(payment=paid, reason=FlagReason.PIDX_MISMATCH, evidence={})
     Flag.objects.update(raised_at=EVENING)

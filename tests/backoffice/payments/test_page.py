@@ -162,8 +162,8 @@ def test_a_missing_payment_answers_404(desk: Desk) -> None:
     desk.open("loyalink_khalti_flag_resolve", 4711, status=404)
 
 
-def test_the_page_of_a_payment_has_no_fields(desk: Desk, paid: Payment) -> None:
+def test_the_page_of_a_payment_has_no_fields_but_a_note(desk: Desk, paid: Payment) -> None:
     page = desk.page(paid)
 
     fields = [field.get("name") for field in page.select("main input, main textarea, main select")]
-    assert set(fields) <= {"csrfmiddlewaretoken"}
+    assert set(fields) <= {"csrfmiddlewaretoken", "note-text", "note-key"}
