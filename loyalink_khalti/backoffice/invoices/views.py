@@ -9,8 +9,10 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView, View
+from wagtail.admin import messages
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from loyalink_khalti import flow
@@ -98,6 +100,9 @@ class PrintedView(PermissionRequired, View):
     def get(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         printing = get_object_or_404(InvoicePrint.objects.select_related("invoice"), invoice=pk, number=number)
         invoice = printing.invoice
+        if flow.is_printed_long_ago(printing):
+            messages.warning(request, _("This printing is over. Print the document again: it is marked as a copy."))
+            return HttpResponseRedirect(reverse("loyalink_khalti_invoice", args=[pk]))
         if not self.is_pdf:
             pdf_url = reverse("loyalink_khalti_invoice_pdf", args=[pk, number]) if can_make_pdf() else ""
             back_url = reverse("loyalink_khalti_invoice", args=[pk])

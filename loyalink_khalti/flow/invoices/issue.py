@@ -5,7 +5,7 @@ made; and an invoice that takes a credit note back, where that refund turns out 
 placed again. Nothing is changed or deleted. The first printing is the original, each other one a copy.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from django.utils.translation import gettext as _
@@ -29,6 +29,8 @@ from .document import Buyer
 FOLLOW = f"{__name__}.follow_purchase"
 """The message that issues what is missing; its name never changes while messages wait."""
 TEST_PREFIX, CREDIT_PREFIX = "TEST-", "CN-"
+PRINTING_TIME = timedelta(minutes=10)
+"""How long the page of one printing can be opened, on a browser that prints it or saves its file."""
 
 
 def issue_invoice(purchase: Purchase, *, actor: str, buyer: Buyer | None = None) -> Invoice:
@@ -270,7 +272,8 @@ def _fiscal_year(at: datetime) -> str:
 def record_print(invoice: Invoice, *, key: str, actor: str | None) -> InvoicePrint:
     """Record that a document is printed and return which printing it is; once per ``key``, which is a form's.
 
-    ``actor`` is the user's pk, None for the customer. Raises ``InsideTransaction``.
+    A form that is sent again after ``PRINTING_TIME`` prints another copy. ``actor`` is the user's pk, None for the
+    customer. Raises ``InsideTransaction``.
     """
     forbid_transaction("record_print")
 
@@ -279,10 +282,17 @@ def record_print(invoice: Invoice, *, key: str, actor: str | None) -> InvoicePri
         # Hashed with the document: what a browser sends may be the key of another one, or no text for a database.
         stored = sha256(f"{locked.pk}:{key}".encode(errors="replace")).hexdigest()
         known = InvoicePrint.objects.filter(key=stored, invoice=locked).first()
-        if known is not None:
+        if known is not None and not is_printed_long_ago(known):
             known.is_repeated = True
             return known
         number = InvoicePrint.objects.filter(invoice=locked).count()
+        if known is not None:
+            stored = sha256(f"{stored}:{number}".encode()).hexdigest()
         return InvoicePrint.objects.create(invoice=locked, number=number, key=stored, actor=actor)
 
     return in_one_block(work)
+
+
+def is_printed_long_ago(printing: InvoicePrint) -> bool:
+    """Return whether the page of a printing is over: shown again, it would be another original."""
+    return database_now() - printing.printed_at > PRINTING_TIME

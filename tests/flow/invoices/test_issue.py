@@ -309,3 +309,17 @@ def test_the_first_printing_is_the_original_and_a_repeated_form_is_the_same_one(
 
     assert numbers == [0, 0, 1, 2]
     assert InvoicePrint.objects.count() == 3
+
+
+def test_a_printing_ends_so_that_there_is_one_original(shop: FakeShop) -> None:
+    """U47: a page that is kept open prints a copy later."""
+    switch_on()
+    paid(shop)
+    invoice = Invoice.objects.get()
+    with time_machine.travel(datetime(2026, 12, 1, 6, tzinfo=UTC), tick=False):
+        original = flow.record_print(invoice, key="a", actor=None)
+        assert not flow.is_printed_long_ago(original)
+
+    with time_machine.travel(datetime(2026, 12, 1, 6, 11, tzinfo=UTC), tick=False):
+        assert flow.is_printed_long_ago(original)
+        assert flow.record_print(invoice, key="a", actor=None).number == 1
