@@ -16,6 +16,7 @@ from loyalink_khalti import amount_words, bikram_sambat, conf
 from loyalink_khalti.flow.receipts.receipt import Receipt, receipt
 from loyalink_khalti.money import Paisa
 from loyalink_khalti.nepal import day_of
+from loyalink_khalti.nepal import pan as nepal_pan
 from loyalink_khalti.payments import refunds
 from loyalink_khalti.payments.invoice_sums import InvoiceRow, RowKind, Sums, settled, sums_of
 from loyalink_khalti.payments.invoices import DocumentKind, Invoice, InvoiceSeries
@@ -44,7 +45,7 @@ def buyer_of(purchase: Purchase) -> Buyer:
     return Buyer(
         name=known.get("name") or purchase.frozen_cart.customer.name,
         address=known.get("address", ""),
-        pan=known.get("pan", ""),
+        pan=nepal_pan(known.get("pan", "")),  # a host may return what the document cannot keep
     )
 
 

@@ -135,6 +135,20 @@ def test_an_invoice_is_credited_also_after_invoices_are_switched_off(shop: FakeS
     assert [code[:4] for code, *_rest in rows()] == ["S-20", "CN-S"]
 
 
+def test_what_a_shop_says_of_the_buyer_that_is_no_pan_is_left_out(
+    shop: FakeShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """U42: the invoice is issued all the same."""
+    said = {"name": "Himal Traders", "pan": "VAT no. 609876543 (Kathmandu)"}
+    monkeypatch.setattr(FakeShop, "invoice_buyer", lambda _shop, _ref: said, raising=False)
+    switch_on()
+
+    paid(shop)
+
+    invoice = Invoice.objects.get()
+    assert (invoice.buyer_name, invoice.buyer_pan) == ("Himal Traders", "")
+
+
 def test_staff_issue_no_invoice_of_their_own_order(shop: FakeShop) -> None:
     """U42"""
     switch_on(issue_when="staff")
