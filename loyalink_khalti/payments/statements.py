@@ -171,6 +171,9 @@ class StatementDecision(AppendOnlyModel):
     key = models.CharField(max_length=64, unique=True, help_text="of the form")
     decided_at = models.DateTimeField(default=timezone.now)
 
+    is_repeated: bool = False
+    """Whether the flow has returned what the same form had done before."""
+
     class Meta:
         default_permissions = ()
 
@@ -191,6 +194,9 @@ class SettledDay(AppendOnlyModel):
     actor = models.CharField(max_length=64, help_text="the user's pk")
     key = models.CharField(max_length=64, unique=True, help_text="of the form")
     at = models.DateTimeField(default=timezone.now)
+
+    is_repeated: bool = False
+    """Whether the flow has returned what the same form had done before."""
 
     class Meta:
         verbose_name = _("settled day")

@@ -78,7 +78,8 @@ class DaysView(StatementPage):
         except CannotMatch as exc:
             messages.error(request, str(exc))
             return HttpResponseRedirect(self.url(self.first))
-        log.record_day(row)
+        if not row.is_repeated:
+            log.record_day(row)
         text = _("The day is open again.") if is_undo else _("The day is settled.")
         messages.success(request, text)
         return HttpResponseRedirect(self.url(self.first))

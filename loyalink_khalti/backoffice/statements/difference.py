@@ -118,7 +118,8 @@ class DifferenceView(StatementPage):
         else:
             decision = flow.reopen_difference(pk, **why)
             messages.success(self.request, _("The difference is open again."))
-        log.record_decision(decision)
+        if not decision.is_repeated:
+            log.record_decision(decision)
 
     def _check(self) -> HttpResponse:
         difference = self.difference

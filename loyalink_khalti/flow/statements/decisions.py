@@ -101,6 +101,7 @@ def _decide(
     def decide() -> StatementDecision:
         earlier = StatementDecision.objects.filter(key=key).first()
         if earlier is not None:
+            earlier.is_repeated = True
             return earlier
         site_key = StatementDifference.objects.values_list("site_key", flat=True).get(pk=pk)
         advisory_lock([f"statements:{site_key}"])  # before the row: who compares again has it before its rows

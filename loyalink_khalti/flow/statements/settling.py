@@ -114,6 +114,7 @@ def settle_day(site_key: str, day: date, *, key: str, actor: str, note: str = ""
     def settle() -> SettledDay:
         advisory_lock([f"statements:{site_key}"])
         if earlier := SettledDay.objects.filter(key=key).first():
+            earlier.is_repeated = True
             return earlier
         if is_settled(site_key, day):
             raise CannotMatch(_("This day is settled already."))
@@ -141,6 +142,7 @@ def undo_settled_day(site_key: str, day: date, *, note: str, key: str, actor: st
     def undo() -> SettledDay:
         advisory_lock([f"statements:{site_key}"])
         if earlier := SettledDay.objects.filter(key=key).first():
+            earlier.is_repeated = True
             return earlier
         if not is_settled(site_key, day):
             raise CannotMatch(_("This day is not settled."))

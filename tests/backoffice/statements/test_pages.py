@@ -61,6 +61,19 @@ def test_a_kept_delimiter_that_cannot_read_the_next_file_is_left_out(desk: Desk)
     assert page.select_one("select[name=delimiter] option[selected]")["value"] == ""
 
 
+def test_a_day_settled_by_two_clicks_is_one_entry_of_the_site_history(desk: Desk) -> None:
+    """U39"""
+    paid("1")
+    match(row("T1"))
+    key = str(uuid4())
+
+    for _click in range(2):
+        desk.client.post(f"{reverse(DAYS)}?month=2026-11-01", {"day": "2026-11-10", "key": key})
+
+    assert SettledDay.objects.count() == 1
+    assert ModelLogEntry.objects.filter(action="loyalink_khalti.day_settled").count() == 1
+
+
 def test_a_file_is_mapped_once_previewed_matched_and_proposed_for_the_next(desk: Desk) -> None:
     """U36"""
     paid("1")
