@@ -167,7 +167,7 @@ def test_a_sale_is_found_by_bill_number_address_and_mobile_number(desk: Desk, si
     sell(bill(bill_number="A-12", member_id=str(sita.pk), phone="", is_another=True))
     sell(bill(phone="9800000000"))
 
-    rows = desk.open(SALES, q=query).select("tbody tr")
+    rows = desk.open(SALES, q=query).select("table.listing tbody tr")
 
     assert len(rows) == {"a-12": 2}.get(query, 1)
 
@@ -185,5 +185,5 @@ def test_the_list_filters_what_was_not_claimed_and_nothing_without_a_choice(desk
     sell(bill(bill_number="A-1"))
     sell(bill(bill_number="A-2", member_id=str(sita.pk), phone=""))
 
-    assert len(desk.open(SALES).select("tbody tr")) == 2
-    assert len(desk.open(SALES, points="unclaimed").select("tbody tr")) == 1
+    assert len(desk.open(SALES).select("table.listing tbody tr")) == 2
+    assert len(desk.open(SALES, points="unclaimed").select("table.listing tbody tr")) == 1
