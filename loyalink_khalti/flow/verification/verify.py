@@ -77,15 +77,18 @@ def verify_payment(
     caller = Caller.STAFF if ignore_back_off else Caller.PAGE
     lease = take_lease(payment, caller=caller)
     if not lease:
-        return load(payment).outcome
+        return _or_confirming(payment, lambda: load(payment).outcome)
     return _or_confirming(
         payment, lambda: look_up_and_apply(payment, lease, caller=caller, customer_present=customer_present)
     )
 
 
 def load(payment: Payment) -> Payment:
-    """Return the payment freshly read, with its purchase, the key that created it and ``is_flagged``."""
-    return _named_in_trace(Payment.load(payment.pk))
+    """Return the payment freshly read, with its purchase, the key that created it and ``is_flagged``.
+
+    With a second try: where the database's isolation is serializable, it may cancel a plain read.
+    """
+    return _named_in_trace(in_one_statement(lambda: Payment.load(payment.pk)))
 
 
 def _named_in_trace(row: Payment) -> Payment:
