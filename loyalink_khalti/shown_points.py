@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _KNOWN = "_loyalink_points_to_earn"
+_MEMBER, _IS_MEMBER = "_loyalink_member", "_loyalink_is_member"
 
 
 class ShowsPoints(Protocol):
@@ -58,9 +59,14 @@ NONE = PointsToEarn()
 
 
 def member_id(request: HttpRequest | None) -> str | None:
-    """Return the id of the member who is logged in, None for a guest."""
+    """Return the id of the member who is logged in, None for a guest; read once for each user of a request."""
     user = getattr(request, "user", None)
-    return str(user.pk) if user is not None and user.is_authenticated else None
+    if request is None or user is None:
+        return None
+    known: tuple[Any, str | None] | None = request.__dict__.get(_MEMBER)
+    if known is None or known[0] is not user:
+        known = request.__dict__[_MEMBER] = (user, str(user.pk) if user.is_authenticated else None)
+    return known[1]
 
 
 def site_key(request: HttpRequest | None) -> str:
@@ -75,8 +81,14 @@ def standing(request: HttpRequest | None) -> flow.Standing | None:
 
 def is_member(request: HttpRequest | None) -> bool:
     """Return whether the customer of a page earns points as a member: a guest, or one who has left, would."""
-    who = None if member_id(request) is None else standing(request)
-    return who is not None and not who.left
+    of_member = member_id(request)
+    if request is None or of_member is None:
+        return False
+    known: tuple[str, bool] | None = request.__dict__.get(_IS_MEMBER)
+    if known is None or known[0] != of_member:
+        who = standing(request)
+        known = request.__dict__[_IS_MEMBER] = (of_member, who is not None and not who.left)
+    return known[1]
 
 
 def of_products(products: Sequence[Any], request: HttpRequest | None) -> list[PointsToEarn]:

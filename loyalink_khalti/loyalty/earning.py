@@ -173,6 +173,8 @@ def base_points(rules: Rules, basis: int) -> int:
 
 def _share_of_last(total: int, weights: Sequence[int | Fraction]) -> int:
     """The share of delivery, whose weight is the last, in whole numbers; half of one goes to the products."""
+    if not weights[-1]:
+        return 0
     whole, last = sum(weights, Fraction(0)), Fraction(weights[-1])
     return total - round_fraction(total * (whole - last) / whole, Rounding.HALF_UP) if whole else 0
 

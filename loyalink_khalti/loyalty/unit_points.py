@@ -29,8 +29,10 @@ def _points(rules: Rules, line: Line, tier: str, at: datetime) -> Points:
     free = Paisa(0)
     order = OrderSnapshot(lines=[line], shipping=free, discount=free, points_value=free, at=at)
     earned = NOTHING if order.subtotal < rules.minimum_order else order.earned_by_tags(rules, tier=tier)
+    if not rules.earn_on_shipping or not earned.proportional:
+        return earned.proportional
     factor = line_multiplier(rules, line, at)
-    if not rules.earn_on_shipping or factor == 1 or not earned.proportional:
+    if factor == 1:
         return earned.proportional
     return min(earned.proportional, _least_with_delivery(rules, line, factor, tier))
 
