@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -18,11 +19,21 @@ from loyalink_khalti.conf import formats
 from loyalink_khalti.money import Paisa, npr, paisa
 from loyalink_khalti.nepal import ascii_digits, group_digits, nepali_mobile, plain_number
 
+EXPIRED_FORM = gettext_lazy("This form has expired. Open it again.")
 MAXIMUM_PAISA = Paisa(100_000_000_000)
 """Rs 100 crore, in paisa: more is a typing error."""
 MAXIMUM_NUMBER = 1_000_000_000
 DECIMAL_POINT = gettext_lazy("Use a decimal point, as in 1.5.")
 _MULTIPLIER = re.compile(r"\d{1,4}(?:\.\d{1,4}|/[1-9]\d{0,3})?", re.ASCII)
+
+
+def key_field() -> forms.UUIDField:
+    """Return the hidden key that makes a form count once."""
+    return forms.UUIDField(
+        widget=forms.HiddenInput,
+        initial=uuid4,
+        error_messages=dict.fromkeys(("required", "invalid"), EXPIRED_FORM),
+    )
 
 
 def text_input(mode: str, width: int, placeholder: Any = None) -> forms.TextInput:

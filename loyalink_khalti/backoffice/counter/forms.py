@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -16,21 +15,11 @@ from loyalink_khalti.money import Paisa, Points
 from loyalink_khalti.nepal import ascii_digits, day_of
 from loyalink_khalti.payments.counter_sales import CounterMethod, CounterRefundReason
 from loyalink_khalti.staff.choices import EMPTY_CHOICE
-from loyalink_khalti.staff.fields import RupeesField, WholeNumberField, text_input
+from loyalink_khalti.staff.fields import RupeesField, WholeNumberField, key_field, text_input
 from loyalink_khalti.staff.sites import has_several_sites, site_choices
 
 OLDEST_BILL = timedelta(days=30)
 """An older bill is a typing error, or its customer has come too late."""
-EXPIRED_FORM = gettext_lazy("This form has expired. Open it again.")
-
-
-def key_field() -> forms.UUIDField:
-    """Return the hidden key that makes a form count once."""
-    return forms.UUIDField(
-        widget=forms.HiddenInput,
-        initial=uuid4,
-        error_messages=dict.fromkeys(("required", "invalid"), EXPIRED_FORM),
-    )
 
 
 class SaleForm(forms.Form):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from django import forms
 from django.db import transaction
@@ -18,7 +17,7 @@ from loyalink_khalti.loyalty import ledger
 from loyalink_khalti.loyalty.ledger import AccountPreview
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.choices import EMPTY_CHOICE, AdjustReason
-from loyalink_khalti.staff.fields import WholeNumberField
+from loyalink_khalti.staff.fields import WholeNumberField, key_field
 
 from . import log
 from .base import MemberView
@@ -26,7 +25,6 @@ from .base import MemberView
 MAX_POINTS = 1_000_000
 """A larger adjustment is a typing error."""
 ADD, DEDUCT = "add", "deduct"
-EXPIRED_FORM = gettext_lazy("This form has expired. Open it again.")
 
 
 class AdjustForm(forms.Form):
@@ -49,11 +47,7 @@ class AdjustForm(forms.Form):
             "Not shown on the points card. The note is part of the exported personal data and is erased with it."
         ),
     )
-    key = forms.UUIDField(
-        widget=forms.HiddenInput,
-        initial=uuid4,
-        error_messages=dict.fromkeys(("required", "invalid"), EXPIRED_FORM),
-    )
+    key = key_field()
 
     @property
     def signed_points(self) -> int:

@@ -18,11 +18,12 @@ from loyalink_khalti import conf, flow
 from loyalink_khalti.errors import CannotMatch
 from loyalink_khalti.nepal import add_months, day_of, first_of_month, last_of_month
 from loyalink_khalti.payments.statements import SettledDay
+from loyalink_khalti.staff.fields import key_field
 from loyalink_khalti.staff.listing import clamp_day
 from loyalink_khalti.staff.sites import has_several_sites, site_choices
 
 from . import log
-from .forms import ReasonForm, key_field
+from .forms import ReasonForm
 from .views import StatementPage
 
 

@@ -1,7 +1,6 @@
 """What staff choose about an uploaded statement: the file, which column is what, and why a difference is closed."""
 
 from typing import Any
-from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -15,7 +14,7 @@ from loyalink_khalti.conf.formats import npr
 from loyalink_khalti.nepal import shorten
 from loyalink_khalti.payments.models import Payment
 from loyalink_khalti.payments.statement_values import DateOrder, Mapping, Unit
-from loyalink_khalti.staff.fields import ReasonField, WholeNumberField
+from loyalink_khalti.staff.fields import ReasonField, WholeNumberField, key_field
 from loyalink_khalti.staff.sites import has_several_sites, site_choices
 from loyalink_khalti.staff.uploaded_table import TableRow
 
@@ -27,13 +26,6 @@ _DELIMITERS = [
     ("\t", gettext_lazy("Tab")),
     ("|", gettext_lazy("Vertical bar")),
 ]
-_EXPIRED = gettext_lazy("This form has expired. Open it again.")
-
-
-def key_field() -> forms.UUIDField:
-    """Return the hidden key that makes a form count once."""
-    errors = dict.fromkeys(("required", "invalid"), _EXPIRED)
-    return forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, error_messages=errors)
 
 
 class UploadForm(forms.Form):

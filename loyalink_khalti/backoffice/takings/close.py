@@ -17,7 +17,6 @@ from wagtail.admin import messages
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from loyalink_khalti import conf, flow
-from loyalink_khalti.backoffice.counter.forms import key_field
 from loyalink_khalti.backoffice.reports.columns import format_day
 from loyalink_khalti.errors import CannotClose
 from loyalink_khalti.money import Paisa
@@ -27,7 +26,7 @@ from loyalink_khalti.payments.daily_close import DailyClose, closes_of
 from loyalink_khalti.payments.takings import Taking, TakingsMethod
 from loyalink_khalti.staff import permissions
 from loyalink_khalti.staff.access import PermissionRequired
-from loyalink_khalti.staff.fields import RupeesField
+from loyalink_khalti.staff.fields import RupeesField, key_field
 from loyalink_khalti.staff.listing import clamp_day
 from loyalink_khalti.staff.sites import has_several_sites, site_choices
 
